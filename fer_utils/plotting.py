@@ -1,0 +1,400 @@
+"""One function per figure of data and results.
+
+Every function takes arrays or DataFrames, draws on ``ax`` (or on a new figure), and returns the Axes that it drew on. A
+figure of many panels takes ``figure`` and returns an array of Axes. Nothing here shows, saves, or changes rcParams.
+"""
+
+from __future__ import annotations
+
+import textwrap
+
+import numpy as np
+import pandas as pd
+from matplotlib import pyplot as plt
+from matplotlib import ticker
+from PIL import Image
+from sklearn import metrics
+
+from fer_utils.data import EMOTIONS, USAGES
+
+# Okabe and Ito's colours, which people with colour-blindness tell apart (https://jfly.uni-koeln.de/color/). Their
+# yellow is left out: too faint on white.
+BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
+PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
+BAR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
+# A colour and a line each, so that gray print tells them apart as well.
+STYLES = ((RED, "-"), (GREEN, "--"), (PURPLE, "-."), (ORANGE, "-"), (BLUE, "-"), (SKY, "--"), (BLACK, ":"))
+CLASS_STYLES = dict(zip(EMOTIONS, STYLES, strict=True))
+ARCHITECTURE_NAMES = {"vgg16": "VGG16", "resnet50": "ResNet50"}
+STRATEGY_NAMES = {"scratch": "from scratch", "transfer": "transfer learning", "finetune": "fine-tuning"}
+
+
+def class_counts(labels, usage, ax=None, title=None):
+    """Bars of images per class and split, each with its count (the paper's Table 2 and Fig. 7).
+
+    labels: integers (n,), 0 to 6. usage: strings (n,), the split of each image; splits are drawn in the order of
+    ``USAGES``, any other name after them. Returns the Axes; ``ax.containers`` holds one set of seven bars a split.
+    """
+    labels, usage = np.asarray(labels), np.asarray(usage)
+    if labels.shape != usage.shape or labels.ndim != 1 or not labels.size:
+        raise ValueError(f"labels and usage must both be (n,) and not empty, got {labels.shape} and {usage.shape}")
+    known = [*USAGES, *sorted(set(usage.tolist()) - set(USAGES))]
+    splits = [name for name in known if name in usage]
+    ax = _axes(ax, (10, 4.2))
+    width = 0.84 / len(splits)
+    for index, split in enumerate(splits):
+        counts = np.bincount(labels[usage == split], minlength=len(EMOTIONS))
+        place = np.arange(len(EMOTIONS)) + (index - (len(splits) - 1) / 2) * width
+        colour = BAR_COLOURS[known.index(split) % len(BAR_COLOURS)]
+        bars = ax.bar(place, counts, width * 0.94, color=colour, label=f"{split} ({counts.sum():,})")
+        ax.bar_label(bars, [f"{count:,}" for count in counts], padding=2, fontsize=8)
+    ax.set_xticks(range(len(EMOTIONS)), EMOTIONS)
+    ax.set_ylabel("images")
+    ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    ax.margins(y=0.1)
+    ax.legend(frameon=False)
+    return _finish(ax, title)
+
+
+def sample_grid(images, labels=None, columns=7, titles=None, figure=None, title=None):
+    """A grid of images, row by row (the paper's Fig. 2; also a batch before and after augmentation).
+
+    images: (n, height, width), (n, height, width, 1) or RGB (n, height, width, 3); uint8 or floats of 0 to 255, or
+    floats of 0 to 1. labels: integers (n,), 0 to 6, written as emotions, or strings, written as they are.
+    titles: strings (n,), written instead of the labels. Returns an array of Axes (rows, columns), some maybe empty.
+    """
+    images = _as_images(images)
+    captions = _captions(len(images), labels, titles)
+    if columns < 1:
+        raise ValueError(f"columns must be at least 1, got {columns}")
+    rows = max(1, -(-len(images) // columns))
+    size = (columns * 1.25, rows * (1.45 if captions else 1.25) + (0.4 if title else 0))
+    axes = _panels(figure, rows, columns, size, title)
+    for index, ax in enumerate(axes.flat):
+        ax.set_axis_off()
+        if index < len(images):
+            _show_image(ax, images[index], _value_maximum(images))
+            if captions:
+                ax.set_title(captions[index], fontsize=9, pad=3)
+    return axes
+
+
+def challenges(panels, captions=None, figure=None, title=None):
+    """One row of images per difficulty of the data set, named at the left (Fig. 3).
+
+    panels: dict, title of the row -> images as ``sample_grid`` takes them; rows may differ in length and image size.
+    captions: dict, title of the row -> strings, one an image, for the rows that need them. Returns an array of Axes
+    (rows, longest row).
+    """
+    if not panels:
+        raise ValueError("challenges needs at least one row of images")
+    rows = {name: _as_images(images) for name, images in panels.items()}
+    columns = max(1, *(len(images) for images in rows.values()))
+    axes = _panels(figure, len(rows), columns, (columns * 1.25 + 1.8, len(rows) * 1.4 + (0.4 if title else 0)), title)
+    for (name, images), row in zip(rows.items(), axes, strict=True):
+        texts = _captions(len(images), None, (captions or {}).get(name))
+        for index, ax in enumerate(row):
+            ax.set(xticks=[], yticks=[])
+            _finish(ax, None, spines=())
+            if index < len(images):
+                _show_image(ax, images[index], _value_maximum(images))
+                if texts:
+                    ax.set_title(texts[index], fontsize=9, pad=3)
+        # A label of the first Axes rather than free text: the layout then makes room for it.
+        row[0].set_ylabel(textwrap.fill(name, 20), rotation=0, ha="right", va="center", fontsize=10)
+    return axes
+
+
+def resize_comparison(image, size=224, figure=None, title=None):
+    """An image as stored beside its bilinear enlargement, drawn at the same size (Fig. 6).
+
+    image: uint8 (height, width), 0 to 255. size: pixels a side after resizing. Returns two Axes.
+    """
+    image = np.asarray(image)
+    if image.ndim != 2 or image.dtype != np.uint8:
+        raise ValueError(f"resize_comparison needs one uint8 image (height, width), got {image.dtype} {image.shape}")
+    enlarged = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
+    axes = _panels(figure, 1, 2, (7.2, 4), title)[0]
+    ratio = f"{size * size / image.size:.1f} times as many, nothing new in them"
+    texts = (f"{image.shape[0]} x {image.shape[1]} pixels, as stored", f"{size} x {size} pixels, bilinear\n({ratio})")
+    for ax, shown, text in zip(axes, (image, enlarged), texts, strict=True):
+        _show_image(ax, shown, 255.0)
+        ax.set(xticks=[0, shown.shape[1] - 1], yticks=[0, shown.shape[0] - 1])
+        ax.tick_params(length=0, labelsize=8)
+        ax.set_title(text, fontsize=10)
+        _finish(ax, None, spines=())
+    return axes
+
+
+def history_curves(history, monitor="val_accuracy", figure=None, title=None):
+    """Loss and accuracy by epoch, training and validation, the best epoch marked (Figs. 9, 11, 13, 15, 17, 19).
+
+    history: DataFrame with the columns epoch (from 1), loss, accuracy and, where there was validation, val_loss and
+    val_accuracy. monitor: the column that says which epoch is best, highest for an accuracy, lowest for a loss.
+    Returns two Axes: loss, accuracy.
+    """
+    _require(history, ["epoch", "loss", "accuracy"])
+    axes = _panels(figure, 1, 2, (11, 3.8), title)[0]
+    best = _best_row(history, monitor)
+    for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
+        _draw_curve(ax, history, name, "training", BLUE, "-")
+        if f"val_{name}" in history:
+            _draw_curve(ax, history, f"val_{name}", "validation", ORANGE, "--")
+            if best is not None:
+                _mark_best(ax, best, f"val_{name}")
+        ax.set(xlabel="epoch", ylabel="cross-entropy (nats)" if name == "loss" else "accuracy")
+        ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True, min_n_ticks=1))
+        if name == "accuracy":
+            ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+        ax.grid(alpha=0.25)
+        ax.legend(frameon=False)
+        _finish(ax, None)
+    return axes
+
+
+def confusion_matrix(matrix, normalize="true", ax=None, title=None):
+    """Who is taken for whom, each cell with its share and count (Figs. 10, 12, 14, 16, 18, 20).
+
+    matrix: counts (7, 7), rows true, columns predicted. normalize: "true" colours and writes the share of the row (the
+    diagonal is then the recall), None colours by count and writes counts only. Returns the Axes.
+    """
+    matrix = np.asarray(matrix)
+    size = len(EMOTIONS)
+    if matrix.shape != (size, size) or (matrix < 0).any():
+        raise ValueError(f"a confusion matrix is ({size}, {size}) counts, got {matrix.shape}")
+    if normalize not in ("true", None):
+        raise ValueError(f'normalize is "true" or None, got {normalize!r}')
+    ax = _axes(ax, (6.2, 5.4))
+    totals = matrix.sum(axis=1, keepdims=True)
+    share = matrix / np.maximum(totals, 1)
+    shade, top = (share, 1.0) if normalize else (matrix, max(matrix.max(), 1))
+    ax.imshow(shade, cmap="Blues", vmin=0, vmax=top)
+    for row in range(size):
+        for column in range(size):
+            count = f"{matrix[row, column]:,}"
+            # A row without images has no shares: writing 0 % there would claim a measurement.
+            with_share = normalize and totals[row, 0] > 0
+            text = f"{share[row, column]:.0%}\n{count}" if with_share else count
+            colour = "white" if shade[row, column] > 0.55 * top else BLACK
+            ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=8.5, linespacing=1.15)
+    ax.set_xticks(range(size), EMOTIONS, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(size), [f"{name} ({total:,})" for name, total in zip(EMOTIONS, totals[:, 0], strict=True)])
+    ax.set(xlabel="predicted", ylabel="true (images)")
+    ax.tick_params(length=0)
+    return _finish(ax, title, spines=())
+
+
+def roc_curves(labels, probabilities, ax=None, title=None):
+    """One ROC curve per class against the rest, with its AUC in the legend (Fig. 21).
+
+    labels: integers (n,), 0 to 6. probabilities: floats (n, 7). A class that is absent, or the only one there, has no
+    curve and is left out. Returns the Axes.
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    if labels.ndim != 1 or probabilities.shape != (len(labels), len(EMOTIONS)):
+        raise ValueError(f"needed: labels (n,), probabilities (n, 7); got {labels.shape} and {probabilities.shape}")
+    ax = _axes(ax, (6, 5.4))
+    ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (2, 3)))
+    for code, emotion in enumerate(EMOTIONS):
+        is_class = labels == code
+        if not is_class.any() or is_class.all():
+            continue
+        false_rate, true_rate, _ = metrics.roc_curve(is_class, probabilities[:, code])
+        label = f"{emotion} (AUC {metrics.auc(false_rate, true_rate):.3f})"
+        colour, line = CLASS_STYLES[emotion]
+        ax.plot(false_rate, true_rate, line, color=colour, linewidth=1.8, label=label)
+    ax.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
+    ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
+    if len(ax.get_lines()) > 1:
+        ax.legend(loc="lower right", frameon=False, fontsize=9)
+    return _finish(ax, title)
+
+
+def accuracy_bars(table, figure=None, title=None):
+    """Training and validation accuracy by strategy, a panel per architecture, ours beside the paper's (Fig. 22).
+
+    table: DataFrame with the columns architecture, strategy, training_accuracy and validation_accuracy (0 to 1, NaN
+    where there is none), and optionally source ("ours", "paper", ...: a pair of bars each, the first solid) and
+    low, high: the ends of the validation accuracy's interval. One row per architecture, strategy and source.
+    Returns an array of Axes, one per architecture.
+    """
+    table = _arms(table, ["training_accuracy", "validation_accuracy"])
+    architectures, sources = list(table["architecture"].unique()), list(table["source"].unique())
+    axes = _panels(figure, 1, len(architectures), (max(6, 2.4 + 1.15 * len(table)), 4.4), title)[0]
+    width = 0.86 / (2 * len(sources))
+    for ax, architecture in zip(axes, architectures, strict=True):
+        rows = table[table["architecture"] == architecture]
+        strategies = [name for name in STRATEGY_NAMES if name in set(rows["strategy"])]
+        for index, source in enumerate(sources):
+            ordered = rows[rows["source"] == source].set_index("strategy").reindex(strategies)
+            for half, (split, colour) in enumerate((("training", BLUE), ("validation", ORANGE))):
+                position = np.arange(len(strategies)) + (2 * index + half - len(sources) + 0.5) * width
+                values = ordered[f"{split}_accuracy"].to_numpy(float)
+                style = _bar_style(colour, index)
+                bars = ax.bar(position, values, width * 0.94, label=f"{split}, {source}", **style)
+                above = _draw_interval(ax, position, values, ordered) if split == "validation" else values
+                _write_above(ax, bars, above, [f"{100 * value:.1f}" for value in values])
+        ax.set_xticks(range(len(strategies)), [STRATEGY_NAMES[name] for name in strategies])
+        ax.set(ylim=(0, 1), ylabel="accuracy")
+        ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+        _finish(ax, ARCHITECTURE_NAMES.get(architecture, architecture))
+    handles, texts = axes[0].get_legend_handles_labels()
+    axes[0].figure.legend(handles, texts, loc="outside lower center", ncols=len(texts), frameon=False)
+    return axes
+
+
+def time_bars(table, ax=None, title=None, log=False):
+    """Training time of each arm, ours beside the paper's (Fig. 23).
+
+    table: DataFrame with the columns architecture, strategy, seconds and optionally source, as in ``accuracy_bars``.
+    log: a logarithmic axis, for times from machines that differ by orders of magnitude. Returns the Axes.
+    """
+    table = _arms(table, ["seconds"])
+    sources = list(table["source"].unique())
+    arms = table[["architecture", "strategy"]].drop_duplicates().apply(tuple, axis=1).tolist()
+    ax = _axes(ax, (8, 1 + 0.36 * len(arms) * (len(sources) + 0.4)))
+    height = 0.84 / len(sources)
+    for index, source in enumerate(sources):
+        rows = table[table["source"] == source].set_index(["architecture", "strategy"])["seconds"].reindex(arms)
+        position = np.arange(len(arms)) + (index - (len(sources) - 1) / 2) * height
+        style = _bar_style(BAR_COLOURS[index % len(BAR_COLOURS)], index)
+        bars = ax.barh(position, rows, height * 0.92, label=source, **style)
+        ax.bar_label(bars, ["" if pd.isna(value) else _duration(value) for value in rows], padding=4, fontsize=8.5)
+    names = [f"{ARCHITECTURE_NAMES.get(a, a)}, {STRATEGY_NAMES.get(s, s)}" for a, s in arms]
+    ax.set_yticks(range(len(arms)), names)
+    ax.invert_yaxis()
+    if log:
+        ax.set_xscale("log")
+    else:
+        ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    ax.margins(x=0.3)  # room for the text at the longest bar's end
+    ax.set_xlabel("training time (seconds" + (", logarithmic)" if log else ")"))
+    if len(sources) > 1:
+        ax.legend(frameon=False)
+    return _finish(ax, title)
+
+
+def _arms(table, columns):
+    """The table with a source column, checked for columns and for repeated rows."""
+    _require(table, ["architecture", "strategy", *columns])
+    table = table if "source" in table else table.assign(source="ours")
+    unknown = sorted(set(table["strategy"]) - set(STRATEGY_NAMES))
+    if unknown:
+        raise ValueError(f"unknown strategies {unknown}: use {list(STRATEGY_NAMES)}")
+    repeated = table.duplicated(["architecture", "strategy", "source"])
+    if repeated.any():
+        raise ValueError(f"one row per architecture, strategy and source, but row {repeated.idxmax()} repeats one")
+    return table
+
+
+def _require(table, columns):
+    missing = [name for name in columns if name not in table]
+    if missing:
+        raise ValueError(f"the table lacks the columns {missing}; it has {list(table.columns)}")
+
+
+def _bar_style(colour, index):
+    """Solid for the first source, hatched outlines for the others: told apart in gray print, too."""
+    if index == 0:
+        return {"color": colour, "edgecolor": colour}
+    return {"facecolor": "white", "edgecolor": colour, "hatch": ("////", "....", "xxxx")[(index - 1) % 3]}
+
+
+def _draw_interval(ax, position, values, rows):
+    """Draw low to high where both are given; the height above which there is room for text."""
+    if not {"low", "high"} <= set(rows.columns):
+        return values
+    low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
+    known = ~np.isnan(low) & ~np.isnan(high) & ~np.isnan(values)
+    reach = np.array([values - low, high - values])[:, known].clip(min=0)
+    ax.errorbar(position[known], values[known], reach, fmt="none", ecolor=BLACK, elinewidth=1.3, capsize=3)
+    return np.where(known, high, values)
+
+
+def _write_above(ax, bars, heights, texts):
+    for bar, height, text in zip(bars, heights, texts, strict=True):
+        if not np.isnan(height):
+            place = (bar.get_x() + bar.get_width() / 2, height)
+            ax.annotate(text, place, (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=8)
+
+
+def _duration(seconds):
+    if seconds >= 3600:
+        return f"{seconds:,.0f} s ({seconds / 3600:.1f} h)"
+    if seconds >= 120:
+        return f"{seconds:,.0f} s ({seconds / 60:.0f} min)"
+    return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
+
+
+def _axes(ax, size):
+    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _panels(figure, rows, columns, size, title):
+    if figure is None:
+        figure = plt.figure(figsize=size, layout="constrained")
+    if title:
+        figure.suptitle(title)
+    return figure.subplots(rows, columns, squeeze=False)
+
+
+def _finish(ax, title, spines=("left", "bottom")):
+    if title:
+        ax.set_title(title)
+    for side, spine in ax.spines.items():
+        spine.set_visible(side in spines)
+    return ax
+
+
+def _as_images(images) -> np.ndarray:
+    images = np.asarray(images)
+    if images.ndim == 4 and images.shape[-1] == 1:
+        images = images[..., 0]
+    if images.ndim not in (3, 4) or (images.ndim == 4 and images.shape[-1] != 3):
+        raise ValueError(f"images must be (n, height, width) or (n, height, width, 1 or 3), got {images.shape}")
+    return images
+
+
+def _value_maximum(images) -> float:
+    """255 for uint8 and for floats of 0 to 255, 1 for floats of 0 to 1."""
+    if images.dtype.kind in "iu" or (images.size and images.max() > 1.5):
+        return 255.0
+    return 1.0
+
+
+def _show_image(ax, image, maximum):
+    # Augmentation may overshoot by a rounding error, which matplotlib would warn about for RGB.
+    shown = np.clip(np.asarray(image, dtype=np.float32) / maximum, 0, 1)
+    ax.imshow(shown, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
+
+
+def _captions(n, labels, titles):
+    if titles is None and labels is not None:
+        labels = np.asarray(labels)
+        titles = labels if labels.dtype.kind not in "iu" else [EMOTIONS[code] for code in labels]
+    if titles is None:
+        return None
+    if len(titles) != n:
+        raise ValueError(f"{n} images, but {len(titles)} labels or titles")
+    return [str(text) for text in titles]
+
+
+def _best_row(history, monitor):
+    values = history[monitor].dropna() if monitor in history else pd.Series(dtype=float)
+    if values.empty:
+        return None
+    return history.loc[values.idxmax() if "accuracy" in monitor else values.idxmin()]
+
+
+def _draw_curve(ax, history, column, label, colour, style):
+    # A single epoch is a point, not a line: without a marker nothing would be seen.
+    marker = "o" if len(history) == 1 else None
+    ax.plot(history["epoch"], history[column], style, color=colour, label=label, linewidth=1.8, marker=marker)
+
+
+def _mark_best(ax, best, column):
+    epoch, value = int(best["epoch"]), float(best[column])
+    text = f"best epoch {epoch}: {value:.1%}" if column.endswith("accuracy") else f"at epoch {epoch}: {value:.3f}"
+    ax.axvline(epoch, color="0.5", linewidth=1, linestyle=":")
+    # A ring, so that the curve's own point stays in sight.
+    ax.plot([epoch], [value], "o", color=RED, markerfacecolor="none", markeredgewidth=2, markersize=10, label=text)

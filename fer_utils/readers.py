@@ -1,0 +1,217 @@
+"""The layouts in which people have FER-2013, each read into the same arrays: CSV files, image folders, zips."""
+
+import hashlib
+import os
+import zipfile
+import zlib
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+import numpy as np
+
+from fer_utils import csv_reader
+from fer_utils.faces import DataError
+from fer_utils.folder_reader import read_folders, split_folders
+
+PARSER_VERSION = 1  # raise it when the same file gives other arrays, so that no cache entry of before is used
+CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
+CHALLENGE_TRAIN, CHALLENGE_TEST = "train.csv", "test.csv"
+LAYOUTS = (
+    "fer2013.csv, icml_face_data.csv, the challenge's train.csv, folders train and test (validation) with a folder for "
+    "each emotion, or a zip of any of these"
+)
+ONLY_TRAINING = (
+    "holds the challenge's training rows only: its test.csv has no labels, so neither protocol's evaluation can be "
+    "had. For that, give fer2013.csv or icml_face_data.csv (DATA=kaggle downloads one)."
+)
+
+
+class Parsed(NamedTuple):
+    """images uint8 (n, 48, 48), labels uint8 (n,), usage <U11 (n,), row_ids int64 (n,), and what to warn of."""
+
+    images: np.ndarray
+    labels: np.ndarray
+    usage: np.ndarray
+    row_ids: np.ndarray
+    warnings: list
+
+
+class DiskTree:
+    """A folder on disk, seen through relative names with forward slashes; "" is the folder itself."""
+
+    def __init__(self, root):
+        self.root = Path(root)
+
+    def children(self, name):
+        """(folders, files) in the folder `name`: sorted names, without hidden files and what operating systems add."""
+        with os.scandir(self.root / name) as entries:
+            found = [(entry.name, entry.is_dir()) for entry in entries]
+        return _sorted_children(found)
+
+    def open(self, name):
+        return open(self.root / name, "rb")
+
+    def place(self, name):
+        return str(self.root / name)
+
+
+class ZipTree:
+    """A zip seen the same way as a folder; nothing is unpacked to disk."""
+
+    def __init__(self, path):
+        self.path = path
+        self.members = {}  # name as seen here: name in the zip
+        try:
+            self.zip = zipfile.ZipFile(path)
+        except zipfile.BadZipFile as error:
+            raise DataError(f"{path}: is no zip or a damaged one ({error}). Download it again.") from None
+        self.tree = {"": {}}
+        for member in self.zip.namelist():
+            name = member.replace("\\", "/").removeprefix("./").strip("/")
+            if name:
+                self.members[name] = member
+                self._add(name, member.endswith("/"))
+
+    def _add(self, name, is_folder):
+        parent, _, last = name.rpartition("/")
+        if is_folder:
+            self.tree.setdefault(name, {})
+        if parent not in self.tree:
+            self._add(parent, True)
+        self.tree[parent][last] = is_folder
+
+    def children(self, name):
+        return _sorted_children(self.tree[name].items())
+
+    def open(self, name):
+        return self.zip.open(self.members[name])
+
+    def place(self, name):
+        return f"{self.path}, {name}" if name else str(self.path)
+
+
+def _sorted_children(found):
+    kept = [(name, is_folder) for name, is_folder in found if not _is_clutter(name)]
+    return sorted(name for name, folder in kept if folder), sorted(name for name, folder in kept if not folder)
+
+
+def _is_clutter(name):
+    return name.startswith((".", "__MACOSX")) or name.lower() in ("thumbs.db", "desktop.ini")
+
+
+def locate(path):
+    """What to read for `path`: the CSV in a folder that holds one, else `path`. Raises DataError if nothing fits."""
+    path = Path(path)
+    if not path.exists():
+        raise DataError(
+            f"{path}: no such file or folder. Give the path of {LAYOUTS}; or DATA=sample for the built-in sample, or "
+            "DATA=kaggle to download FER-2013."
+        )
+    if path.is_dir():
+        kind, name, _ = _find_layout(DiskTree(path))
+        return path / name if kind == "csv" else path
+    return path
+
+
+def state(path):
+    """A text that changes when the data at `path` (as `locate` gives it) change: sizes and times, not contents."""
+    digest = hashlib.sha256(f"parser {PARSER_VERSION}\n".encode())
+    if path.is_dir():
+        _, base, splits = _find_layout(DiskTree(path))
+        for folder in splits.values():
+            _add_folder_state(digest, path / base / folder)
+    else:
+        _add_state(digest, path.name, path.stat())
+    return digest.hexdigest()
+
+
+def _add_folder_state(digest, folder):
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            _add_state(digest, entry.path, entry.stat())
+            if entry.is_dir():
+                _add_folder_state(digest, entry.path)
+
+
+def _add_state(digest, name, stat):
+    digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+
+
+def read(path):
+    """Read whatever layout lies at `path` (as `locate` gives it): Parsed. Raises DataError."""
+    path = Path(path)
+    try:
+        if path.is_dir():
+            return _read_tree(DiskTree(path))
+        with open(path, "rb") as file:
+            start = file.read(4)
+        if start.startswith(b"PK") or path.suffix.lower() == ".zip":
+            return _read_tree(ZipTree(path))
+        if start.startswith(b"\x1f\x8b"):
+            raise DataError(f"{path}: a gzip or tar.gz is not read. Unpack it (tar xf) and give fer2013.csv from it.")
+        return _read_csv(DiskTree(path.parent), path.name)
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
+        raise DataError(f"{path}: the zip is damaged ({error}). Download it again.") from None
+    except RuntimeError as error:  # what zipfile raises for a member with a password
+        raise DataError(f"{path}: {error}. Unpack it and give the folder.") from None
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error}). Check the file's permissions and the disk.") from None
+
+
+def _read_tree(tree):
+    kind, name, splits = _find_layout(tree)
+    if kind == "csv":
+        return _read_csv(tree, name)
+    return Parsed(*read_folders(tree, name, splits))
+
+
+def _read_csv(tree, name):
+    is_train = PurePosixPath(name).name.lower() == CHALLENGE_TRAIN
+    with tree.open(name) as stream:
+        images, labels, usage = csv_reader.read_csv(stream, tree.place(name), usage_needed=not is_train)
+    messages = [f"{tree.place(name)} {ONLY_TRAINING}"] if is_train and (usage == "Training").all() else []
+    return Parsed(images, labels, usage, np.arange(len(labels), dtype=np.int64), messages)
+
+
+def _find_layout(tree):
+    """("csv", name, None) or ("folders", base folder, {split: folder}), in the root or one folder down."""
+    folders, files = tree.children("")
+    bases = [("", folders, files)] + [(name, *tree.children(name)) for name in folders]
+    for base, _, files in bases:
+        for wanted in CSV_NAMES:
+            if found := _named(files, wanted):
+                return "csv", _join(base, found), None
+    for base, folders, _ in bases:
+        if splits := split_folders(folders):
+            return "folders", base, splits
+    for base, _, files in bases:
+        if found := _named(files, CHALLENGE_TRAIN) or _csv_with_faces(tree, base, files):
+            return "csv", _join(base, found), None
+    raise DataError(_no_layout(tree, bases))
+
+
+def _named(files, wanted):
+    return next((name for name in files if name.lower() == wanted), None)
+
+
+def _join(base, name):
+    return f"{base}/{name}" if base else name
+
+
+def _csv_with_faces(tree, base, files):
+    for name in files:
+        if name.lower().endswith(".csv"):
+            with tree.open(_join(base, name)) as stream:
+                if csv_reader.looks_like_faces(stream.readline(csv_reader.FIRST_BYTES)):
+                    return name
+    return None
+
+
+def _no_layout(tree, bases):
+    _, folders, files = bases[0]
+    inside = [name + "/" for name in folders] + files
+    shown = ", ".join(inside[:8]) + (", ..." if len(inside) > 8 else "") if inside else "nothing"
+    message = f"{tree.place('')}: holds no layout of FER-2013 that is known; found {shown}. "
+    if any(_named(files, CHALLENGE_TEST) for _, _, files in bases):
+        message += "The challenge's test.csv has no labels. "
+    return message + f"Give {LAYOUTS}."

@@ -1,0 +1,301 @@
+"""The run folder: how a notebook writes a finished run, and how others read it.
+
+    outputs/<profile>/<run>/
+        manifest.json     parameters, seed, versions, device, data checksum, git commit, seconds
+        history.csv       one row an epoch
+        predictions.npz   <split>_row_ids int64 (n,), <split>_labels uint8 (n,), <split>_probabilities float16 (n, 7)
+        model.keras       takes raw uint8 faces
+        figures/*.png
+        metrics.json      written last and atomically: a run without it is not finished
+        executed.ipynb    put there by the workflow
+
+Comparison reads only these folders.
+"""
+
+import ast
+import datetime
+import difflib
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import subprocess
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
+PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
+
+
+class RunError(ValueError):
+    """A run folder, or a notebook's parameters, that cannot be used; the message names it, the reason and the mend."""
+
+
+def resolve(path):
+    """An absolute path; relative ones count from the project's root, wherever the notebook's kernel was started."""
+    return PROJECT_ROOT / Path(path).expanduser()
+
+
+# --- parameters ------------------------------------------------------------------------------------------------------
+
+
+def declared_parameters(notebook):
+    """The names and default values in a notebook's cell tagged `parameters`, as a dict in their order.
+
+    notebook: a stem such as "03_train_from_scratch", or a path.
+    """
+    path = Path(notebook) if str(notebook).endswith(".ipynb") else PROJECT_ROOT / "notebooks" / f"{notebook}.ipynb"
+    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+    tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    if len(tagged) != 1:
+        raise RunError(f"{path}: needs exactly one cell tagged `parameters`, has {len(tagged)}")
+    assignments = ast.parse("".join(tagged[0]["source"])).body
+    return {item.targets[0].id: ast.literal_eval(item.value) for item in assignments if isinstance(item, ast.Assign)}
+
+
+def collect_parameters(notebook, namespace):
+    """The values that a notebook runs with, as a dict; call it in the cell after the parameters.
+
+    notebook: its stem. namespace: the notebook's `globals()`. papermill injects whatever it is given and only warns of
+    names that the notebook does not have, so a typing error would train for hours with the default: an UPPERCASE name
+    that is not a declared parameter raises RunError here.
+    """
+    declared = declared_parameters(notebook)
+    given = [name for name in namespace if name.isupper() and not name.startswith("_")]
+    for name in given:
+        if name not in declared:
+            close = difflib.get_close_matches(name, declared, n=1)
+            hint = f" (did you mean {close[0]}?)" if close else ""
+            raise RunError(f"{notebook} has no parameter {name}{hint}. Its parameters: {', '.join(declared)}")
+    return {name: namespace[name] for name in declared}
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def start_run(output_dir, name):
+    """Make the folder of a new run and return its path; what an earlier run left there is removed.
+
+    Raises RunError if the folder cannot be written.
+    """
+    folder = resolve(output_dir) / name
+    try:
+        if folder.exists():
+            shutil.rmtree(folder)
+        (folder / "figures").mkdir(parents=True)
+    except OSError as error:
+        raise RunError(f"{folder}: cannot be written ({error.strerror}). Set OUTPUT_DIR to a writable folder") from error
+    return folder
+
+
+def write_json(path, content):
+    """Write `content` as JSON atomically: the file is either the old one or the whole new one."""
+    part = Path(f"{path}.part")
+    part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def save_predictions(folder, predictions):
+    """Write predictions.npz.
+
+    predictions: split name -> (row ids int64 (n,), labels (n,), probabilities (n, 7)). Probabilities are kept as
+    float16: 0.05 % relative, which no metric here feels, at half the size.
+    """
+    arrays = {}
+    for split, (row_ids, labels, probabilities) in predictions.items():
+        if not len(row_ids) == len(labels) == len(probabilities):
+            raise RunError(f"{folder}: {split} has {len(row_ids)} ids, {len(labels)} labels, {len(probabilities)} rows")
+        arrays[f"{split}_row_ids"] = np.asarray(row_ids, np.int64)
+        arrays[f"{split}_labels"] = np.asarray(labels, np.uint8)
+        arrays[f"{split}_probabilities"] = np.asarray(probabilities, np.float16)
+    np.savez_compressed(Path(folder) / "predictions.npz", **arrays)
+
+
+def save_manifest(folder, *, notebook, parameters, seconds, data_checksum, **more):
+    """Write manifest.json: everything that is needed to make the run again, and where it was made.
+
+    seconds: of training, float. more: further JSON-able entries.
+    """
+    write_json(
+        Path(folder) / "manifest.json",
+        {
+            "run": Path(folder).name,
+            "notebook": notebook,
+            "command": command(notebook, parameters),
+            "parameters": parameters,
+            "seed": parameters.get("SEED"),
+            "seconds": round(float(seconds), 2),
+            "data_checksum": data_checksum,
+            "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+            "git_commit": git_commit(),
+            "versions": versions(),
+            "device": device(),
+            **more,
+        },
+    )
+
+
+def save_figure(axes, folder, name):
+    """Save the figure that `axes` (one Axes or an array of them) belongs to as figures/<name>.png, 150 dots an inch."""
+    first = np.ravel(axes)[0]
+    path = Path(folder) / "figures" / f"{name}.png"
+    first.figure.savefig(path, dpi=150, bbox_inches="tight", metadata={"Software": None})
+
+
+def checksum(*arrays):
+    """SHA-256 of arrays' bytes, as hex: which data a run was trained on."""
+    digest = hashlib.sha256()
+    for array in arrays:
+        digest.update(np.ascontiguousarray(array))
+    return digest.hexdigest()
+
+
+def file_checksum(path):
+    """SHA-256 of a file as hex; a name that is no file ("imagenet") is returned as it is."""
+    if not Path(path).is_file():
+        return str(path)
+    with open(path, "rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def finish_run(folder, metrics):
+    """Write metrics.json, which makes the run count as finished. Call it last."""
+    write_json(Path(folder) / "metrics.json", metrics)
+
+
+def command(notebook, parameters):
+    """The papermill command that runs `notebook` with the `parameters` that differ from its defaults."""
+    defaults = declared_parameters(notebook)
+    changed = {name: value for name, value in parameters.items() if value != defaults.get(name)}
+    given = "".join(f" -p {name} {str(value) or repr('')}" for name, value in changed.items())
+    return f"papermill notebooks/{notebook}.ipynb executed.ipynb -k python3 --cwd notebooks{given}"
+
+
+def git_commit():
+    """The project's commit, with "-dirty" if tracked files differ from it; "" outside a git checkout."""
+    described = _output(["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+    return described or ""
+
+
+def versions():
+    """Versions of Python and of the packages that decide results, by name."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def device():
+    """What the run was computed on: backend, processor, cores, and the GPU's name where there is one."""
+    import keras  # a reader of run folders needs no Keras
+
+    gpus = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
+    smi = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]) if gpus else ""
+    return {
+        "backend": keras.backend.backend(),
+        "processor": _processor(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpu": (smi or ", ".join(gpus)).splitlines()[0] if gpus else "",
+    }
+
+
+def _processor():
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def _output(command_line):
+    try:
+        return subprocess.run(command_line, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Run:
+    """A finished run. predictions: split -> (row ids int64 (n,), labels uint8 (n,), probabilities float64 (n, 7))."""
+
+    folder: Path
+    manifest: dict
+    metrics: dict
+    history: pd.DataFrame
+    predictions: dict
+
+    @property
+    def name(self):
+        return self.folder.name
+
+    @property
+    def arm(self):
+        return f"{self.manifest['architecture']}-{self.manifest['strategy']}"
+
+
+def read_run(folder):
+    """Read one finished run; raise RunError that names the folder and what is wrong with it."""
+    folder = Path(folder)
+    try:
+        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+        history = pd.read_csv(folder / "history.csv")
+        with np.load(folder / "predictions.npz", allow_pickle=False) as arrays:
+            predictions = _predictions(arrays)
+    except (OSError, ValueError, KeyError) as error:
+        raise RunError(f"{folder}: not a finished run ({error}). Run its notebook again") from error
+    return Run(folder, manifest, metrics, history, predictions)
+
+
+def _predictions(arrays):
+    splits = [name.removesuffix("_labels") for name in arrays.files if name.endswith("_labels")]
+    predictions = {}
+    for split in splits:
+        probabilities = arrays[f"{split}_probabilities"].astype(np.float64)
+        probabilities /= probabilities.sum(axis=1, keepdims=True)  # float16 rows add up to 1 only within 0.1 %
+        predictions[split] = (arrays[f"{split}_row_ids"], arrays[f"{split}_labels"], probabilities)
+    return predictions
+
+
+def collect(output_dir):
+    """All finished training runs below `output_dir`, sorted by name; folders without predictions are passed over."""
+    found = sorted(resolve(output_dir).glob("*/metrics.json"))
+    return [read_run(path.parent) for path in found if (path.parent / "predictions.npz").exists()]
+
+
+def pretrained_backbone(weights, output_dir, architecture, **parameters):
+    """What to pass as a backbone's weights: "imagenet", or the path of a file made by notebook 02.
+
+    weights: the notebook's WEIGHTS. Empty means the backbone of `output_dir`; if it is not there yet, notebook 02 makes
+    it now with `parameters`, so that a notebook opened on its own runs.
+    """
+    if weights == "imagenet":
+        return weights
+    if weights:
+        return str(resolve(weights))
+    path = resolve(output_dir) / f"{architecture}-pretrain" / "backbone.weights.h5"
+    if not (path.parent / "metrics.json").exists():
+        import papermill
+
+        print(f"No pretrained backbone in {path.parent}: running notebook 02 first ...")
+        path.parent.parent.mkdir(parents=True, exist_ok=True)
+        papermill.execute_notebook(
+            PROJECT_ROOT / "notebooks" / "02_pretrain_backbone.ipynb",
+            path.parent.parent / f"{architecture}-pretrain.ipynb",
+            parameters={"ARCHITECTURE": architecture, "OUTPUT_DIR": str(output_dir), **parameters},
+            kernel_name="python3",
+            cwd=PROJECT_ROOT / "notebooks",
+            progress_bar=False,
+        )
+    return str(path)
