@@ -49,7 +49,7 @@ def load(path):
         return Faces(**arrays, source=details["source"], checksum=details["checksum"]), details["warnings"]
     except FileNotFoundError:
         return None
-    except Exception as error:  # noqa: BLE001 - a damaged file makes NumPy and json raise almost anything
+    except Exception as error:  # a damaged file makes NumPy and json raise almost anything
         warnings.warn(
             f"The cache file {path} is damaged or cannot be read ({type(error).__name__}: {error}); "
             "the source is read again.",

@@ -72,7 +72,7 @@ def read_csv(stream, place, usage_needed=True):
         line += len(lines)
     if not rows:
         raise DataError(f"{place}: has a header but no row below it. {AGAIN}.")
-    images, labels, usage = (np.concatenate(parts) for parts in zip(*blocks))
+    images, labels, usage = (np.concatenate(parts) for parts in zip(*blocks, strict=True))
     return images.reshape(-1, SIDE, SIDE), labels, np.array(USAGES)[usage]
 
 

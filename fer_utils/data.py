@@ -118,7 +118,7 @@ def _download():
     for name in KAGGLE_DATA_SETS:
         try:
             return Path(kagglehub.dataset_download(name))
-        except Exception as error:  # noqa: BLE001 - kagglehub lets through whatever its network library raises
+        except Exception as error:  # kagglehub lets through whatever its network library raises
             reasons.append(f"{name}: {type(error).__name__}: {error}")
     raise DataError(f"DATA=kaggle: nothing could be downloaded ({'; '.join(reasons)}). Is there a network? {mend}.")
 

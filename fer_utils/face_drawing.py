@@ -1,9 +1,9 @@
 """Draw one gray face from an identity, a set of Action Units and a view; numpy only.
 
-A face is a stack of soft-edged shapes on a canvas whose unit is half the frame's side: u runs to the right, v runs down,
-the frame is [-1, 1] x [-1, 1]. Skin is lit from a height map (a dome plus bumps for nose, cheeks, chin, eye sockets), so
-that a change of light, or a raised cheek, shades as it would on a real face. Action Units move curves and bumps: brows,
-lids, lips, cheeks, chin, folds.
+A face is a stack of soft-edged shapes on a canvas whose unit is half the frame's side: u runs to the right, v runs
+down, the frame is [-1, 1] x [-1, 1]. Skin is lit from a height map (a dome plus bumps for nose, cheeks, chin, eye
+sockets), so that a change of light, or a raised cheek, shades as it would on a real face. Action Units move curves and
+bumps: brows, lids, lips, cheeks, chin, folds.
 
 Sources of the movements: P. Ekman, W. V. Friesen, Facial Action Coding System, 1978; P. Ekman, W. V. Friesen,
 J. C. Hager, Facial Action Coding System, the manual, 2002.
@@ -32,15 +32,7 @@ from fer_utils.face_features import (
     paint_nose,
 )
 
-__all__ = [
-    "ACTION_UNITS",
-    "CANVAS_REACH",
-    "HAIR_STYLES",
-    "Identity",
-    "View",
-    "draw_canvases",
-    "kind",
-]
+__all__ = ["ACTION_UNITS", "CANVAS_REACH", "HAIR_STYLES", "Identity", "View", "draw_canvases", "kind"]
 
 ACTION_UNITS = {
     1: "inner brow raiser",
@@ -62,18 +54,7 @@ ACTION_UNITS = {
     43: "eyes closed",
 }
 
-HAIR_STYLES = (
-    "short",
-    "side part",
-    "fringe",
-    "long",
-    "curly",
-    "bald",
-    "receding",
-    "bun",
-    "beanie",
-    "headscarf",
-)
+HAIR_STYLES = ("short", "side part", "fringe", "long", "curly", "bald", "receding", "bun", "beanie", "headscarf")
 
 SKULL_DEPTH = 0.75  # depth of the head's dome in canvas units: how far features slide when the head turns
 
@@ -151,23 +132,11 @@ class FaceBatch:
     who, view: every number of Identity and View as float32 (faces, 1, 1); unit: Action Unit -> strength, likewise.
     """
 
-    def __init__(
-        self,
-        identities: list[Identity],
-        units: list[dict[int, float]],
-        views: list[View],
-        resolution: float,
-    ):
+    def __init__(self, identities: list[Identity], units: list[dict[int, float]], views: list[View], resolution: float):
         self.count, self.index = len(identities), np.arange(len(identities))
         self.style, self.bearded, self.moustached, self.spectacled, self.cartoon = kind(identities[0], views[0])
-        self.who, self.view = (
-            _columns(identities, IDENTITY_NUMBERS),
-            _columns(views, VIEW_NUMBERS),
-        )
-        strengths = np.array(
-            [[row.get(number, 0.0) for number in ACTION_UNITS] for row in units],
-            np.float32,
-        )
+        self.who, self.view = (_columns(identities, IDENTITY_NUMBERS), _columns(views, VIEW_NUMBERS))
+        strengths = np.array([[row.get(number, 0.0) for number in ACTION_UNITS] for row in units], np.float32)
         self.unit = {number: strengths[:, k, None, None] for k, number in enumerate(ACTION_UNITS)}
         self.canvas = Canvas(self.count, resolution)
         self.zero = np.zeros((self.count, 1, 1), np.float32)
@@ -193,19 +162,11 @@ class FaceBatch:
 
     def place(self, u, v, face=slice(None)):
         """Where points (k, 1, 1) of frontal faces lie once the heads have turned: u, v, and how much narrower."""
-        width, turn, cos = (
-            self.who.head_width[face] * 1.1,
-            self.sin[face],
-            self.cos[face],
-        )
+        width, turn, cos = (self.who.head_width[face] * 1.1, self.sin[face], self.cos[face])
         depth = SKULL_DEPTH * np.sqrt(np.maximum(1 - (u / width) ** 2 - (v / 1.15) ** 2, 0.05))
         slope = -(SKULL_DEPTH**2) * u / (width * width * np.maximum(depth, 0.25))
         narrow = np.minimum(np.maximum(cos + slope * turn, 0.45), 1.3)
-        return (
-            u * cos + (depth - 0.55) * turn,
-            v + 0.6 * depth * self.view.pitch[face],
-            narrow,
-        )
+        return (u * cos + (depth - 0.55) * turn, v + 0.6 * depth * self.view.pitch[face], narrow)
 
     def draw(self) -> np.ndarray:
         self._backdrop()
@@ -244,27 +205,17 @@ class FaceBatch:
         box, u, v = canvas.box(-1.4, 1.4, 0.45, 1.4)
         tone, across = canvas.tone[box], np.abs(u)
         width = who.head_width * 0.62 + 0.25 * np.maximum(v - 1.0, 0)
-        paint(
-            tone,
-            canvas.cover(width - across),
-            who.skin * (0.66 - 0.22 * bell(v, self.chin, 0.22)),
-        )
+        paint(tone, canvas.cover(width - across), who.skin * (0.66 - 0.22 * bell(v, self.chin, 0.22)))
         collar = v - (1.16 - 0.10 * bell(across, 0.9, 0.5) + 0.12 * bell(u, 0.0, 0.3))
         paint(tone, canvas.cover(collar), self.view.shirt)
 
     def _ears(self) -> None:
         both = self.both_sides()
-        who, centre = (
-            both.who,
-            both.side * (both.who.head_width + 0.01) - 0.30 * self.sin[both.face],
-        )
+        who, centre = (both.who, both.side * (both.who.head_width + 0.01) - 0.30 * self.sin[both.face])
         ears = Patches(self.canvas, both.face, centre, np.full_like(centre, 0.02), 0.14, 0.22)
         across, down = ears.u - centre, ears.v - 0.02
         inside = 0.10 - np.sqrt(across * across + (down * (0.10 / 0.19)) ** 2)
-        ears.paint(
-            self.canvas.cover(inside),
-            who.skin * (0.72 - 0.22 * bell(across, 0.0, 0.04) * bell(down, 0.0, 0.1)),
-        )
+        ears.paint(self.canvas.cover(inside), who.skin * (0.72 - 0.22 * bell(across, 0.0, 0.04) * bell(down, 0.0, 0.1)))
         ears.lay()
 
     def _skin(self) -> None:
@@ -310,34 +261,10 @@ class FaceBatch:
         for side in (-1.0, 1.0):
             bumps += [
                 (side * who.eye_distance, zero - 0.13, 0.21, 0.15, -0.07),
-                (
-                    side * who.eye_distance * 1.05,
-                    zero - 0.33,
-                    0.26,
-                    0.08,
-                    0.03 + 0.03 * unit[4],
-                ),
-                (
-                    side * (0.43 + 0.02 * unit[12]),
-                    0.21 - 0.07 * raised,
-                    0.19,
-                    0.16,
-                    0.06 + 0.09 * raised,
-                ),
-                (
-                    side * who.nose_width * 0.95,
-                    tip + 0.03 - 0.03 * unit[9],
-                    0.06,
-                    0.06,
-                    0.04,
-                ),
-                (
-                    side * (who.mouth_width + 0.20),
-                    who.mouth_height,
-                    0.12,
-                    0.22,
-                    -0.02 - 0.03 * unit[26],
-                ),
+                (side * who.eye_distance * 1.05, zero - 0.33, 0.26, 0.08, 0.03 + 0.03 * unit[4]),
+                (side * (0.43 + 0.02 * unit[12]), 0.21 - 0.07 * raised, 0.19, 0.16, 0.06 + 0.09 * raised),
+                (side * who.nose_width * 0.95, tip + 0.03 - 0.03 * unit[9], 0.06, 0.06, 0.04),
+                (side * (who.mouth_width + 0.20), who.mouth_height, 0.12, 0.22, -0.02 - 0.03 * unit[26]),
             ]
         return bumps
 
@@ -359,11 +286,7 @@ class FaceBatch:
             box, u, v = canvas.box(-1.2, 1.2, -1.4, 1.4)
             half_width = who.head_width + 0.08 + who.hair_volume * (0.6 + 0.5 * np.maximum(v + 0.2, 0))
             dome = np.sqrt(limit(1 - (np.minimum(v, 0) / (who.head_height + who.hair_volume)) ** 2))
-            paint(
-                canvas.tone[box],
-                canvas.cover(half_width * dome - np.abs(u)),
-                self._hair_tone(u, v) * 0.8,
-            )
+            paint(canvas.tone[box], canvas.cover(half_width * dome - np.abs(u)), self._hair_tone(u, v) * 0.8)
         elif self.style == "bun":
             box, u, v = canvas.box(-0.4, 0.4, -1.4, -0.7)
             knot = 0.30 - np.sqrt(u * u + (v + who.head_height + 0.12) ** 2)
@@ -408,11 +331,7 @@ class FaceBatch:
             below = np.maximum(below, (v + 0.06) * 2)
         if not self.cartoon:
             tone *= 1 - 0.25 * outline * np.exp(-((np.maximum(below, 0) * 18) ** 2))
-        paint(
-            tone,
-            outline * limit(0.5 - below * (canvas.sharp * 0.7)),
-            self._hair_tone(u, v),
-        )
+        paint(tone, outline * limit(0.5 - below * (canvas.sharp * 0.7)), self._hair_tone(u, v))
         if style == "beanie":
             band = canvas.cover(np.minimum(-below, below + 0.17)) * outline
             paint(tone, band, who.hair * (0.75 + 0.12 * np.sin(40 * u)))
@@ -420,20 +339,11 @@ class FaceBatch:
 
 def kind(identity: Identity, view: View) -> tuple[str, bool, bool, bool, bool]:
     """What decides which parts are painted; faces of one kind can be drawn in one batch."""
-    return (
-        identity.hair_style,
-        identity.beard > 0,
-        identity.moustache > 0,
-        identity.glasses > 0,
-        view.cartoon,
-    )
+    return (identity.hair_style, identity.beard > 0, identity.moustache > 0, identity.glasses > 0, view.cartoon)
 
 
 def draw_canvases(
-    identities: list[Identity],
-    units: list[dict[int, float]],
-    views: list[View],
-    pixels_per_unit: float,
+    identities: list[Identity], units: list[dict[int, float]], views: list[View], pixels_per_unit: float
 ) -> np.ndarray:
     """Draw faces of one `kind`, upright, each on its canvas.
 

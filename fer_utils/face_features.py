@@ -1,4 +1,4 @@
-"""Brushes, and the parts of a drawn face that Action Units move: eyes, brows, nose, mouth, folds, with beard and glasses.
+"""Brushes, and the parts of a drawn face that Action Units move: eyes, brows, nose, mouth and folds; beard and glasses.
 
 Faces are painted in batches, since numpy's cost a call exceeds its cost a pixel at this size: every property of the
 faces is an array (faces, 1, 1). Each painter takes the `FaceBatch` of `fer_utils.face_drawing` and paints on its canvas
@@ -29,11 +29,7 @@ class Canvas:
     def box(self, left: float, right: float, top: float, bottom: float):
         """Index of the box's pixels in `tone`, its u (1, 1, width) and its v (1, height, 1)."""
         rows, columns = self._span(top, bottom), self._span(left, right)
-        return (
-            np.s_[:, rows, columns],
-            self.axis[None, None, columns],
-            self.axis[None, rows, None],
-        )
+        return (np.s_[:, rows, columns], self.axis[None, None, columns], self.axis[None, rows, None])
 
     def _span(self, low: float, high: float) -> slice:
         first = int((low + CANVAS_REACH) * self.pixels_per_unit)
@@ -52,15 +48,7 @@ class Patches:
     What is painted is kept as the light let through and the tone laid on top, so that patches may overlap.
     """
 
-    def __init__(
-        self,
-        canvas: Canvas,
-        face,
-        centre_u,
-        centre_v,
-        half_width: float,
-        half_height: float,
-    ):
+    def __init__(self, canvas: Canvas, face, centre_u, centre_v, half_width: float, half_height: float):
         self.canvas, self.face = canvas, face
         self.width, self.left, self.u = self._window(centre_u, half_width)
         self.height, self.top, v = self._window(centre_v, half_height)
@@ -72,11 +60,7 @@ class Patches:
         size = min(int(2 * half * self.canvas.pixels_per_unit) + 2, len(self.canvas.axis))
         first = ((centre[:, 0, 0] + CANVAS_REACH) * self.canvas.pixels_per_unit - size / 2).astype(int)
         first = np.minimum(np.maximum(first, 0), len(self.canvas.axis) - size)
-        return (
-            size,
-            first,
-            self.canvas.axis[first[:, None] + np.arange(size)][:, None, :],
-        )
+        return (size, first, self.canvas.axis[first[:, None] + np.arange(size)][:, None, :])
 
     def paint(self, cover, value) -> None:
         """Lay `value` over the patch where `cover` (0 to 1) says."""
@@ -126,92 +110,30 @@ def fold_lines(face) -> np.ndarray:
     Some folds are pressed in by Action Units, some age has left there; those too faint to be seen are dropped.
     """
     who, unit, age = face.who, face.unit, 0.3 * face.who.age
-    brow, mouth, drop, tip = (
-        -who.brow_height,
-        who.mouth_height,
-        0.16 * unit[26],
-        face.nose_tip,
-    )
+    brow, mouth, drop, tip = (-who.brow_height, who.mouth_height, 0.16 * unit[26], face.nose_tip)
     smile_lines = 0.40 * unit[12] + 0.5 * np.maximum(unit[9], unit[10]) + 0.12 * unit[20] + 0.5 * age
-    pouch, crow = (
-        0.28 * unit[6] + 0.14 * unit[7] + age * 0.8,
-        0.42 * unit[6] + 0.4 * age,
-    )
+    pouch, crow = (0.28 * unit[6] + 0.14 * unit[7] + age * 0.8, 0.42 * unit[6] + 0.4 * age)
     lines = []
     for i, v in enumerate((brow - 0.16, brow - 0.26)):
         lines.append((-0.30, v, 0.30, v, 0.022, 0.34 * unit[1] + 0.5 * age - 0.04 * i, 0.03))
         for side in (-1.0, 1.0):
-            lines.append(
-                (
-                    side * 0.25,
-                    v,
-                    side * 0.55,
-                    v + 0.06,
-                    0.022,
-                    0.30 * unit[2] - 0.04 * i,
-                    0.05 * side,
-                )
-            )
+            lines.append((side * 0.25, v, side * 0.55, v + 0.06, 0.022, 0.30 * unit[2] - 0.04 * i, 0.05 * side))
     for side in (-1.0, 1.0):
-        eye, wing, chin = (
-            side * who.eye_distance,
-            side * who.nose_width,
-            face.chin - 0.2,
-        )
+        eye, wing, chin = (side * who.eye_distance, side * who.nose_width, face.chin - 0.2)
         corner = side * (who.mouth_width * (1 + 0.22 * unit[12]) + 0.11)
         low = mouth + 0.02 - 0.04 * unit[12] + 0.04 * unit[10]
         lines += [
-            (
-                side * 0.045,
-                brow - 0.08,
-                side * 0.04,
-                brow + 0.10,
-                0.024,
-                0.55 * unit[4] + 0.2 * age,
-                0.0,
-            ),
+            (side * 0.045, brow - 0.08, side * 0.04, brow + 0.10, 0.024, 0.55 * unit[4] + 0.2 * age, 0.0),
             (side * 0.03, -0.12, side * 0.15, -0.02, 0.024, 0.5 * unit[9], 0.0),
             (side * 0.07, 0.02, side * 0.20, 0.10, 0.024, 0.42 * unit[9], 0.0),
             (wing * 1.25, tip - 0.05, corner, low, 0.034, smile_lines, 0.05 * side),
-            (
-                corner * 0.86,
-                mouth + 0.07,
-                corner * 0.9,
-                mouth + 0.22,
-                0.03,
-                0.36 * unit[15] + 0.3 * age,
-                0.0,
-            ),
-            (
-                eye - side * 0.13,
-                0.05,
-                eye + side * 0.17,
-                0.03,
-                0.026,
-                pouch,
-                -0.04 * side,
-            ),
+            (corner * 0.86, mouth + 0.07, corner * 0.9, mouth + 0.22, 0.03, 0.36 * unit[15] + 0.3 * age, 0.0),
+            (eye - side * 0.13, 0.05, eye + side * 0.17, 0.03, 0.026, pouch, -0.04 * side),
             (eye + side * 0.25, -0.13, eye + side * 0.35, -0.19, 0.016, crow, 0.0),
             (eye + side * 0.25, -0.08, eye + side * 0.36, -0.06, 0.016, crow, 0.0),
             (side * 0.02, chin, side * 0.12, chin + 0.06, 0.03, 0.22 * unit[17], 0.0),
-            (
-                wing * 1.05,
-                tip - 0.03,
-                wing,
-                tip + 0.09,
-                0.026,
-                0.26 + 0.25 * unit[9],
-                0.02 * side,
-            ),
-            (
-                0.0,
-                mouth + 0.12 + drop,
-                side * 0.12,
-                mouth + 0.115 + drop,
-                0.03,
-                0.12,
-                0.0,
-            ),
+            (wing * 1.05, tip - 0.03, wing, tip + 0.09, 0.026, 0.26 + 0.25 * unit[9], 0.02 * side),
+            (0.0, mouth + 0.12 + drop, side * 0.12, mouth + 0.115 + drop, 0.03, 0.12, 0.0),
         ]
     table = np.empty((8, face.count, len(lines)), np.float32)
     table[0] = np.arange(face.count)[:, None]
@@ -338,19 +260,11 @@ def mouth_curves(who, unit, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     bottom = bottom + (0.03 * unit[10] + 0.075 * unit[12] + 0.05 * unit[20]) * parted
     room = arch(x)
     flat = 0.55 + 0.6 * unit[26] * (1 - 0.6 * np.minimum(unit[20], 1.0))  # a dropped jaw rounds the opening
-    upper, lower = (
-        base - top * room**flat,
-        base + bottom * room ** np.minimum(flat, 0.75),
-    )
+    upper, lower = (base - top * room**flat, base + bottom * room ** np.minimum(flat, 0.75))
     full = who.lip_fullness * np.maximum((1 - 0.65 * unit[23]) * (1 - 0.3 * unit[12]) * (1 - 0.35 * unit[20]), 0.2)
     bow = 1 - 0.30 * bell(x, 0.0, 0.16)
     upper_edge = upper - 0.058 * full * (1 + 0.2 * unit[10]) * bow * room**0.7
-    return (
-        upper_edge,
-        upper,
-        lower,
-        lower + 0.080 * full * (1 + 0.25 * unit[17]) * room**0.6,
-    )
+    return (upper_edge, upper, lower, lower + 0.080 * full * (1 + 0.25 * unit[17]) * room**0.6)
 
 
 def paint_mouth(face) -> None:
@@ -361,12 +275,7 @@ def paint_mouth(face) -> None:
     half = who.mouth_width * np.maximum(wide, 0.5) * narrow
     reach = float((unit[26] + unit[12] * 0.3 + unit[16] * 0.4).max())
     patches = Patches(
-        canvas,
-        face.index,
-        centre,
-        level + 0.05 + 0.11 * reach,
-        float(half.max()) * 1.18,
-        0.27 + 0.12 * reach,
+        canvas, face.index, centre, level + 0.05 + 0.11 * reach, float(half.max()) * 1.18, 0.27 + 0.12 * reach
     )
     v, x = patches.v, (patches.u - centre) / half
     upper_edge, top, bottom, lower_edge = (level + curve for curve in mouth_curves(who, unit, x))

@@ -69,7 +69,8 @@ class Faces:
         return len(self.labels)
 
     def __repr__(self):
-        counts = ", ".join(f"{name} {count}" for name, count in zip(*np.unique(self.usage, return_counts=True)))
+        names, counts = np.unique(self.usage, return_counts=True)
+        counts = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
         return f"Faces({len(self)} images: {counts}; source={self.source!r}, checksum={self.checksum[:12]})"
 
     def take(self, chosen):

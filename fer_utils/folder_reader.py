@@ -141,13 +141,13 @@ def _usages(listed, splits, place):
     if unnamed and len(held_out) == 2:
         messages.append(
             f"{place}: {unnamed} file names do not tell PublicTest from PrivateTest, so {splits['validation']} counts "
-            f"as PublicTest and {splits['test']} as PrivateTest. These are the uploader's splits, perhaps not the official "
-            "ones, which fer2013.csv has."
+            f"as PublicTest and {splits['test']} as PrivateTest. These are the uploader's splits, perhaps not the "
+            "official ones, which fer2013.csv has."
         )
     elif unnamed:
         messages.append(
             f"{place}: {unnamed} file names in the folder {splits[next(iter(held_out))]} have no prefix PublicTest_ or "
-            "PrivateTest_, so the official protocol cannot be had (PROTOCOL=paper can); fer2013.csv tells the two apart."
+            "PrivateTest_, so the official protocol cannot be had (PROTOCOL=paper can); fer2013.csv tells them apart."
         )
     if elsewhere:
         messages.append(

@@ -1,0 +1,75 @@
+# make reproduce and make test do all the set-up on a fresh machine: Python 3.11, 3.12 or 3.13 with venv, and bash.
+# The environment goes to .venv; it is made once, and brought up to date when requirements.lock changes.
+
+SHELL := bash
+.DEFAULT_GOAL := help
+
+PROFILE ?= sample
+DATA ?=
+SOURCE ?=
+SEEDS ?=
+JOBS ?=
+PYTHON ?= python3.13 python3.12 python3.11 python3
+
+BIN := .venv/bin
+READY := .venv/ready
+OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "$(SEEDS)" --jobs "$(JOBS)"
+
+.PHONY: help setup reproduce plan test lab lock
+
+help:  ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@echo
+	@echo 'For reproduce and plan, each as NAME=value:'
+	@echo '  PROFILE  a file of profiles/, or the path of your own: sample (built-in faces), cpu, paper   [$(PROFILE)]'
+	@echo '  DATA     the real FER-2013: a path (CSV, folder or zip), or kaggle; also $$FER_DATA'
+	@echo '  SOURCE   what the backbones are pretrained on: a folder with a folder of images per class'
+	@echo '  SEEDS    one run of each arm a seed, as in SEEDS="0 1 2"'
+	@echo '  JOBS     runs at once; by default one a GPU, or what the profile says for a machine without'
+
+setup: $(READY)  ## make the environment in .venv (the others do it when needed)
+
+reproduce: $(READY)  ## run the study; finished runs are kept, so the same command resumes
+	@$(BIN)/python -m fer_utils.workflow reproduce $(OPTIONS)
+
+plan: $(READY)  ## print every papermill command of the study and run none
+	@$(BIN)/python -m fer_utils.workflow plan $(OPTIONS)
+
+test: export TF_CPP_MIN_LOG_LEVEL = 3
+test: $(READY)  ## style, then the tests on JAX (models and training) and on TensorFlow (all)
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q --durations=10
+
+lab: $(READY)  ## open JupyterLab in the same environment (options: ARGS="--no-browser --port 8890")
+	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter lab $(ARGS) notebooks
+
+# Versions that are locked stay unless UPGRADE=--upgrade. One set serves Python 3.11 to 3.13 on every platform.
+lock: $(READY)  ## write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
+	@$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) \
+		--extra test --extra jax pyproject.toml --output-file requirements.lock
+
+CHECK_PYTHON := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
+
+$(READY): requirements.lock
+	@if ! $(BIN)/python -m pip --version > /dev/null 2>&1; then \
+		for python in $(PYTHON) none; do "$$python" -c '$(CHECK_PYTHON)' 2> /dev/null && break; done; \
+		if [ "$$python" = none ]; then \
+			echo 'No Python 3.11, 3.12 or 3.13 with its venv module (on Debian: apt install python3-venv) was found as' >&2; \
+			echo '$(PYTHON). Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12' >&2; exit 1; \
+		fi; \
+		echo "Setting up .venv with $$("$$python" --version), once; about 3 GB and a few minutes ..."; \
+		"$$python" -m venv --clear .venv || exit 1; \
+	fi
+	@set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off \
+		--require-hashes -r requirements.lock 2>&1 | tee .venv/install.log \
+		| { n=0; while IFS= read -r line; do case "$$line" in \
+				Collecting*|Processing*|*"already satisfied"*) n=$$((n + 1)); [ $$((n % 25)) != 0 ] || echo "  $$n packages" ;; \
+				Installing*) echo "  unpacking all $$n" ;; \
+			esac; done; } \
+		|| { grep -E 'ERROR|error' .venv/install.log >&2; echo 'Set-up failed; all of it: .venv/install.log' >&2; exit 1; }
+	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
+	@touch $@

@@ -1,0 +1,181 @@
+# The study as a graph of notebooks: each rule is one plain papermill command.
+#
+#     make reproduce PROFILE=sample                            calls this with what the machine has
+#     snakemake --cores 8 --config profile=cpu data=kaggle     the same by hand
+#     snakemake -n -p --cores 8 --config profile=sample        only list the runs and their commands
+#
+# papermill executes into logs/, since Snakemake deletes the outputs of a failed run but keeps its logs; the notebook is
+# copied beside its results once it is through. A run counts as finished when its metrics.json is there, written last.
+#
+# A finished training (02 to 05) is made again when its command changes, or the weights that it starts from, but not when
+# its notebook does (`ancient`): a mended comment must not cost hours. After a change in the code that matters, delete
+# the run's folder. 01 and 06 take seconds, so they do follow their notebooks.
+
+from fer_utils import progress as reporting
+from fer_utils.profiles import ProfileError
+from fer_utils.workflow import core_count, gpu_ids, load_study, shell_prefix
+
+try:
+    study = load_study(
+        config.get("profile", "sample"),
+        data=str(config.get("data") or ""),
+        source=str(config.get("source") or ""),
+        seeds=str(config.get("seeds", "")),
+        root=workflow.basedir,
+    )
+except ProfileError as error:
+    raise WorkflowError(str(error)) from None
+
+OUT = study.output_dir
+THREADS = int(config.get("threads", core_count()))  # of one run; as many runs at once as fit into --cores
+ARMS = [run.name for run in study.arms()]
+# A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
+RUN_NOTEBOOK = (
+    "{params.papermill} > {log.text} 2>&1 && test -s {output.metrics} && cp {log.notebook} {output.executed}"
+)
+
+shell.executable("bash")
+shell.prefix(shell_prefix(gpu_ids()))
+SETTINGS = workflow.output_settings  # a dry run, and who asks for more words, wants Snakemake's own messages
+progress = reporting.follow(study, workflow.basedir, replace=not (SETTINGS.dryrun or SETTINGS.verbose))
+
+
+wildcard_constraints:
+    architecture="|".join(study.profile.architectures),
+    seed="[0-9]+",
+
+
+onstart:
+    reporting.stop_leftovers(workflow.basedir)
+
+
+onsuccess:
+    print(progress.closing(), flush=True)
+
+
+onerror:
+    print(progress.closing(), flush=True)
+
+
+rule all:
+    input:
+        f"{OUT}/explore/metrics.json",
+        f"{OUT}/compare/metrics.json",
+
+
+rule explore:
+    input:
+        "notebooks/01_explore_data.ipynb",
+    output:
+        metrics=f"{OUT}/explore/metrics.json",
+        executed=f"{OUT}/explore/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/explore.log",
+        notebook=f"{OUT}/logs/explore.ipynb",
+    params:
+        papermill=study.papermill(study.explore()),
+    threads: THREADS
+    shell:
+        RUN_NOTEBOOK
+
+
+# The backbone that transfer and fine-tuning start from, where the profile does not name WEIGHTS. The arms that start
+# from scratch do not wait for it.
+rule pretrain:
+    input:
+        ancient("notebooks/02_pretrain_backbone.ipynb"),
+    output:
+        weights=f"{OUT}/{{architecture}}-pretrain/backbone.weights.h5",
+        metrics=f"{OUT}/{{architecture}}-pretrain/metrics.json",
+        executed=f"{OUT}/{{architecture}}-pretrain/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/{{architecture}}-pretrain.log",
+        notebook=f"{OUT}/logs/{{architecture}}-pretrain.ipynb",
+    params:
+        papermill=lambda wildcards: study.papermill(study.pretrain(wildcards.architecture)),
+    threads: THREADS
+    priority: 1  # two arms wait for it
+    resources:
+        gpu=1,
+    shell:
+        RUN_NOTEBOOK
+
+
+rule scratch:
+    input:
+        ancient("notebooks/03_train_from_scratch.ipynb"),
+    output:
+        metrics=f"{OUT}/{{architecture}}-scratch-seed{{seed}}/metrics.json",
+        executed=f"{OUT}/{{architecture}}-scratch-seed{{seed}}/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/{{architecture}}-scratch-seed{{seed}}.log",
+        notebook=f"{OUT}/logs/{{architecture}}-scratch-seed{{seed}}.ipynb",
+    params:
+        papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "scratch", wildcards.seed)),
+    threads: THREADS
+    resources:
+        gpu=1,
+    shell:
+        RUN_NOTEBOOK
+
+
+def backbone(strategy):
+    """The input of an arm that transfers: notebook 02's weights, or none where the profile names WEIGHTS."""
+    return lambda wildcards: (
+        [study.backbone(wildcards.architecture)] if study.pretrained(strategy, wildcards.architecture) else []
+    )
+
+
+rule transfer:
+    input:
+        ancient("notebooks/04_transfer_learning.ipynb"),
+        backbone("transfer"),
+    output:
+        metrics=f"{OUT}/{{architecture}}-transfer-seed{{seed}}/metrics.json",
+        executed=f"{OUT}/{{architecture}}-transfer-seed{{seed}}/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/{{architecture}}-transfer-seed{{seed}}.log",
+        notebook=f"{OUT}/logs/{{architecture}}-transfer-seed{{seed}}.ipynb",
+    params:
+        papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "transfer", wildcards.seed)),
+    threads: THREADS
+    resources:
+        gpu=1,
+    shell:
+        RUN_NOTEBOOK
+
+
+rule finetune:
+    input:
+        ancient("notebooks/05_fine_tuning.ipynb"),
+        backbone("finetune"),
+    output:
+        metrics=f"{OUT}/{{architecture}}-finetune-seed{{seed}}/metrics.json",
+        executed=f"{OUT}/{{architecture}}-finetune-seed{{seed}}/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/{{architecture}}-finetune-seed{{seed}}.log",
+        notebook=f"{OUT}/logs/{{architecture}}-finetune-seed{{seed}}.ipynb",
+    params:
+        papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "finetune", wildcards.seed)),
+    threads: THREADS
+    resources:
+        gpu=1,
+    shell:
+        RUN_NOTEBOOK
+
+
+rule compare:
+    input:
+        "notebooks/06_compare_strategies.ipynb",
+        expand(f"{OUT}/{{run}}/metrics.json", run=ARMS),
+    output:
+        metrics=f"{OUT}/compare/metrics.json",
+        executed=f"{OUT}/compare/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/compare.log",
+        notebook=f"{OUT}/logs/compare.ipynb",
+    params:
+        papermill=study.papermill(study.compare()),
+    threads: THREADS
+    shell:
+        RUN_NOTEBOOK

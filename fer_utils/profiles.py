@@ -1,0 +1,203 @@
+"""Reading a profile, profiles/<name>.yaml, and checking it as a whole before anything starts.
+
+    seeds: [0]                      # which runs there are
+    architectures: [vgg16, resnet50]
+    jobs: 2                         # at once, on a machine without a GPU
+    all:                            # for every notebook that has the parameter
+      DATA: sample
+    03_train_from_scratch:          # for one notebook
+      EPOCHS: 12
+      resnet50:                     # and there for one architecture
+        EPOCHS: 15
+
+Each key has to be a parameter that the notebook declares in its cell tagged `parameters`, and each value of the type of
+the notebook's default: a typing error is one message at once, not hours of training with a default.
+"""
+
+import difflib
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+ARCHITECTURES = ("vgg16", "resnet50")
+TOP_LEVEL = ("all", "seeds", "architectures", "jobs")
+SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:"}
+BUILT_IN_DATA = ("sample", "kaggle")
+
+
+class ProfileError(ValueError):
+    """A profile, or what was given beside it, that cannot be run; the message names the place and the mend."""
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A checked profile. path: as messages name it. common: `all:`. sections: parameters by notebook stem."""
+
+    path: str
+    name: str
+    architectures: tuple
+    seeds: tuple
+    jobs: int
+    common: dict
+    sections: dict
+
+
+def read_profile(profile, notebooks, root):
+    """Read and check a profile.
+
+    profile: a name in profiles/, or the path of a YAML file. notebooks: stem -> {parameter: default}, of the notebooks
+    that the study runs. root: what relative paths count from. Raises ProfileError for the first thing that is wrong.
+    """
+    path, content = _read_yaml(profile, Path(root))
+    for key, section in content.items():
+        if key in notebooks:
+            _check_section(f"{path}: {key}", section or {}, notebooks[key])
+        elif key not in TOP_LEVEL:
+            raise ProfileError(f"{path}: unknown section {key}{suggest(key, (*TOP_LEVEL, *notebooks))}")
+    common = content.get("all") or {}
+    _check_common(f"{path}: all", common, notebooks)
+    return Profile(
+        path=path,
+        name=Path(path).stem,
+        architectures=_architectures(f"{path}: architectures", content.get("architectures", list(ARCHITECTURES))),
+        seeds=read_seeds(f"{path}: seeds", content.get("seeds", [0])),
+        jobs=read_count(f"{path}: jobs", content.get("jobs", 1)),
+        common=common,
+        sections={stem: content.get(stem) or {} for stem in notebooks},
+    )
+
+
+def read_seeds(place, given):
+    """Seeds as a tuple of ints, from a list or from text such as "0 1 2" or "0,1,2"; `place` is for the message."""
+    words = given.replace(",", " ").split() if isinstance(given, str) else given
+    words = [words] if isinstance(words, int) else words
+    if not isinstance(words, list) or not words or not all(str(word).isdecimal() for word in words):
+        raise ProfileError(f'{place}: needs whole numbers from 0 on, such as "0 1 2", not {given!r}')
+    return tuple(dict.fromkeys(int(word) for word in words))
+
+
+def read_count(place, value):
+    """A whole number from 1 on, from an int or its text; `place` is for the message."""
+    if not str(value).isdecimal() or int(value) < 1:
+        raise ProfileError(f"{place}: needs a whole number from 1 on, not {value!r}")
+    return int(value)
+
+
+def choose_data(profile, given, root):
+    """DATA: the one `given` on the command line, else the profile's, else $FER_DATA.
+
+    Returns "" if the profile leaves DATA to the notebooks. Raises ProfileError if the profile has `DATA: ""`, which
+    means that it needs one, and none is given; and if the path is not there.
+    """
+    from_profile = profile.common.get("DATA")
+    if given or from_profile:
+        return existing_path("DATA", given or from_profile, root)
+    if os.environ.get("FER_DATA"):
+        return existing_path("FER_DATA", os.environ["FER_DATA"], root)
+    if from_profile == "":
+        raise ProfileError(
+            f"{profile.path} runs on the real FER-2013, which is not part of this project.\n"
+            "Say which with DATA=... or in the environment variable FER_DATA:\n"
+            "    DATA=path/to/fer2013.csv   or icml_face_data.csv, a folder of images, or a zip of one of these\n"
+            "    DATA=kaggle                download it (public data set, no account needed)\n"
+            "    DATA=sample                the built-in drawn faces"
+        )
+    return ""
+
+
+def existing_path(name, value, root):
+    """`value` with ~ expanded, if it names something built in or is a path that exists; else ProfileError."""
+    if not value or value in BUILT_IN_DATA:
+        return value
+    expanded = os.path.expanduser(value)
+    if not (Path(root) / expanded).exists():
+        raise ProfileError(f"{name}: there is no file or folder {value}")
+    return expanded
+
+
+def suggest(key, known):
+    """The end of a message about an unknown `key`: a near name, or all that are known."""
+    close = difflib.get_close_matches(str(key), [str(name) for name in known], n=1)
+    return f"; did you mean {close[0]}?" if close else f". Known: {', '.join(map(str, known))}"
+
+
+def reads_as_another_type(text):
+    """Whether papermill's `-p` (and a hurried reader) would take `text` for a number, a truth value or None."""
+    if text in ("True", "False", "None"):
+        return True
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
+
+
+def _read_yaml(profile, root):
+    is_path = str(profile).endswith((".yaml", ".yml"))
+    named = str(profile) if is_path else f"profiles/{profile}.yaml"
+    if not (root / named).is_file():
+        known = sorted(found.stem for found in (root / "profiles").glob("*.yaml"))
+        raise ProfileError(f"there is no profile {named}{suggest(profile, known)}")
+    try:
+        content = yaml.safe_load((root / named).read_text(encoding="utf-8")) or {}
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ProfileError(f"{named}: is not readable as YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(content, dict):
+        raise ProfileError(f"{named}: needs sections, such as `all:`, at its top level")
+    return named, content
+
+
+def _check_section(place, section, declared):
+    if not isinstance(section, dict):
+        raise ProfileError(f"{place}: needs parameters below it, not {section!r}")
+    for key, value in section.items():
+        if key in ARCHITECTURES and "ARCHITECTURE" in declared:
+            inner = {name: default for name, default in declared.items() if name != "ARCHITECTURE"}
+            _check_section(f"{place}: {key}", value or {}, inner)
+            continue
+        _refuse_set_by_graph(place, key)
+        if key == "OUTPUT_DIR":
+            raise ProfileError(f"{place}: OUTPUT_DIR is one for the whole study; set it under `all:`")
+        if key not in declared:
+            known = (*declared, *ARCHITECTURES) if "ARCHITECTURE" in declared else tuple(declared)
+            raise ProfileError(f"{place}: unknown parameter {key}{suggest(key, known)}")
+        _check_type(f"{place}: {key}", value, declared[key])
+
+
+def _check_common(place, common, notebooks):
+    if not isinstance(common, dict):
+        raise ProfileError(f"{place}: needs parameters below it, not {common!r}")
+    for key, value in common.items():
+        _refuse_set_by_graph(place, key)
+        having = [declared for declared in notebooks.values() if key in declared]
+        if not having:
+            known = sorted({name for declared in notebooks.values() for name in declared})
+            raise ProfileError(f"{place}: no notebook has a parameter {key}{suggest(key, known)}")
+        for declared in having:
+            _check_type(f"{place}: {key}", value, declared[key])
+
+
+def _refuse_set_by_graph(place, key):
+    if key in SET_BY_GRAPH:
+        raise ProfileError(f"{place}: {key} differs from run to run; use `{SET_BY_GRAPH[key]}` at the top level")
+
+
+def _check_type(place, value, default):
+    if default is None or type(value) is type(default) or (type(default) is float and type(value) is int):
+        return
+    hint = ""
+    if isinstance(value, str) and isinstance(default, float) and reads_as_another_type(value):
+        hint = "; YAML reads an exponent as a number only with a decimal point and a sign, as in 1.0e-4"
+    kinds = f"is of type {type(value).__name__}, but the notebook's {default!r} is of type {type(default).__name__}"
+    raise ProfileError(f"{place}: {value!r} {kinds}{hint}")
+
+
+def _architectures(place, given):
+    if not isinstance(given, list) or not given:
+        raise ProfileError(f"{place}: needs a list, such as [vgg16, resnet50]")
+    for name in given:
+        if name not in ARCHITECTURES:
+            raise ProfileError(f"{place}: unknown architecture {name}{suggest(name, ARCHITECTURES)}")
+    return tuple(dict.fromkeys(given))

@@ -1,0 +1,264 @@
+"""What a person sees of a running study: a line when a run starts and ends, and at the end what failed and why.
+
+The Snakefile puts `Progress` in the place of Snakemake's own messages, which fill a screen a run. Interrupted studies
+are cleaned up here too: the lock that Snakemake leaves behind, and papermill processes that outlived it.
+"""
+
+import json
+import logging
+import os
+import re
+import shutil
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+STUDY_VARIABLE = "FER_STUDY"  # in the environment of every run: "<process id of Snakemake>:<project folder>"
+
+
+# --- while it runs ---------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class _Job:
+    name: str
+    log: str
+    started: float
+
+
+class Progress(logging.Handler):
+    """Turns Snakemake's log events into one line a run's start and end, and keeps what failed.
+
+    output_dir: the study's folder, for the closing line. names: of all runs of the study. write: takes a line.
+    """
+
+    def __init__(self, output_dir, names, write=None, clock=time.time):
+        super().__init__()
+        self.output_dir, self.names, self.clock = output_dir, list(names), clock
+        self.write = write or (lambda line: print(line, flush=True))
+        self.started = clock()
+        self.jobs, self.done, self.failed = {}, [], []
+        self.total, self.interrupted = len(self.names), False
+
+    def emit(self, record):
+        """Handle one record of Snakemake's logger."""
+        handle = {"job_info": self._start, "job_finished": self._finish, "job_error": self._fail}
+        handle["run_info"] = self._announce
+        event = str(getattr(record, "event", None) or "")
+        if event in handle:
+            handle[event](record)
+        elif "Nothing to be done" in str(record.msg):
+            self.write(f"Nothing to do: every run is complete. Results: {self.output_dir}/compare")
+        elif str(record.msg).startswith("Terminating processes"):
+            self.interrupted = True
+
+    def _announce(self, record):
+        self.total = sum(count for rule, count in record.stats.items() if rule not in ("all", "total"))
+        if self.total < len(self.names):
+            self.write(f"{self.total} of {len(self.names)} runs are to be made; the others are complete.")
+
+    def _start(self, record):
+        if not record.log:  # the rule that only asks for everything
+            return
+        name = Path(record.log[0]).stem
+        self.jobs[record.jobid] = _Job(name, record.log[0], self.clock())
+        self._say("start ", name)
+
+    def _finish(self, record):
+        job = self.jobs.pop(record.job_id, None)
+        if job:
+            self.done.append(job.name)
+            self._say("done  ", job.name, f"in {duration(self.clock() - job.started)} ({self._count()})")
+
+    def _fail(self, record):
+        job = self.jobs.pop(record.jobid, None)
+        if job and not self.interrupted:
+            failure = read_failure(Path(job.log).with_suffix(".ipynb"), job.name, job.started - 1)
+            self.failed.append(failure)
+            self._say("FAILED", job.name, f"after {duration(self.clock() - job.started)}: {failure.reason}")
+
+    def _count(self):
+        return f"{len(self.done)} of {self.total}"
+
+    def _say(self, what, name, more=""):
+        width = max(map(len, self.names), default=0)
+        self.write(f"{time.strftime('%H:%M:%S')}  {what}  {name:{width}}  {more}".rstrip())
+
+    def closing(self):
+        """The last lines: where the results are, or what failed, why, and what to do."""
+        took = duration(self.clock() - self.started)
+        if self.interrupted:
+            return f"Interrupted after {took}. Finished runs are kept: the same command goes on from here."
+        if not self.failed:
+            return f"Done in {took}. Results: {self.output_dir}/compare (start with executed.ipynb)"
+        return failure_summary(self.failed, self._never_started(), took)
+
+    def _never_started(self):
+        """Runs without a result that did not fail themselves: they wait for one that did."""
+        failed = {failure.name for failure in self.failed}
+        complete = {path.parent.name for path in Path(self.output_dir).glob("*/metrics.json")}
+        return [name for name in self.names if name not in failed | complete]
+
+
+def duration(seconds):
+    """Seconds as people say them: "42 s", "3 min 05 s", "2 h 07 min"."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 3600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"
+
+
+# --- when it fails ---------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Failure:
+    """One failed run: its name, the executed notebook that it left, the number of the cell ("" unknown), the reason."""
+
+    name: str
+    notebook: Path
+    cell: str
+    reason: str
+
+
+def read_failure(executed, name, since=0.0):
+    """Why a run failed, from the notebook that papermill was executing when it did.
+
+    executed: its path; the log lies beside it. since: seconds since 1970; an older notebook is of an earlier try.
+    """
+    executed = Path(executed)
+    try:
+        cells = json.loads(executed.read_text(encoding="utf-8"))["cells"] if executed.stat().st_mtime >= since else []
+    except (OSError, ValueError, KeyError):
+        cells = []
+    if not cells:
+        return Failure(name, executed, "", f"papermill could not start: {_last_line(executed.with_suffix('.log'))}")
+    finished = 0
+    for cell in cells:
+        if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
+            continue
+        error = next((output for output in cell["outputs"] if output["output_type"] == "error"), None)
+        if error:
+            reason = _one_line(f"{error['ename']}: {error['evalue']}")
+            return Failure(name, executed, str(cell["execution_count"]), reason)
+        if not cell["execution_count"]:  # the kernel never answered; papermill calls such cells completed
+            died = "the process died without an error: out of memory, most often (try JOBS=1, or a smaller BATCH_SIZE)"
+            return Failure(name, executed, str(finished + 1), died)
+        finished = cell["execution_count"]
+    return Failure(name, executed, "", "the notebook ran through, but did not write its metrics.json")
+
+
+def _last_line(log):
+    try:
+        lines = log.read_text(encoding="utf-8", errors="replace").split("\n")
+    except OSError:
+        return "it left no log"
+    return _one_line(next((line for line in reversed(lines) if line.strip()), "the log is empty"))
+
+
+def _one_line(text, longest=200):
+    plain = " ".join(re.sub(r"\x1b\[[0-9;]*m", "", text).split())
+    return plain if len(plain) <= longest else plain[: longest - 3] + "..."
+
+
+def failure_summary(failures, never_started, took):
+    """The text at the end of a study in which runs failed."""
+    count = len(failures)
+    lines = ["", f"{count} {'run' if count == 1 else 'runs'} failed (after {took}):"]
+    for failure in failures:
+        cell = f"cell [{failure.cell}], " if failure.cell else ""
+        lines += [
+            "",
+            f"  {failure.name}: {cell}{failure.reason}",
+            f"    log       {failure.notebook.with_suffix('.log')}",
+            f"    notebook  {failure.notebook}",
+        ]
+    if never_started:
+        lines += ["", f"  Not run, since they need what failed: {', '.join(never_started)}"]
+    return "\n".join([*lines, "", "The other runs are kept. Mend the cause and give the same command again.", ""])
+
+
+# --- after an interruption -------------------------------------------------------------------------------------------
+
+
+def clear_stale_lock(root):
+    """Remove the lock of a study that was killed; leave it alone while any Snakemake works in the folder `root`."""
+    locks = Path(root) / ".snakemake" / "locks"
+    if any(locks.glob("*.lock")) and not _others_at_work(root):
+        print("Removing the lock of a study that was interrupted.", flush=True)
+        shutil.rmtree(locks)  # what `snakemake --unlock` does, without its start-up time
+
+
+def _others_at_work(root):
+    import psutil
+
+    for process in psutil.process_iter():
+        try:
+            named = any("snakemake" in word for word in process.cmdline()[:4])
+            if named and process.pid != os.getpid() and Path(process.cwd()) == Path(root):
+                return True
+        except (psutil.Error, OSError):
+            continue
+    return False
+
+
+def mark_study(root):
+    """Mark this process's children as runs of the study in `root`, so that `stop_leftovers` knows them later."""
+    os.environ.setdefault(STUDY_VARIABLE, f"{os.getpid()}:{root}")
+
+
+def stop_leftovers(root, write=print):
+    """End runs of a killed Snakemake in `root` that still train: they would write into folders that are made anew.
+
+    Only processes of this user that carry the mark of a Snakemake which is no longer alive. Returns how many.
+    """
+    import psutil
+
+    found = []
+    for process in psutil.process_iter():
+        try:
+            owner, _, folder = process.environ().get(STUDY_VARIABLE, "").partition(":")
+        except (psutil.Error, OSError):
+            continue
+        if folder == str(root) and not psutil.pid_exists(int(owner)):
+            found.append(process)
+    if found:
+        write(f"Ending {len(found)} processes that an interrupted study left running.")
+    for process in found:
+        _quietly(process.terminate)
+    for process in psutil.wait_procs(found, timeout=5)[1]:
+        _quietly(process.kill)
+    return len(found)
+
+
+def _quietly(action):
+    import psutil
+
+    try:
+        action()
+    except psutil.NoSuchProcess:
+        pass
+
+
+def keep_only_errors(record):
+    """A logging filter for Snakemake's own output: errors, and the little that Progress does not say better."""
+    event, text = str(getattr(record, "event", None) or ""), str(record.msg)
+    if event == "shellcmd" or text.startswith(("Will exit after", "Terminating processes")):
+        return True  # commands come this far only with `snakemake --printshellcmds`
+    said_better = ("CalledProcessError", "At least one job did not complete", "Exiting because a job")
+    return record.levelno >= logging.WARNING and event != "job_error" and not any(part in text for part in said_better)
+
+
+def follow(study, root, replace=True):
+    """Put Progress in the place of Snakemake's messages and return it; with replace=False these stay as they are."""
+    progress = Progress(study.output_dir, [run.name for run in study.runs()])
+    if replace:
+        from snakemake.logging import logger
+
+        for handler in logger.handlers:
+            handler.addFilter(keep_only_errors)
+        logger.addHandler(progress)
+        mark_study(root)
+    return progress

@@ -1,0 +1,288 @@
+"""From a profile to the study's papermill commands, and from a command line to Snakemake.
+
+    profiles/<name>.yaml  ->  Study  ->  one papermill command a run
+
+The Snakefile builds its rules from a Study. `make plan` and `make reproduce` call this module's command line, which
+prints the commands, or checks everything and hands over to Snakemake.
+"""
+
+import argparse
+import os
+import shlex
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from fer_utils.profiles import (
+    Profile,
+    ProfileError,
+    choose_data,
+    existing_path,
+    read_count,
+    read_profile,
+    read_seeds,
+    reads_as_another_type,
+)
+from fer_utils.runs import declared_parameters
+
+ROOT = Path(__file__).resolve().parent.parent
+EXPLORE, PRETRAIN, COMPARE = "01_explore_data", "02_pretrain_backbone", "06_compare_strategies"
+ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
+NOTEBOOKS = (EXPLORE, PRETRAIN, *ARMS.values(), COMPARE)
+DATA_STAND_IN = "path/to/fer2013.csv"
+
+
+@dataclass(frozen=True)
+class Run:
+    """One papermill run: its name (also its folder's), its notebook's stem and the parameters that it is given."""
+
+    name: str
+    notebook: str
+    parameters: dict
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked profile with everything filled in that the command line and the machine decide.
+
+    declared: stem -> {parameter: default}. data, source: DATA and SOURCE for every notebook that has them; "" leaves
+    them to the notebook's section and its default.
+    """
+
+    profile: Profile
+    declared: dict
+    seeds: tuple
+    data: str
+    source: str
+
+    @property
+    def output_dir(self):
+        """The folder that holds the runs' folders."""
+        return self.profile.common.get("OUTPUT_DIR") or f"outputs/{self.profile.name}"
+
+    def explore(self):
+        """The run of notebook 01."""
+        return Run("explore", EXPLORE, self.parameters(EXPLORE))
+
+    def pretrain(self, architecture):
+        """The run of notebook 02 for one architecture."""
+        return Run(f"{architecture}-pretrain", PRETRAIN, self.parameters(PRETRAIN, architecture))
+
+    def arm(self, architecture, strategy, seed):
+        """The run of one arm with one seed."""
+        parameters = self.parameters(ARMS[strategy], architecture, int(seed))
+        return Run(f"{architecture}-{strategy}-seed{seed}", ARMS[strategy], parameters)
+
+    def compare(self):
+        """The run of notebook 06."""
+        return Run("compare", COMPARE, self.parameters(COMPARE))
+
+    def arms(self):
+        """The runs of all arms, seed by seed."""
+        architectures = self.profile.architectures
+        return [self.arm(name, strategy, seed) for seed in self.seeds for name in architectures for strategy in ARMS]
+
+    def runs(self):
+        """Every run of the study, in an order in which one could type them."""
+        starts = [
+            self.pretrain(name)
+            for name in self.profile.architectures
+            if any(self.pretrained(strategy, name) for strategy in ARMS)
+        ]
+        return [self.explore(), *starts, *self.arms(), self.compare()]
+
+    def pretrained(self, strategy, architecture):
+        """Whether the arm starts from notebook 02's backbone: it transfers, and the profile names no WEIGHTS."""
+        return strategy != "scratch" and not self._from_profile(ARMS[strategy], architecture).get("WEIGHTS")
+
+    def backbone(self, architecture):
+        """The path of the weights that notebook 02 writes."""
+        return f"{self.output_dir}/{architecture}-pretrain/backbone.weights.h5"
+
+    def parameters(self, notebook, architecture=None, seed=None):
+        """What a notebook is given, in the order of its parameters cell.
+
+        The architecture's sub-section beats the notebook's section, which beats `all:`. What the command line gives
+        (DATA, SOURCE) and what the graph decides (OUTPUT_DIR, ARCHITECTURE, SEED, the backbone's path) beats them all.
+        """
+        given = self._from_profile(notebook, architecture)
+        decided = {"OUTPUT_DIR": self.output_dir, "DATA": self.data, "SOURCE": self.source}
+        decided |= {"ARCHITECTURE": architecture, "SEED": seed}
+        given |= {name: value for name, value in decided.items() if value not in ("", None)}
+        if any(ARMS[strategy] == notebook and self.pretrained(strategy, architecture) for strategy in ARMS):
+            given["WEIGHTS"] = self.backbone(architecture)
+        return {name: given[name] for name in self.declared[notebook] if name in given}
+
+    def papermill(self, run):
+        """A run's papermill command; the notebook is executed into the logs' folder, where a failure leaves it."""
+        return papermill_command(run.notebook, f"{self.output_dir}/logs/{run.name}.ipynb", run.parameters)
+
+    def _from_profile(self, notebook, architecture):
+        section = self.profile.sections[notebook]
+        own = {key: value for key, value in section.items() if key.isupper()}
+        return {**self.profile.common, **own, **(section.get(architecture) or {})}
+
+
+def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
+    """Read and check a profile, and fill in the rest.
+
+    profile: a name in profiles/, or the path of a YAML file. data, source: DATA and SOURCE from the command line, ""
+    for none. seeds: "0 1 2", instead of the profile's. root: the project's folder. Raises ProfileError.
+    """
+    declared = {stem: _declared(Path(root) / "notebooks" / f"{stem}.ipynb") for stem in NOTEBOOKS}
+    checked = read_profile(profile, declared, root)
+    return Study(
+        profile=checked,
+        declared=declared,
+        seeds=read_seeds("SEEDS", str(seeds)) if str(seeds) else checked.seeds,
+        data=choose_data(checked, data, root) if data != DATA_STAND_IN else data,
+        source=existing_path("SOURCE", source, root),
+    )
+
+
+def _declared(path):
+    try:
+        return declared_parameters(path)
+    except FileNotFoundError as error:
+        raise ProfileError(f"notebooks/{path.name} is missing") from error
+    except (ValueError, SyntaxError) as error:
+        raise ProfileError(f"notebooks/{path.name}: its parameters cell cannot be read: {error}") from error
+
+
+# --- papermill commands ----------------------------------------------------------------------------------------------
+
+
+def papermill_command(notebook, executed, parameters):
+    """The papermill command, as one would type it, that runs `notebook` (a stem) into the file `executed`."""
+    words = ["papermill", f"notebooks/{notebook}.ipynb", str(executed), "-k", "python3", "--cwd", "notebooks"]
+    # What cells print, each epoch too, goes to the log as it happens; a kill loses two seconds of the notebook, not 30.
+    words += ["--log-output", "--autosave-cell-every", "2"]
+    for name, value in parameters.items():
+        words += parameter_flag(name, value)
+    return shlex.join(words)
+
+
+def parameter_flag(name, value):
+    """papermill's option for one parameter, as a list of words, such that the notebook gets `value` with its type.
+
+    `-p` turns what reads like a number, True, False or None into one; so a string of that look goes as `-r` (raw), and
+    a list or dict as YAML.
+    """
+    if isinstance(value, list | dict):
+        return ["-y", yaml.safe_dump({name: value}, default_flow_style=True, width=2**30, sort_keys=False).strip()]
+    return ["-r" if isinstance(value, str) and reads_as_another_type(value) else "-p", name, str(value)]
+
+
+# --- this machine ----------------------------------------------------------------------------------------------------
+
+
+def core_count():
+    """Processor cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def gpu_ids():
+    """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; an empty list without any."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is not None:
+        return [name for name in visible.split(",") if name and name != "-1"]
+    query = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
+    try:
+        return subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.split()
+    except (OSError, subprocess.SubprocessError):
+        return []
+
+
+def shell_prefix(gpus):
+    """What bash does before each papermill command: set the environment and, if there are `gpus`, lock one for the run.
+
+    Snakemake counts GPUs but chooses none. A lock a device, held for as long as the run lives, does; while other
+    studies hold all of them, a run waits here.
+    """
+    # Snakemake sets OMP_NUM_THREADS to the rule's threads; TensorFlow has its own names for the same thing.
+    commands = [
+        "set -euo pipefail",
+        "export TF_CPP_MIN_LOG_LEVEL=3",
+        "export TF_NUM_INTRAOP_THREADS=$OMP_NUM_THREADS TF_NUM_INTEROP_THREADS=$OMP_NUM_THREADS",
+    ]
+    if gpus:
+        try_each = (
+            f"for gpu in {shlex.join(gpus)}; do exec 9>/tmp/fer-gpu-$UID-$gpu.lock; "
+            "if flock -n 9; then export CUDA_VISIBLE_DEVICES=$gpu; break 2; fi; done"
+        )
+        commands.append(f"while true; do {try_each}; sleep 2; done")
+    return "; ".join(commands) + "; "
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+
+def snakemake_command(study, profile, jobs, cores, gpus):
+    """The snakemake command, as a list of words, that runs `study` with `jobs` runs at once on `cores` cores.
+
+    profile: as given on the command line. gpus: as of `gpu_ids`. Each run gets its part of the cores as threads.
+    """
+    threads = max(1, cores // jobs)
+    command = [sys.executable, "-m", "snakemake", "--cores", str(threads * jobs)]
+    command += ["--config", f"profile={profile}", f"data={study.data}", f"source={study.source}"]
+    command += [f"seeds={' '.join(map(str, study.seeds))}", f"threads={threads}"]
+    if gpus:
+        command += ["--resources", f"gpu={len(gpus)}"]
+    # A finished run is made again when its command changes (params) or when it starts from other files (input), but not
+    # because a file is newer or the Snakefile's code changed: that must not cost hours of training.
+    command += ["--rerun-triggers", "params", "input"]
+    return [*command, "--keep-going", "--rerun-incomplete", "--scheduler", "greedy"]
+
+
+def plan(options):
+    """Print every papermill command of the study, and run none."""
+    try:
+        study = load_study(options.profile, options.data, options.source, options.seeds)
+    except ProfileError:
+        study = load_study(options.profile, options.data or DATA_STAND_IN, options.source, options.seeds)
+        print(f"# {DATA_STAND_IN} stands for the data set, which DATA=... would name")
+    print(f"mkdir -p {study.output_dir}/logs")
+    for run in study.runs():
+        print(f"\n# {run.name}\n{study.papermill(run)}")
+
+
+def reproduce(options):
+    """Check everything, say what is about to happen, and become Snakemake."""
+    from fer_utils.progress import clear_stale_lock
+
+    study = load_study(options.profile, options.data, options.source, options.seeds)
+    gpus, cores = gpu_ids(), core_count()
+    # One run a GPU; without any, as many at once as the profile says that memory allows.
+    jobs = read_count("JOBS", options.jobs) if options.jobs else len(gpus) or min(study.profile.jobs, cores)
+    command = snakemake_command(study, options.profile, jobs, cores, gpus)
+    os.chdir(ROOT)
+    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+    clear_stale_lock(ROOT)
+    where = f"{len(gpus)} GPU(s)" if gpus else f"{cores} CPU core(s)"
+    print(f"Profile {study.profile.name}: {len(study.runs())} notebooks, {jobs} at once, on {where}. To follow one:")
+    print(f"    tail -f {study.output_dir}/logs/<name>.log", flush=True)
+    os.execv(command[0], command)  # not a child, so that Ctrl-C reaches Snakemake and nothing else
+
+
+def main(arguments=None):
+    """The command line behind `make plan` and `make reproduce`; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m fer_utils.workflow", description=__doc__.splitlines()[0])
+    parser.add_argument("action", choices=["plan", "reproduce"])
+    for name in ("profile", "data", "source", "seeds", "jobs"):
+        parser.add_argument(f"--{name}", default="sample" if name == "profile" else "")
+    options = parser.parse_args(arguments)
+    try:
+        {"plan": plan, "reproduce": reproduce}[options.action](options)
+    except ProfileError as error:
+        print(f"Nothing was started. {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

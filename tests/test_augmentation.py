@@ -1,0 +1,97 @@
+import math
+
+import keras
+import numpy as np
+import pytest
+
+from fer_utils.augmentation import RandomAffine, affine_rows
+
+SIZE = 9
+STILL = {"rotation": 0, "shift_x": 0, "shift_y": 0, "shear": 0, "zoom_x": 1, "zoom_y": 1, "mirror": 1}
+
+
+def resample(image, **changes):
+    """One image (9, 9) through the map that `changes` to the identity describe."""
+    values = {name: np.array([value], "float32") for name, value in {**STILL, **changes}.items()}
+    rows = affine_rows(**values, height=SIZE, width=SIZE)
+    result = keras.ops.image.affine_transform(
+        image[None, ..., None].astype("float32"), rows, interpolation="bilinear", fill_mode="nearest"
+    )
+    return keras.ops.convert_to_numpy(result)[0, ..., 0]
+
+
+@pytest.fixture
+def image():
+    return np.random.default_rng(0).uniform(0, 255, (SIZE, SIZE)).astype("float32")
+
+
+def test_no_change_is_the_identity(image):
+    np.testing.assert_allclose(resample(image), image, atol=1e-3)
+
+
+def test_mirror(image):
+    np.testing.assert_allclose(resample(image, mirror=-1), image[:, ::-1], atol=1e-3)
+
+
+def test_whole_pixel_shifts_repeat_the_edge(image):
+    np.testing.assert_allclose(resample(image, shift_x=2)[:, :-2], image[:, 2:], atol=1e-3)
+    np.testing.assert_allclose(resample(image, shift_x=2)[:, -1], image[:, -1], atol=1e-3)
+    np.testing.assert_allclose(resample(image, shift_y=-3)[3:], image[:-3], atol=1e-3)
+
+
+def test_quarter_turn_about_the_centre(image):
+    turned = resample(image, rotation=math.pi / 2)
+    assert min(np.abs(turned - np.rot90(image, turns)).max() for turns in (1, 3)) < 1e-2
+
+
+def test_zoom_halves_about_the_centre(image):
+    zoomed = resample(image, zoom_x=0.5, zoom_y=0.5)
+    assert zoomed[4, 4] == pytest.approx(image[4, 4], abs=1e-3)
+    np.testing.assert_allclose(zoomed[::2, ::2], image[2:7, 2:7], atol=1e-2)
+
+
+def test_composition_is_the_generators():
+    """The matrix of keras' legacy generator: rotation . shift . shear . zoom in (row, column), about the centre."""
+    values = {"rotation": 0.3, "shift_x": 1.5, "shift_y": -2.0, "shear": 0.2, "zoom_x": 0.9, "zoom_y": 1.2}
+    cosine, sine = math.cos(0.3), math.sin(0.3)
+    rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+    shift = np.array([[1, 0, -2.0], [0, 1, 1.5], [0, 0, 1]])
+    shear = np.array([[1, -math.sin(0.2), 0], [0, math.cos(0.2), 0], [0, 0, 1]])
+    zoom = np.diag([1.2, 0.9, 1])
+    centre = np.array([[1, 0, 4.0], [0, 1, 4.0], [0, 0, 1]])
+    matrix = centre @ rotation @ shift @ shear @ zoom @ np.linalg.inv(centre)
+    arguments = {name: np.array([value], "float32") for name, value in {**values, "mirror": 1}.items()}
+    row = keras.ops.convert_to_numpy(affine_rows(**arguments, height=SIZE, width=SIZE))[0]
+    expected = [matrix[1, 1], matrix[1, 0], matrix[1, 2], matrix[0, 1], matrix[0, 0], matrix[0, 2], 0, 0]
+    np.testing.assert_allclose(row, expected, atol=1e-5)
+
+
+def test_acts_in_training_only_and_differs_between_images_and_calls():
+    layer = RandomAffine(flip=True, rotation=20, width_shift=0.1, seed=1)
+    images = np.repeat(np.random.default_rng(1).integers(0, 256, (1, 16, 16, 1), dtype=np.uint8), 4, axis=0)
+    still = keras.ops.convert_to_numpy(layer(images, training=False))
+    np.testing.assert_array_equal(still, images.astype("float32"))
+    first = keras.ops.convert_to_numpy(layer(images, training=True))
+    second = keras.ops.convert_to_numpy(layer(images, training=True))
+    assert np.abs(first[0] - first[1]).max() > 1
+    assert np.abs(first - second).max() > 1
+    assert first.min() >= 0
+    assert first.max() <= 255
+
+
+def test_same_seed_same_pictures():
+    images = np.random.default_rng(1).integers(0, 256, (4, 16, 16, 1), dtype=np.uint8)
+    one, other = (RandomAffine(rotation=20, zoom=0.2, seed=5)(images, training=True) for _ in range(2))
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(one), keras.ops.convert_to_numpy(other))
+
+
+def test_flip_alone_mirrors_about_half_of_the_images():
+    images = np.tile(np.arange(8, dtype=np.uint8)[None, None, :, None], (400, 8, 1, 1))
+    flipped = keras.ops.convert_to_numpy(RandomAffine(flip=True, seed=2)(images, training=True))[:, 0, 0, 0]
+    assert set(np.round(flipped).tolist()) == {0, 7}
+    assert 150 < (flipped > 3).sum() < 250
+
+
+def test_layer_goes_through_its_config():
+    layer = RandomAffine(flip=True, rotation=7, zoom=0.3, seed=4)
+    assert RandomAffine.from_config(layer.get_config()).get_config() == layer.get_config()

@@ -1,0 +1,225 @@
+"""CSV layouts: right arrays from every spelling, and for bad input one error that names the row and the mend."""
+
+import io
+
+import numpy as np
+import pytest
+
+from fer_utils import csv_reader
+from fer_utils.faces import DataError
+
+IMAGES = np.random.default_rng(1).integers(0, 256, (5, 48, 48), dtype=np.uint8)
+IMAGES[0, 0, :6] = [0, 9, 10, 99, 100, 255]
+LABELS = [6, 0, 3, 1, 5]
+USAGES = ["Training", "Training", "PublicTest", "PrivateTest", "Training"]
+
+
+def numbers(image):
+    return " ".join(map(str, image.ravel().tolist()))
+
+
+def fer2013_lines():
+    rows = [f"{label},{numbers(image)},{usage}" for image, label, usage in zip(IMAGES, LABELS, USAGES, strict=True)]
+    return ["emotion,pixels,Usage", *rows]
+
+
+def read(lines, end="\n", **options):
+    text = "\n".join(lines) + end if isinstance(lines, list) else lines
+    return csv_reader.read_csv(io.BytesIO(text.encode() if isinstance(text, str) else text), "fer2013.csv", **options)
+
+
+def check(found):
+    images, labels, usage = found
+    assert images.dtype == labels.dtype == np.uint8
+    assert np.array_equal(images, IMAGES)
+    assert labels.tolist() == LABELS
+    assert usage.tolist() == USAGES
+    assert usage.dtype == "<U11"
+
+
+def test_reads_the_columns_of_fer2013_csv():
+    check(read(fer2013_lines()))
+
+
+def test_reads_icml_face_data_with_blanks_in_its_header():
+    rows = [f"{label},{usage},{numbers(image)}" for image, label, usage in zip(IMAGES, LABELS, USAGES, strict=True)]
+    check(read(["emotion, Usage, pixels", *rows]))
+
+
+def test_reads_quotes_byte_order_mark_and_windows_line_ends():
+    rows = [
+        f'"{label}","{numbers(image)}","{usage}"\r' for image, label, usage in zip(IMAGES, LABELS, USAGES, strict=True)
+    ]
+    check(read('\ufeff"emotion","pixels","Usage"\r\n' + "\n".join(rows)))
+
+
+def test_reads_other_columns_blank_lines_and_no_line_end():
+    rows = [f"{usage},x,{numbers(image)},{label}\n" for image, label, usage in zip(IMAGES, LABELS, USAGES, strict=True)]
+    check(read(["usage,note,Pixels,EMOTION", *rows], end=""))
+
+
+def test_reads_two_blanks_and_leading_zeros():
+    lines = fer2013_lines()
+    lines[2] = lines[2].replace(" ", "  ", 3)
+    first, rest = lines[3].split(",", 1)
+    check(read([*lines[:3], f"{first},000{rest}", *lines[4:]]))
+
+
+def test_train_csv_has_no_usage_column():
+    rows = [f'{label},"{numbers(image)}"' for image, label in zip(IMAGES, LABELS, strict=True)]
+    images, labels, usage = read(["emotion,pixels", *rows], usage_needed=False)
+    assert np.array_equal(images, IMAGES)
+    assert labels.tolist() == LABELS
+    assert set(usage) == {"Training"}
+
+
+@pytest.mark.parametrize("size", [7, 3000, 20000])
+def test_rows_may_be_cut_anywhere_by_the_blocks(monkeypatch, size):
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", size)
+    monkeypatch.setattr(csv_reader, "FIRST_BYTES", 5)
+    check(read(fer2013_lines()))
+
+
+def test_the_fast_parser_reads_every_value_in_every_neighbourhood():
+    generator = np.random.default_rng(2)
+    images = generator.choice([0, 1, 9, 10, 19, 99, 100, 101, 199, 200, 249, 250, 255], (300, 2304)).astype(np.uint8)
+    images[0] = np.resize(np.arange(256), 2304)
+    found = csv_reader._parse_numbers([" ".join(map(str, row.tolist())).encode() for row in images])
+    assert np.array_equal(found, images)
+
+
+def test_good_rows_never_need_the_careful_parser(monkeypatch):
+    monkeypatch.setattr(csv_reader, "_parse_carefully", lambda *_: pytest.fail("the fast parser gave up"))
+    check(read(fer2013_lines()))
+
+
+def with_row(number, change):
+    """fer2013.csv's lines with `change(emotion, pixels, usage)` applied to data row `number` (from 1)."""
+    lines = fer2013_lines()
+    lines[number] = change(*lines[number].split(","))
+    return lines
+
+
+def pixel(position, value):
+    def change(emotion, pixels, usage):
+        parts = pixels.split(" ")
+        parts[position - 1] = value
+        return f"{emotion},{' '.join(parts)},{usage}"
+
+    return change
+
+
+BAD_ROWS = {
+    "too few pixels": (lambda e, p, u: f"{e},{p.rpartition(' ')[0]},{u}", "wrong pixel count 2303; .* = 2304"),
+    "too many pixels": (lambda e, p, u: f"{e},{p} 7,{u}", "wrong pixel count 2305"),
+    "no pixels": (lambda e, p, u: f"{e},,{u}", "wrong pixel count 0"),
+    "pixel 256": (pixel(17, "256"), "pixel 17 is '256', outside 0 to 255"),
+    "pixel 300": (pixel(2304, "300"), "pixel 2304 is '300', outside 0 to 255"),
+    "pixel 1000": (pixel(1, "1000"), "pixel 1 is '1000', outside 0 to 255"),
+    "huge pixel": (pixel(5, "9" * 5000), "pixel 5 is '99999.*', outside 0 to 255"),
+    "a pixel left out": (pixel(5, ""), "wrong pixel count 2303"),
+    "negative pixel": (pixel(3, "-1"), "pixel 3 is '-1', outside 0 to 255"),
+    "a word": (pixel(4, "nan"), "pixel 4 is not a whole number: 'nan'"),
+    "a fraction": (pixel(4, "7.5"), "pixel 4 is not a whole number: '7.5'"),
+    "a slash": (pixel(4, "/1"), "pixel 4 is not a whole number: '/1'"),
+    "other bytes": (pixel(4, "é"), "pixel 4 is not a whole number"),
+    "emotion 7": (lambda e, p, u: f"7,{p},{u}", "unknown emotion code '7'; the codes are 0 angry, .*6 neutral"),
+    "emotion -1": (lambda e, p, u: f"-1,{p},{u}", "unknown emotion code '-1'"),
+    "no emotion": (lambda e, p, u: f",{p},{u}", "unknown emotion code ''"),
+    "usage": (lambda e, p, u: f"{e},{p},Testing", "unknown usage 'Testing'; the usages are Training, PublicTest"),
+    "a column too few": (lambda e, p, u: f"{e},{p}", "2 columns where the header has 3"),
+    "a column too many": (lambda e, p, u: f"{e},{p},{u},1", "4 columns where the header has 3"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_ROWS)
+@pytest.mark.parametrize("row", [1, 3])
+def test_a_bad_row_is_named_with_what_is_wrong_and_the_mend(name, row):
+    change, message = BAD_ROWS[name]
+    place = rf"^fer2013.csv, row {row} \(line {row + 1}\): "
+    with pytest.raises(DataError, match=place + message) as error:
+        read(with_row(row, change))
+    assert "Download the file again" in str(error.value)
+    assert "mend or delete the row" in str(error.value)
+    assert "truncated" not in str(error.value)
+
+
+def test_a_missing_pixel_is_not_made_up_for_by_the_next_row():
+    lines = with_row(1, BAD_ROWS["too few pixels"][0])
+    lines[2] = BAD_ROWS["too many pixels"][0](*lines[2].split(","))
+    with pytest.raises(DataError, match=r"row 1 \(line 2\): wrong pixel count 2303"):
+        read(lines)
+
+
+def test_line_numbers_count_blank_lines_and_row_numbers_do_not():
+    lines = with_row(2, pixel(9, "x"))
+    with pytest.raises(DataError, match=r"row 2 \(line 5\): pixel 9"):
+        read([lines[0], "", lines[1], " ", *lines[2:]])
+
+
+def test_a_line_without_an_end_is_refused_before_it_fills_the_memory(monkeypatch):
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 9000)
+    monkeypatch.setattr(csv_reader, "LONGEST_ROW", 20_000)
+    with pytest.raises(DataError, match=r"row 1 \(line 2\): wrong pixel count [56]\d{3};"):
+        read("emotion,Usage,pixels\n0,Training," + numbers(IMAGES))
+
+
+def test_row_numbers_go_on_over_the_blocks(monkeypatch):
+    monkeypatch.setattr(csv_reader, "BLOCK_BYTES", 9000)
+    lines = with_row(5, pixel(9, "x"))
+    with pytest.raises(DataError, match=r"row 5 \(line 8\): pixel 9"):
+        read([lines[0], "", "", *lines[1:]])
+
+
+@pytest.mark.parametrize("cut", [3, 20, 6000])
+def test_a_truncated_last_row_is_said_to_be_so(cut):
+    text = "\n".join(fer2013_lines())[:-cut]
+    with pytest.raises(
+        DataError, match=r"row 5 \(line 6\): .*last row, so the file may be truncated. Download the file"
+    ):
+        read(text)
+
+
+def test_a_truncated_last_row_whose_pixels_stand_last():
+    rows = [f"{label},{usage},{numbers(image)}" for image, label, usage in zip(IMAGES, LABELS, USAGES, strict=True)]
+    text = "\n".join(["emotion, Usage, pixels", *rows])[:-200]
+    with pytest.raises(DataError, match=r"row 5 \(line 6\): wrong pixel count 22\d\d; .* truncated"):
+        read(text)
+
+
+@pytest.mark.parametrize("text", ["", "\n", "  \r\n\r\n"])
+def test_an_empty_file(text):
+    with pytest.raises(DataError, match=r"^fer2013.csv: the file is empty. Download the file again"):
+        read(text)
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\n\n"])
+def test_a_header_without_rows(end):
+    with pytest.raises(DataError, match=r"^fer2013.csv: has a header but no row below it. Download the file again"):
+        read("emotion,pixels,Usage" + end)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        ("emotion,image,Usage", "missing column 'pixels'; .*'image'.* The first line must be emotion,pixels,Usage"),
+        ("a,b,c", "missing column 'emotion' and 'pixels' and 'usage'"),
+        ("0,1 2 3,Training", "The first line must be emotion,pixels,Usage .*: add it"),
+        ("emotion,pixels", "missing column 'usage'.*call it train.csv"),
+        ("pixels", "challenge's test.csv, which has no labels: give fer2013.csv"),
+        ("emotion;pixels;Usage", "separated by commas: save the file so"),
+        (
+            "<!DOCTYPE html><html>" + "x" * 200,
+            r"first line has '<!doctype html>.*\.\.\.\. .*download fer2013.csv again",
+        ),
+    ],
+)
+def test_a_missing_column(header, message):
+    with pytest.raises(DataError, match="^fer2013.csv: missing column .*" + message.removeprefix("missing column ")):
+        read([header, *fer2013_lines()[1:]])
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_the_wrong_encoding(encoding):
+    with pytest.raises(DataError, match=r"^fer2013.csv: wrong encoding: .*Save it again as UTF-8"):
+        read("\n".join(fer2013_lines()).encode(encoding))

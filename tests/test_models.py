@@ -1,0 +1,233 @@
+import keras
+import numpy as np
+import pytest
+
+from fer_utils import models
+
+APPLICATIONS = {"vgg16": keras.applications.VGG16, "resnet50": keras.applications.ResNet50}
+# Parameters without the top at width 1.0 with three channels, as keras.applications documents them.
+BACKBONE_PARAMETERS = {"vgg16": 14_714_688, "resnet50": 23_587_712}
+
+
+def reference(architecture, size=48):
+    return APPLICATIONS[architecture](include_top=False, weights=None, input_shape=(size, size, 3))
+
+
+@pytest.fixture(scope="module", params=models.ARCHITECTURES)
+def architecture(request):
+    return request.param
+
+
+def test_every_builder_has_its_parameter_count_pinned():
+    assert set(BACKBONE_PARAMETERS) == set(models.BACKBONES) == set(models.ARCHITECTURES)
+
+
+def test_full_width_backbone_is_the_published_network(architecture):
+    ours = models.build_backbone(architecture, 48, 3)
+    theirs = reference(architecture)
+    assert ours.count_params() == theirs.count_params() == BACKBONE_PARAMETERS[architecture]
+    assert [layer.name for layer in ours.layers][1:] == [layer.name for layer in theirs.layers][1:]
+
+
+def test_equal_weights_give_equal_outputs(architecture):
+    ours, theirs = models.build_backbone(architecture, 48, 3), reference(architecture)
+    rng = np.random.default_rng(0)
+    for layer in theirs.layers:  # random batch-norm statistics too, else a wrong epsilon would not show
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+    models.copy_weights(theirs, ours)
+    images = rng.uniform(0, 1, (2, 48, 48, 3)).astype("float32")
+    expected = keras.ops.convert_to_numpy(theirs(images))
+    assert np.abs(expected).max() > 0
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(images)), expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("strategy", "architecture", "dense_units"),
+    [
+        ("scratch", "vgg16", [512, 512, 7]),  # 4096 at an eighth of the width
+        ("transfer", "vgg16", [64, 32, 7]),
+        ("finetune", "vgg16", [64, 32, 7]),
+        ("scratch", "resnet50", [128, 64, 7]),
+        ("transfer", "resnet50", [128, 7]),
+        ("finetune", "resnet50", [64, 32, 7]),
+    ],
+)
+def test_head_of_each_arm_is_the_papers(strategy, architecture, dense_units):
+    model = models.build_classifier(architecture, strategy, channels=3, width=0.125)
+    head = [layer for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    assert [layer.units for layer in head] == dense_units
+    assert head[-1].activation is keras.activations.softmax
+    kinds = [type(layer).__name__ for layer in model.layers]
+    has_batch_norm = (architecture, strategy) == ("vgg16", "finetune")
+    assert ("BatchNormalization" in kinds) is has_batch_norm
+    assert kinds.count("Dropout") == (2 if (architecture, strategy) == ("vgg16", "scratch") else 1)
+
+
+def test_model_takes_raw_faces_and_gives_probabilities(architecture):
+    model = models.build_classifier(architecture, "transfer", input_size=64, channels=3, width=0.125)
+    faces = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    probabilities = keras.ops.convert_to_numpy(model(faces))
+    assert probabilities.shape == (3, 7)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    # augmentation must not act outside training
+    np.testing.assert_array_equal(probabilities, keras.ops.convert_to_numpy(model(faces)))
+
+
+def test_saved_model_gives_the_same_answers(tmp_path):
+    model = models.build_classifier("vgg16", "scratch", width=0.0625)
+    faces = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-6)
+
+
+def prepared(images, **keywords):
+    inputs = keras.Input(images.shape[1:], dtype="uint8")
+    outputs = models.prepare(inputs, **keywords)
+    return keras.ops.convert_to_numpy(keras.Model(inputs, outputs)(images))
+
+
+def test_rescale_is_division_by_255():
+    images = np.array([0, 51, 255], np.uint8).reshape(1, 3, 1, 1).repeat(3, axis=2)
+    result = prepared(images, input_size=3, channels=1, preprocessing="rescale")
+    np.testing.assert_allclose(result[0, :, 0, 0], [0, 0.2, 1], atol=1e-6)
+
+
+def test_imagenet_preprocessing_is_that_of_the_checkpoints():
+    images = np.random.default_rng(2).integers(0, 256, (2, 40, 40, 3), dtype=np.uint8)
+    result = prepared(images, input_size=40, channels=3, preprocessing="imagenet")
+    expected = keras.applications.vgg16.preprocess_input(images.astype("float32"))
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def test_gray_becomes_three_equal_channels_and_bilinear_halfway_values():
+    images = np.array([[0, 100], [100, 200]], np.uint8).reshape(1, 2, 2, 1)
+    result = prepared(images, input_size=4, channels=3, preprocessing="rescale") * 255
+    np.testing.assert_allclose(result[..., 0], result[..., 2])
+    # pixel centres of the enlarged row lie at -0.25, 0.25, 0.75, 1.25 of the old ones
+    np.testing.assert_allclose(result[0, 0, :, 0], [0, 25, 75, 100], atol=1e-3)
+
+
+def test_freezing_leaves_only_the_head_trainable(architecture):
+    model = models.build_classifier(architecture, "transfer", channels=3, width=0.125)
+    total = model.count_params()
+    backbone = model.get_layer(architecture)
+    models.freeze(backbone)
+    trainable, frozen = models.parameter_counts(model)
+    assert frozen == backbone.count_params()
+    assert trainable == total - backbone.count_params() > 0
+
+
+def test_unfreezing_keeps_batch_norm_frozen_and_shallow_stages_too():
+    backbone = models.build_backbone("resnet50", 48, 3, 0.125)
+    models.freeze(backbone)
+    models.unfreeze_from(backbone, 5)
+    trainable = {layer.name for layer in backbone.layers if layer.trainable and layer.weights}
+    assert trainable == {
+        f"conv5_block{block}_{part}_conv" for block in (1, 2, 3) for part in (0, 1, 2, 3) if part or block == 1
+    }
+
+
+def test_fine_tuning_step_moves_deep_convolutions_and_no_statistics():
+    model = models.build_classifier("resnet50", "finetune", channels=3, width=0.0625, augmentation="none")
+    backbone = model.get_layer("resnet50")
+    models.unfreeze_from(backbone, 5)
+    model.compile("adam", "sparse_categorical_crossentropy", jit_compile=False)
+    before = {weight.path: keras.ops.convert_to_numpy(weight) for weight in backbone.weights}
+    rng = np.random.default_rng(3)
+    model.fit(rng.integers(0, 256, (8, 48, 48), dtype=np.uint8), np.arange(8) % 7, verbose=0)
+    moved = {w.path for w in backbone.weights if not np.array_equal(before[w.path], keras.ops.convert_to_numpy(w))}
+    assert moved
+    assert all("/conv5_" in path or path.startswith("conv5_") for path in moved)
+    assert not any("_bn" in path for path in moved)
+
+
+def test_unfreezing_from_the_first_stage_frees_every_convolution_of_vgg16():
+    backbone = models.build_backbone("vgg16", 48, 3, 0.125)
+    models.unfreeze_from(backbone, 1)
+    assert models.parameter_counts(backbone) == (backbone.count_params(), 0)
+
+
+def test_weights_go_through_a_file(tmp_path, architecture):
+    path = tmp_path / "backbone.weights.h5"
+    first = models.build_backbone(architecture, 48, 3, 0.125)
+    first.save_weights(path)
+    second = models.build_backbone(architecture, 64, 3, 0.125, weights=str(path))
+    for one, other in zip(first.get_weights(), second.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_weights_of_another_width_are_refused(tmp_path):
+    path = tmp_path / "backbone.weights.h5"
+    models.build_backbone("vgg16", 48, 3, 0.125).save_weights(path)
+    with pytest.raises(models.WeightsError, match=r"backbone.weights.h5: does not fit vgg16.*WIDTH"):
+        models.build_backbone("vgg16", 48, 3, 0.25, weights=str(path))
+
+
+def test_weights_of_the_other_architecture_are_refused(tmp_path):
+    path = tmp_path / "backbone.weights.h5"
+    models.build_backbone("vgg16", 48, 3, 0.125).save_weights(path)
+    with pytest.raises(models.WeightsError, match="does not fit resnet50"):
+        models.build_backbone("resnet50", 48, 3, 0.125, weights=str(path))
+
+
+def test_missing_and_broken_weights_are_refused(tmp_path):
+    with pytest.raises(models.WeightsError, match="no such weights file.*notebook 02"):
+        models.build_backbone("vgg16", 48, 3, 0.125, weights=str(tmp_path / "none.weights.h5"))
+    broken = tmp_path / "broken.weights.h5"
+    broken.write_bytes(b"not a file of weights")
+    with pytest.raises(models.WeightsError, match="broken.weights.h5: does not fit"):
+        models.build_backbone("vgg16", 48, 3, 0.125, weights=str(broken))
+
+
+def test_imagenet_weights_need_full_width():
+    with pytest.raises(models.WeightsError, match="WIDTH=1.0"):
+        models.build_backbone("vgg16", 48, 3, 0.5, weights="imagenet")
+
+
+def test_imagenet_weights_come_from_keras_applications(monkeypatch):
+    """Against a local stand-in for the download: an application whose "imagenet" weights are known."""
+    stand_in = reference("vgg16")
+    monkeypatch.setattr(keras.applications, "VGG16", lambda **keywords: stand_in)
+    loaded = models.build_backbone("vgg16", 48, 3, weights="imagenet")
+    for one, other in zip(stand_in.get_weights(), loaded.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
+def test_failed_download_says_what_to_do(monkeypatch):
+    def application(weights, **keywords):
+        if weights == "imagenet":
+            raise Exception("URL fetch failure")
+        return keras.Sequential([keras.Input((48, 48, 3)), keras.layers.Flatten()])
+
+    monkeypatch.setattr(keras.applications, "VGG16", application)
+    backbone = keras.Sequential([keras.Input((48, 48, 3)), keras.layers.Flatten()], name="vgg16")
+    with pytest.raises(models.WeightsError, match="could not be downloaded.*notebook 02"):
+        models.load_backbone_weights(backbone, "imagenet")
+
+
+@pytest.mark.parametrize(
+    ("keywords", "message"),
+    [
+        ({"architecture": "vgg19"}, "ARCHITECTURE='vgg19' is unknown: use one of 'vgg16', 'resnet50'"),
+        ({"strategy": "guess"}, "strategy='guess' is unknown"),
+        ({"preprocessing": "zscore"}, "PREPROCESSING='zscore' is unknown"),
+        ({"preprocessing": "imagenet"}, "three channels"),
+        ({"augmentation": "strong"}, "AUGMENTATION='strong' is unknown"),
+        ({"augmentation": {"rotation": 200}}, r"rotation=200 must lie in \[0, 180\]"),
+        ({"augmentation": {"zoom": -0.1}}, r"zoom=-0.1 must lie in \[0, 0.99\]"),
+        ({"width": 0}, "width=0 must lie in"),
+        ({"input_size": 31}, "INPUT_SIZE=31 is too small"),
+        ({"channels": 2}, "use 1 or 3"),
+    ],
+)
+def test_bad_arguments_are_refused(keywords, message):
+    arguments = {"architecture": "vgg16", "strategy": "scratch", "width": 0.125, **keywords}
+    with pytest.raises(ValueError, match=message):
+        models.build_classifier(arguments.pop("architecture"), arguments.pop("strategy"), **arguments)
+
+
+def test_unfreezing_from_no_stage_is_refused():
+    with pytest.raises(ValueError, match="UNFREEZE_FROM=6"):
+        models.unfreeze_from(keras.Sequential([keras.Input((1,))]), 6)

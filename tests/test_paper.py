@@ -1,0 +1,156 @@
+import pandas as pd
+import pytest
+
+from fer_utils import paper
+
+
+def values(arm, quantity):
+    table = paper.reported()
+    return set(table.loc[(table["arm"] == arm) & (table["quantity"] == quantity), "value"])
+
+
+# Each cell of the arms' results, contradictions included: (validation accuracies, training accuracies, seconds).
+RESULTS = {
+    "vgg16-scratch": ({67.23, 67.08, 67.2, 67.0}, {72.0, 73.7}, {1218.66, 1092.51}),
+    "vgg16-transfer": ({67.18, 67.1, 60.0}, {79.69, 79.7, 80.0}, {16304.71, 6651.64}),
+    "vgg16-finetune": ({64.80, 46.50, 48.1}, {50.0, 46.5}, {16326.17, 12329.30}),
+    "resnet50-scratch": ({54.69, 54.7, 55.0}, {56.18, 56.2}, {1445.0, 1445.48}),
+    "resnet50-transfer": ({28.46, 28.5}, {26.5}, {15911.03}),
+    "resnet50-finetune": ({24.75, 24.8, 24.5}, {25.14, 25.1, 25.5}, {15911.03}),
+}
+
+
+def test_table_is_tidy():
+    table = paper.reported()
+    assert list(table.columns) == ["id", "arm", "quantity", "value", "unit", "place", "note"]
+    assert table["id"].is_unique
+    assert table.notna().all(axis=None)
+    assert table["value"].dtype == float
+    assert set(table["arm"]) == {*paper.ARMS, ""}
+    assert (table["place"] != "").all()
+    assert not table.duplicated(["arm", "quantity", "value", "place"]).any()
+
+
+@pytest.mark.parametrize("arm", RESULTS)
+def test_every_result_is_there_with_its_contradictions(arm):
+    validation, training, seconds = RESULTS[arm]
+    assert values(arm, "validation accuracy") == validation
+    assert values(arm, "training accuracy") == training
+    assert values(arm, "seconds") == seconds
+
+
+def test_the_headline_contradicts_itself_by_place():
+    table = paper.reported()
+    rows = table[(table["arm"] == "vgg16-scratch") & (table["quantity"] == "validation accuracy")]
+    by_place = dict(zip(rows["place"], rows["value"], strict=True))
+    assert by_place["abstract"] == by_place["Table 4"] == by_place["conclusion"] == 67.23
+    assert by_place["section 'VGG16 Trained from Scratch'"] == 67.08
+    assert by_place["comparison section"] == 67.2
+
+
+@pytest.mark.parametrize(
+    ("arm", "quantity", "expected"),
+    [
+        ("vgg16-transfer", "validation loss", {1.0750}),
+        ("vgg16-transfer", "training loss", {0.5686}),
+        ("vgg16-finetune", "validation loss", {160.38}),
+        ("resnet50-transfer", "first training loss", {1.86}),
+        ("resnet50-transfer", "training loss", {1.74}),
+        ("resnet50-finetune", "loss", {1.41}),
+        ("vgg16-scratch", "epochs", {78, 75}),
+        ("vgg16-scratch", "epochs planned", {100}),
+        ("resnet50-finetune", "epochs", {30}),
+        ("vgg16-scratch", "stopping threshold", {67}),
+        ("vgg16-transfer", "stopping threshold", {75}),
+        ("vgg16-finetune", "stopping threshold", {67}),
+        ("vgg16-finetune", "batch size", {32}),
+        ("vgg16-transfer", "dense units", {64, 32}),
+        ("resnet50-scratch", "dense units", {128, 64}),
+        ("resnet50-transfer", "learning rate", {1e-4}),
+        ("resnet50-finetune", "happy faces right", {1774}),
+        ("", "human accuracy", {65.5}),
+        ("", "published validation accuracy: VGGNet", {51.11}),
+        ("", "published validation accuracy: ResNet50", {54.67}),
+        ("", "published validation accuracy: EfficientNet", {58.41}),
+        ("", "published validation accuracy: deep CNN", {65.68}),
+        ("", "memory", {32}),
+        ("", "GPU memory", {16}),
+        ("", "resized image size", {224}),
+    ],
+)
+def test_other_numbers(arm, quantity, expected):
+    assert values(arm, quantity) == expected
+
+
+def test_survey_of_the_literature():
+    table = paper.reported()
+    survey = table[table["quantity"].str.startswith("published") & table["place"].str.contains("review")]
+    assert {60, 65.97, 60.7, 65, 54.56, 61.7, 61, 70.62, 63.10, 65.68} <= set(survey["value"])
+
+
+def test_table_2_does_not_add_up():
+    table = paper.reported()
+    counts = table[table["quantity"].str.startswith("training class count")]["value"]
+    assert len(counts) == 7
+    assert counts.sum() == 27104
+    assert values("", "training images") == {28709}
+    tests = table[table["quantity"].str.startswith("test class count")]["value"]
+    assert sorted(tests) == [59, 400, 435, 577, 728, 870]
+
+
+def test_the_fine_tuned_resnet_is_the_majority_class():
+    (happy,) = values("resnet50-finetune", "happy faces right")
+    assert 100 * happy / 7178 == pytest.approx(min(values("resnet50-finetune", "validation accuracy")), abs=0.25)
+    assert pytest.approx(25.13, abs=0.005) == 100 * 7215 / 28709
+
+
+def test_reported_is_a_copy():
+    table = paper.reported()
+    table.loc[:, "value"] = 0.0
+    assert paper.reported()["value"].max() > 0
+
+
+def test_headline_is_in_the_units_of_our_metrics():
+    assert paper.headline("vgg16-scratch") == {
+        "training_accuracy": 0.737,
+        "validation_accuracy": 0.672,
+        "seconds": 1092.51,
+    }
+    assert paper.headline("resnet50-finetune") == {
+        "training_accuracy": 0.251,
+        "validation_accuracy": 0.248,
+        "seconds": 15911.03,
+    }
+    with pytest.raises(ValueError, match="no arm 'vgg19-scratch'"):
+        paper.headline("vgg19-scratch")
+
+
+def test_headlines_have_a_row_an_arm():
+    table = paper.headlines()
+    assert [f"{a}-{s}" for a, s in zip(table["architecture"], table["strategy"], strict=True)] == list(paper.ARMS)
+    assert set(table["source"]) == {"paper"}
+
+
+def test_table_5_as_the_paper_arranges_it():
+    expected = pd.DataFrame(
+        {"VGG16": [1092.51, 6651.64, 12329.30], "ResNet50": [1445.48, 15911.03, 15911.03]},
+        index=pd.Index(["from scratch", "transfer learning", "fine-tuning"], name="method"),
+    )
+    pd.testing.assert_frame_equal(paper.table5(), expected)
+
+
+def test_table_6_as_the_paper_arranges_it():
+    table = paper.table6()
+    assert list(table["model"]) == ["VGG16"] * 3 + ["ResNet50"] * 3
+    assert list(table["method"]) == ["from scratch", "transfer learning", "fine-tuning"] * 2
+    assert list(table["training accuracy (%)"]) == [73.7, 79.7, 46.5, 56.2, 26.5, 25.1]
+    assert list(table["validation accuracy (%)"]) == [67.2, 67.1, 48.1, 54.7, 28.5, 24.8]
+    assert list(table["training time (s)"]) == [1092.51, 6651.64, 12329.30, 1445.48, 15911.03, 15911.03]
+
+
+def test_citations_name_the_sources():
+    assert "Training {VGG} from Scratch" in paper.CITATION
+    assert "1691--1719" in paper.CITATION
+    assert "1307.0414" in paper.FER2013_CITATION
+    for entry in (paper.CITATION, paper.FER2013_CITATION):
+        assert entry.count("{") == entry.count("}")

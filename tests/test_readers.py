@@ -1,0 +1,206 @@
+"""Which layout is found where: files of any name, folders, zips, and what is none of these."""
+
+import gzip
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_utils import readers
+from fer_utils.faces import EMOTIONS, USAGES, DataError
+
+
+def csv_text(pixels, header="emotion,pixels,Usage"):
+    """The rows have the labels 0, 0, 1, 1, ... and the usages in turn."""
+    lines = [header]
+    for row, image in enumerate(pixels):
+        fields = {"emotion": str(row // 2 % 7), "pixels": " ".join(map(str, image.ravel())), "usage": USAGES[row % 3]}
+        lines.append(",".join(fields[name.strip().lower()] for name in header.split(",")))
+    return "\n".join(lines) + "\n"
+
+
+def read(path):
+    return readers.read(readers.locate(path))
+
+
+def check(parsed, pixels, usages=USAGES):
+    assert np.array_equal(parsed.images, pixels)
+    assert parsed.labels.tolist() == [row // 2 % 7 for row in range(len(pixels))]
+    assert parsed.usage.tolist() == [usages[row % len(usages)] for row in range(len(pixels))]
+    assert parsed.row_ids.tolist() == list(range(len(pixels)))
+    assert parsed.row_ids.dtype == np.int64
+
+
+def write(path, content):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return path
+
+
+def test_a_csv_file_of_any_name(tmp_path, pixels):
+    check(read(write(tmp_path / "my faces.txt", csv_text(pixels, "Usage,emotion,pixels"))), pixels)
+
+
+@pytest.mark.parametrize("name", ["fer2013.csv", "icml_face_data.csv", "FER2013.CSV", "copy of it.csv"])
+@pytest.mark.parametrize("folder", ["", "fer2013/"])
+def test_a_folder_that_holds_a_csv(tmp_path, pixels, name, folder):
+    write(tmp_path / "README.md", "other file")
+    path = write(tmp_path / (folder + name), csv_text(pixels, "emotion, Usage, pixels"))
+    assert readers.locate(tmp_path) == path
+    check(read(tmp_path), pixels)
+
+
+def test_fer2013_csv_comes_before_train_csv_and_folders(tmp_path, pixels):
+    write(tmp_path / "train.csv", "emotion,pixels\n")
+    (tmp_path / "train" / "happy").mkdir(parents=True)
+    path = write(tmp_path / "sub" / "fer2013.csv", csv_text(pixels))
+    assert readers.locate(tmp_path) == path
+
+
+def test_train_csv_beside_test_csv_is_all_training_and_says_so(tmp_path, pixels):
+    write(tmp_path / "train.csv", csv_text(pixels, "emotion,pixels"))
+    write(tmp_path / "test.csv", "pixels\n")
+    parsed = read(tmp_path)
+    check(parsed, pixels, ["Training"])
+    assert len(parsed.warnings) == 1
+    assert "test.csv has no labels, so neither protocol's evaluation" in parsed.warnings[0]
+
+
+def test_train_csv_in_a_zip_is_all_training_too(tmp_path, pixels):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        archive.writestr("train.csv", csv_text(pixels, "emotion,pixels"))
+    parsed = read(tmp_path / "a.zip")
+    check(parsed, pixels, ["Training"])
+    assert "test.csv has no labels" in parsed.warnings[0]
+
+
+@pytest.mark.parametrize("name", ["fer2013.csv", "fer2013/icml_face_data.csv", "./fer2013.csv", "faces.csv"])
+@pytest.mark.parametrize("compression", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED])
+def test_a_zip_of_a_csv_is_read_where_it_lies(tmp_path, pixels, name, compression):
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w", compression) as archive:
+        archive.writestr("__MACOSX/._fer2013.csv", b"clutter")
+        archive.writestr(name, csv_text(pixels))
+    check(read(tmp_path / "archive.zip"), pixels)
+    assert [path.name for path in tmp_path.iterdir()] == ["archive.zip"]
+
+
+@pytest.mark.parametrize("base", ["", "fer2013/", "fer2013\\"])
+def test_a_zip_of_folders_is_read_where_it_lies(tmp_path, pixels, base):
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        for row, image in enumerate(pixels):
+            usage, label = USAGES[row % 3], row // 6
+            Image.fromarray(image).save(tmp_path / "image.png")
+            split = "train" if usage == "Training" else "test"
+            name = f"{base}{split}/{EMOTIONS[label]}/{usage}_{row}.png".replace("/", "\\" if "\\" in base else "/")
+            archive.write(tmp_path / "image.png", name)
+    parsed = read(tmp_path / "archive.zip")
+    order = np.argsort(parsed.row_ids)
+    assert np.array_equal(parsed.images[order], pixels)
+    assert parsed.labels[order].tolist() == [row // 6 for row in range(42)]
+    assert parsed.usage[order].tolist() == [USAGES[row % 3] for row in range(42)]
+
+
+def test_errors_in_a_zip_name_the_zip_and_the_member(tmp_path, pixels):
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("fer2013/fer2013.csv", csv_text(pixels).replace("PrivateTest", "Private"))
+    with pytest.raises(DataError, match=r"archive.zip, fer2013/fer2013.csv, row 3 \(line 4\): unknown usage 'Private'"):
+        read(path)
+
+
+def test_an_empty_class_folder_in_a_zip(tmp_path):
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("train/happy/", b"")
+    with pytest.raises(DataError, match=r"archive.zip, train/happy: the class folder is empty. Delete it"):
+        read(path)
+
+
+def test_a_zip_that_is_no_zip(tmp_path):
+    with pytest.raises(DataError, match=r"archive.zip: is no zip or a damaged one .*Download it again"):
+        read(write(tmp_path / "archive.zip", b"<html>please log in</html>"))
+
+
+def test_a_truncated_zip(tmp_path, pixels):
+    path = tmp_path / "archive"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("fer2013.csv", csv_text(pixels))
+    path.write_bytes(path.read_bytes()[:-5000])
+    with pytest.raises(DataError, match=r"archive: is no zip or a damaged one .*Download it again"):
+        read(path)
+
+
+def test_a_zip_with_damaged_content(tmp_path, pixels):
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("fer2013.csv", csv_text(pixels))
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 255
+    with pytest.raises(DataError, match=r"archive.zip"):
+        read(write(path, bytes(content)))
+
+
+def test_a_zip_without_a_known_layout(tmp_path):
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("photos/cat.jpg", b"")
+        archive.writestr("notes.txt", b"")
+    with pytest.raises(DataError, match=r"archive.zip: holds no layout .*found photos/, notes.txt. Give fer2013.csv"):
+        read(path)
+
+
+def test_a_folder_without_a_known_layout(tmp_path):
+    with pytest.raises(DataError, match=r"holds no layout of FER-2013 that is known; found nothing. Give fer2013.csv"):
+        read(tmp_path)
+
+
+def test_a_folder_with_test_csv_only(tmp_path):
+    write(tmp_path / "test.csv", "pixels\n")
+    with pytest.raises(DataError, match=r"found test.csv. The challenge's test.csv has no labels. Give fer2013.csv"):
+        read(tmp_path)
+
+
+def test_no_such_path(tmp_path):
+    with pytest.raises(DataError, match=r"nowhere.csv: no such file or folder. Give the path of .*DATA=sample"):
+        read(tmp_path / "nowhere.csv")
+
+
+def test_a_tar_gz_is_to_be_unpacked(tmp_path):
+    path = write(tmp_path / "fer2013.tar.gz", gzip.compress(b"x"))
+    with pytest.raises(DataError, match=r"fer2013.tar.gz: a gzip or tar.gz is not read. Unpack it \(tar xf\)"):
+        read(path)
+
+
+def test_a_file_that_cannot_be_opened_is_a_data_error(tmp_path, pixels, monkeypatch):
+    path = write(tmp_path / "fer2013.csv", csv_text(pixels))
+
+    def refuse(*_):
+        raise PermissionError("Permission denied")
+
+    monkeypatch.setattr(readers.DiskTree, "open", refuse)
+    with pytest.raises(
+        DataError, match=r"fer2013.csv: cannot be read \(Permission denied\). Check the file's permissions"
+    ):
+        read(path)
+
+
+def test_state_follows_the_content_of_a_file(tmp_path, pixels):
+    path = write(tmp_path / "fer2013.csv", csv_text(pixels))
+    before = readers.state(path)
+    assert readers.state(path) == before
+    write(path, csv_text(pixels[:-1]))
+    assert readers.state(path) != before
+
+
+@pytest.mark.parametrize("change", ["rename", "rewrite", "add"])
+def test_state_follows_the_files_in_folders(tmp_path, change):
+    path = write(tmp_path / "train" / "happy" / "1.png", b"x")
+    before = readers.state(tmp_path)
+    assert readers.state(tmp_path) == before
+    if change == "rename":
+        path.rename(path.with_name("2.png"))
+    else:
+        write(path if change == "rewrite" else Path(f"{path}.png"), b"longer")
+    assert readers.state(tmp_path) != before
