@@ -99,6 +99,4 @@ def affine_rows(rotation, shift_x, shift_y, shear, zoom_x, zoom_y, mirror, heigh
     column_offset = centre_column + column_shift - column_row * centre_row - column_column * centre_column
     zeros = ops.zeros_like(rotation)
     # affine_transform wants x (column) first
-    return ops.stack(
-        [column_column, column_row, column_offset, row_column, row_row, row_offset, zeros, zeros], axis=1
-    )
+    return ops.stack([column_column, column_row, column_offset, row_column, row_row, row_offset, zeros, zeros], axis=1)

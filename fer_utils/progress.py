@@ -4,6 +4,7 @@ The Snakefile puts `Progress` in the place of Snakemake's own messages, which fi
 are cleaned up here too: the lock that Snakemake leaves behind, and papermill processes that outlived it.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -225,21 +226,14 @@ def stop_leftovers(root, write=print):
         if folder == str(root) and not psutil.pid_exists(int(owner)):
             found.append(process)
     if found:
-        write(f"Ending {len(found)} processes that an interrupted study left running.")
+        write(f"Ending what an interrupted study left running: {len(found)} process(es).")
     for process in found:
-        _quietly(process.terminate)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.terminate()
     for process in psutil.wait_procs(found, timeout=5)[1]:
-        _quietly(process.kill)
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     return len(found)
-
-
-def _quietly(action):
-    import psutil
-
-    try:
-        action()
-    except psutil.NoSuchProcess:
-        pass
 
 
 def keep_only_errors(record):

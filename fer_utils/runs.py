@@ -89,7 +89,9 @@ def start_run(output_dir, name):
             shutil.rmtree(folder)
         (folder / "figures").mkdir(parents=True)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}). Set OUTPUT_DIR to a writable folder") from error
+        raise RunError(
+            f"{folder}: cannot be written ({error.strerror}). Set OUTPUT_DIR to a writable folder"
+        ) from error
     return folder
 
 
@@ -178,7 +180,9 @@ def command(notebook, parameters):
 
 def git_commit():
     """The project's commit, with "-dirty" if tracked files differ from it; "" outside a git checkout."""
-    described = _output(["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+    described = _output(
+        ["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    )
     return described or ""
 
 

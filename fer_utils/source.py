@@ -71,7 +71,9 @@ def _read_images(files, size):
                     image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=None)
                 images[index] = np.asarray(image)
         except (UnidentifiedImageError, OSError) as error:
-            raise SourceError(f"{files[index]}: not a readable image ({error}). Remove it or download it again") from error
+            raise SourceError(
+                f"{files[index]}: not a readable image ({error}). Remove it or download it again"
+            ) from error
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
         for _ in pool.map(read, range(len(files)), chunksize=256):

@@ -41,7 +41,9 @@ class StopAtAccuracy(keras.callbacks.Callback):
 
     def on_epoch_end(self, epoch, logs=None):
         if self.monitor not in (logs or {}):
-            raise ValueError(f"StopAtAccuracy watches {self.monitor!r}, which fit does not report: pass validation_data")
+            raise ValueError(
+                f"StopAtAccuracy watches {self.monitor!r}, which fit does not report: pass validation_data"
+            )
         if logs[self.monitor] > self.threshold:
             self.stopped_epoch = epoch + 1
             self.model.stop_training = True
@@ -50,8 +52,8 @@ class StopAtAccuracy(keras.callbacks.Callback):
 class RecordHistory(keras.callbacks.Callback):
     """Collect one row an epoch and write them to `path` as CSV after each, so that a killed run keeps its curve.
 
-    Rows: epoch (from 1, counted on over several `fit` calls), phase (what the current `fit` trains: "all", "head", ...),
-    accuracy, loss, val_accuracy, val_loss, learning_rate, seconds (wall clock of the epoch, its validation included).
+    Rows: epoch (from 1, counted on over several `fit` calls), phase (what `fit` trains: "all", "head", ...), accuracy,
+    loss, val_accuracy, val_loss, learning_rate, seconds (wall clock of the epoch, its validation included).
     """
 
     def __init__(self, path=None, phase="all"):

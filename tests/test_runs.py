@@ -1,0 +1,184 @@
+import json
+
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+
+from fer_utils import runs
+
+
+@pytest.fixture(autouse=True)
+def no_keras(monkeypatch):
+    monkeypatch.setattr(runs, "device", lambda: {"backend": "none", "processor": "a test", "cores": 2, "gpu": ""})
+
+
+def write_notebook(path, parameters, tags=("parameters",)):
+    cell = nbformat.v4.new_code_cell(parameters, metadata={"tags": list(tags)})
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# A title"), cell]), path)
+    return path
+
+
+def finished_run(root, name="vgg16-scratch-seed0", accuracy=0.5, **more):
+    folder = runs.start_run(root, name)
+    rng = np.random.default_rng(0)
+    probabilities = rng.dirichlet(np.ones(7), 5)
+    pd.DataFrame({"epoch": [1], "val_accuracy": [accuracy]}).to_csv(folder / "history.csv", index=False)
+    runs.save_predictions(folder, {"test": (np.arange(5) + 100, np.arange(5), probabilities)})
+    runs.save_manifest(
+        folder,
+        notebook="03_train_from_scratch",
+        parameters={"SEED": 0, "EPOCHS": 1},
+        seconds=1.5,
+        data_checksum="abc",
+        architecture="vgg16",
+        strategy="scratch",
+        **more,
+    )
+    runs.finish_run(folder, {"test": {"accuracy": accuracy}})
+    return folder, probabilities
+
+
+# --- parameters ---
+
+
+def test_parameters_are_read_in_order(tmp_path):
+    path = write_notebook(tmp_path / "a.ipynb", 'DATA = ""  # where\nEPOCHS = 3\nRATE = -1e-3\nSIZES = [1, 2]')
+    assert runs.declared_parameters(path) == {"DATA": "", "EPOCHS": 3, "RATE": -0.001, "SIZES": [1, 2]}
+
+
+def test_a_notebook_without_parameters_cell_is_refused(tmp_path):
+    path = write_notebook(tmp_path / "a.ipynb", "EPOCHS = 3", tags=())
+    with pytest.raises(runs.RunError, match="exactly one cell tagged `parameters`, has 0"):
+        runs.declared_parameters(path)
+
+
+def test_collected_parameters_are_the_namespaces_values():
+    declared = runs.declared_parameters("03_train_from_scratch")
+    namespace = {**declared, "EPOCHS": 99, "keras": None, "_HIDDEN": 1, "Path": 2}
+    assert runs.collect_parameters("03_train_from_scratch", namespace) == {**declared, "EPOCHS": 99}
+
+
+def test_unknown_parameter_is_refused_with_the_nearest_name():
+    namespace = {**runs.declared_parameters("03_train_from_scratch"), "EPOCH": 3}
+    with pytest.raises(runs.RunError, match=r"03_train_from_scratch has no parameter EPOCH \(did you mean EPOCHS\?\)"):
+        runs.collect_parameters("03_train_from_scratch", namespace)
+
+
+def test_relative_paths_count_from_the_project(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    assert runs.resolve("outputs/x") == runs.PROJECT_ROOT / "outputs" / "x"
+    assert runs.resolve(tmp_path / "x") == tmp_path / "x"
+    assert (runs.PROJECT_ROOT / "fer_utils" / "runs.py").is_file()
+
+
+# --- a run goes through its folder ---
+
+
+def test_what_was_written_is_read(tmp_path):
+    folder, probabilities = finished_run(tmp_path, note="more")
+    run = runs.read_run(folder)
+    assert (run.name, run.arm) == ("vgg16-scratch-seed0", "vgg16-scratch")
+    assert run.metrics == {"test": {"accuracy": 0.5}}
+    assert run.manifest["seconds"] == 1.5
+    assert run.manifest["note"] == "more"
+    row_ids, labels, read = run.predictions["test"]
+    assert row_ids.tolist() == [100, 101, 102, 103, 104]
+    assert labels.tolist() == [0, 1, 2, 3, 4]
+    np.testing.assert_allclose(read, probabilities, atol=5e-4)
+    np.testing.assert_allclose(read.sum(axis=1), 1, atol=1e-12)
+
+
+def test_half_precision_keeps_the_predicted_class_of_confident_rows(tmp_path):
+    folder, probabilities = finished_run(tmp_path)
+    np.testing.assert_array_equal(runs.read_run(folder).predictions["test"][2].argmax(1), probabilities.argmax(1))
+
+
+def test_manifest_says_how_to_make_the_run_again(tmp_path):
+    folder, _ = finished_run(tmp_path)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["command"] == (
+        "papermill notebooks/03_train_from_scratch.ipynb executed.ipynb -k python3 --cwd notebooks -p EPOCHS 1"
+    )
+    assert {"seed", "versions", "device", "git_commit", "finished", "data_checksum"} <= set(manifest)
+    assert manifest["versions"]["numpy"] == np.__version__
+
+
+def test_only_finished_runs_with_predictions_are_collected(tmp_path):
+    finished_run(tmp_path, "b")
+    finished_run(tmp_path, "a")
+    (finished_run(tmp_path, "unfinished")[0] / "metrics.json").unlink()
+    (finished_run(tmp_path, "explore")[0] / "predictions.npz").unlink()
+    assert [run.name for run in runs.collect(tmp_path)] == ["a", "b"]
+    assert runs.collect(tmp_path / "nowhere") == []
+
+
+def test_unfinished_and_damaged_runs_are_named(tmp_path):
+    folder, _ = finished_run(tmp_path)
+    (folder / "predictions.npz").write_bytes(b"broken")
+    with pytest.raises(runs.RunError, match="vgg16-scratch-seed0: not a finished run.*Run its notebook again"):
+        runs.read_run(folder)
+
+
+def test_starting_a_run_removes_the_old_one(tmp_path):
+    folder, _ = finished_run(tmp_path)
+    assert runs.start_run(tmp_path, folder.name) == folder
+    assert sorted(path.name for path in folder.iterdir()) == ["figures"]
+
+
+def test_a_folder_that_cannot_be_made_is_named(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(runs.RunError, match="file.*cannot be written.*OUTPUT_DIR"):
+        runs.start_run(tmp_path / "file", "run")
+
+
+def test_predictions_of_unequal_length_are_refused(tmp_path):
+    with pytest.raises(runs.RunError, match="test has 3 ids, 2 labels, 2 rows"):
+        runs.save_predictions(tmp_path, {"test": (np.arange(3), np.arange(2), np.ones((2, 7)))})
+
+
+def test_not_a_number_never_reaches_a_json_file(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        runs.write_json(tmp_path / "metrics.json", {"accuracy": float("nan")})
+    assert not (tmp_path / "metrics.json").exists()
+
+
+def test_figures_are_saved_in_the_runs_folder(tmp_path):
+    folder = runs.start_run(tmp_path, "run")
+    runs.save_figure(Figure().subplots(1, 2), folder, "curves")
+    assert (folder / "figures" / "curves.png").read_bytes().startswith(b"\x89PNG")
+
+
+# --- backbones ---
+
+
+def test_weights_are_taken_as_given(tmp_path):
+    assert runs.pretrained_backbone("imagenet", tmp_path, "vgg16") == "imagenet"
+    assert runs.pretrained_backbone("outputs/w.weights.h5", tmp_path, "vgg16") == str(
+        runs.PROJECT_ROOT / "outputs" / "w.weights.h5"
+    )
+
+
+def test_a_missing_backbone_is_made_by_notebook_02(tmp_path, monkeypatch):
+    import papermill
+
+    calls = []
+    monkeypatch.setattr(papermill, "execute_notebook", lambda *given, **named: calls.append((given, named)))
+    path = runs.pretrained_backbone("", tmp_path, "resnet50", WIDTH=0.5)
+    assert path == str(tmp_path / "resnet50-pretrain" / "backbone.weights.h5")
+    assert calls[0][0][0].name == "02_pretrain_backbone.ipynb"
+    assert calls[0][1]["parameters"] == {"ARCHITECTURE": "resnet50", "OUTPUT_DIR": str(tmp_path), "WIDTH": 0.5}
+    (tmp_path / "resnet50-pretrain").mkdir()
+    (tmp_path / "resnet50-pretrain" / "metrics.json").write_text("{}")
+    runs.pretrained_backbone("", tmp_path, "resnet50", WIDTH=0.5)
+    assert len(calls) == 1
+
+
+def test_checksums(tmp_path):
+    path = tmp_path / "file"
+    path.write_bytes(b"abc")
+    known = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"  # SHA-256's own test vector
+    assert runs.file_checksum(path) == known
+    assert runs.checksum(np.frombuffer(b"a", np.uint8), np.frombuffer(b"bc", np.uint8)) == known
+    assert runs.file_checksum("imagenet") == "imagenet"

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_utils import source
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two classes, six images: class a is dark (10 a step), class b light."""
+    for name, values in {"a": (0, 10, 20), "b": (200, 210, 220)}.items():
+        (tmp_path / name).mkdir()
+        for value in values:
+            Image.new("RGB", (64, 64), (value, value, 255)).save(tmp_path / name / f"{value}.png")
+    return tmp_path
+
+
+def test_folders_become_labelled_images(folders):
+    images, labels, names = source.load_source(folders, size=48)
+    assert images.shape == (6, 48, 48, 3)
+    assert images.dtype == np.uint8
+    assert names == ["a", "b"]
+    assert sorted(images[:, 0, 0, 0].tolist()) == [0, 10, 20, 200, 210, 220]
+    np.testing.assert_array_equal(labels, images[:, 0, 0, 0] >= 200)
+    assert (images[..., 2] == 255).all()
+
+
+def test_shuffled_by_seed_and_cut(folders):
+    first = source.load_source(folders, seed=1)[0]
+    np.testing.assert_array_equal(first, source.load_source(folders, seed=1)[0])
+    assert any(not np.array_equal(first, source.load_source(folders, seed=seed)[0]) for seed in (2, 3, 4))
+    np.testing.assert_array_equal(source.load_source(folders, max_images=2, seed=1)[0], first[:2])
+
+
+def test_hold_out_takes_the_end():
+    (train, _), (held, labels) = source.hold_out(np.arange(40), np.arange(40) * 2, fraction=0.05)
+    assert (len(train), held.tolist(), labels.tolist()) == (38, [38, 39], [76, 78])
+    assert len(source.hold_out(np.arange(3), np.arange(3))[1][0]) == 1
+
+
+def test_the_samples_source_task(own_cache):
+    images, labels, names = source.load_source("sample", max_images=40)
+    assert images.shape == (40, 48, 48)
+    assert labels.max() < len(names)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda root: (root / "a" / "0.png").write_bytes(b"no image"), r"0\.png: not a readable image"),
+        (lambda root: [path.unlink() for path in (root / "b").iterdir()], "b: this class folder has no image"),
+        (lambda root: __import__("shutil").rmtree(root / "b"), r"has 1 class folder\(s\), at least 2"),
+        (lambda root: __import__("shutil").rmtree(root), "no such folder. SOURCE is"),
+    ],
+)
+def test_bad_sources_are_named(folders, damage, message):
+    damage(folders)
+    with pytest.raises(source.SourceError, match=message):
+        source.load_source(folders)
