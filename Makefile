@@ -39,7 +39,7 @@ test: export TF_CPP_MIN_LOG_LEVEL = 3
 test: $(READY)  ## style, then the tests on JAX (models and training) and on TensorFlow (all)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
-	$(BIN)/nbstripout --verify --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
+	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q --durations=10
 

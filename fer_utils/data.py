@@ -27,6 +27,7 @@ __all__ = [
     "Splits",
     "apply_protocol",
     "class_weights",
+    "exact_duplicates",
     "integrity_report",
     "load_fer2013",
     "stratified_subset",
@@ -193,6 +194,28 @@ def _differences(faces):
             each = (f"{name} {counts.at[usage, name]} instead of {expected.at[usage, name]}" for name in differing)
             said.append(f"{total} ({', '.join(each)})")
     return [f"{faces.source}: other counts than the original FER-2013 has: {'; '.join(said)}."]
+
+
+def exact_duplicates(faces):
+    """Every image that has a copy with the very same bytes: DataFrame, a row an image, empty if there is none.
+
+    Columns: group (int from 0, in the order of first appearance), row_id, usage, emotion (name), constant (bool: one
+    gray value only, so that sameness says nothing about a face). Sorted by group, within it in the order of `faces`.
+    """
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in faces.images]
+    codes = pd.factorize(np.array(digests, dtype=object))[0]
+    positions = np.flatnonzero(np.bincount(codes)[codes] > 1) if len(faces) else np.array([], dtype=np.int64)
+    copies = faces.images[positions]
+    table = pd.DataFrame(
+        {
+            "group": pd.factorize(codes[positions])[0],
+            "row_id": faces.row_ids[positions],
+            "usage": faces.usage[positions],
+            "emotion": np.array(EMOTIONS)[faces.labels[positions]],
+            "constant": (copies == copies[:, :1, :1]).all(axis=(1, 2)),
+        }
+    )
+    return table.sort_values("group", kind="stable", ignore_index=True)
 
 
 @dataclass(frozen=True, eq=False)

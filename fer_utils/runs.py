@@ -22,6 +22,7 @@ import os
 import platform
 import shutil
 import subprocess
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -172,10 +173,11 @@ def finish_run(folder, metrics):
 
 def command(notebook, parameters):
     """The papermill command that runs `notebook` with the `parameters` that differ from its defaults."""
+    from fer_utils.workflow import papermill_command  # which imports this module
+
     defaults = declared_parameters(notebook)
     changed = {name: value for name, value in parameters.items() if value != defaults.get(name)}
-    given = "".join(f" -p {name} {str(value) or repr('')}" for name, value in changed.items())
-    return f"papermill notebooks/{notebook}.ipynb executed.ipynb -k python3 --cwd notebooks{given}"
+    return papermill_command(notebook, "executed.ipynb", changed)
 
 
 def git_commit():
@@ -198,13 +200,13 @@ def versions():
 
 
 def device():
-    """What the run was computed on: backend, processor, cores, and the GPU's name where there is one."""
-    import keras  # a reader of run folders needs no Keras
-
-    gpus = [name for name in keras.distribution.list_devices() if not name.lower().startswith("cpu")]
+    """What the run was computed on: backend ("" without Keras), processor, cores, and the GPU's name where one is used."""
+    keras = sys.modules.get("keras")  # a notebook that trains nothing need not load it
+    devices = keras.distribution.list_devices() if keras else []
+    gpus = [name for name in devices if not name.lower().startswith("cpu")]
     smi = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]) if gpus else ""
     return {
-        "backend": keras.backend.backend(),
+        "backend": keras.backend.backend() if keras else "",
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "gpu": (smi or ", ".join(gpus)).splitlines()[0] if gpus else "",

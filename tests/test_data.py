@@ -421,3 +421,24 @@ def test_the_real_fer2013(tmp_path):
     rows = [f"{label},PublicTest,{text(image)}\n" for image, label in zip(some.images, some.labels, strict=True)]
     (tmp_path / "icml_face_data.csv").write_text("emotion, Usage, pixels\n" + "".join(rows))
     assert data.load_fer2013(tmp_path).checksum == some.checksum
+
+
+def test_exact_duplicates_finds_every_copy_and_nothing_else(pixels):
+    pixels[[9, 30]] = pixels[4]  # labels 3 and 3, 1: three images, two emotions
+    pixels[20] = pixels[0]  # usages PrivateTest and Training
+    pixels[[5, 6]] = 128
+    pixels[7] = pixels[8]
+    pixels[7, 47, 47] ^= 1  # one bit is no copy
+    table = data.exact_duplicates(make_faces(pixels))
+    assert table["row_id"].tolist() == [0, 20, 4, 9, 30, 5, 6]
+    assert table["group"].tolist() == [0, 0, 1, 1, 1, 2, 2]
+    assert table["usage"].tolist()[:2] == ["Training", "PrivateTest"]
+    assert table["emotion"].tolist() == ["angry", "neutral", "disgust", "happy", "happy", "disgust", "fear"]
+    assert table["constant"].tolist() == [False] * 5 + [True] * 2
+
+
+def test_exact_duplicates_of_different_images_is_an_empty_table(pixels):
+    faces = make_faces(pixels)
+    assert list(data.exact_duplicates(faces)) == ["group", "row_id", "usage", "emotion", "constant"]
+    assert data.exact_duplicates(faces).empty
+    assert data.exact_duplicates(faces.take([])).empty

@@ -99,7 +99,8 @@ def test_manifest_says_how_to_make_the_run_again(tmp_path):
     folder, _ = finished_run(tmp_path)
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["command"] == (
-        "papermill notebooks/03_train_from_scratch.ipynb executed.ipynb -k python3 --cwd notebooks -p EPOCHS 1"
+        "papermill notebooks/03_train_from_scratch.ipynb executed.ipynb -k python3 --cwd notebooks "
+        "--log-output --autosave-cell-every 2 -p EPOCHS 1"
     )
     assert {"seed", "versions", "device", "git_commit", "finished", "data_checksum"} <= set(manifest)
     assert manifest["versions"]["numpy"] == np.__version__

@@ -1,0 +1,425 @@
+"""The comparison of finished runs: the paper's Tables 4, 5 and 6, ours beside theirs.
+
+Everything is built from run folders (``runs.collect``) and from what the paper reports (``paper``); no Keras.
+
+    python -m fer_utils.compare outputs/reference/cpu       prints the README's table of results
+"""
+
+import itertools
+import json
+import sys
+from collections import Counter
+
+import numpy as np
+import pandas as pd
+
+from fer_utils import evaluation, paper, runs
+from fer_utils.data import EMOTIONS
+from fer_utils.plotting import ARCHITECTURE_NAMES, STRATEGY_NAMES
+
+MISSING = "missing"
+# What is reported: FER-2013's PrivateTest, or, as the paper has it, PublicTest and PrivateTest merged.
+TEST_NAMES = {"official": "PrivateTest", "paper": "merged test folder"}
+TEST_SIZES = {"official": 3589, "paper": 7178}
+PAPER_TRAINING_IMAGES = 28_709
+MEASURES = (
+    "training_accuracy",
+    "validation_accuracy",
+    "test_accuracy",
+    "macro_f1",
+    "epochs",
+    "seconds",
+    "seconds_per_epoch",
+    "seconds_per_megapixel",
+)
+
+
+# --- which runs ------------------------------------------------------------------------------------------------------
+
+
+def load_runs(output_dir, reference=""):
+    """The finished runs of the study's six arms below `output_dir`, a list of ``runs.Run`` sorted by arm and seed.
+
+    reference: a folder of runs that is shown, and said to be shown, where `output_dir` has none; "" for none.
+    Raises RunError where there is nothing to show, or where the runs cannot be compared (``check_comparable``).
+    """
+    for folder in filter(None, (output_dir, reference)):
+        found = [run for run in runs.collect(folder) if run.arm in paper.ARMS]
+        if found:
+            if folder != output_dir:
+                print(f"No finished run in {output_dir} yet: this compares the runs kept in {reference}.")
+            check_comparable(found)
+            return sorted(found, key=lambda run: (paper.ARMS.index(run.arm), run.manifest["seed"]))
+    places = f"{output_dir} nor in {reference}" if reference else output_dir
+    raise runs.RunError(
+        f"no finished run of any arm in {places}. Make runs with notebooks 03 to 05 (same OUTPUT_DIR), or all of them "
+        "with `make reproduce`"
+    )
+
+
+def check_comparable(finished):
+    """Raise RunError, naming two runs, unless all were made from the same data, by one protocol, each seed once."""
+    for what, values in (
+        ("data checksum", [str(run.manifest["data_checksum"])[:12] for run in finished]),
+        ("protocol", [protocol([run]) for run in finished]),
+    ):
+        usual = Counter(values).most_common(1)[0][0]
+        other = finished[values.index(usual)]
+        for run, value in zip(finished, values, strict=True):
+            if value != usual:
+                raise runs.RunError(
+                    f"{run.name} cannot be compared with {other.name}: its {what} is {value}, not {usual}. "
+                    "Move one of them to another folder, or run it again like the others"
+                )
+    first = {}
+    for run in finished:
+        twin = first.setdefault((run.arm, run.manifest["seed"]), run)
+        if twin is not run:
+            raise runs.RunError(
+                f"{run.name} and {twin.name} are the same arm with the same seed: move one of them to another folder"
+            )
+
+
+def protocol(finished):
+    """The runs' protocol: "official" or "paper"."""
+    return finished[0].manifest["parameters"]["PROTOCOL"]
+
+
+def runs_table(finished):
+    """One row a run: what it was trained on, how large, for how long and where. Index: the run's name."""
+    rows = []
+    for run in finished:
+        parameters = run.manifest["parameters"]
+        measured = _measure(run)
+        rows.append(
+            {
+                "run": run.name,
+                "seed": run.manifest["seed"],
+                "protocol": parameters["PROTOCOL"],
+                "n train": run.metrics["train"]["n"],
+                "n test": run.metrics["test"]["n"],
+                "input": parameters["INPUT_SIZE"],
+                "width": parameters["WIDTH"],
+                "epochs": len(run.history),
+                "s / epoch": round(measured["seconds_per_epoch"], 1),
+                "device": hardware(run),
+            }
+        )
+    return pd.DataFrame(rows).set_index("run")
+
+
+def hardware(run):
+    """What a run was computed on, as a short string: the GPU's name, or the processor's with its cores."""
+    device = run.manifest["device"]
+    if device["gpu"]:
+        return device["gpu"]
+    processor = device["processor"].replace("(R)", "").replace("(TM)", "")
+    return f"{' '.join(processor.split())}, {device['cores']} core{'s' if device['cores'] != 1 else ''}"
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def summarize_arms(finished):
+    """One row for each of the paper's six arms, in its order; NaN throughout where an arm has no finished run.
+
+    Columns: arm, architecture, strategy, source ("ours"), runs (number of seeds), n, then of each name in ``MEASURES``
+    the mean over seeds and, as <name>_min and <name>_max, its range; validation_low, validation_high, test_low and
+    test_high: the Wilson 95 % interval of the mean accuracy. All rates 0 to 1, times in seconds. Seeds share their test
+    images, so the interval uses the images of one run, not of all.
+
+    Training accuracy is that of the epoch whose weights were kept, measured during the epoch with augmentation and
+    dropout on, since that is what the paper's curves show.
+    """
+    rows = []
+    for arm in paper.ARMS:
+        architecture, strategy = arm.split("-")
+        own = [run for run in finished if run.arm == arm]
+        n = min((run.metrics["test"]["n"] for run in own), default=np.nan)
+        row = {
+            "arm": arm,
+            "architecture": architecture,
+            "strategy": strategy,
+            "source": "ours",
+            "runs": len(own),
+            "n": n,
+        }
+        measured = pd.DataFrame([_measure(run) for run in own], columns=MEASURES, dtype=float)
+        for name in MEASURES:
+            values = measured[name]
+            row |= {name: values.mean(), f"{name}_min": values.min(), f"{name}_max": values.max()}
+        for split in ("validation", "test"):
+            images = min((run.metrics[split]["n"] for run in own), default=0)
+            low, high = _interval(row[f"{split}_accuracy"], images)
+            row |= {f"{split}_low": low, f"{split}_high": high}
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def paper_arms():
+    """The paper's six arms in the columns of ``summarize_arms`` that it has numbers for (source "paper").
+
+    The intervals are ours, from the 7,178 images of its validation set. Its epochs and input sizes are those of its
+    sections ("epochs planned" where it states no other number); megapixels count 28,709 images an epoch.
+    """
+    table = paper.headlines()
+    table.insert(0, "arm", table["architecture"] + "-" + table["strategy"])
+    reported = paper.reported()
+    for index, row in table.iterrows():
+        low, high = _interval(row["validation_accuracy"], TEST_SIZES["paper"])
+        epochs = reported[(reported["arm"] == row["arm"]) & reported["quantity"].isin(["epochs", "epochs planned"])]
+        epochs = epochs.sort_values("quantity", kind="stable")["value"].iloc[0]
+        size = 48 if row["strategy"] == "scratch" else 224
+        costs = _costs(row["seconds"], epochs, PAPER_TRAINING_IMAGES, size)
+        for name, value in {"validation_low": low, "validation_high": high, **costs}.items():
+            table.loc[index, name] = value
+    return table
+
+
+def _measure(run):
+    """Name -> number of one run, for each of ``MEASURES``; NaN where the run has none."""
+    validation = run.metrics["validation"]["accuracy"]
+    # The kept epoch is the one whose validation accuracy the kept weights have.
+    kept = (run.history["val_accuracy"] - validation).abs().idxmin()
+    return {
+        "training_accuracy": run.history.loc[kept, "accuracy"],
+        "validation_accuracy": validation,
+        "test_accuracy": run.metrics["test"]["accuracy"],
+        "macro_f1": _number(run.metrics["test"]["macro_f1"]),
+        "seconds": run.manifest["seconds"],
+        **_costs(
+            run.manifest["seconds"],
+            len(run.history),
+            run.metrics["train"]["n"],
+            run.manifest["parameters"]["INPUT_SIZE"],
+        ),
+    }
+
+
+def _costs(seconds, epochs, images, input_size):
+    megapixels = epochs * images * input_size**2 / 1e6
+    return {
+        "epochs": epochs,
+        "seconds_per_epoch": seconds / epochs,
+        "seconds_per_megapixel": seconds / megapixels,
+    }
+
+
+def _interval(accuracy, n):
+    return evaluation.wilson_interval(round(accuracy * n), n) if n else (np.nan, np.nan)
+
+
+def _number(value):
+    return np.nan if value is None else value
+
+
+def pretraining_seconds(finished):
+    """Architecture -> seconds that its backbone cost, from <architecture>-pretrain/manifest.json beside the runs.
+
+    NaN where there is no such run, or where the arms started from ImageNet weights, whose cost others bore.
+    """
+    seconds = {}
+    for architecture in ARCHITECTURE_NAMES:
+        own = [run for run in finished if run.manifest["architecture"] == architecture]
+        manifest = finished[0].folder.parent / f"{architecture}-pretrain" / "manifest.json"
+        downloaded = any(run.manifest.get("weights_checksum") == "imagenet" for run in own)
+        known = manifest.exists() and (manifest.parent / "metrics.json").exists() and not downloaded
+        seconds[architecture] = json.loads(manifest.read_text(encoding="utf-8"))["seconds"] if known else np.nan
+    return seconds
+
+
+# --- the paper's tables ----------------------------------------------------------------------------------------------
+
+
+def table4(summary):
+    """Published accuracies, the paper's and ours (Table 4): method, accuracy (%), what it was measured on, whose."""
+    reported = paper.reported()
+    published = reported[(reported["place"] == "Table 4") & (reported["arm"] == "")]
+    rows = [(q.split(": ")[1], v, "validation", note) for q, v, note in published[["quantity", "value", "note"]].values]
+    theirs = paper_arms()
+    rows += [
+        (arm_name(row.arm), 100 * row.validation_accuracy, "validation", "paper, its comparison")
+        for row in theirs.itertuples()
+    ]
+    rows += [(arm_name(row.arm), 100 * row.test_accuracy, "test", "ours") for row in summary.itertuples()]
+    return pd.DataFrame(rows, columns=["method", "accuracy (%)", "measured on", "whose"]).round(2)
+
+
+def table5(summary, pretraining):
+    """Training seconds (Table 5), a row per strategy; per architecture: paper, ours, and what pretraining adds.
+
+    summary: from ``summarize_arms``. pretraining: from ``pretraining_seconds``; it is 0 from scratch.
+    """
+    table = pd.DataFrame(index=pd.Index(STRATEGY_NAMES.values(), name="seconds"))
+    for architecture, name in ARCHITECTURE_NAMES.items():
+        for source, arms in (("paper", paper_arms()), ("ours", summary)):
+            own = arms[arms["architecture"] == architecture].set_index("strategy")["seconds"]
+            table[f"{name}, {source}"] = own.reindex(list(STRATEGY_NAMES)).to_numpy()
+        spent = [0.0 if strategy == "scratch" else pretraining[architecture] for strategy in STRATEGY_NAMES]
+        table[f"{name}, pretraining"] = spent
+    return table.round(2)
+
+
+def table6(summary):
+    """Accuracies in percent and seconds of the six arms (Table 6), as strings to be read: ours beside the paper's.
+
+    With several seeds: the mean, and the range over seeds in brackets. An arm without a run is "missing".
+    """
+    theirs = paper_arms().set_index("arm")
+    rows = []
+    for row in summary.to_dict("records"):
+        reported = theirs.loc[row["arm"]]
+        rows.append(
+            {
+                ("training %", "paper"): percent(reported["training_accuracy"]),
+                ("training %", "ours"): spread(row, "training_accuracy"),
+                ("validation %", "paper"): percent(reported["validation_accuracy"]),
+                ("validation %", "ours"): spread(row, "validation_accuracy"),
+                ("test %", "ours"): spread(row, "test_accuracy"),
+                ("test %", "95 % interval"): interval_text(row["test_low"], row["test_high"]),
+                ("test %", "n"): f"{row['n']:,.0f}" if row["runs"] else MISSING,
+                ("macro-F1 %", "ours"): spread(row, "macro_f1"),
+                ("seconds", "paper"): f"{reported['seconds']:,.0f}",
+                ("seconds", "ours"): spread(row, "seconds", "{:,.0f}", 1),
+            }
+        )
+    table = pd.DataFrame(rows, index=[arm_name(arm) for arm in summary["arm"]])
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    return table
+
+
+def side_by_side(summary):
+    """The numbers behind Table 6, for a CSV: ``summarize_arms`` and, as paper_<name>, the paper's. Rates 0 to 1."""
+    theirs = paper_arms().drop(columns=["architecture", "strategy", "source"]).set_index("arm").add_prefix("paper_")
+    return summary.drop(columns="source").join(theirs, on="arm").round(6)
+
+
+def bars(summary):
+    """Ours and the paper's in one table, as ``plotting.accuracy_bars`` and ``time_bars`` take it."""
+    table = pd.concat([summary, paper_arms()], ignore_index=True)
+    return table.rename(columns={"validation_low": "low", "validation_high": "high"})
+
+
+def cost_table(summary):
+    """What training cost, free of the machine where that can be: a row per arm, numbers of ours and of the paper.
+
+    relative: seconds divided by those of VGG16 from scratch of the same source. s / epoch, s / megapixel: seconds per
+    epoch, and per million pixels that went into the network.
+    """
+    table = pd.DataFrame(index=[arm_name(arm) for arm in paper.ARMS])
+    sources = {"paper": paper_arms().set_index("arm"), "ours": summary.set_index("arm")}
+    for source, arms in sources.items():
+        table[f"relative, {source}"] = (arms["seconds"] / arms.loc["vgg16-scratch", "seconds"]).to_numpy()
+    for column, title in (("seconds_per_epoch", "s / epoch"), ("seconds_per_megapixel", "s / megapixel")):
+        for source, arms in sources.items():
+            table[f"{title}, {source}"] = arms[column].to_numpy()
+    return table.astype(float)
+
+
+def recall_table(finished):
+    """Recall on the test split, 0 to 1: a row per arm (mean over seeds, NaN without a run), a column per emotion."""
+    rows = {}
+    for arm in paper.ARMS:
+        own = [run.metrics["test"]["per_class"] for run in finished if run.arm == arm]
+        recalls = pd.DataFrame(
+            [{e: _number(classes[e]["recall"]) for e in EMOTIONS} for classes in own], columns=EMOTIONS
+        )
+        rows[arm_name(arm)] = recalls.astype(float).mean()
+    return pd.DataFrame(rows).T[list(EMOTIONS)]
+
+
+def difference_table(summary):
+    """Test accuracy of the row's arm minus the column's in percentage points, with * where the intervals are apart."""
+    found = summary[summary["runs"] > 0]
+    names = [arm_name(arm) for arm in found["arm"]]
+    table = pd.DataFrame("", index=names, columns=names)
+    for (name, row), (other, column) in itertools.permutations(zip(names, found.to_dict("records"), strict=True), 2):
+        points = 100 * (row["test_accuracy"] - column["test_accuracy"])
+        table.loc[name, other] = f"{points:+.1f}{'' if overlapping(row, column) else ' *'}"
+    return table
+
+
+# --- the README table ------------------------------------------------------------------------------------------------
+
+
+def results_markdown(finished):
+    """The README's table of results as Markdown: a row per arm, the paper's number beside ours."""
+    summary, pretraining = summarize_arms(finished), pretraining_seconds(finished)
+    test = TEST_NAMES[protocol(finished)]
+    header = [
+        "arm", "paper", f"ours: {test} accuracy, 95 % interval", "n", "validation", "macro-F1", "seconds", "hardware",
+    ]  # fmt: skip
+    lines = [header, ["---"] * len(header)]
+    for row, reported in zip(summary.to_dict("records"), paper_arms().to_dict("records"), strict=True):
+        cells = [arm_name(row["arm"]), f"{percent(reported['validation_accuracy'])} %"]
+        if row["runs"]:
+            extra = pretraining_of(row, pretraining)
+            machines = dict.fromkeys(hardware(run) for run in finished if run.arm == row["arm"])
+            cells += [
+                f"**{spread(row, 'test_accuracy')} %**, {interval_text(row['test_low'], row['test_high'])}",
+                f"{row['n']:,.0f}",
+                f"{spread(row, 'validation_accuracy')} %",
+                f"{spread(row, 'macro_f1')} %",
+                spread(row, "seconds", "{:,.0f}", 1) + (f" + {extra:,.0f} pretraining" if extra else ""),
+                "; ".join(machines),
+            ]
+        lines.append(cells + [MISSING] * (len(header) - len(cells)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def overlapping(row, other):
+    """Whether the test intervals of two rows of ``summarize_arms`` overlap."""
+    return row["test_low"] <= other["test_high"] and other["test_low"] <= row["test_high"]
+
+
+def arm_name(arm):
+    """ "vgg16-scratch" as words: "VGG16 from scratch"."""
+    architecture, strategy = arm.split("-")
+    return f"{ARCHITECTURE_NAMES[architecture]} {STRATEGY_NAMES[strategy]}"
+
+
+def json_records(table):
+    """A DataFrame as a list of dicts that strict JSON takes: NaN becomes None."""
+    return table.astype(object).where(table.notna(), None).to_dict("records")
+
+
+def pretraining_of(row, pretraining):
+    """Seconds that an arm's backbone cost; 0 from scratch and where it is not known."""
+    seconds = 0 if row["strategy"] == "scratch" else pretraining[row["architecture"]]
+    return 0 if np.isnan(seconds) else seconds
+
+
+def percent(value):
+    """A rate as a percentage with one decimal, without its sign."""
+    return MISSING if pd.isna(value) else f"{100 * value:.1f}"
+
+
+def interval_text(low, high):
+    """Two rates as "59.7 to 62.9", in percent."""
+    return MISSING if pd.isna(low) else f"{100 * low:.1f} to {100 * high:.1f}"
+
+
+def spread(row, name, form="{:.1f}", scale=100):
+    """The mean, and with several seeds the range behind it."""
+    if pd.isna(row[name]):
+        return MISSING
+    mean, low, high = (form.format(scale * row[key]) for key in (name, f"{name}_min", f"{name}_max"))
+    return mean if row["runs"] < 2 else f"{mean} ({low} to {high})"
+
+
+def main(arguments=None):
+    """The command line: print the table of results of a folder of runs; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) != 1:
+        print("usage: python -m fer_utils.compare OUTPUT_DIR   (for example outputs/reference/cpu)", file=sys.stderr)
+        return 2
+    try:
+        print(results_markdown(load_runs(arguments[0])))
+    except runs.RunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

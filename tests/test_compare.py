@@ -1,0 +1,300 @@
+"""Comparison of synthetic runs: small run folders, written by fer_utils.runs as the notebooks write them."""
+
+import functools
+import json
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_utils import compare, evaluation, findings, paper, plotting, runs
+
+DEVICE = {"backend": "tensorflow", "processor": "Acme(R) Chip(TM)  3000", "cores": 2, "gpu": ""}
+
+
+@pytest.fixture(autouse=True, scope="module")
+def device():
+    """Manifests without importing Keras or asking git."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(runs, "device", lambda: DEVICE)
+        patch.setattr(runs, "versions", dict)
+        patch.setattr(runs, "git_commit", lambda: "0123456789ab")
+        patch.setattr(runs, "command", lambda notebook, parameters: f"papermill notebooks/{notebook}.ipynb")
+        yield
+
+
+@pytest.fixture(scope="module")
+def study(device, tmp_path_factory):
+    """Six arms with two seeds each, read; for tests that change nothing."""
+    return write_study(tmp_path_factory.mktemp("study"))
+
+
+def predictions_with(correct, n):
+    """Labels uint8 (n,) and probabilities (n, 7), of which exactly `correct` are right."""
+    labels = np.arange(n, dtype=np.uint8) % 7
+    predicted = np.where(np.arange(n) < correct, labels, (labels + 1) % 7)
+    return labels, np.where(np.eye(7)[predicted] > 0, 0.4, 0.1)
+
+
+@functools.cache
+def summarized(correct, n):
+    return evaluation.summarize(*predictions_with(correct, n))
+
+
+def write_run(output_dir, arm, seed=0, correct=60, n=100, checksum="a" * 64, seconds=120.0, name=None, **parameters):
+    """One finished run: `correct` of `n` test images right, 10 fewer of the validation images; 4 epochs."""
+    architecture, strategy = arm.split("-")
+    folder = runs.start_run(output_dir, name or f"{arm}-seed{seed}")
+    counts = {"train": min(n, correct + 20), "validation": correct - 10, "test": correct}
+    arrays = {split: predictions_with(count, n) for split, count in counts.items()}
+    metrics = {split: summarized(count, n) for split, count in counts.items()}
+    kept = metrics["validation"]["accuracy"]
+    pd.DataFrame(
+        {
+            "epoch": [1, 2, 3, 4],
+            "accuracy": [0.2, 0.4, 0.55, 0.9],
+            "loss": 1.0,
+            "val_accuracy": [kept - 0.2, kept - 0.1, kept + 1e-7, kept - 0.05],
+            "val_loss": 1.0,
+            "seconds": seconds / 4,
+        }
+    ).to_csv(folder / "history.csv", index=False)
+    runs.save_predictions(folder, {split: (np.arange(n), *arrays[split]) for split in ("validation", "test")})
+    runs.save_manifest(
+        folder,
+        notebook="03_train_from_scratch",
+        parameters={"SEED": seed, "PROTOCOL": "official", "INPUT_SIZE": 50, "WIDTH": 0.25, "DATA": "x", **parameters},
+        seconds=seconds,
+        data_checksum=checksum,
+        architecture=architecture,
+        strategy=strategy,
+    )
+    runs.finish_run(folder, metrics)
+    return folder
+
+
+def write_pretraining(output_dir, architecture, seconds):
+    folder = runs.start_run(output_dir, f"{architecture}-pretrain")
+    runs.write_json(folder / "manifest.json", {"seconds": seconds})
+    runs.finish_run(folder, {})
+
+
+def write_study(output_dir, arms=paper.ARMS, seeds=(0, 1)):
+    """The arms with 60, 62, 64 ... test images right in seed 0 and two fewer with each further seed."""
+    for index, arm in enumerate(arms):
+        for seed in seeds:
+            write_run(output_dir, arm, seed, correct=60 + 2 * index - 2 * seed, seconds=100.0 * (index + 1))
+    for architecture in ("vgg16", "resnet50"):
+        write_pretraining(output_dir, architecture, 1000.0)
+    return compare.load_runs(output_dir)
+
+
+# --- which runs ------------------------------------------------------------------------------------------------------
+
+
+def test_runs_come_in_the_papers_order_and_leave_out_what_is_unfinished(tmp_path):
+    write_study(tmp_path, arms=paper.ARMS[::-1], seeds=(1, 0))
+    (tmp_path / "vgg16-scratch-seed1" / "metrics.json").unlink()
+    names = [run.name for run in compare.load_runs(tmp_path)]
+    assert names[:3] == ["vgg16-scratch-seed0", "vgg16-transfer-seed0", "vgg16-transfer-seed1"]
+    assert len(names) == 11
+
+
+def test_reference_is_shown_aloud_where_there_are_no_runs(tmp_path, capsys):
+    write_run(tmp_path / "kept", "vgg16-scratch")
+    assert len(compare.load_runs(tmp_path / "none", tmp_path / "kept")) == 1
+    assert "No finished run in" in capsys.readouterr().out
+    write_run(tmp_path / "own", "vgg16-transfer")
+    assert compare.load_runs(tmp_path / "own", tmp_path / "kept")[0].arm == "vgg16-transfer"
+    assert capsys.readouterr().out == ""
+
+
+def test_no_runs_at_all_is_one_clear_error(tmp_path):
+    with pytest.raises(runs.RunError, match="no finished run of any arm in .*here nor in .*there.*make reproduce"):
+        compare.load_runs(tmp_path / "here", tmp_path / "there")
+    with pytest.raises(ValueError, match="notebooks 03 to 05"):
+        compare.load_runs(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("other", "word"), [({"checksum": "b" * 64}, "data checksum is bbbb"), ({"PROTOCOL": "paper"}, "protocol is paper")]
+)
+def test_the_odd_run_out_is_refused_with_both_names(tmp_path, other, word):
+    write_run(tmp_path, "resnet50-scratch", **other)
+    for arm in ("vgg16-scratch", "vgg16-transfer"):
+        write_run(tmp_path, arm)
+    with pytest.raises(runs.RunError, match=f"resnet50-scratch-seed0 cannot be compared with vgg16-scratch.*{word}"):
+        compare.load_runs(tmp_path)
+
+
+def test_a_copied_run_is_no_second_seed(tmp_path):
+    for name in (None, "vgg16-scratch-copy"):
+        write_run(tmp_path, "vgg16-scratch", name=name)
+    with pytest.raises(runs.RunError, match="vgg16-scratch-seed0 and vgg16-scratch-copy are the same arm"):
+        compare.load_runs(tmp_path)
+
+
+def test_runs_table_and_hardware(study):
+    table = compare.runs_table(study)
+    assert len(table) == 12
+    assert table.loc["vgg16-scratch-seed1", ["seed", "protocol", "n test", "input", "epochs"]].tolist() == [
+        1, "official", 100, 50, 4,
+    ]  # fmt: skip
+    assert set(table["device"]) == {"Acme Chip 3000, 2 cores"}
+
+
+# --- numbers ---------------------------------------------------------------------------------------------------------
+
+
+def test_summary_has_means_ranges_and_the_interval_of_one_test_set(study):
+    row = compare.summarize_arms(study).iloc[0]  # 60 and 58 of 100
+    assert (row["arm"], row["runs"], row["n"]) == ("vgg16-scratch", 2, 100)
+    assert row[["test_accuracy", "test_accuracy_min", "test_accuracy_max"]].tolist() == pytest.approx([0.59, 0.58, 0.6])
+    assert (row["test_low"], row["test_high"]) == evaluation.wilson_interval(59, 100)
+    assert row["validation_accuracy"] == pytest.approx(0.49)
+    # The third epoch was kept, not the last: its training accuracy counts.
+    assert row["training_accuracy"] == pytest.approx(0.55)
+
+
+def test_costs_of_ours_and_of_the_paper(study):
+    summary = compare.summarize_arms(study)
+    row = summary.iloc[1]
+    assert row["seconds_per_epoch"] == pytest.approx(200 / 4)
+    assert row["seconds_per_megapixel"] == pytest.approx(200 / (4 * 100 * 50 * 50 / 1e6))
+    theirs = compare.paper_arms().set_index("arm")
+    assert theirs["epochs"].to_dict() == {
+        "vgg16-scratch": 78, "vgg16-transfer": 100, "vgg16-finetune": 100,
+        "resnet50-scratch": 100, "resnet50-transfer": 100, "resnet50-finetune": 30,
+    }  # fmt: skip
+    assert theirs.loc["vgg16-transfer", "seconds_per_megapixel"] == pytest.approx(66.5164 / (28709 * 224**2 / 1e6))
+    table = compare.cost_table(summary)
+    assert table["relative, ours"].tolist() == pytest.approx([1, 2, 3, 4, 5, 6])
+    assert table.loc["VGG16 transfer learning", "relative, paper"] == pytest.approx(6651.64 / 1092.51)
+
+
+def test_table5_adds_what_the_backbone_cost(study):
+    table = compare.table5(compare.summarize_arms(study), compare.pretraining_seconds(study))
+    assert table["VGG16, ours"].tolist() == [100, 200, 300]
+    assert table["VGG16, paper"].tolist() == [1092.51, 6651.64, 12329.30]
+    assert table["ResNet50, pretraining"].tolist() == [0, 1000, 1000]
+
+
+def test_imagenet_weights_have_no_pretraining_cost_of_ours(tmp_path):
+    folder = write_run(tmp_path, "vgg16-transfer")
+    write_pretraining(tmp_path, "vgg16", 1000.0)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    runs.write_json(folder / "manifest.json", {**manifest, "weights_checksum": "imagenet"})
+    assert np.isnan(compare.pretraining_seconds(compare.load_runs(tmp_path))["vgg16"])
+
+
+def test_table6_reads_well_with_several_seeds_and_missing_arms(tmp_path):
+    summary = compare.summarize_arms(write_study(tmp_path, arms=paper.ARMS[:2]))
+    table = compare.table6(summary)
+    assert table.index.tolist() == [compare.arm_name(arm) for arm in paper.ARMS]
+    assert table.loc["VGG16 from scratch", ("test %", "ours")] == "59.0 (58.0 to 60.0)"
+    assert table.loc["VGG16 from scratch", ("validation %", "paper")] == "67.2"
+    assert table.loc["VGG16 from scratch", ("seconds", "ours")] == "100 (100 to 100)"
+    assert set(table.loc["ResNet50 from scratch"].drop(columns="paper")) >= {"missing"}
+    assert not table.map(lambda text: "nan" in text).any(axis=None)
+
+
+def test_recalls_and_differences(tmp_path):
+    finished = write_study(tmp_path, arms=("vgg16-scratch", "vgg16-transfer"), seeds=(0,))
+    recalls = compare.recall_table(finished)
+    assert recalls.shape == (6, 7)
+    assert recalls.loc["VGG16 from scratch", "angry"] == pytest.approx(9 / 15)  # labels 0, 7, ... 98, of which 0 to 56
+    assert recalls.loc["ResNet50 fine-tuning"].isna().all()
+    table = compare.difference_table(compare.summarize_arms(finished))
+    assert table.loc["VGG16 transfer learning", "VGG16 from scratch"] == "+2.0"
+    write_run(tmp_path, "resnet50-scratch", correct=95)
+    table = compare.difference_table(compare.summarize_arms(compare.load_runs(tmp_path)))
+    assert table.loc["ResNet50 from scratch", "VGG16 from scratch"] == "+35.0 *"
+    assert table.loc["VGG16 from scratch", "ResNet50 from scratch"] == "-35.0 *"
+
+
+def test_table4_holds_literature_paper_and_ours(study):
+    table = compare.table4(compare.summarize_arms(study))
+    assert len(table) == 4 + 6 + 6
+    assert table.iloc[0].tolist() == ["VGGNet", 51.11, "validation", "Bhagat et al. 2024"]
+    assert (table.loc[table["whose"] == "ours", "measured on"] == "test").all()
+
+
+def test_figures_take_the_tables_even_with_missing_arms(tmp_path):
+    table = compare.bars(compare.summarize_arms(write_study(tmp_path, arms=("resnet50-scratch",), seeds=(0,))))
+    assert len(plotting.accuracy_bars(table)) == 2
+    assert plotting.time_bars(table, log=True) is not None
+    assert table["low"].notna().sum() == 7
+
+
+def test_everything_becomes_strict_json(tmp_path):
+    summary = compare.summarize_arms(write_study(tmp_path, arms=("vgg16-scratch",)))
+    records = json.loads(json.dumps(compare.json_records(compare.side_by_side(summary)), allow_nan=False))
+    assert records[0]["paper_validation_accuracy"] == 0.672
+    assert records[1]["test_accuracy"] is None
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def test_findings_name_the_best_arm_and_whether_intervals_overlap(study):
+    summary, pretraining = compare.summarize_arms(study), compare.pretraining_seconds(study)
+    text = " ".join(findings.findings(summary, pretraining))
+    assert "Highest test accuracy: ResNet50 fine-tuning, 69.0 % of 100 faces (95 % interval 59.4 to 77.2)" in text
+    assert "overlaps with that of ResNet50 transfer learning, ResNet50 from scratch, VGG16 fine-tuning" in text
+    assert "VGG16, best first: fine-tuning, transfer learning, from scratch. The paper has another order" in text
+    # 600 s of its own and 1000 s of pretraining, against 100 s from scratch.
+    assert "Cheapest, known pretraining included: VGG16 from scratch, 100 s; the most accurate arm took 16.0" in text
+    assert "Missing" not in text
+
+
+def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
+    write_run(tmp_path, "vgg16-scratch", correct=95)
+    write_run(tmp_path, "vgg16-transfer", correct=60)
+    finished = compare.load_runs(tmp_path)
+    text = " ".join(findings.findings(compare.summarize_arms(finished), compare.pretraining_seconds(finished)))
+    assert "Its interval overlaps with no other arm's." in text
+    assert "VGG16 from scratch, 120 s; it is the most accurate as well." in text
+    assert "The paper has the same order: from scratch, transfer learning." in text
+    assert "VGG16 fine-tuning, ResNet50 from scratch, ResNet50 transfer learning and ResNet50 fine-tuning." in text
+    assert "nan" not in text
+
+
+def test_findings_of_a_single_run(tmp_path):
+    write_run(tmp_path, "resnet50-finetune")
+    finished = compare.load_runs(tmp_path)
+    lines = findings.findings(compare.summarize_arms(finished), compare.pretraining_seconds(finished))
+    assert len(lines) == 2 and lines[1].startswith("Missing")
+
+
+def test_notes_say_what_is_comparable(tmp_path):
+    official = [compare_run := runs.read_run(write_run(tmp_path / "a", "vgg16-scratch"))]
+    assert "PrivateTest, opened once" in findings.protocol_note(official)
+    assert "tested on 100 images" in findings.protocol_note(official)
+    compare_run.metrics["test"]["n"] = 3589
+    assert "images, not on" not in findings.protocol_note(official)
+    merged = [runs.read_run(write_run(tmp_path / "b", "vgg16-scratch", PROTOCOL="paper", WIDTH=1.0))]
+    assert "one and the same merged folder" in findings.protocol_note(merged)
+    assert findings.settings_note(merged) == ""
+    assert "WIDTH (0.25, 1.0)" in findings.settings_note(official + merged)
+
+
+def test_results_markdown_and_its_command(tmp_path, capsys):
+    write_study(tmp_path, arms=paper.ARMS[:2], seeds=(0,))
+    assert compare.main([str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 6 and len({line.count("|") for line in lines}) == 1
+    assert lines[0].startswith("| arm | paper | ours: PrivateTest accuracy, 95 % interval | n |")
+    assert lines[2].startswith("| VGG16 from scratch | 67.2 % | **60.0 %**, 50.2 to 69.1 | 100 | 50.0 % | ")
+    assert lines[2].endswith(" | 100 | Acme Chip 3000, 2 cores |")
+    assert "| 200 + 1,000 pretraining |" in lines[3]
+    assert lines[4].endswith("| missing | missing | missing | missing | missing | missing |")
+    assert compare.main([str(tmp_path / "none")]) == 1
+    assert "no finished run" in capsys.readouterr().err
+
+
+def test_comparison_needs_no_keras():
+    code = "import sys, fer_utils.compare, fer_utils.findings, fer_utils.reference; print('keras' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=runs.PROJECT_ROOT)
+    assert done.stdout.strip() == "False", done.stderr

@@ -1,0 +1,141 @@
+"""Every notebook at its smallest scale, through papermill, in the order in which the study runs them."""
+
+import json
+import re
+
+import nbformat
+import papermill
+import pytest
+
+from fer_utils import data, runs
+
+NOTEBOOKS = sorted((runs.PROJECT_ROOT / "notebooks").glob("*.ipynb"))
+TRAINING = ("03_train_from_scratch", "04_transfer_learning", "05_fine_tuning")
+SMALLEST = {"WIDTH": 0.0625, "EPOCHS": 2, "MAX_IMAGES": 70, "BATCH_SIZE": 32}
+
+
+@pytest.fixture(scope="module")
+def outputs(tmp_path_factory):
+    return tmp_path_factory.mktemp("outputs")
+
+
+def execute(stem, outputs, **parameters):
+    """Run one notebook as the workflow does and return it; the working directory is notebooks/, as in JupyterLab."""
+    declared = runs.declared_parameters(stem)
+    given = {**SMALLEST, "DATA": "sample", "OUTPUT_DIR": str(outputs), **parameters}
+    return papermill.execute_notebook(
+        runs.PROJECT_ROOT / "notebooks" / f"{stem}.ipynb",
+        outputs / f"{stem}-{given.get('ARCHITECTURE', '')}.ipynb",
+        parameters={name: value for name, value in given.items() if name in declared},
+        kernel_name="python3",
+        cwd=runs.PROJECT_ROOT / "notebooks",
+        progress_bar=False,
+    )
+
+
+def printed(notebook):
+    """All that the cells of an executed notebook printed."""
+    return "".join(
+        output.get("text", "") for cell in notebook.cells if cell.cell_type == "code" for output in cell.outputs
+    )
+
+
+def test_01_explores(outputs):
+    execute("01_explore_data", outputs)
+    assert (outputs / "explore" / "metrics.json").is_file()
+
+
+@pytest.mark.parametrize("architecture", ["vgg16", "resnet50"])
+def test_02_pretrains_a_backbone(outputs, architecture):
+    execute("02_pretrain_backbone", outputs, ARCHITECTURE=architecture)
+    folder = outputs / f"{architecture}-pretrain"
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["parameters"]["WIDTH"] == SMALLEST["WIDTH"]
+    assert (folder / "backbone.weights.h5").is_file()
+    assert json.loads((folder / "metrics.json").read_text())["held_out"]["n"] == 4  # a twentieth of 70
+
+
+@pytest.mark.parametrize("stem", TRAINING)
+@pytest.mark.parametrize("architecture", ["vgg16", "resnet50"])
+def test_03_to_05_train_the_six_arms(outputs, stem, architecture):
+    notebook = execute(stem, outputs, ARCHITECTURE=architecture, EPOCHS=3, HEAD_EPOCHS=2)
+    strategy = {"03": "scratch", "04": "transfer", "05": "finetune"}[stem[:2]]
+    run = runs.read_run(outputs / f"{architecture}-{strategy}-seed0")
+    assert run.arm == f"{architecture}-{strategy}"
+    phases = {"scratch": ["all"] * 3, "transfer": ["head"] * 3, "finetune": ["head", "head", "unfrozen"]}[strategy]
+    assert run.history["phase"].tolist() == phases
+    faces = data.apply_protocol(data.load_fer2013("sample"), "official", SMALLEST["MAX_IMAGES"], 0)
+    for name, part in {"validation": faces.validation, "test": faces.test}.items():
+        row_ids, labels, probabilities = run.predictions[name]
+        assert row_ids.tolist() == part.row_ids.tolist()
+        assert labels.tolist() == part.labels.tolist()
+        right = (probabilities.argmax(1) == labels).mean()
+        assert run.metrics[name]["accuracy"] == pytest.approx(right, abs=0.02)  # kept in half precision: ties may turn
+    assert run.manifest["emotions"] == list(data.EMOTIONS)
+    assert run.manifest["data_checksum"] == data.load_fer2013("sample").checksum
+    assert {path.name for path in run.folder.glob("figures/*.png")} == {
+        "history.png",
+        "confusion_matrix.png",
+        "roc.png",
+    }
+    frozen = [int(count.replace(",", "")) for count in re.findall(r"frozen ([\d,]+) parameters", printed(notebook))]
+    if strategy == "scratch":  # only batch norm's running statistics are not trained
+        assert frozen[0] < 5000
+    if strategy == "finetune":
+        assert frozen[0] > frozen[1] > 0
+
+
+def test_06_compares_what_there_is(outputs):
+    execute("06_compare_strategies", outputs)
+    assert (outputs / "compare" / "metrics.json").is_file()
+    assert len(list((outputs / "compare" / "figures").glob("*.png"))) >= 2
+
+
+def test_an_unknown_parameter_stops_a_notebook_before_it_trains(outputs):
+    with pytest.raises(papermill.PapermillExecutionError, match=r"did you mean EPOCHS\?"):
+        papermill.execute_notebook(
+            runs.PROJECT_ROOT / "notebooks" / "03_train_from_scratch.ipynb",
+            outputs / "unknown.ipynb",
+            parameters={"EPOCH": 1, "OUTPUT_DIR": str(outputs / "unknown")},
+            kernel_name="python3",
+            cwd=runs.PROJECT_ROOT / "notebooks",
+            progress_bar=False,
+        )
+    assert not (outputs / "unknown").exists()
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_notebooks_keep_the_houses_rules(path):
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    text = "\n".join(cell.source for cell in code)
+    assert not any(cell.outputs or cell.execution_count for cell in code)
+    assert "tensorflow" not in text
+    assert "\ndef " not in text
+    assert not re.search(r"^[!%]", text, re.M)
+    assert "What we learned" in str(notebook.cells[-1].source)
+    assert len(re.findall(r"^\d\. ", notebook.cells[-1].source, re.M)) == 3  # exercises
+    assert notebook.cells[0].source.startswith(f"# {path.stem[:2]} · ")
+    assert "**Question: " in notebook.cells[0].source
+
+
+def test_the_three_strategies_have_the_same_sections():
+    headings = []
+    for stem in TRAINING:
+        notebook = nbformat.read(runs.PROJECT_ROOT / "notebooks" / f"{stem}.ipynb", as_version=4)
+        text = "\n".join(cell.source for cell in notebook.cells if cell.cell_type == "markdown")
+        headings.append(re.findall(r"^## .*", text, re.M))
+    assert headings[0] == headings[1] == headings[2]
+    assert len(headings[0]) == 10
+
+
+def test_shared_parameters_mean_the_same_everywhere():
+    comments = {}
+    for stem in TRAINING:
+        cells = nbformat.read(runs.PROJECT_ROOT / "notebooks" / f"{stem}.ipynb", as_version=4).cells
+        (source,) = (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
+        for line in source.splitlines():
+            assert re.fullmatch(r"[A-Z_]+ = .+  # .+", line), line
+            name, comment = line.split(" = ")[0], line.split("  # ")[1].split(";")[0]
+            assert comments.setdefault(name, comment) == comment

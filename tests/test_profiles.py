@@ -1,0 +1,132 @@
+"""Profiles: what each mistake in one is answered with."""
+
+import pytest
+
+from fer_utils.profiles import ProfileError, choose_data, read_count, read_profile, read_seeds
+
+NOTEBOOKS = {
+    "01_explore_data": {"DATA": "", "OUTPUT_DIR": "outputs"},
+    "03_train_from_scratch": {
+        "DATA": "",
+        "OUTPUT_DIR": "outputs",
+        "SEED": 0,
+        "ARCHITECTURE": "vgg16",
+        "WIDTH": 0.125,
+        "EPOCHS": 10,
+        "LEARNING_RATE": 1e-3,
+        "AUGMENT": True,
+    },
+}
+
+
+@pytest.fixture
+def read(tmp_path, monkeypatch):
+    """A function that reads a profile with the given text, as profiles/mine.yaml."""
+    monkeypatch.delenv("FER_DATA", raising=False)
+    (tmp_path / "profiles").mkdir()
+
+    def read(text):
+        (tmp_path / "profiles" / "mine.yaml").write_text(text, encoding="utf-8")
+        return read_profile("mine", NOTEBOOKS, tmp_path)
+
+    return read
+
+
+def test_a_profile_without_mistakes(read):
+    profile = read(
+        "seeds: [0, 1]\njobs: 2\nall: {DATA: sample, WIDTH: 1}\n"
+        "03_train_from_scratch: {EPOCHS: 5, resnet50: {EPOCHS: 7, LEARNING_RATE: 1.0e-4}}\n"
+    )
+    assert (profile.name, profile.path) == ("mine", "profiles/mine.yaml")
+    assert (profile.seeds, profile.jobs, profile.architectures) == ((0, 1), 2, ("vgg16", "resnet50"))
+    assert profile.common == {"DATA": "sample", "WIDTH": 1}
+    expected = {"EPOCHS": 5, "resnet50": {"EPOCHS": 7, "LEARNING_RATE": 1e-4}}
+    assert profile.sections == {"01_explore_data": {}, "03_train_from_scratch": expected}
+
+
+def test_an_empty_profile_has_defaults(read):
+    profile = read("")
+    assert (profile.seeds, profile.jobs, profile.architectures) == ((0,), 1, ("vgg16", "resnet50"))
+
+
+SECTION = "03_train_from_scratch"
+MISTAKES = [
+    (f"{SECTION}: {{EPOCH: 5}}", f"profiles/mine.yaml: {SECTION}: unknown parameter EPOCH; did you mean EPOCHS?"),
+    (
+        f"{SECTION}: {{resnet50: {{WITDH: 1.0}}}}",
+        f"profiles/mine.yaml: {SECTION}: resnet50: unknown parameter WITDH; did you mean WIDTH?",
+    ),
+    (f"{SECTION}: {{resnet: {{WIDTH: 1.0}}}}", f"{SECTION}: unknown parameter resnet; did you mean resnet50?"),
+    ("01_explore_data: {EPOCHS: 5}", "01_explore_data: unknown parameter EPOCHS. Known: DATA, OUTPUT_DIR"),
+    ("01_explore_data: {vgg16: {DATA: a}}", "01_explore_data: unknown parameter vgg16. Known: DATA, OUTPUT_DIR"),
+    ("all: {LEARNING_RAT: 1.0}", "all: no notebook has a parameter LEARNING_RAT; did you mean LEARNING_RATE?"),
+    ("03_train_from_scrach: {EPOCHS: 5}", f"unknown section 03_train_from_scrach; did you mean {SECTION}?"),
+    ("seed: [1]", "unknown section seed; did you mean seeds?"),
+    ("all: {EPOCHS: 5.5}", "all: EPOCHS: 5.5 is of type float, but the notebook's 10 is of type int"),
+    ("all: {EPOCHS: true}", "all: EPOCHS: True is of type bool, but the notebook's 10 is of type int"),
+    ("all: {AUGMENT: 1}", "all: AUGMENT: 1 is of type int, but the notebook's True is of type bool"),
+    ("all: {LEARNING_RATE: 1e-4}", "'1e-4' is of type str, but the notebook's 0.001 is of type float; YAML reads"),
+    ("all: {SEED: 1}", "all: SEED differs from run to run; use `seeds:` at the top level"),
+    (f"{SECTION}: {{ARCHITECTURE: vgg16}}", "ARCHITECTURE differs from run to run; use `architectures:`"),
+    (f"{SECTION}: {{OUTPUT_DIR: here}}", "OUTPUT_DIR is one for the whole study; set it under `all:`"),
+    (f"{SECTION}: 5", f"{SECTION}: needs parameters below it, not 5"),
+    ("all: [DATA]", "all: needs parameters below it, not ['DATA']"),
+    ("seeds: [one]", "profiles/mine.yaml: seeds: needs whole numbers from 0 on"),
+    ("seeds: []", "profiles/mine.yaml: seeds: needs whole numbers from 0 on"),
+    ("jobs: 0", "profiles/mine.yaml: jobs: needs a whole number from 1 on, not 0"),
+    ("architectures: [vgg19]", "profiles/mine.yaml: architectures: unknown architecture vgg19; did you mean vgg16?"),
+    ("architectures: vgg16", "profiles/mine.yaml: architectures: needs a list, such as [vgg16, resnet50]"),
+    ("all: {DATA: sample", "profiles/mine.yaml: is not readable as YAML:"),
+    ("- all", "profiles/mine.yaml: needs sections, such as `all:`, at its top level"),
+]
+
+
+@pytest.mark.parametrize(("text", "message"), MISTAKES)
+def test_each_mistake_is_one_clear_error(read, text, message):
+    with pytest.raises(ProfileError) as caught:
+        read(text)
+    assert message in str(caught.value)
+
+
+def test_a_missing_profile_names_a_near_one(read, tmp_path):
+    read("")
+    with pytest.raises(ProfileError, match=r"there is no profile profiles/mien\.yaml; did you mean mine\?"):
+        read_profile("mien", NOTEBOOKS, tmp_path)
+
+
+def test_a_path_is_a_profile_too(tmp_path):
+    path = tmp_path / "other.yaml"
+    path.write_text("seeds: [3]")
+    profile = read_profile(str(path), NOTEBOOKS, tmp_path)
+    assert (profile.name, profile.seeds) == ("other", (3,))
+
+
+def test_seeds_and_counts_are_read_from_text():
+    assert read_seeds("SEEDS", "0 1 2") == read_seeds("SEEDS", "0,1, 2") == (0, 1, 2)
+    assert read_seeds("SEEDS", "3 3 1") == (3, 1)
+    assert read_count("JOBS", "4") == 4
+    with pytest.raises(ProfileError, match="SEEDS: needs whole numbers"):
+        read_seeds("SEEDS", "-1")
+    with pytest.raises(ProfileError, match="JOBS: needs a whole number from 1 on, not 'many'"):
+        read_count("JOBS", "many")
+
+
+def test_data_comes_from_the_command_line_then_the_profile_then_the_environment(read, tmp_path, monkeypatch):
+    (tmp_path / "a.csv").touch()
+    (tmp_path / "b.csv").touch()
+    needs_data, has_data, leaves_it = read('all: {DATA: ""}'), read("all: {DATA: sample}"), read("")
+    assert choose_data(needs_data, "a.csv", tmp_path) == "a.csv"
+    assert choose_data(has_data, "a.csv", tmp_path) == "a.csv"
+    assert choose_data(leaves_it, "", tmp_path) == ""
+    monkeypatch.setenv("FER_DATA", str(tmp_path / "b.csv"))
+    assert choose_data(needs_data, "", tmp_path) == str(tmp_path / "b.csv")
+    assert choose_data(has_data, "", tmp_path) == "sample"
+    assert choose_data(needs_data, "kaggle", tmp_path) == "kaggle"
+
+
+def test_data_that_is_needed_or_not_there_is_an_error(read, tmp_path):
+    profile = read('all: {DATA: ""}')
+    with pytest.raises(ProfileError, match=r"runs on the real FER-2013[\s\S]*DATA=path/to[\s\S]*DATA=kaggle"):
+        choose_data(profile, "", tmp_path)
+    with pytest.raises(ProfileError, match=r"DATA: there is no file or folder nowhere\.csv"):
+        choose_data(profile, "nowhere.csv", tmp_path)

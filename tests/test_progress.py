@@ -1,0 +1,176 @@
+"""What a person sees: lines of progress, and why a run failed."""
+
+import json
+import logging
+import os
+import subprocess
+import sys
+from types import SimpleNamespace
+
+import pytest
+
+from fer_utils import progress as reporting
+from fer_utils.progress import Progress, clear_stale_lock, duration, read_failure, stop_leftovers
+
+
+def code(source, count, *outputs):
+    return {"cell_type": "code", "source": [source], "execution_count": count, "metadata": {}, "outputs": list(outputs)}
+
+
+def write_notebook(path, *cells):
+    text = {"cell_type": "markdown", "source": ["# A title"], "metadata": {}}
+    path.write_text(json.dumps({"cells": [text, *cells]}), encoding="utf-8")
+    return path
+
+
+ERROR = {
+    "output_type": "error",
+    "ename": "ValueError",
+    "evalue": "images have shape (32, 40),\n\x1b[31mbut 48\x1b[0m is needed",
+    "traceback": [],
+}
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"), [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (7620, "2 h 07 min")]
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+def test_a_failed_cell_is_named_with_its_error(tmp_path):
+    path = write_notebook(tmp_path / "a.ipynb", code("x = 1", 1), code("fit()", 2, ERROR), code("save()", None))
+    failure = read_failure(path, "a")
+    assert (failure.cell, failure.reason) == ("2", "ValueError: images have shape (32, 40), but 48 is needed")
+
+
+def test_a_dead_kernel_leaves_no_error_but_a_cell_that_never_ended(tmp_path):
+    path = write_notebook(tmp_path / "a.ipynb", code("x = 1", 1), code("fit()", None), code("save()", None))
+    failure = read_failure(path, "a")
+    assert failure.cell == "2"
+    assert failure.reason.startswith("the process died without an error: out of memory, most often")
+
+
+def test_a_notebook_that_ends_without_its_results(tmp_path):
+    path = write_notebook(tmp_path / "a.ipynb", code("x = 1", 1), code("", None))
+    assert read_failure(path, "a").reason == "the notebook ran through, but did not write its metrics.json"
+
+
+def test_where_papermill_never_started_the_log_says_why(tmp_path):
+    (tmp_path / "a.log").write_text("Traceback\nNoSuchKernel: No such kernel named python3\n\n")
+    failure = read_failure(tmp_path / "a.ipynb", "a")
+    assert failure.reason == "papermill could not start: NoSuchKernel: No such kernel named python3"
+    old = write_notebook(tmp_path / "a.ipynb", code("fit()", 1, ERROR))
+    os.utime(old, (1000, 1000))
+    assert read_failure(old, "a", since=2000) == failure
+
+
+def event(name, **fields):
+    return SimpleNamespace(event=name, msg=None, levelno=logging.INFO, **fields)
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A Progress on three runs, with a clock that goes on by 65 seconds at each look; and the lines it writes."""
+    lines, ticks = [], iter(range(0, 65_000, 65))
+    names = ["explore", "vgg16-scratch-seed0", "compare"]
+    progress = Progress(str(tmp_path), names, write=lines.append, clock=lambda: next(ticks))
+    return progress, lines, tmp_path
+
+
+def test_a_line_for_each_start_and_end(study):
+    progress, lines, folder = study
+    progress.emit(event("run_info", stats={"explore": 1, "compare": 1, "all": 1, "total": 3}))
+    progress.emit(event("job_info", jobid=0, log=[]))
+    progress.emit(event("job_info", jobid=1, log=[f"{folder}/logs/explore.log", f"{folder}/logs/explore.ipynb"]))
+    progress.emit(event("job_finished", job_id=1))
+    progress.emit(event("job_finished", job_id=0))
+    assert lines[0] == "2 of 3 runs are to be made; the others are complete."
+    assert [line[10:] for line in lines[1:]] == [
+        "start   explore",
+        "done    explore              in 1 min 05 s (1 of 2)",
+    ]
+    assert progress.closing().startswith("Done in ")
+    assert f"Results: {folder}/compare" in progress.closing()
+
+
+def test_a_failure_is_told_at_once_and_summed_up_at_the_end(study):
+    progress, lines, folder = study
+    (folder / "logs").mkdir()
+    (folder / "explore").mkdir()
+    (folder / "explore" / "metrics.json").write_text("{}")
+    write_notebook(folder / "logs" / "vgg16-scratch-seed0.ipynb", code("fit()", 3, ERROR))
+    log = f"{folder}/logs/vgg16-scratch-seed0.log"
+    progress.emit(event("job_info", jobid=2, log=[log]))
+    progress.emit(event("job_error", jobid=2, log=[log]))
+    assert "FAILED  vgg16-scratch-seed0  after 1 min 05 s: ValueError: images" in lines[-1]
+    assert (
+        progress.closing()
+        == f"""
+1 run failed (after 3 min 15 s):
+
+  vgg16-scratch-seed0: cell [3], ValueError: images have shape (32, 40), but 48 is needed
+    log       {folder}/logs/vgg16-scratch-seed0.log
+    notebook  {folder}/logs/vgg16-scratch-seed0.ipynb
+
+  Not run, since they need what failed: compare
+
+The other runs are kept. Mend the cause and give the same command again.
+"""
+    )
+
+
+def test_an_interruption_is_no_failure(study):
+    progress, lines, folder = study
+    progress.emit(event("job_info", jobid=2, log=[f"{folder}/logs/explore.log"]))
+    progress.emit(SimpleNamespace(event=None, msg="Terminating processes on user request, this might take some time."))
+    progress.emit(event("job_error", jobid=2, log=[]))
+    assert len(lines) == 1
+    assert progress.closing().startswith("Interrupted after")
+
+
+def test_snakemakes_own_words_are_kept_only_where_they_say_more():
+    def kept(text, level=logging.ERROR, event="error"):
+        return reporting.keep_only_errors(SimpleNamespace(event=event, msg=text, levelno=level))
+
+    assert kept("LockException: Directory cannot be locked.")
+    assert kept("Terminating processes on user request", logging.INFO, None)
+    assert not kept("RuleException: CalledProcessError in file Snakefile")
+    assert not kept("Error in rule scratch", event="job_error")
+    assert not kept("Building DAG of jobs...", logging.INFO, None)
+
+
+def test_a_stale_lock_is_removed_but_not_while_another_snakemake_works_there(tmp_path, monkeypatch, capsys):
+    locks = tmp_path / ".snakemake" / "locks"
+    clear_stale_lock(tmp_path)
+    assert capsys.readouterr().out == ""
+    locks.mkdir(parents=True)
+    (locks / "0.input.lock").touch()
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)", "snakemake"]
+    other = subprocess.Popen(sleeper, cwd=tmp_path)
+    try:
+        clear_stale_lock(tmp_path)
+        assert locks.exists()
+    finally:
+        other.kill()
+        other.wait()
+    clear_stale_lock(tmp_path)
+    assert not locks.exists()
+    assert "interrupted" in capsys.readouterr().out
+
+
+def test_only_the_runs_of_a_dead_snakemake_in_this_folder_are_ended(tmp_path):
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
+    marks = [f"{dead.pid}:{tmp_path}", f"{os.getpid()}:{tmp_path}", f"{dead.pid}:{tmp_path}-other"]
+    runs = [subprocess.Popen(sleeper, env={**os.environ, reporting.STUDY_VARIABLE: mark}) for mark in marks]
+    try:
+        lines = []
+        assert stop_leftovers(tmp_path, write=lines.append) == 1
+        assert lines == ["Ending what an interrupted study left running: 1 process(es)."]
+        assert [run.poll() is None for run in runs] == [False, True, True]
+    finally:
+        for run in runs:
+            run.kill()
+            run.wait()

@@ -1,0 +1,110 @@
+import json
+from pathlib import Path
+
+import pytest
+
+from fer_utils import reference, runs
+
+
+def write_run(folder, figures=("history",), **manifest):
+    """A run folder with everything that must and must not be kept."""
+    (folder / "figures").mkdir(parents=True)
+    (folder / "tables").mkdir()
+    for name in ("history.csv", "predictions.npz", "model.keras", "backbone.weights.h5", "executed.ipynb"):
+        (folder / name).write_bytes(b"x" * 1000)
+    for name in figures:
+        (folder / "figures" / f"{name}.png").write_bytes(b"png")
+    (folder / "tables" / "table5.csv").write_text("a,b\n")
+    runs.write_json(folder / "manifest.json", {"parameters": {"DATA": "data/fer2013.csv"}, **manifest})
+    runs.finish_run(folder, {"test": {"n": 1}})
+
+
+def names_in(folder):
+    return sorted(str(path.relative_to(folder)) for path in Path(folder).rglob("*") if path.is_file())
+
+
+def test_keeps_numbers_and_harmless_figures_only(tmp_path):
+    write_run(
+        tmp_path / "cpu" / "vgg16-scratch-seed0", ["history", "confusion_matrix", "roc", "faces", "architecture_x"]
+    )
+    write_run(
+        tmp_path / "cpu" / "explore", ["class_counts", "history", "sample_grid", "workflow", "architecture_vgg16"]
+    )
+    (tmp_path / "cpu" / "logs").mkdir()
+    sizes = reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    numbers = ["history.csv", "manifest.json", "metrics.json", "predictions.npz", "tables/table5.csv"]
+    expected = ["figures/confusion_matrix.png", "figures/history.png", "figures/roc.png", *numbers]
+    assert names_in(tmp_path / "kept" / "vgg16-scratch-seed0") == expected
+    expected = ["figures/architecture_vgg16.png", "figures/class_counts.png", "figures/workflow.png", *numbers]
+    assert names_in(tmp_path / "kept" / "explore") == expected
+    assert sorted(sizes) == ["explore", "vgg16-scratch-seed0"]
+    kept = (tmp_path / "kept" / "explore").rglob("*")
+    assert sizes["explore"] == sum(path.stat().st_size for path in kept if path.is_file())
+    assert reference.left_out(tmp_path / "cpu" / "explore") == ["history.png", "sample_grid.png"]
+
+
+def test_leaves_out_unfinished_runs_and_replaces_older_copies_whole(tmp_path):
+    write_run(tmp_path / "cpu" / "a")
+    write_run(tmp_path / "cpu" / "unfinished")
+    (tmp_path / "cpu" / "unfinished" / "metrics.json").unlink()
+    stale = tmp_path / "kept" / "a" / "figures" / "stale.png"
+    stale.parent.mkdir(parents=True)
+    stale.write_bytes(b"png")
+    reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    assert not stale.exists()
+    assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("text", "found"),
+    [
+        ("/home/me/fer2013.csv", "/home/me/fer2013.csv"),
+        ("papermill x.ipynb -p DATA '/mnt/big disk/f.csv'", "/mnt/big"),
+        ("file:///srv/data.zip", "file:///srv/data.zip"),
+        ("~/data", "~/data"),
+        (r"C:\Users\me\fer.csv", r"C:\Users\me\fer.csv"),
+        ("-p DATA=/data", "/data"),
+    ],
+)
+def test_an_absolute_path_is_refused_by_name_and_nothing_is_copied(tmp_path, text, found):
+    write_run(tmp_path / "cpu" / "a")
+    write_run(tmp_path / "cpu" / "b", notes=["fine", {"inner": text}])
+    with pytest.raises(runs.RunError) as caught:
+        reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    assert f"b/manifest.json: notes[1].inner holds the absolute path {found}." in str(caught.value)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_relative_paths_addresses_and_slashes_in_prose_are_fine(tmp_path):
+    path = tmp_path / "manifest.json"
+    texts = [
+        "data/fer2013.csv",
+        "https://doi.org/10.1/x",
+        "and / or",
+        "-p OUTPUT_DIR outputs/cpu",
+        "1/2",
+        "a~b",
+        "../x",
+    ]
+    path.write_text(json.dumps(texts))
+    reference.refuse_absolute_paths(path)
+
+
+def test_too_much_is_refused_before_anything_is_copied(tmp_path, monkeypatch):
+    write_run(tmp_path / "cpu" / "a")
+    monkeypatch.setattr(reference, "LIMIT", 1000)
+    with pytest.raises(runs.RunError, match="more than the .* a is the largest"):
+        reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_command_line_prints_sizes_or_says_why_not(tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(runs, "PROJECT_ROOT", tmp_path)
+    write_run(tmp_path / "outputs" / "cpu" / "a", ["history", "faces"])
+    assert reference.main(["outputs/cpu"]) == 0
+    printed = capsys.readouterr().out
+    assert "left out: faces.png" in printed and "total" in printed
+    assert (tmp_path / "outputs" / "reference" / "cpu" / "a" / "metrics.json").exists()
+    assert reference.main(["outputs/none"]) == 1
+    assert "Nothing was copied. outputs/none: holds no finished run" in capsys.readouterr().err
+    assert reference.main([]) == 2

@@ -1,0 +1,332 @@
+"""From a profile to papermill commands, and the Snakefile with small stand-ins for the notebooks."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fer_utils.profiles import ProfileError
+from fer_utils.workflow import (
+    DATA_STAND_IN,
+    NOTEBOOKS,
+    load_study,
+    main,
+    papermill_command,
+    parameter_flag,
+    shell_prefix,
+    snakemake_command,
+)
+
+ROOT = Path(__file__).resolve().parent.parent
+COMMON = 'OUTPUT_DIR = "outputs/own"\nDATA = ""\n'
+ARM = COMMON + 'SEED = 0\nARCHITECTURE = "vgg16"\nWIDTH = 0.125\nEPOCHS = 10\nLEARNING_RATE = 1e-3\n'
+PARAMETERS = {
+    "01_explore_data": COMMON,
+    "02_pretrain_backbone": ARM + 'SOURCE = "sample"\n',
+    "03_train_from_scratch": ARM,
+    "04_transfer_learning": ARM + 'WEIGHTS = ""\n',
+    "05_fine_tuning": ARM + 'WEIGHTS = ""\n',
+    "06_compare_strategies": 'OUTPUT_DIR = "outputs/own"\n',
+}
+RUN_NAMES = {
+    "01_explore_data": '"explore"',
+    "02_pretrain_backbone": 'f"{ARCHITECTURE}-pretrain"',
+    "03_train_from_scratch": 'f"{ARCHITECTURE}-scratch-seed{SEED}"',
+    "04_transfer_learning": 'f"{ARCHITECTURE}-transfer-seed{SEED}"',
+    "05_fine_tuning": 'f"{ARCHITECTURE}-finetune-seed{SEED}"',
+    "06_compare_strategies": '"compare"',
+}
+# What a notebook does in the end, without training: its results, of which metrics.json is the last.
+FINISH = """
+from pathlib import Path
+print("epoch 1 of 1")
+folder = Path.cwd().parent / OUTPUT_DIR / {name}
+folder.mkdir(parents=True, exist_ok=True)
+(folder / "backbone.weights.h5").write_text("weights")
+(folder / "metrics.json").write_text("{{}}")
+"""
+PROFILE = """
+seeds: [0]
+jobs: 2
+all: {DATA: sample, WIDTH: 0.25, EPOCHS: 3}
+03_train_from_scratch: {EPOCHS: 5, resnet50: {EPOCHS: 7, LEARNING_RATE: 1.0e-4}}
+"""
+
+
+def write_notebook(root, stem, before_the_end="pass"):
+    """A notebook with the stem's parameters that does `before_the_end` and then writes its results."""
+    sources = [PARAMETERS[stem], before_the_end, FINISH.format(name=RUN_NAMES[stem])]
+    cells = [
+        {
+            "cell_type": "code",
+            "id": f"cell{i}",
+            "metadata": {},
+            "execution_count": None,
+            "outputs": [],
+            "source": source,
+        }
+        for i, source in enumerate(sources)
+    ]
+    cells[0]["metadata"] = {"tags": ["parameters"]}
+    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
+    text = json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
+    (root / "notebooks" / f"{stem}.ipynb").write_text(text, encoding="utf-8")
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the real Snakefile, stand-ins for the notebooks, and the profiles `small` and `real`."""
+    monkeypatch.delenv("FER_DATA", raising=False)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "profiles").mkdir()
+    for stem in NOTEBOOKS:
+        write_notebook(tmp_path, stem)
+    (tmp_path / "profiles" / "small.yaml").write_text(PROFILE)
+    (tmp_path / "profiles" / "real.yaml").write_text('all: {DATA: ""}')
+    shutil.copy(ROOT / "Snakefile", tmp_path)
+    return tmp_path
+
+
+# --- parameters ------------------------------------------------------------------------------------------------------
+
+
+def test_the_architecture_beats_the_notebook_which_beats_all(project):
+    study = load_study("small", root=project)
+    vgg16, resnet50 = study.arm("vgg16", "scratch", 0).parameters, study.arm("resnet50", "scratch", 0).parameters
+    assert (vgg16["EPOCHS"], vgg16["WIDTH"], "LEARNING_RATE" in vgg16) == (5, 0.25, False)
+    assert (resnet50["EPOCHS"], resnet50["WIDTH"], resnet50["LEARNING_RATE"]) == (7, 0.25, 1e-4)
+    assert study.arm("resnet50", "transfer", 0).parameters["EPOCHS"] == 3
+    assert study.explore().parameters == {"OUTPUT_DIR": "outputs/small", "DATA": "sample"}
+
+
+def test_every_run_of_a_study_and_its_names(project):
+    study = load_study("small", seeds="0 2", root=project)
+    arms = [
+        f"{a}-{s}-seed{n}" for n in (0, 2) for a in ("vgg16", "resnet50") for s in ("scratch", "transfer", "finetune")
+    ]
+    names = [run.name for run in study.runs()]
+    assert names == ["explore", "vgg16-pretrain", "resnet50-pretrain", *arms, "compare"]
+    assert [run.parameters["SEED"] for run in study.arms()] == [0] * 6 + [2] * 6
+
+
+def test_arms_that_transfer_start_from_the_pretrained_backbone_unless_weights_are_named(project):
+    study = load_study("small", root=project)
+    backbone = "outputs/small/vgg16-pretrain/backbone.weights.h5"
+    assert study.arm("vgg16", "transfer", 0).parameters["WEIGHTS"] == backbone
+    assert study.arm("vgg16", "finetune", 0).parameters["WEIGHTS"] == backbone
+    section = "{resnet50: {WEIGHTS: imagenet}}"
+    (project / "profiles/mixed.yaml").write_text(f"04_transfer_learning: {section}\n05_fine_tuning: {section}")
+    mixed = load_study("mixed", root=project)
+    assert mixed.arm("resnet50", "transfer", 0).parameters["WEIGHTS"] == "imagenet"
+    assert mixed.arm("vgg16", "transfer", 0).parameters["WEIGHTS"] == "outputs/mixed/vgg16-pretrain/backbone.weights.h5"
+    assert [run.name for run in mixed.runs() if "pretrain" in run.name] == ["vgg16-pretrain"]
+
+
+def test_the_command_line_beats_the_profile(project):
+    (project / "faces.csv").touch()
+    (project / "things").mkdir()
+    study = load_study("small", data="faces.csv", source="things", seeds="4", root=project)
+    assert study.explore().parameters["DATA"] == "faces.csv"
+    assert study.pretrain("vgg16").parameters["SOURCE"] == "things"
+    assert study.seeds == (4,)
+    with pytest.raises(ProfileError, match="SOURCE: there is no file or folder elsewhere"):
+        load_study("small", source="elsewhere", root=project)
+
+
+def test_a_notebook_that_is_missing_or_has_no_parameters_is_named(project):
+    notebook = project / "notebooks/04_transfer_learning.ipynb"
+    notebook.write_text(notebook.read_text().replace('"parameters"', '"other"'))
+    with pytest.raises(ProfileError, match=r"notebooks/04_transfer_learning\.ipynb: its parameters cell"):
+        load_study("small", root=project)
+    notebook.unlink()
+    with pytest.raises(ProfileError, match=r"notebooks/04_transfer_learning\.ipynb is missing"):
+        load_study("small", root=project)
+
+
+# --- commands --------------------------------------------------------------------------------------------------------
+
+
+def test_the_command_is_one_that_a_person_could_type(project):
+    study = load_study("small", root=project)
+    assert study.papermill(study.arm("resnet50", "scratch", 0)) == (
+        "papermill notebooks/03_train_from_scratch.ipynb outputs/small/logs/resnet50-scratch-seed0.ipynb -k python3"
+        " --cwd notebooks --log-output --autosave-cell-every 2 -p OUTPUT_DIR outputs/small -p DATA sample -p SEED 0"
+        " -p ARCHITECTURE resnet50 -p WIDTH 0.25 -p EPOCHS 7 -p LEARNING_RATE 0.0001"
+    )
+    assert study.papermill(study.compare()) == (
+        "papermill notebooks/06_compare_strategies.ipynb outputs/small/logs/compare.ipynb -k python3"
+        " --cwd notebooks --log-output --autosave-cell-every 2 -p OUTPUT_DIR outputs/small"
+    )
+
+
+VALUES = [7, -1, 1e-5, 0.25, 1e20, True, False, None, "", "sample", "a b'c", "48", "1e-3", "nan", "True", "None"]
+
+
+@pytest.mark.parametrize("value", [*VALUES, [], [1, "2", 1e-5], {"a": None}], ids=repr)
+def test_papermill_reads_each_value_back_with_its_type(value):
+    from papermill import cli
+
+    command = shlex.split(papermill_command("01_explore_data", "out.ipynb", {"NAME": value}))
+    given = cli.papermill.make_context("papermill", command[1:]).params
+    read = {name: cli._resolve_type(text) for name, text in given["parameters"]}
+    read |= dict(given["parameters_raw"])
+    for text in given["parameters_yaml"]:
+        read |= cli.yaml.load(text, Loader=cli.NoDatesSafeLoader)
+    assert read == {"NAME": value}
+    assert type(read["NAME"]) is type(value)
+
+
+def test_only_what_looks_like_another_type_is_passed_raw():
+    assert parameter_flag("SOURCE", "sample") == ["-p", "SOURCE", "sample"]
+    assert parameter_flag("SOURCE", "2013") == ["-r", "SOURCE", "2013"]
+
+
+def test_cores_are_shared_among_the_runs_at_once(project):
+    study = load_study("small", root=project)
+    command = snakemake_command(study, "small", jobs=2, cores=9, gpus=[])
+    assert command[command.index("--cores") + 1] == "8"
+    assert "threads=4" in command
+    assert "--resources" not in command
+    command = snakemake_command(study, "small", jobs=4, cores=2, gpus=["GPU-a", "GPU-b"])
+    assert command[command.index("--cores") + 1] == "4"
+    assert "threads=1" in command
+    assert command[command.index("--resources") + 1] == "gpu=2"
+
+
+def in_bash(script, **environment):
+    everything = {**os.environ, "OMP_NUM_THREADS": "3", **environment}
+    return subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True, env=everything)
+
+
+def test_without_gpus_a_run_gets_threads_and_its_devices_are_left_alone():
+    show = "echo $TF_NUM_INTRAOP_THREADS $TF_NUM_INTEROP_THREADS ${CUDA_VISIBLE_DEVICES-unset}"
+    expected = os.environ.get("CUDA_VISIBLE_DEVICES", "unset")
+    assert in_bash(shell_prefix([]) + show).communicate(timeout=30)[0].strip() == f"3 3 {expected}".strip()
+
+
+@pytest.mark.skipif(not shutil.which("flock"), reason="flock is part of Linux, where the GPUs are")
+def test_each_run_has_a_gpu_of_its_own_and_waits_for_a_free_one():
+    gpus = [f"test-{os.getpid()}-{name}" for name in "ab"]
+    script = shell_prefix(gpus) + "echo $CUDA_VISIBLE_DEVICES; read line"
+    runs = [
+        subprocess.Popen(
+            ["bash", "-c", script],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, "OMP_NUM_THREADS": "1"},
+        )
+        for _ in range(2)
+    ]
+    try:
+        assert sorted(run.stdout.readline().strip() for run in runs) == gpus
+        third = in_bash(shell_prefix(gpus) + "echo $CUDA_VISIBLE_DEVICES")
+        with pytest.raises(subprocess.TimeoutExpired):
+            third.wait(timeout=1)
+        runs[0].communicate("done\n", timeout=30)
+        assert third.communicate(timeout=30)[0].strip() in gpus
+    finally:
+        for run in runs:
+            run.kill()
+            run.wait()
+        for gpu in gpus:
+            Path(f"/tmp/fer-gpu-{os.getuid()}-{gpu}.lock").unlink(missing_ok=True)
+
+
+# --- the command line and the real profiles --------------------------------------------------------------------------
+
+
+def test_the_plan_lists_every_command_and_runs_none(capsys, monkeypatch):
+    monkeypatch.delenv("FER_DATA", raising=False)
+    assert main(["plan", "--profile", "paper", "--seeds", "0 1"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    commands = [line for line in lines if line.startswith("papermill ")]
+    assert lines[0].startswith(f"# {DATA_STAND_IN} stands for")
+    assert len(commands) == 1 + 12 + 1  # no pretraining: WEIGHTS is imagenet
+    transfers = [command for command in commands if "04_transfer" in command or "05_fine" in command]
+    assert all("-p WEIGHTS imagenet" in command and "-p WIDTH 1.0" in command for command in transfers)
+
+
+@pytest.mark.parametrize("arguments", [["--profile", "papre"], ["--profile", "cpu"], ["--jobs", "none"]])
+def test_a_mistake_stops_the_study_before_anything_starts(arguments, capsys, monkeypatch):
+    monkeypatch.delenv("FER_DATA", raising=False)
+    assert main(["reproduce", *arguments]) == 2
+    assert capsys.readouterr().err.startswith("Nothing was started. ")
+
+
+def snakemake(folder, *arguments):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+    environment.pop("FER_STUDY", None)
+    return subprocess.run(
+        [sys.executable, "-m", "snakemake", *arguments],
+        cwd=folder,
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=600,
+        check=False,
+    )
+
+
+def jobs_of(dry_run):
+    """The table of jobs in the output of a dry run: rule -> count."""
+    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", dry_run.stdout, re.MULTILINE)}
+
+
+def test_the_sample_profile_is_ten_notebook_runs():
+    found = snakemake(ROOT, "--dry-run", "--forceall", "--nolock", "--cores", "2", "--config", "profile=sample")
+    assert found.returncode == 0, found.stdout
+    expected = {"explore": 1, "pretrain": 2, "scratch": 2, "transfer": 2, "finetune": 2, "compare": 1, "all": 1}
+    assert jobs_of(found) == {**expected, "total": 11}
+
+
+def test_a_mistake_in_a_profile_stops_snakemake_too(project):
+    (project / "profiles/small.yaml").write_text("all: {EPOCH: 3}")
+    found = snakemake(project, "--cores", "1", "--config", "profile=small")
+    assert found.returncode == 1
+    assert "profiles/small.yaml: all: no notebook has a parameter EPOCH; did you mean EPOCHS?" in found.stdout
+    assert "Traceback" not in found.stdout
+
+
+@pytest.mark.slow
+def test_a_failure_is_told_other_arms_go_on_and_the_same_command_mends_it(project):
+    (project / "profiles/small.yaml").write_text("architectures: [vgg16]\nall: {EPOCHS: 3}")
+    write_notebook(project, "04_transfer_learning", "raise ValueError('too few faces')")
+    write_notebook(project, "05_fine_tuning", "OUTPUT_DIR = 'elsewhere'")
+    command = ["--cores", "2", "--keep-going", "--rerun-triggers", "params", "input", "--scheduler", "greedy"]
+    command += ["--config", "profile=small", "threads=1"]
+    first = snakemake(project, *command)
+    outputs = project / "outputs" / "small"
+    assert first.returncode == 1, first.stdout
+    assert "2 runs failed" in first.stdout
+    assert "vgg16-finetune-seed0: the notebook ran through, but did not write its metrics.json" in first.stdout
+    assert "vgg16-transfer-seed0: cell [3], ValueError: too few faces" in first.stdout
+    assert "log       outputs/small/logs/vgg16-transfer-seed0.log" in first.stdout
+    assert "Not run, since they need what failed: compare" in first.stdout
+    assert "Traceback" not in first.stdout
+    for name in ("explore", "vgg16-pretrain", "vgg16-scratch-seed0"):
+        assert (outputs / name / "metrics.json").exists()
+        assert json.loads((outputs / name / "executed.ipynb").read_text())["metadata"]["papermill"]["exception"] is None
+    assert "epoch 1 of 1" in (outputs / "logs" / "vgg16-scratch-seed0.log").read_text()
+
+    write_notebook(project, "04_transfer_learning")
+    write_notebook(project, "05_fine_tuning")
+    write_notebook(project, "03_train_from_scratch", "changed = 'a comment, say'")  # is not trained again
+    second = snakemake(project, *command)
+    assert second.returncode == 0, second.stdout
+    made = re.findall(r"  start +(\S+)", second.stdout)
+    assert sorted(made) == ["compare", "vgg16-finetune-seed0", "vgg16-transfer-seed0"]
+    assert "Results: outputs/small/compare" in second.stdout
+
+    (project / "profiles/small.yaml").write_text(
+        "architectures: [vgg16]\nall: {EPOCHS: 3}\n05_fine_tuning: {EPOCHS: 9}"
+    )
+    assert jobs_of(snakemake(project, "--dry-run", *command)) == {"finetune": 1, "compare": 1, "all": 1, "total": 3}
