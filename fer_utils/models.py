@@ -147,8 +147,8 @@ def _residual_block(x, filters, stride, project, name):
     x = _batch_norm(f"{name}_2_bn")(x)
     x = keras.layers.Activation("relu", name=f"{name}_2_relu")(x)
     x = keras.layers.Conv2D(4 * filters, 1, name=f"{name}_3_conv")(x)
-    # Each block starts as its shortcut alone (Goyal et al. 2017, arXiv:1706.02677, section 5.1), so that a short training
-    # begins with a shallow network; without it, ResNet50 was still at chance after 600 steps on the sample.
+    # Each block starts as its shortcut alone (Goyal et al. 2017, arXiv:1706.02677, 5.1), so that training begins with a
+    # shallow network; without it, ResNet50 was still at chance after 600 steps on the sample.
     x = _batch_norm(f"{name}_3_bn", scale="zeros")(x)
     x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
     return keras.layers.Activation("relu", name=f"{name}_out")(x)

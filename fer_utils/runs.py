@@ -200,7 +200,7 @@ def versions():
 
 
 def device():
-    """What the run was computed on: backend ("" without Keras), processor, cores, and the GPU's name where one is used."""
+    """What the run was computed on: backend ("" without Keras), processor, cores, and the GPU if one is used."""
     keras = sys.modules.get("keras")  # a notebook that trains nothing need not load it
     devices = keras.distribution.list_devices() if keras else []
     gpus = [name for name in devices if not name.lower().startswith("cpu")]
