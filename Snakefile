@@ -94,7 +94,7 @@ rule pretrain:
     params:
         papermill=lambda wildcards: study.papermill(study.pretrain(wildcards.architecture)),
     threads: THREADS
-    priority: 1  # two arms wait for it
+    priority: 3  # two arms wait for it
     resources:
         gpu=1,
     shell:
@@ -113,6 +113,7 @@ rule scratch:
     params:
         papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "scratch", wildcards.seed)),
     threads: THREADS
+    priority: 2  # the longest first: what is left at the end should be short
     resources:
         gpu=1,
     shell:
@@ -158,6 +159,7 @@ rule finetune:
     params:
         papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "finetune", wildcards.seed)),
     threads: THREADS
+    priority: 1
     resources:
         gpu=1,
     shell:

@@ -363,7 +363,7 @@ def results_markdown(finished):
                 spread(row, "seconds", "{:,.0f}", 1) + (f" + {extra:,.0f} pretraining" if extra else ""),
                 "; ".join(machines),
             ]
-        lines.append(cells + [MISSING] * (len(header) - len(cells)))
+        lines.append(cells + ["not yet run"] * (len(header) - len(cells)))
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 

@@ -11,6 +11,7 @@ The sample teaches and tests; its accuracies say nothing about human faces.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import fields
 
 import numpy as np
@@ -19,7 +20,7 @@ from PIL import Image
 from fer_utils.face_drawing import ACTION_UNITS, CANVAS_REACH, HAIR_STYLES, Identity, View, draw_canvases, kind
 from fer_utils.faces import EMOTIONS, SIDE
 
-__all__ = ["Identity", "View", "action_unit_sheet", "draw", "draw_face", "draw_identities"]
+__all__ = ["Identity", "View", "action_unit_sheet", "contact_sheet", "draw", "draw_face", "draw_identities"]
 
 OVERSAMPLING = 1.3  # canvas pixels for each pixel of the photograph; edges are soft already
 BATCH = 32  # faces drawn at once: more no longer fit the processor's cache
@@ -373,3 +374,15 @@ def action_unit_sheet(identity: Identity | None = None, size: int = 96) -> tuple
     identity = identity or Identity(hair_style="receding", hair=0.2, age=0.1)
     sheet = {"at rest": {}} | {f"AU{unit} {name}": {unit: 1.0} for unit, name in ACTION_UNITS.items()}
     return np.stack([draw_face(units, identity, size=size) for units in sheet.values()]), list(sheet)
+
+
+def contact_sheet(columns: int = 12, scale: int = 2, seed: int = 2013) -> Image.Image:
+    """A picture of the sample as it is: a row an emotion in the order of EMOTIONS, each face enlarged `scale` times."""
+    images, _, _, details = draw(1400, seed)
+    rows = [images[details["true_label"] == code][:columns] for code in range(len(EMOTIONS))]
+    picture = Image.fromarray(np.concatenate([np.concatenate(list(row), axis=1) for row in rows]))
+    return picture.resize((picture.width * scale, picture.height * scale), Image.Resampling.BICUBIC)
+
+
+if __name__ == "__main__":
+    contact_sheet().save(sys.argv[1])

@@ -289,7 +289,7 @@ def test_results_markdown_and_its_command(tmp_path, capsys):
     assert lines[2].startswith("| VGG16 from scratch | 67.2 % | **60.0 %**, 50.2 to 69.1 | 100 | 50.0 % | ")
     assert lines[2].endswith(" | 100 | Acme Chip 3000, 2 cores |")
     assert "| 200 + 1,000 pretraining |" in lines[3]
-    assert lines[4].endswith("| missing | missing | missing | missing | missing | missing |")
+    assert lines[4].endswith("| not yet run | not yet run | not yet run | not yet run | not yet run | not yet run |")
     assert compare.main([str(tmp_path / "none")]) == 1
     assert "no finished run" in capsys.readouterr().err
 

@@ -137,5 +137,5 @@ def test_shared_parameters_mean_the_same_everywhere():
         (source,) = (cell.source for cell in cells if "parameters" in cell.metadata.get("tags", []))
         for line in source.splitlines():
             assert re.fullmatch(r"[A-Z_]+ = .+  # .+", line), line
-            name, comment = line.split(" = ")[0], line.split("  # ")[1].split(";")[0]
+            name, comment = line.split(" = ")[0], re.split(r"[;(]", line.split("  # ")[1])[0]
             assert comments.setdefault(name, comment) == comment
