@@ -9,7 +9,7 @@ import time
 import keras
 import pandas as pd
 
-# XLA doubles the cost of these convolutions on a CPU under TensorFlow and is the only way to run under JAX.
+# On a CPU under TensorFlow, XLA doubles the processor time of a VGG16 step; JAX always compiles.
 COMPILE_WITH_XLA = keras.backend.backend() == "jax" or any(
     not name.lower().startswith("cpu") for name in keras.distribution.list_devices()
 )

@@ -82,6 +82,23 @@ def test_saved_model_gives_the_same_answers(tmp_path):
     np.testing.assert_allclose(loaded.predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-6)
 
 
+def test_vgg16_starts_from_filters_that_ignore_the_common_mean():
+    kernel = models.build_backbone("vgg16", 48, 3, 0.25).get_layer("block3_conv1").get_weights()[0]
+    np.testing.assert_allclose(kernel.mean(axis=(0, 1, 2)), 0, atol=1e-7)
+    fan_in = np.prod(kernel.shape[:3])
+    assert kernel.std() == pytest.approx(np.sqrt(2 / fan_in), rel=0.05)  # He's scale is kept
+
+
+def test_residual_blocks_start_as_their_shortcut():
+    backbone = models.build_backbone("resnet50", 48, 3, 0.125)
+    images = np.random.default_rng(0).uniform(0, 1, (2, 48, 48, 3)).astype("float32")
+    names = ("conv3_block1_out", "conv3_block4_out")
+    outputs = keras.Model(backbone.inputs, [backbone.get_layer(name).output for name in names])(images)
+    first, last = (keras.ops.convert_to_numpy(output) for output in outputs)
+    assert np.abs(first).max() > 0
+    np.testing.assert_array_equal(first, last)
+
+
 def prepared(images, **keywords):
     inputs = keras.Input(images.shape[1:], dtype="uint8")
     outputs = models.prepare(inputs, **keywords)
