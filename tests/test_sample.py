@@ -174,13 +174,32 @@ def test_order_and_batch_do_not_change_a_face():
         np.testing.assert_allclose(together[k], alone, atol=1e-3)
 
 
-def test_identities_are_balanced_and_tell_apart():
+def test_identities_are_balanced():
     images, labels = sample.draw_identities(64, identities=4, seed=5)
     assert images.shape == (64, 48, 48) and images.dtype == np.uint8
     assert labels.dtype == np.int64 and np.bincount(labels).tolist() == [16] * 4
-    pixels = images.reshape(64, -1).astype(float)
-    means = np.stack([pixels[labels == person].mean(axis=0) for person in range(4)])
-    assert np.abs(means[:, None] - means[None]).mean(axis=2)[~np.eye(4, dtype=bool)].min() > 5
+    assert len(np.unique(images, axis=0)) == 64
+
+
+def test_people_keep_their_proportions_and_habit_and_change_all_else(monkeypatch):
+    asked = {}
+
+    def pictures(rng, identities, units):
+        asked.update(identities=identities, units=units)
+        return np.zeros((len(units), 48, 48), np.uint8), None, None
+
+    monkeypatch.setattr(sample, "_pictures", pictures)
+    _, labels = sample.draw_identities(80, identities=4, seed=5)
+    habits, proportions = set(), set()
+    for person in range(4):
+        own = [asked["identities"][i] for i in np.flatnonzero(labels == person)]
+        shown = {frozenset(asked["units"][i]) for i in np.flatnonzero(labels == person)}
+        assert len(shown) == 1 and len(next(iter(shown))) == 3  # three Action Units, always the same
+        assert len({(face.mouth_width, face.brow_slope, face.eye_opening, face.jaw) for face in own}) == 1
+        assert len({face.hair_style for face in own}) > 3 and len({face.skin for face in own}) == 20
+        habits |= shown
+        proportions.add(own[0].mouth_width)
+    assert len(habits) == 4 and len(proportions) == 4
 
 
 @pytest.mark.parametrize("n", [69, 0, -1, 100.0, True, "100"])

@@ -23,6 +23,29 @@ def task():
     return rng.normal(size=(32, 4)).astype("float32"), rng.integers(0, 3, 32)
 
 
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow traces a step in Python twice")
+def test_a_step_is_traced_once_when_all_variables_are_there(task):
+    def traces(prepare):
+        model, count = small_model(), []
+        prepare(model)
+        step = model.train_step
+        model.train_step = lambda *arguments: count.append(1) or step(*arguments)
+        model.fit(*task, batch_size=16, epochs=2, verbose=0)
+        return len(count)
+
+    assert traces(training.make_variables) == 1
+    assert traces(lambda model: None) == 2  # if this fails, make_variables is no longer needed
+
+
+def test_making_variables_changes_no_result(task):
+    histories = []
+    for prepare in (training.make_variables, lambda model: None):
+        model = small_model()
+        prepare(model)
+        histories.append(model.fit(*task, validation_data=task, epochs=2, verbose=0).history)
+    assert histories[0] == histories[1]
+
+
 def stopped_after(callback, accuracies):
     """The number of epochs that `callback` lets pass when validation accuracy goes like this."""
     callback.set_model(keras.Sequential())
