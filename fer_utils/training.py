@@ -28,7 +28,8 @@ def set_seeds(seed):
 def make_variables(model):
     """Make the variables of a compiled classifier's optimizer and metrics now instead of in the first step of `fit`.
 
-    TensorFlow traces a step again if the first trace made variables; for ResNet50 that cost 15 CPU seconds a `fit`.
+    TensorFlow traces a step again if the first trace made variables. ResNet50's first step took 38 CPU seconds without
+    this, 33 with the optimizer's variables alone and 20 with all.
     """
     model.optimizer.build(model.trainable_variables)
     classes = model.output_shape[-1]
