@@ -9,11 +9,11 @@
 #
 # A finished training (02 to 05) is made again when its command changes, or the weights that it starts from, but not when
 # its notebook does (`ancient`): a mended comment must not cost hours. After a change in the code that matters, delete
-# the run's folder. 01 and 06 take seconds, so they do follow their notebooks.
+# the run's folder. 01, 06, 07 and 09 take seconds, so they do follow their notebooks.
 
 from fer_utils import progress as reporting
 from fer_utils.profiles import ProfileError
-from fer_utils.workflow import core_count, gpu_ids, load_study, shell_prefix
+from fer_utils.workflow import REPORTS, core_count, gpu_ids, load_study, shell_prefix
 
 try:
     study = load_study(
@@ -43,6 +43,7 @@ progress = reporting.follow(study, workflow.basedir, replace=not (SETTINGS.dryru
 wildcard_constraints:
     architecture="|".join(study.profile.architectures),
     seed="[0-9]+",
+    report="|".join(REPORTS),
 
 
 onstart:
@@ -61,6 +62,7 @@ rule all:
     input:
         f"{OUT}/explore/metrics.json",
         f"{OUT}/compare/metrics.json",
+        expand(f"{OUT}/{{report}}/metrics.json", report=study.profile.reports),
 
 
 rule explore:
@@ -178,6 +180,24 @@ rule compare:
         notebook=f"{OUT}/logs/compare.ipynb",
     params:
         papermill=study.papermill(study.compare()),
+    threads: THREADS
+    shell:
+        RUN_NOTEBOOK
+
+
+# What else can be said of the finished runs: the paper's numbers one by one, and the labels and the images.
+rule report:
+    input:
+        lambda wildcards: f"notebooks/{REPORTS[wildcards.report]}.ipynb",
+        expand(f"{OUT}/{{run}}/metrics.json", run=ARMS),
+    output:
+        metrics=f"{OUT}/{{report}}/metrics.json",
+        executed=f"{OUT}/{{report}}/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/{{report}}.log",
+        notebook=f"{OUT}/logs/{{report}}.ipynb",
+    params:
+        papermill=lambda wildcards: study.papermill(study.report(wildcards.report)),
     threads: THREADS
     shell:
         RUN_NOTEBOOK

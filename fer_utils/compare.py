@@ -49,6 +49,7 @@ def load_runs(output_dir, reference=""):
             if folder != output_dir:
                 print(f"No finished run in {output_dir} yet: this compares the runs kept in {reference}.")
             check_comparable(found)
+            found = in_usual_order(found)
             return sorted(found, key=lambda run: (paper.ARMS.index(run.arm), run.manifest["seed"]))
     places = f"{output_dir} nor in {reference}" if reference else output_dir
     raise runs.RunError(
@@ -62,6 +63,7 @@ def check_comparable(finished):
     for what, values in (
         ("data checksum", [str(run.manifest["data_checksum"])[:12] for run in finished]),
         ("protocol", [protocol([run]) for run in finished]),
+        ("set of test images", [_images(run) for run in finished]),
     ):
         usual = Counter(values).most_common(1)[0][0]
         other = finished[values.index(usual)]
@@ -78,6 +80,22 @@ def check_comparable(finished):
             raise runs.RunError(
                 f"{run.name} and {twin.name} are the same arm with the same seed: move one of them to another folder"
             )
+
+
+def in_usual_order(finished):
+    """The runs whose test images stand in the order that most have; the others are named in a printed line."""
+    orders = [run.predictions["test"][0].tobytes() for run in finished]
+    usual = Counter(orders).most_common(1)[0][0]
+    for run, order in zip(finished, orders, strict=True):
+        if order != usual:
+            print(f"Left out: {run.folder} has its test images in another order than the others. Run it again.")
+    return [run for run, order in zip(finished, orders, strict=True) if order == usual]
+
+
+def _images(run):
+    """How many test images a run has, and which, as a short string."""
+    row_ids = np.sort(run.predictions["test"][0])
+    return f"{len(row_ids):,} ({runs.checksum(row_ids)[:8]})"
 
 
 def protocol(finished):

@@ -7,7 +7,7 @@ import hashlib
 import os
 import re
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +33,7 @@ __all__ = [
     "stratified_subset",
 ]
 
+CLASS_WEIGHTINGS = ("none", "balanced")
 PROTOCOLS = ("official", "paper")
 KAGGLE_DATA_SETS = ("deadskull7/fer2013", "msambare/fer2013")  # the CSV first: it tells PublicTest from PrivateTest
 EXPECTED_COUNTS = {  # of the original FER-2013 (Goodfellow et al. 2013), in the order of EMOTIONS
@@ -218,14 +219,29 @@ def exact_duplicates(faces):
     return table.sort_values("group", kind="stable", ignore_index=True)
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass
 class Splits:
-    """Who is train, validation and test (three Faces) under which protocol; under "paper", test is validation."""
+    """Who is train, validation and test (three Faces) under which protocol.
+
+    Nothing that trains, selects, stops or schedules needs the test split, so it is not in reach by accident: it is
+    taken out with ``open_test``, and ``test_openings`` counts how often. Under "paper", test is validation.
+    """
 
     protocol: str
     train: Faces
     validation: Faces
-    test: Faces
+    _test: Faces = field(repr=False)
+    test_openings: int = 0
+
+    @property
+    def test_size(self):
+        """How many images the test split holds."""
+        return len(self._test)
+
+    def open_test(self):
+        """The test split, to report on; each call is counted, and the count belongs into the run's manifest."""
+        self.test_openings += 1
+        return self._test
 
 
 def apply_protocol(faces, protocol="official", max_images=0, seed=0):
@@ -285,6 +301,13 @@ def class_weights(labels):
         raise ValueError(f"Labels must be 0 to {len(EMOTIONS) - 1}; found {len(counts) - 1}.")
     n = int(counts.sum())
     return {code: n / (len(EMOTIONS) * int(count)) if count else 0.0 for code, count in enumerate(counts)}
+
+
+def weigh_classes(how, labels):
+    """What `fit` takes as class_weight: None for "none", ``class_weights(labels)`` for "balanced"; else ValueError."""
+    if how not in CLASS_WEIGHTINGS:
+        raise ValueError(f"Unknown CLASS_WEIGHTS {how!r}; it is one of {', '.join(map(repr, CLASS_WEIGHTINGS))}.")
+    return class_weights(labels) if how == "balanced" else None
 
 
 def stratified_subset(labels, size, seed):

@@ -266,15 +266,17 @@ def build_classifier(
     augmentation="paper",
     weights=None,
     classes=7,
+    head_units=(),
+    dropout=0.5,
     image_shape=(48, 48),
     seed=0,
 ):
     """One arm of the study: raw uint8 images (n, *image_shape), 0 to 255, in; probabilities float32 (n, classes) out.
 
     The backbone is a nested model: `model.get_layer(architecture)`. Augmentation acts in training only, on the raw
-    image before it is enlarged, where it costs least. image_shape may have a last axis of 3 for colour images. The
-    model is returned uncompiled, with every layer trainable. Raises ValueError for unknown names, WeightsError for
-    weights that do not fit.
+    image before it is enlarged, where it costs least. head_units and dropout: as in ``add_head``. image_shape may have
+    a last axis of 3 for colour images. The model is returned uncompiled, with every layer trainable. Raises ValueError
+    for unknown names, WeightsError for weights that do not fit.
     """
     inputs = keras.Input(image_shape, dtype="uint8", name="image")
     x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1), name="add_channel")(inputs)
@@ -282,15 +284,18 @@ def build_classifier(
         x = augmentation_layer(augmentation, seed)(x)
     x = prepare(x, input_size, channels, preprocessing)
     backbone = build_backbone(architecture, input_size, channels, width, weights)
-    x = add_head(backbone(x), architecture, strategy, width, classes)
+    x = add_head(backbone(x), architecture, strategy, width, classes, head_units, dropout)
     return keras.Model(inputs, x, name=f"{architecture}_{strategy}")
 
 
 # --- heads -----------------------------------------------------------------------------------------------------------
 
 
-def add_head(features, architecture, strategy, width=1.0, classes=7):
+def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), dropout=0.5):
     """The paper's head for one arm on backbone features (n, height, width, channels); returns softmax probabilities.
+
+    units: sizes of dense layers to take instead of the paper's, in their place; () for the paper's. dropout: share of
+    units that is dropped wherever the paper drops half of them.
 
     Two details are not in the paper: VGG16 from scratch has "several fully connected layers" (its Table 3 is a
     picture), for which VGG16's own pair of 4096 units with dropout stands here, scaled by `width`; ResNet50 transfer's
@@ -312,14 +317,23 @@ def add_head(features, architecture, strategy, width=1.0, classes=7):
     makers = {
         "flatten": layers.Flatten,
         "average": layers.GlobalAveragePooling2D,
-        "dropout": lambda: layers.Dropout(0.5),
+        "dropout": lambda: layers.Dropout(dropout),
         "batch_norm": lambda: layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM),
     }
     x = features
-    for step in heads[architecture, strategy]:
+    for step in _with_units(heads[architecture, strategy], units):
         dense = isinstance(step, int)
         x = (layers.Dense(step, "relu", kernel_initializer="he_normal") if dense else makers[step]())(x)
     return layers.Dense(classes, "softmax", name="probabilities", dtype="float32")(x)
+
+
+def _with_units(steps, units):
+    """A head's steps with all dense layers replaced by ones of `units`, where the first of them stood."""
+    dense = [step for step in steps if isinstance(step, int)]
+    if not units or not dense:
+        return steps
+    place = steps.index(dense[0])
+    return [*steps[:place], *units, *(step for step in steps[place:] if not isinstance(step, int))]
 
 
 # --- freezing --------------------------------------------------------------------------------------------------------
@@ -330,8 +344,8 @@ def freeze(backbone):
     backbone.trainable = False
 
 
-def unfreeze_from(backbone, stage):
-    """Unfreeze `backbone` from convolution stage `stage` (1 to 5) on; batch norm stays frozen throughout.
+def unfreeze_from(backbone, stage, freeze_batch_norm=True):
+    """Unfreeze `backbone` from convolution stage `stage` (1 to 5) on; batch norm stays frozen unless told otherwise.
 
     In Keras only `trainable=False` stops a batch norm from updating its statistics; with small batches of another
     domain those updates would wreck the features. Compile the classifier again afterwards.
@@ -341,8 +355,16 @@ def unfreeze_from(backbone, stage):
     prefixes = tuple(f"{word}{number}" for word in ("block", "conv") for number in range(stage, 6))
     backbone.trainable = True
     for layer in backbone.layers:
-        frozen = isinstance(layer, keras.layers.BatchNormalization)
+        frozen = freeze_batch_norm and isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = layer.name.startswith(prefixes) and not frozen
+
+
+def read_units(text):
+    """HEAD_UNITS as a tuple: "" is (), the paper's own; "512 128" is (512, 128). ValueError for anything else."""
+    words = str(text).split()
+    if not all(word.isdecimal() and int(word) > 0 for word in words):
+        raise ValueError(f'HEAD_UNITS={text!r} must be sizes of dense layers such as "512 128", or "" for the paper\'s')
+    return tuple(int(word) for word in words)
 
 
 def parameter_counts(model):

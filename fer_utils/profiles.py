@@ -3,6 +3,7 @@
     seeds: [0]                      # which runs there are
     architectures: [vgg16, resnet50]
     jobs: 2                         # at once, on a machine without a GPU
+    reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given
     all:                            # for every notebook that has the parameter
       DATA: sample
     03_train_from_scratch:          # for one notebook
@@ -22,7 +23,8 @@ from pathlib import Path
 import yaml
 
 ARCHITECTURES = ("vgg16", "resnet50")
-TOP_LEVEL = ("all", "seeds", "architectures", "jobs")
+REPORTS = ("audit", "labels")
+TOP_LEVEL = ("all", "seeds", "architectures", "jobs", "reports")
 SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:"}
 BUILT_IN_DATA = ("sample", "kaggle")
 
@@ -40,6 +42,7 @@ class Profile:
     architectures: tuple
     seeds: tuple
     jobs: int
+    reports: tuple
     common: dict
     sections: dict
 
@@ -51,6 +54,7 @@ def read_profile(profile, notebooks, root):
     that the study runs. root: what relative paths count from. Raises ProfileError for the first thing that is wrong.
     """
     path, content = _read_yaml(profile, Path(root))
+    architectures = content.get("architectures", list(ARCHITECTURES))
     for key, section in content.items():
         if key in notebooks:
             _check_section(f"{path}: {key}", section or {}, notebooks[key])
@@ -61,9 +65,10 @@ def read_profile(profile, notebooks, root):
     return Profile(
         path=path,
         name=Path(path).stem,
-        architectures=_architectures(f"{path}: architectures", content.get("architectures", list(ARCHITECTURES))),
+        architectures=_names(f"{path}: architectures", architectures, ARCHITECTURES),
         seeds=read_seeds(f"{path}: seeds", content.get("seeds", [0])),
         jobs=read_count(f"{path}: jobs", content.get("jobs", 1)),
+        reports=_names(f"{path}: reports", content["reports"], REPORTS) if content.get("reports") else (),
         common=common,
         sections={stem: content.get(stem) or {} for stem in notebooks},
     )
@@ -194,10 +199,11 @@ def _check_type(place, value, default):
     raise ProfileError(f"{place}: {value!r} {kinds}{hint}")
 
 
-def _architectures(place, given):
+def _names(place, given, known):
     if not isinstance(given, list) or not given:
-        raise ProfileError(f"{place}: needs a list, such as [vgg16, resnet50]")
+        raise ProfileError(f"{place}: needs a list, such as [{', '.join(known)}]")
     for name in given:
-        if name not in ARCHITECTURES:
-            raise ProfileError(f"{place}: unknown architecture {name}{suggest(name, ARCHITECTURES)}")
+        if name not in known:
+            word = place.rsplit(": ", 1)[-1].removesuffix("s")
+            raise ProfileError(f"{place}: unknown {word} {name}{suggest(name, known)}")
     return tuple(dict.fromkeys(given))

@@ -16,8 +16,10 @@ from pathlib import Path
 from fer_utils import runs
 
 LIMIT = 10_000_000  # bytes of one profile's reference: it enters git, where it stays for good
-FILES = ("manifest.json", "history.csv", "metrics.json", "predictions.npz", "tables/*.csv")
-FIGURES = ("history", "confusion_matrix", "roc", "accuracy", "time", "class_counts")
+FILES = ("manifest.json", "metrics.json", "predictions.npz", "epochs.npz", "*.csv", "tables/*.csv")
+FIGURES = ("history", "confusion_matrix", "roc", "accuracy", "time", "class_counts", "pairs", "verdicts", "collapse")
+FIGURES += ("stated_counts", "stated_accuracies", "stated_costs", "selection", "reliability", "recalls")
+FIGURES += ("agreement_by_class", "scale", "accuracy_by_agreement", "without_twins", "shared_confusions")
 EXPLORE_FIGURES = ("class_counts", "architecture*", "workflow*")  # most others of notebook 01 show faces
 # A path from the root of a disk or from a home folder, at the start of a string or of a word in it.
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=,;(\[])((?:file:/|~|[A-Za-z]:)?[/\\][^\s"']+)""")

@@ -268,16 +268,51 @@ def _predictions(arrays):
     splits = [name.removesuffix("_labels") for name in arrays.files if name.endswith("_labels")]
     predictions = {}
     for split in splits:
+        row_ids, labels = arrays[f"{split}_row_ids"], arrays[f"{split}_labels"]
         probabilities = arrays[f"{split}_probabilities"].astype(np.float64)
+        _check_predictions(split, row_ids, labels, probabilities)
         probabilities /= probabilities.sum(axis=1, keepdims=True)  # float16 rows add up to 1 only within 0.1 %
-        predictions[split] = (arrays[f"{split}_row_ids"], arrays[f"{split}_labels"], probabilities)
+        predictions[split] = (row_ids, labels, probabilities)
+    if "test" not in predictions:
+        raise ValueError("predictions.npz holds no predictions of the test split")
     return predictions
 
 
+def _check_predictions(split, row_ids, labels, probabilities):
+    if probabilities.ndim != 2 or not len(row_ids) == len(labels) == len(probabilities) > 0:
+        raise ValueError(
+            f"predictions.npz: {len(row_ids)} ids, {len(labels)} labels, {len(probabilities)} rows of {split}"
+        )
+    broken = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if broken.size:
+        raise ValueError(f"predictions.npz: NaN in {broken.size} row(s) of {split}, the first is row {broken[0]}")
+    ids, counts = np.unique(row_ids, return_counts=True)
+    if (counts > 1).any():
+        raise ValueError(f"predictions.npz: image {ids[counts > 1][0]} is there {counts.max()} times in {split}")
+
+
 def collect(output_dir):
-    """All finished training runs below `output_dir`, sorted by name; folders without predictions are passed over."""
-    found = sorted(resolve(output_dir).glob("*/metrics.json"))
-    return [read_run(path.parent) for path in found if (path.parent / "predictions.npz").exists()]
+    """All finished training runs below `output_dir`, sorted by name.
+
+    A run that cannot be used (no predictions, NaN in them, an image twice) is named in a printed line and left out.
+    Folders of other notebooks, which have no predictions by nature, are passed over.
+    """
+    found = []
+    for path in sorted(resolve(output_dir).glob("*/metrics.json")):
+        folder = path.parent
+        if (folder / "predictions.npz").exists() or _is_training(folder):
+            try:
+                found.append(read_run(folder))
+            except RunError as error:
+                print(f"Left out: {error}.")
+    return found
+
+
+def _is_training(folder):
+    try:
+        return "strategy" in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
 
 
 def pretrained_backbone(weights, output_dir, architecture, **parameters):

@@ -4,7 +4,9 @@ Compiling and fitting stay in the notebooks. Where Keras has the callback (`Redu
 notebooks use it directly.
 """
 
+import shutil
 import time
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -98,3 +100,36 @@ class RecordHistory(keras.callbacks.Callback):
     def total_seconds(self):
         """Seconds spent in epochs; compilation of the first step is in the first epoch."""
         return float(sum(row["seconds"] for row in self.rows))
+
+
+class KeepEpochs(keras.callbacks.Callback):
+    """Keep the weights of every epoch until `predict`, so that choosing an epoch can be studied after training.
+
+    folder: a run's folder, where they lie in `epochs/` meanwhile; None keeps nothing. Counts on over several `fit`s.
+    """
+
+    def __init__(self, folder=None):
+        super().__init__()
+        self.folder = None if folder is None else Path(folder) / "epochs"
+        self.files = []
+
+    def on_epoch_end(self, epoch, logs=None):
+        if self.folder is not None:
+            self.folder.mkdir(exist_ok=True)
+            self.files.append(self.folder / f"{len(self.files) + 1:03d}.weights.h5")
+            self.model.save_weights(self.files[-1])
+
+    def predict(self, images, batch_size=256):
+        """What each epoch would have answered: split -> probabilities float32 (epochs, n, 7).
+
+        images: split -> uint8 (n, 48, 48). The model gets its weights back, and the kept ones are removed.
+        """
+        weights, predictions = self.model.get_weights(), {split: [] for split in images}
+        for file in self.files:
+            self.model.load_weights(file)
+            for split, faces in images.items():
+                predictions[split].append(self.model.predict(faces, batch_size=batch_size, verbose=0))
+        self.model.set_weights(weights)
+        if self.files:
+            shutil.rmtree(self.folder)
+        return {split: np.array(rows, np.float32) for split, rows in predictions.items()}

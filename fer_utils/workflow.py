@@ -31,7 +31,8 @@ from fer_utils.runs import declared_parameters
 ROOT = Path(__file__).resolve().parent.parent
 EXPLORE, PRETRAIN, COMPARE = "01_explore_data", "02_pretrain_backbone", "06_compare_strategies"
 ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
-NOTEBOOKS = (EXPLORE, PRETRAIN, *ARMS.values(), COMPARE)
+REPORTS = {"audit": "07_audit_the_paper", "labels": "09_labels_and_errors"}
+NOTEBOOKS = (EXPLORE, PRETRAIN, *ARMS.values(), COMPARE, *REPORTS.values())
 DATA_STAND_IN = "path/to/fer2013.csv"
 
 
@@ -80,6 +81,10 @@ class Study:
         """The run of notebook 06."""
         return Run("compare", COMPARE, self.parameters(COMPARE))
 
+    def report(self, name):
+        """The run of a report on the finished arms: "audit" (notebook 07) or "labels" (notebook 09)."""
+        return Run(name, REPORTS[name], self.parameters(REPORTS[name]))
+
     def arms(self):
         """The runs of all arms, seed by seed."""
         architectures = self.profile.architectures
@@ -92,7 +97,8 @@ class Study:
             for name in self.profile.architectures
             if any(self.pretrained(strategy, name) for strategy in ARMS)
         ]
-        return [self.explore(), *starts, *self.arms(), self.compare()]
+        reports = [self.report(name) for name in self.profile.reports]
+        return [self.explore(), *starts, *self.arms(), self.compare(), *reports]
 
     def pretrained(self, strategy, architecture):
         """Whether the arm starts from notebook 02's backbone: it transfers, and the profile names no WEIGHTS."""

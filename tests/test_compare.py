@@ -129,6 +129,29 @@ def test_the_odd_run_out_is_refused_with_both_names(tmp_path, other, word):
         compare.load_runs(tmp_path)
 
 
+def rewrite_test_ids(folder, change):
+    arrays = dict(np.load(folder / "predictions.npz"))
+    arrays["test_row_ids"] = change(arrays["test_row_ids"])
+    np.savez_compressed(folder / "predictions.npz", **arrays)
+
+
+def test_runs_tested_on_other_images_are_refused_with_both_names(tmp_path):
+    for arm in ("vgg16-scratch", "vgg16-transfer"):
+        write_run(tmp_path, arm)
+    rewrite_test_ids(write_run(tmp_path, "resnet50-scratch"), lambda ids: ids + 1)
+    match = "resnet50-scratch-seed0 cannot be compared with vgg16-scratch-seed0: its set of test images is 100 "
+    with pytest.raises(runs.RunError, match=match):
+        compare.load_runs(tmp_path)
+
+
+def test_a_run_in_another_order_is_left_out_with_a_word(tmp_path, capsys):
+    for arm in ("vgg16-scratch", "vgg16-transfer"):
+        write_run(tmp_path, arm)
+    rewrite_test_ids(write_run(tmp_path, "resnet50-scratch"), lambda ids: ids[::-1])
+    assert [run.arm for run in compare.load_runs(tmp_path)] == ["vgg16-scratch", "vgg16-transfer"]
+    assert "resnet50-scratch-seed0 has its test images in another order" in capsys.readouterr().out
+
+
 def test_a_copied_run_is_no_second_seed(tmp_path):
     for name in (None, "vgg16-scratch-copy"):
         write_run(tmp_path, "vgg16-scratch", name=name)

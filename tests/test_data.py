@@ -279,7 +279,7 @@ def test_the_official_protocol(pixels):
     faces = make_faces(pixels)
     splits = data.apply_protocol(faces)
     assert splits.protocol == "official"
-    for part, usage in zip((splits.train, splits.validation, splits.test), USAGES, strict=True):
+    for part, usage in zip((splits.train, splits.validation, splits.open_test()), USAGES, strict=True):
         assert set(part.usage) == {usage}
         assert part.row_ids.tolist() == np.flatnonzero(faces.usage == usage).tolist()
         assert np.array_equal(part.images, faces.images[part.row_ids])
@@ -287,14 +287,24 @@ def test_the_official_protocol(pixels):
 
 def test_the_papers_protocol_reports_on_what_it_selects_by(pixels):
     splits = data.apply_protocol(make_faces(pixels), "paper")
-    assert splits.test is splits.validation
-    assert (len(splits.train), len(splits.test)) == (14, 28)
-    assert set(splits.test.usage) == {"PublicTest", "PrivateTest"}
+    test = splits.open_test()
+    assert test is splits.validation
+    assert (len(splits.train), splits.test_size) == (14, 28)
+    assert set(test.usage) == {"PublicTest", "PrivateTest"}
+
+
+def test_openings_of_the_test_split_are_counted(pixels):
+    splits = data.apply_protocol(make_faces(pixels))
+    assert (splits.test_openings, splits.test_size) == (0, 14)
+    first, second = splits.open_test(), splits.open_test()
+    assert first is second and set(first.usage) == {"PrivateTest"}
+    assert splits.test_openings == 2
+    assert "_test" not in repr(splits)
 
 
 def test_a_merged_test_folder_has_the_papers_protocol_only(pixels):
     faces = make_faces(pixels, ["Training", "Test"])
-    assert len(data.apply_protocol(faces, "paper").test) == 21
+    assert data.apply_protocol(faces, "paper").test_size == 21
     with pytest.raises(
         DataError, match=r"made: PROTOCOL=official needs PublicTest and PrivateTest apart.*PROTOCOL=paper works"
     ):
@@ -317,13 +327,13 @@ def test_an_unknown_protocol_names_the_choices(pixels):
 def test_max_images_cuts_each_split_the_same_way_for_the_same_seed():
     faces = original()
     one, again, other = (data.apply_protocol(faces, max_images=100, seed=seed) for seed in (1, 1, 2))
-    for part in ("train", "validation", "test"):
-        cut = getattr(one, part)
+    parts = [(splits.train, splits.validation, splits.open_test()) for splits in (one, again, other)]
+    for cut, cut_again, cut_otherwise in zip(*parts, strict=True):
         assert len(cut) == 100
         assert set(cut.labels) == set(range(7))
-        assert np.array_equal(cut.row_ids, getattr(again, part).row_ids)
-        assert not np.array_equal(cut.row_ids, getattr(other, part).row_ids)
-    assert len(data.apply_protocol(faces, "paper", max_images=7).test) == 7
+        assert np.array_equal(cut.row_ids, cut_again.row_ids)
+        assert not np.array_equal(cut.row_ids, cut_otherwise.row_ids)
+    assert data.apply_protocol(faces, "paper", max_images=7).test_size == 7
     assert len(data.apply_protocol(faces, max_images=5000).validation) == 3589
     with pytest.raises(ValueError, match="MAX_IMAGES is -1; give 0 for all"):
         data.apply_protocol(faces, max_images=-1)
@@ -415,8 +425,10 @@ def test_the_real_fer2013(tmp_path):
     faces = Faces(images, table["emotion"].to_numpy(np.uint8), usage, np.arange(len(table)), "real")
     assert data.integrity_report(faces).is_original
     splits = data.apply_protocol(faces, "paper")
-    assert (len(splits.train), len(splits.test)) == (28709, 7178)
-    assert (splits.test.labels == EMOTIONS.index("happy")).sum() == 1774  # what a majority-class predictor gets right
+    assert (len(splits.train), splits.test_size) == (28709, 7178)
+    assert (
+        splits.open_test().labels == EMOTIONS.index("happy")
+    ).sum() == 1774  # what a majority-class predictor gets right
     some = faces.take(usage == "PublicTest").take(np.arange(0, 3589, 10))
     rows = [f"{label},PublicTest,{text(image)}\n" for image, label in zip(some.images, some.labels, strict=True)]
     (tmp_path / "icml_face_data.csv").write_text("emotion, Usage, pixels\n" + "".join(rows))
@@ -442,3 +454,12 @@ def test_exact_duplicates_of_different_images_is_an_empty_table(pixels):
     assert list(data.exact_duplicates(faces)) == ["group", "row_id", "usage", "emotion", "constant"]
     assert data.exact_duplicates(faces).empty
     assert data.exact_duplicates(faces.take([])).empty
+
+
+def test_class_weights_by_name():
+    labels = np.array([0, 0, 0, 1])
+    assert data.weigh_classes("none", labels) is None
+    assert data.weigh_classes("balanced", labels) == data.class_weights(labels)
+    assert data.weigh_classes("balanced", labels)[1] == pytest.approx(4 / 7)
+    with pytest.raises(ValueError, match="Unknown CLASS_WEIGHTS 'ballanced'; it is one of 'none', 'balanced'"):
+        data.weigh_classes("ballanced", labels)

@@ -136,6 +136,32 @@ def test_freezing_leaves_only_the_head_trainable(architecture):
     assert trainable == total - backbone.count_params() > 0
 
 
+@pytest.mark.parametrize(
+    ("strategy", "architecture", "dense_units", "kinds"),
+    [
+        ("finetune", "resnet50", [256, 7], ["Flatten", "Dense", "Dropout", "Dense"]),
+        ("finetune", "vgg16", [256, 7], ["Flatten", "BatchNormalization", "Dense", "Dropout", "Dense"]),
+    ],
+)
+def test_a_head_of_other_units_keeps_the_rest_of_the_papers(strategy, architecture, dense_units, kinds):
+    model = models.build_classifier(
+        architecture, strategy, channels=3, width=0.125, head_units=models.read_units("256"), dropout=0.25
+    )
+    head = model.layers[model.layers.index(model.get_layer(architecture)) + 1 :]
+    assert [type(layer).__name__ for layer in head] == kinds
+    assert [layer.units for layer in head if isinstance(layer, keras.layers.Dense)] == dense_units
+    assert [layer.rate for layer in head if isinstance(layer, keras.layers.Dropout)] == [0.25]
+
+
+def test_head_units_are_read_from_words():
+    assert models.read_units("") == ()
+    assert models.read_units("512 128") == (512, 128)
+    assert models.read_units(256) == (256,)  # what papermill makes of "256"
+    for text in ("512,128", "-1", "0", "wide"):
+        with pytest.raises(ValueError, match="HEAD_UNITS=.* must be sizes of dense layers"):
+            models.read_units(text)
+
+
 def test_unfreezing_keeps_batch_norm_frozen_and_shallow_stages_too():
     backbone = models.build_backbone("resnet50", 48, 3, 0.125)
     models.freeze(backbone)
@@ -144,6 +170,14 @@ def test_unfreezing_keeps_batch_norm_frozen_and_shallow_stages_too():
     assert trainable == {
         f"conv5_block{block}_{part}_conv" for block in (1, 2, 3) for part in (0, 1, 2, 3) if part or block == 1
     }
+
+
+def test_batch_norm_is_set_free_only_when_asked():
+    backbone = models.build_backbone("resnet50", 48, 3, 0.125)
+    models.unfreeze_from(backbone, 5, freeze_batch_norm=False)
+    free = {layer.name for layer in backbone.layers if layer.trainable and "_bn" in layer.name}
+    assert {"conv5_block1_0_bn", "conv5_block3_3_bn"} <= free
+    assert all(name.startswith("conv5_") for name in free)
 
 
 def test_fine_tuning_step_moves_deep_convolutions_and_no_statistics():

@@ -4,10 +4,11 @@ import json
 import re
 
 import nbformat
+import pandas as pd
 import papermill
 import pytest
 
-from fer_utils import data, runs
+from fer_utils import data, paper, runs
 
 NOTEBOOKS = sorted((runs.PROJECT_ROOT / "notebooks").glob("*.ipynb"))
 TRAINING = ("03_train_from_scratch", "04_transfer_learning", "05_fine_tuning")
@@ -65,7 +66,7 @@ def test_03_to_05_train_the_six_arms(outputs, stem, architecture):
     phases = {"scratch": ["all"] * 3, "transfer": ["head"] * 3, "finetune": ["head", "head", "unfrozen"]}[strategy]
     assert run.history["phase"].tolist() == phases
     faces = data.apply_protocol(data.load_fer2013("sample"), "official", SMALLEST["MAX_IMAGES"], 0)
-    for name, part in {"validation": faces.validation, "test": faces.test}.items():
+    for name, part in {"validation": faces.validation, "test": faces.open_test()}.items():
         row_ids, labels, probabilities = run.predictions[name]
         assert row_ids.tolist() == part.row_ids.tolist()
         assert labels.tolist() == part.labels.tolist()
@@ -89,6 +90,22 @@ def test_06_compares_what_there_is(outputs):
     execute("06_compare_strategies", outputs)
     assert (outputs / "compare" / "metrics.json").is_file()
     assert len(list((outputs / "compare" / "figures").glob("*.png"))) >= 2
+
+
+def test_07_audits_the_paper(outputs):
+    execute("07_audit_the_paper", outputs)
+    table = pd.read_csv(outputs / "audit" / "claims.csv")
+    assert len(table) == len(paper.reported())
+    assert table["verdict"].notna().all()
+    assert (outputs / "audit" / "metrics.json").is_file()
+
+
+def test_09_looks_at_labels_and_errors(outputs, monkeypatch):
+    monkeypatch.delenv("FER_PLUS", raising=False)
+    notebook = execute("09_labels_and_errors", outputs)
+    assert "No FER+ votes" in printed(notebook)
+    assert (outputs / "labels" / "metrics.json").is_file()
+    assert not list((outputs / "labels").rglob("*hardest*.png"))  # faces are shown, never kept
 
 
 def test_an_unknown_parameter_stops_a_notebook_before_it_trains(outputs):

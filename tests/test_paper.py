@@ -69,7 +69,10 @@ def test_the_headline_contradicts_itself_by_place():
         ("resnet50-transfer", "learning rate", {1e-4}),
         ("resnet50-finetune", "happy faces right", {1774}),
         ("", "human accuracy", {65.5}),
-        ("", "published validation accuracy: VGGNet", {51.11}),
+        ("", "published validation accuracy: VGGNet", {51.11, 54.67}),
+        ("", "VGG16 convolutional layers", {13, 4}),
+        ("", "ResNet50 seconds relative to VGG16", {2}),
+        ("resnet50-scratch", "minutes", {24}),
         ("", "published validation accuracy: ResNet50", {54.67}),
         ("", "published validation accuracy: EfficientNet", {58.41}),
         ("", "published validation accuracy: deep CNN", {65.68}),
@@ -102,6 +105,15 @@ def test_the_fine_tuned_resnet_is_the_majority_class():
     (happy,) = values("resnet50-finetune", "happy faces right")
     assert 100 * happy / 7178 == pytest.approx(min(values("resnet50-finetune", "validation accuracy")), abs=0.25)
     assert pytest.approx(25.13, abs=0.005) == 100 * 7215 / 28709
+
+
+def test_ids_never_move():
+    """Files that were written earlier name numbers by their ids."""
+    table = paper.reported().set_index("id")
+    assert table.loc["P001", "value"] == 67.23
+    assert table.loc["P088", "value"] == 1774
+    assert table.loc["P134", "quantity"] == "memory"
+    assert table.loc["P135", "quantity"] == "minutes"
 
 
 def test_reported_is_a_copy():

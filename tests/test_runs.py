@@ -106,12 +106,13 @@ def test_manifest_says_how_to_make_the_run_again(tmp_path):
     assert manifest["versions"]["numpy"] == np.__version__
 
 
-def test_only_finished_runs_with_predictions_are_collected(tmp_path):
+def test_only_finished_runs_with_predictions_are_collected(tmp_path, capsys):
     finished_run(tmp_path, "b")
     finished_run(tmp_path, "a")
     (finished_run(tmp_path, "unfinished")[0] / "metrics.json").unlink()
-    (finished_run(tmp_path, "explore")[0] / "predictions.npz").unlink()
+    runs.finish_run(runs.start_run(tmp_path, "explore"), {})  # a notebook that trains nothing
     assert [run.name for run in runs.collect(tmp_path)] == ["a", "b"]
+    assert capsys.readouterr().out == ""
     assert runs.collect(tmp_path / "nowhere") == []
 
 
@@ -120,6 +121,33 @@ def test_unfinished_and_damaged_runs_are_named(tmp_path):
     (folder / "predictions.npz").write_bytes(b"broken")
     with pytest.raises(runs.RunError, match="vgg16-scratch-seed0: not a finished run.*Run its notebook again"):
         runs.read_run(folder)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "word"),
+    [
+        (lambda arrays: arrays["test_probabilities"].__setitem__((3, 1), np.nan), "NaN in 1 row.* the first is row 3"),
+        (lambda arrays: arrays["test_row_ids"].__setitem__(4, 100), "image 100 is there 2 times in test"),
+        (lambda arrays: arrays.update(test_labels=arrays["test_labels"][:3]), "5 ids, 3 labels, 5 rows of test"),
+        (lambda arrays: [arrays.pop(name) for name in list(arrays)], "no predictions of the test split"),
+    ],
+)
+def test_spoilt_predictions_are_named_and_left_out(tmp_path, capsys, spoil, word):
+    finished_run(tmp_path, "good")
+    path = finished_run(tmp_path, "spoilt")[0] / "predictions.npz"
+    arrays = dict(np.load(path))
+    spoil(arrays)
+    np.savez_compressed(path, **arrays)
+    with pytest.raises(runs.RunError, match=f"spoilt: not a finished run.*{word}"):
+        runs.read_run(path.parent)
+    assert [run.name for run in runs.collect(tmp_path)] == ["good"]
+    assert "Left out: " in (said := capsys.readouterr().out) and "spoilt" in said
+
+
+def test_a_run_without_predictions_is_left_out_with_a_word(tmp_path, capsys):
+    (finished_run(tmp_path, "bare")[0] / "predictions.npz").unlink()
+    assert runs.collect(tmp_path) == []
+    assert "bare: not a finished run" in capsys.readouterr().out
 
 
 def test_starting_a_run_removes_the_old_one(tmp_path):

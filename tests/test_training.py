@@ -131,3 +131,25 @@ def test_same_seed_same_weights_other_seed_others(task):
 def test_bad_seeds_are_refused(seed):
     with pytest.raises(ValueError, match="SEED=.* must be a whole number"):
         training.set_seeds(seed)
+
+
+def test_every_epoch_is_kept_and_predicts_as_it_did(task, tmp_path):
+    keeper, model = training.KeepEpochs(tmp_path), small_model()
+    seen = []
+    watch = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: seen.append(model.predict(task[0], verbose=0))
+    )
+    model.fit(*task, epochs=2, callbacks=[keeper, watch], verbose=0)
+    model.fit(*task, epochs=1, callbacks=[keeper, watch], verbose=0)
+    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+    predictions = keeper.predict({"validation": task[0], "test": task[0][:5]})
+    np.testing.assert_allclose(predictions["validation"], seen, rtol=1e-5)
+    assert predictions["test"].shape == (3, 5, 3)
+    assert not any(weight.any() for weight in model.get_weights())  # the model has its own weights back
+    assert not (tmp_path / "epochs").exists()
+
+
+def test_no_epoch_is_kept_unless_asked(task, tmp_path):
+    keeper = training.KeepEpochs()
+    small_model().fit(*task, epochs=1, callbacks=[keeper], verbose=0)
+    assert keeper.files == [] and list(tmp_path.iterdir()) == []

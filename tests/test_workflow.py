@@ -33,6 +33,8 @@ PARAMETERS = {
     "04_transfer_learning": ARM + 'WEIGHTS = ""\n',
     "05_fine_tuning": ARM + 'WEIGHTS = ""\n',
     "06_compare_strategies": 'OUTPUT_DIR = "outputs/own"\n',
+    "07_audit_the_paper": 'OUTPUT_DIR = "outputs/own"\nTHRESHOLD = 0.67\n',
+    "09_labels_and_errors": COMMON + 'FERPLUS = ""\n',
 }
 RUN_NAMES = {
     "01_explore_data": '"explore"',
@@ -41,6 +43,8 @@ RUN_NAMES = {
     "04_transfer_learning": 'f"{ARCHITECTURE}-transfer-seed{SEED}"',
     "05_fine_tuning": 'f"{ARCHITECTURE}-finetune-seed{SEED}"',
     "06_compare_strategies": '"compare"',
+    "07_audit_the_paper": '"audit"',
+    "09_labels_and_errors": '"labels"',
 }
 # What a notebook does in the end, without training: its results, of which metrics.json is the last.
 FINISH = """
@@ -113,6 +117,15 @@ def test_every_run_of_a_study_and_its_names(project):
     names = [run.name for run in study.runs()]
     assert names == ["explore", "vgg16-pretrain", "resnet50-pretrain", *arms, "compare"]
     assert [run.parameters["SEED"] for run in study.arms()] == [0] * 6 + [2] * 6
+
+
+def test_a_profile_names_the_reports_on_its_finished_runs(project):
+    (project / "profiles/both.yaml").write_text("reports: [audit, labels]\n07_audit_the_paper: {THRESHOLD: 0.5}")
+    study = load_study("both", root=project)
+    compare, audit, labels = study.runs()[-3:]
+    assert (compare.name, audit.name, labels.name) == ("compare", "audit", "labels")
+    assert audit.parameters == {"OUTPUT_DIR": "outputs/both", "THRESHOLD": 0.5}
+    assert study.papermill(labels).startswith("papermill notebooks/09_labels_and_errors.ipynb outputs/both/logs/labels")
 
 
 def test_arms_that_transfer_start_from_the_pretrained_backbone_unless_weights_are_named(project):
@@ -248,7 +261,7 @@ def test_the_plan_lists_every_command_and_runs_none(capsys, monkeypatch):
     lines = capsys.readouterr().out.splitlines()
     commands = [line for line in lines if line.startswith("papermill ")]
     assert lines[0].startswith(f"# {DATA_STAND_IN} stands for")
-    assert len(commands) == 1 + 12 + 1  # no pretraining: WEIGHTS is imagenet
+    assert len(commands) == 1 + 12 + 1 + 2  # no pretraining: WEIGHTS is imagenet
     transfers = [command for command in commands if "04_transfer" in command or "05_fine" in command]
     assert all("-p WEIGHTS imagenet" in command and "-p WIDTH 1.0" in command for command in transfers)
 
@@ -298,7 +311,7 @@ def test_a_mistake_in_a_profile_stops_snakemake_too(project):
 
 @pytest.mark.slow
 def test_a_failure_is_told_other_arms_go_on_and_the_same_command_mends_it(project):
-    (project / "profiles/small.yaml").write_text("architectures: [vgg16]\nall: {EPOCHS: 3}")
+    (project / "profiles/small.yaml").write_text("architectures: [vgg16]\nall: {EPOCHS: 3}\nreports: [audit]")
     write_notebook(project, "04_transfer_learning", "raise ValueError('too few faces')")
     write_notebook(project, "05_fine_tuning", "OUTPUT_DIR = 'elsewhere'")
     command = ["--cores", "2", "--keep-going", "--rerun-triggers", "params", "input", "--scheduler", "greedy"]
@@ -310,7 +323,7 @@ def test_a_failure_is_told_other_arms_go_on_and_the_same_command_mends_it(projec
     assert "vgg16-finetune-seed0: the notebook ran through, but did not write its metrics.json" in first.stdout
     assert "vgg16-transfer-seed0: cell [3], ValueError: too few faces" in first.stdout
     assert "log       outputs/small/logs/vgg16-transfer-seed0.log" in first.stdout
-    assert "Not run, since they need what failed: compare" in first.stdout
+    assert "Not run, since they need what failed: compare, audit" in first.stdout
     assert "Traceback" not in first.stdout
     for name in ("explore", "vgg16-pretrain", "vgg16-scratch-seed0"):
         assert (outputs / name / "metrics.json").exists()
@@ -323,13 +336,14 @@ def test_a_failure_is_told_other_arms_go_on_and_the_same_command_mends_it(projec
     second = snakemake(project, *command)
     assert second.returncode == 0, second.stdout
     made = re.findall(r"  start +(\S+)", second.stdout)
-    assert sorted(made) == ["compare", "vgg16-finetune-seed0", "vgg16-transfer-seed0"]
+    assert sorted(made) == ["audit", "compare", "vgg16-finetune-seed0", "vgg16-transfer-seed0"]
     assert "Results: outputs/small/compare" in second.stdout
 
     (project / "profiles/small.yaml").write_text(
-        "architectures: [vgg16]\nall: {EPOCHS: 3}\n05_fine_tuning: {EPOCHS: 9}"
+        "architectures: [vgg16]\nall: {EPOCHS: 3}\nreports: [audit]\n05_fine_tuning: {EPOCHS: 9}"
     )
-    assert jobs_of(snakemake(project, "--dry-run", *command)) == {"finetune": 1, "compare": 1, "all": 1, "total": 3}
+    to_do = {"finetune": 1, "compare": 1, "report": 1, "all": 1, "total": 4}
+    assert jobs_of(snakemake(project, "--dry-run", *command)) == to_do
 
 
 def test_the_readmes_command_for_one_arm_is_the_papers_profile():

@@ -1,0 +1,209 @@
+"""Why the paper's fine-tuned ResNet50 says "happy" to every face: the experiment, one change at a time.
+
+The suspects are the preprocessing (pixels / 255 into a network trained on something else), batch norm, the learning
+rate, and a head of 64 and 32 units with half of them dropped. ``VARIANTS`` changes one of them at a time, away from the
+paper's setting and back from a repaired one; each is a run of notebook 05 in ``OUTPUT_DIR/collapse/<name>/``.
+
+    python -m fer_utils.audit.collapse OUTPUT_DIR DATA [NAME=VALUE ...]      prints the papermill commands, one a line
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from fer_utils import runs, workflow
+from fer_utils.audit import checks
+from fer_utils.data import EMOTIONS
+
+NOTEBOOK, PRETRAINING = "05_fine_tuning", "02_pretrain_backbone"
+FOLDER = "collapse"
+COLLAPSED = 0.95  # of all answers being the same: called a collapse
+COLUMNS = [
+    "variant", "change", "seed", "n", "accuracy", "majority", "majority_share", "answer_entropy", "log_loss",
+    "prior_entropy", "collapsed", "seconds",
+]  # fmt: skip
+
+
+class Variant(NamedTuple):
+    """name: of its folder. change: what differs, in words. parameters: for notebook 05, beside ``PAPER_SETTING``."""
+
+    name: str
+    change: str
+    parameters: dict
+
+
+# What the paper states for this arm (section 'ResNet50 with Fine-Tuning'); size, width and epochs are the study's.
+PAPER_SETTING = {
+    "ARCHITECTURE": "resnet50",
+    "PREPROCESSING": "rescale",
+    "AUGMENTATION": "paper",
+    "LEARNING_RATE": 1e-4,
+    "FINE_TUNING_RATE": 1e-4,
+    "FREEZE_BATCH_NORM": True,
+    "HEAD_UNITS": "",
+    "DROPOUT": 0.5,
+}
+_REPAIRED = {
+    "PREPROCESSING": "imagenet",
+    "LEARNING_RATE": 1e-3,
+    "FINE_TUNING_RATE": 3e-4,
+    "HEAD_UNITS": "256",
+}
+VARIANTS = (
+    Variant("paper", "the paper's setting", {}),
+    Variant(
+        "imagenet-preprocessing",
+        "+ the preprocessing that the backbone was trained with",
+        {"PREPROCESSING": "imagenet"},
+    ),
+    Variant("batch-norm-free", "+ batch norm follows the faces", {"FREEZE_BATCH_NORM": False}),
+    Variant("higher-rate", "+ ten times the learning rate", {"LEARNING_RATE": 1e-3, "FINE_TUNING_RATE": 1e-3}),
+    Variant("lower-rate", "+ a tenth of the learning rate", {"LEARNING_RATE": 1e-5, "FINE_TUNING_RATE": 1e-5}),
+    Variant("wider-head", "+ a head of 512 and 128 units", {"HEAD_UNITS": "512 128"}),
+    Variant("no-dropout", "+ no dropout", {"DROPOUT": 0.0}),
+    Variant("repaired", "preprocessing, rates and head changed", _REPAIRED),
+    Variant("repaired-rescale", "repaired, but pixels / 255 again", {**_REPAIRED, "PREPROCESSING": "rescale"}),
+    Variant(
+        "repaired-rate",
+        "repaired, but the paper's rate again",
+        {**_REPAIRED, "LEARNING_RATE": 1e-4, "FINE_TUNING_RATE": 1e-4},
+    ),
+    Variant("repaired-head", "repaired, but the paper's head again", {**_REPAIRED, "HEAD_UNITS": ""}),
+)
+
+
+# --- what to run -----------------------------------------------------------------------------------------------------
+
+
+def parameters(variant, output_dir, data="", weights="", **given) -> dict:
+    """What notebook 05 is given for a variant.
+
+    output_dir: the study's; the variant's own folder is below it. weights: WEIGHTS of a backbone that was trained with
+    the *imagenet* preprocessing, without which the first suspect is no suspect: "" for the one that ``commands`` makes,
+    or "imagenet". given: further parameters, the same for all variants, such as WIDTH, INPUT_SIZE, EPOCHS.
+    """
+    own = {
+        "DATA": data,
+        "OUTPUT_DIR": f"{output_dir}/{FOLDER}/{variant.name}",
+        "WEIGHTS": weights or f"{output_dir}/{FOLDER}/resnet50-pretrain/backbone.weights.h5",
+    }
+    return {**PAPER_SETTING, **given, **variant.parameters, **own}
+
+
+def commands(output_dir, data="", weights="", source="", **given) -> dict[str, str]:
+    """Name -> papermill command, in the order in which to run them; see ``parameters``.
+
+    source: SOURCE of notebook 02, which makes the backbone first unless there are weights.
+    """
+    found = {}
+    if not weights:
+        shared = {key: given[key] for key in ("WIDTH", "SEED") if key in given}
+        chosen = {"ARCHITECTURE": "resnet50", "PREPROCESSING": "imagenet", "OUTPUT_DIR": f"{output_dir}/{FOLDER}"}
+        chosen |= {"SOURCE": source} if source else {}
+        found["resnet50-pretrain"] = _command(
+            PRETRAINING, f"{output_dir}/{FOLDER}/pretrain.ipynb", {**shared, **chosen}
+        )
+    for variant in VARIANTS:
+        chosen = parameters(variant, output_dir, data, weights, **given)
+        found[variant.name] = _command(NOTEBOOK, f"{output_dir}/{FOLDER}/{variant.name}.ipynb", chosen)
+    return found
+
+
+def _command(notebook, executed, chosen):
+    declared = runs.declared_parameters(notebook)
+    unknown = sorted(set(chosen) - set(declared))
+    if unknown:
+        raise runs.RunError(f"{notebook} has no parameter {', '.join(unknown)}. Its parameters: {', '.join(declared)}")
+    changed = {name: value for name, value in chosen.items() if value != declared[name]}
+    return workflow.papermill_command(notebook, executed, changed)
+
+
+# --- what came of it -------------------------------------------------------------------------------------------------
+
+
+def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
+    """What each finished run of a variant answers, as a table with ``COLUMNS``, and a sentence on each unusable folder.
+
+    Of the validation split, which is what the paper reports: accuracy; majority, the emotion that is answered most, and
+    majority_share, how often (0 to 1); answer_entropy, of the shares of the answers, nats (0: always the same);
+    log_loss, to be held against prior_entropy, the loss of answering the split's class shares to every face.
+    """
+    rows, notes = [], []
+    for variant in VARIANTS:
+        for metrics in sorted((runs.resolve(output_dir) / FOLDER / variant.name).glob("*-finetune-seed*/metrics.json")):
+            try:
+                run = runs.read_run(metrics.parent)
+                rows.append({"variant": variant.name, "change": variant.change, **describe(run)})
+            except (runs.RunError, KeyError) as error:
+                notes.append(f"left out: {error}")
+    return pd.DataFrame(rows, columns=COLUMNS), notes
+
+
+def describe(run) -> dict:
+    """The columns of ``summarize_collapse`` that come from one run. Raises RunError without usable predictions."""
+    if "validation" not in run.predictions:
+        raise runs.RunError(f"{run.folder}: has no predictions of its validation split. Run its notebook again")
+    _, labels, probabilities = run.predictions["validation"]
+    if not np.isfinite(probabilities).all():
+        raise runs.RunError(f"{run.folder}: its predictions hold NaN: training diverged, or the file is damaged")
+    answers = np.bincount(probabilities.argmax(axis=1), minlength=len(EMOTIONS))
+    chosen = np.clip(probabilities[np.arange(len(labels)), labels], checks.SMALLEST_PROBABILITY, 1)
+    share = answers.max() / answers.sum()
+    return {
+        "seed": run.manifest["seed"],
+        "n": len(labels),
+        "accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
+        "majority": EMOTIONS[int(answers.argmax())],
+        "majority_share": float(share),
+        "answer_entropy": checks.entropy(answers),
+        "log_loss": float(-np.log(chosen).mean()),
+        "prior_entropy": checks.entropy(np.bincount(labels, minlength=len(EMOTIONS))),
+        "collapsed": bool(share >= COLLAPSED),
+        "seconds": run.manifest["seconds"],
+    }
+
+
+def explanation(table) -> list[str]:
+    """What the variants say, in sentences computed from ``summarize_collapse``'s table."""
+    if table.empty or "paper" not in set(table["variant"]):
+        return ["The paper's setting has not been run yet, so nothing is explained."]
+    collapsed = table.groupby("variant", sort=False)["collapsed"].mean()
+    accuracy = table.groupby("variant", sort=False)["accuracy"].mean()
+    shares = table.groupby("variant", sort=False)["majority_share"].mean()
+    lines = [
+        f"The paper's setting {'collapses' if collapsed['paper'] > 0.5 else 'does not collapse'} here: "
+        f"{shares['paper']:.0%} of its answers are the same, {accuracy['paper']:.1%} are right."
+    ]
+    changes = {variant.name: variant.change for variant in VARIANTS}
+    for name in accuracy.index.drop("paper"):
+        kept = "still collapsed" if collapsed[name] > 0.5 else "no collapse"
+        lines.append(f"{changes[name]}: {kept}, {accuracy[name]:.1%} right, {shares[name]:.0%} the same answer.")
+    return lines
+
+
+def main(arguments=None):
+    """The command line: print the commands; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) < 2:
+        print("usage: python -m fer_utils.audit.collapse OUTPUT_DIR DATA [NAME=VALUE ...]", file=sys.stderr)
+        return 2
+    given = {}
+    for word in arguments[2:]:
+        name, _, value = word.partition("=")
+        given[name] = value if name in ("SOURCE", "WEIGHTS") else float(value) if "." in value else int(value)
+    special = {key.lower(): given.pop(key) for key in ("SOURCE", "WEIGHTS") if key in given}
+    try:
+        found = commands(arguments[0], arguments[1], **special, **given)
+    except runs.RunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(f"mkdir -p {arguments[0]}/{FOLDER}", *found.values(), sep="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

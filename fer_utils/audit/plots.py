@@ -1,0 +1,129 @@
+"""The figures of the audit (notebook 07): what the paper states, drawn against what is known.
+
+As in ``plotting``: functions take tables and ``ax=None`` and return the Axes; nothing is shown, saved, or set globally.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib import pyplot as plt
+
+from fer_utils import compare, paper
+from fer_utils.audit import checks
+from fer_utils.data import EMOTIONS
+from fer_utils.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+
+VERDICT_COLOURS = {
+    checks.SELF_CONTRADICTED: RED,
+    checks.ARITHMETIC: RED,
+    checks.BY_DATA: ORANGE,
+    checks.IMPLAUSIBLE: ORANGE,
+    checks.NOT_REPRODUCED: PURPLE,
+    checks.REPRODUCED: GREEN,
+    checks.CONSISTENT: BLUE,
+    checks.HOLDS: GREEN,
+    checks.FAILS: RED,
+}
+
+
+def class_counts(stated, ax=None):
+    """Bars of Table 2's training counts beside FER-2013's. stated: dict emotion -> images."""
+    ax = _axes(ax, (9, 3.8))
+    places = np.arange(len(EMOTIONS))
+    for shift, colour, label, counts in (
+        (-0.2, ORANGE, "the paper's Table 2", stated),
+        (0.2, BLUE, "FER-2013", checks.TRAINING_COUNTS),
+    ):
+        heights = [counts[emotion] for emotion in EMOTIONS]
+        bars = ax.bar(places + shift, heights, 0.38, color=colour, label=f"{label}: {sum(heights):,.0f}")
+        ax.bar_label(bars, [f"{height:,.0f}" for height in heights], padding=2, fontsize=8)
+    ax.set_xticks(places, EMOTIONS)
+    ax.set_ylabel("training images")
+    return _finish(ax, legend=True)
+
+
+def stated_accuracies(reported, ax=None):
+    """Every validation accuracy that the paper states, by arm, with its 95 % interval at 7,178 images.
+
+    reported: ``paper.reported()``. Hollow marks are the prose's readings of a curve; dashed lines are the thresholds
+    that stopped an arm, the dotted one is what people are said to reach.
+    """
+    ax = _axes(ax, (9, 5.2))
+    rows = reported[reported["quantity"].isin(["validation accuracy", "stopping threshold"])]
+    labels, ticks, height = [], [], 0
+    for arm in paper.ARMS:
+        own = rows[rows["arm"] == arm]
+        start = height
+        for row in own[own["quantity"] == "validation accuracy"].to_dict("records"):
+            low, high = checks.interval(row["value"])
+            error = [[row["value"] - low], [high - row["value"]]]
+            face = "white" if "prose" in row["note"] else BLUE
+            ax.errorbar(row["value"], height, xerr=error, fmt="o", color=BLUE, markerfacecolor=face, capsize=3)
+            labels.append(f"{compare.arm_name(arm)}: {row['place'].removeprefix('section ')}")
+            ticks.append(height)
+            height += 1
+        for threshold in own.loc[own["quantity"] == "stopping threshold", "value"]:
+            ax.plot([threshold, threshold], [start - 0.4, height - 0.6], "--", color=RED)
+        height += 0.7
+    ax.axvline(65.5, linestyle=":", color="black", linewidth=1)
+    ax.set_yticks(ticks, labels, fontsize=8)
+    ax.invert_yaxis()
+    ax.set_xlabel("validation accuracy, % (whiskers: Wilson, 95 %, n = 7,178)")
+    return _finish(ax)
+
+
+def costs(table, axes=None):
+    """Seconds an epoch, and seconds a megapixel, of every time that the paper states; two Axes.
+
+    table: a row a time, columns label, seconds_per_epoch, seconds_per_megapixel.
+    """
+    if axes is None:
+        axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")[1]
+    for ax, column, title in zip(
+        axes, ("seconds_per_epoch", "seconds_per_megapixel"), ("an epoch", "a megapixel"), strict=True
+    ):
+        bars = ax.barh(table["label"], table[column], color=SKY)
+        ax.bar_label(bars, [f"{value:.3g}" for value in table[column]], padding=3, fontsize=8)
+        ax.set_xlabel(f"seconds {title}")
+        ax.margins(x=0.15)
+        _finish(ax)
+    axes[0].invert_yaxis()
+    return axes
+
+
+def verdicts(counts, ax=None):
+    """Bars of how many rows have each verdict. counts: from ``claims.verdict_counts``."""
+    ax = _axes(ax, (8, 0.4 * len(counts) + 1))
+    bars = ax.barh(counts.index, counts.to_numpy(), color=[VERDICT_COLOURS.get(name, "0.7") for name in counts.index])
+    ax.bar_label(bars, padding=3)
+    ax.invert_yaxis()
+    ax.set_xlabel("rows")
+    return _finish(ax)
+
+
+def collapse(table, ax=None):
+    """Share of the most frequent answer and accuracy of each variant. table: from ``collapse.summarize_collapse``."""
+    means = table.groupby("change", sort=False)[["majority_share", "accuracy"]].mean()
+    ax = _axes(ax, (9, 0.5 * len(means) + 1.2))
+    places = np.arange(len(means))
+    for shift, column, colour, label in (
+        (-0.2, "majority_share", ORANGE, "share of the most frequent answer"),
+        (0.2, "accuracy", BLUE, "accuracy"),
+    ):
+        bars = ax.barh(places + shift, means[column], 0.38, color=colour, label=label)
+        ax.bar_label(bars, [f"{value:.0%}" for value in means[column]], padding=3, fontsize=8)
+    ax.set_yticks(places, means.index)
+    ax.invert_yaxis()
+    ax.set_xlim(0, 1.1)
+    return _finish(ax, legend=True)
+
+
+def _axes(ax, size):
+    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
+
+
+def _finish(ax, legend=False):
+    ax.spines[["top", "right"]].set_visible(False)
+    if legend:
+        ax.legend(frameon=False)
+    return ax

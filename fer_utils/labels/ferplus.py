@@ -1,0 +1,347 @@
+"""FER+: ten people's votes on each image of FER-2013, and what they say about its labels.
+
+The votes are `fer2013new.csv` of https://github.com/microsoft/FERPlus, one row for each row of fer2013.csv, in its
+order. They are those of Barsoum, Zhang, Canton Ferrer and Zhang 2016, "Training Deep Networks for Facial Expression
+Recognition with Crowd-Sourced Label Distribution" (ICMI 2016, arXiv:1608.01041).
+
+Voters had ten answers: our seven emotions, contempt, "unknown", and NF ("no face"). All functions that take `votes`
+take an integer array (n, 10) in the order of `VOTES`.
+"""
+
+import os
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.faces import EMOTIONS, PROJECT_ROOT, USAGES, DataError
+from fer_utils.labels.answers import mean_interval, score
+
+FILE_NAME = "fer2013new.csv"
+ROWS = 35_887
+VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
+# The place of each of EMOTIONS among the columns of VOTES: angry is "anger", neutral comes first there and last here.
+EMOTION_COLUMNS = tuple(
+    VOTES.index({"angry": "anger", "happy": "happiness", "sad": "sadness"}.get(name, name)) for name in EMOTIONS
+)
+RULES = ("plurality", "majority")
+LOWEST_AGREEMENT = 0.5  # of labels with votes: about 0.7 in FER-2013's own order, about 0.2 in any other
+FEWEST_TO_JUDGE = 50  # images from which on an agreement below that cannot be chance
+AGREEMENT_BINS = (0.0, 0.45, 0.65, 0.85, 1.0)  # of ten votes: up to 4, 5 or 6, 7 or 8, 9 or 10
+AGAIN = "Download fer2013new.csv again from github.com/microsoft/FERPlus"
+
+
+@dataclass(frozen=True, eq=False)
+class FerPlus:
+    """The votes, row by row as in fer2013.csv.
+
+    usage: <U11 (n,), Training, PublicTest or PrivateTest. names: str (n,), FER+'s image names, "" where it has none
+    (most of those images show no face). votes: int64 (n, 10), in the order of `VOTES`. source: the file.
+    """
+
+    usage: np.ndarray
+    names: np.ndarray
+    votes: np.ndarray
+    source: str
+
+    def __len__(self):
+        return len(self.usage)
+
+
+# --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def given_path(path=""):
+    """Where the votes are: `path`, or else what the environment variable FER_PLUS names, or else ""."""
+    return path or os.environ.get("FER_PLUS", "")
+
+
+def load_ferplus(path):
+    """Read the votes: FerPlus.
+
+    path: fer2013new.csv, or a folder or zip that holds it, such as a copy of the repository microsoft/FERPlus; a
+    relative path starts at the project's root. Raises DataError with the file, the place, what is wrong and the mend.
+    """
+    path = PROJECT_ROOT / Path(path).expanduser()
+    if not path.exists():
+        raise DataError(f"{path}: no such file or folder. Give the path of {FILE_NAME} (github.com/microsoft/FERPlus).")
+    place = path
+    try:
+        if path.is_dir():
+            place = _in_folder(path)
+            table = _read_table(place)
+        elif zipfile.is_zipfile(path):
+            with zipfile.ZipFile(path) as archive:
+                member = _in_zip(path, archive)
+                place = f"{path}, {member}"
+                with archive.open(member) as stream:
+                    table = _read_table(stream)
+        else:
+            table = _read_table(path)
+    except DataError:
+        raise
+    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:  # ValueError: what pandas cannot parse
+        raise DataError(f"{place}: cannot be read as a CSV file ({error}). {AGAIN}.") from None
+    return _parse(table, str(place))
+
+
+def _in_folder(folder):
+    found = sorted(folder.glob(FILE_NAME)) or sorted(folder.glob(f"*/{FILE_NAME}"))
+    if not found:
+        raise DataError(f"{folder}: holds no {FILE_NAME}, nor does a folder in it. {AGAIN}.")
+    return found[0]
+
+
+def _in_zip(path, archive):
+    found = [name for name in archive.namelist() if name.rsplit("/", 1)[-1] == FILE_NAME]
+    if not found:
+        raise DataError(f"{path}: holds no {FILE_NAME}. {AGAIN}.")
+    return min(found, key=lambda name: (name.count("/"), name))
+
+
+def _read_table(source):
+    """All cells as text: "" stays "", and a vote "1.5" is not rounded on the way in."""
+    return pd.read_csv(source, dtype=str, keep_default_na=False, skipinitialspace=True)
+
+
+def _parse(table, place):
+    columns = {str(name).strip().lower(): name for name in table.columns}
+    wanted = ("Usage", *VOTES)
+    missing = [name for name in wanted if name.lower() not in columns]
+    if missing:
+        raise DataError(f"{place}: missing column {', '.join(map(repr, missing))}. {AGAIN}.")
+    if len(table) != ROWS:
+        raise DataError(f"{place}: has {len(table):,} rows, but FER-2013 and FER+ have {ROWS:,}. {AGAIN}.")
+    usage = table[columns["usage"]].str.strip().to_numpy(dtype="U11")
+    unknown = np.flatnonzero(~np.isin(usage, USAGES))
+    if len(unknown):
+        row = unknown[0]
+        raise DataError(f"{place}, row {row + 1}: unknown usage {str(usage[row])!r}. {AGAIN}.")
+    text = table[[columns[name.lower()] for name in VOTES]]
+    numbers = text.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
+    wrong = np.argwhere(~(numbers >= 0) | (numbers != np.floor(numbers)) | np.isinf(numbers))
+    if len(wrong):
+        row, column = wrong[0]
+        raise DataError(
+            f"{place}, row {row + 1}: the votes for {VOTES[column]} are {text.iat[row, column]!r}, not a whole "
+            f"number of at least 0. {AGAIN}."
+        )
+    without = np.flatnonzero(numbers.sum(axis=1) == 0)
+    if len(without):
+        raise DataError(f"{place}, row {without[0] + 1}: has no vote at all, where FER+ has ten a row. {AGAIN}.")
+    named = columns.get("image name")  # which FER+'s first release did not have
+    names = table[named].to_numpy(dtype=str) if named else np.full(len(table), "")
+    return FerPlus(usage, names, numbers.astype(np.int64), place)
+
+
+def join(faces, ferplus):
+    """The votes on each of `faces`: int64 (len(faces), 10).
+
+    faces: Faces read from one of the CSV layouts (or a part of them), whose row ids are the CSV's rows. ferplus:
+    FerPlus. FER+ has no other key than the row, so everything that can tell a wrong order is checked: the row ids'
+    range, the usage of every row, and that votes and labels agree far more often than chance. Raises DataError
+    otherwise.
+    """
+    mend = "Give fer2013.csv or icml_face_data.csv as DATA: FER+ names its images by their row in it"
+    if faces.source == "sample":
+        raise DataError(f"sample: the drawn faces are not FER-2013, so {ferplus.source} has no votes on them. {mend}.")
+    if Path(faces.source).is_dir():
+        raise DataError(f"{faces.source}: image folders do not keep the CSV's row order. {mend}.")
+    outside = int(((faces.row_ids < 0) | (faces.row_ids >= len(ferplus))).sum())
+    if outside or len(np.unique(faces.row_ids)) != len(faces):
+        raise DataError(
+            f"{faces.source}: {outside:,} of {len(faces):,} row ids are no rows of {ferplus.source} (0 to "
+            f"{len(ferplus) - 1:,}), or some occur twice, as image folders' do. {mend}."
+        )
+    other = int((ferplus.usage[faces.row_ids] != faces.usage).sum())
+    if other:
+        raise DataError(
+            f"{faces.source}: {other:,} of {len(faces):,} rows have another usage than in {ferplus.source}, so the "
+            f"rows are not those of the original order. {mend}."
+        )
+    votes = ferplus.votes[faces.row_ids]
+    _check_agreement(faces, votes, ferplus.source, mend)
+    return votes
+
+
+def _check_agreement(faces, votes, source, mend):
+    agrees = majority(votes)
+    known = agrees >= 0
+    same = int((agrees[known] == faces.labels[known]).sum())
+    if known.sum() >= FEWEST_TO_JUDGE and same < LOWEST_AGREEMENT * known.sum():
+        raise DataError(
+            f"{faces.source}: only {same:,} of {int(known.sum()):,} labels agree with the votes in {source}, as in "
+            f"rows of another order. {mend}."
+        )
+
+
+# --- what the votes say ----------------------------------------------------------------------------------------------
+
+
+def majority(votes, rule="plurality"):
+    """The emotion that the voters chose: int8 (n,), a code in the order of EMOTIONS, or -1 where there is none.
+
+    votes: integers (n, 10). rule: "plurality" takes the answer with the most votes. "majority" is the rule of the code
+    published with Barsoum et al. 2016 (arXiv:1608.01041): answers with a single vote are dropped, and the winner must
+    have more than half of what is left; it leaves out the faces on which people differ most.
+    -1 under both: contempt, unknown or NF won, or two answers tie for the first place; under "majority" also no winner.
+    """
+    votes = _checked(votes)
+    if rule not in RULES:
+        raise ValueError(f"unknown rule {rule!r}; the rule is one of {', '.join(map(repr, RULES))}")
+    if rule == "majority":
+        votes = np.where(votes > 1, votes, 0)
+    top = votes.max(axis=1)
+    won = (votes == top[:, None]).sum(axis=1) == 1
+    if rule == "majority":
+        won &= 2 * top > votes.sum(axis=1)
+    codes = np.full(len(VOTES), -1, np.int8)
+    codes[list(EMOTION_COLUMNS)] = range(len(EMOTIONS))
+    return np.where(won, codes[votes.argmax(axis=1)], -1).astype(np.int8)
+
+
+def agreement(votes):
+    """Share of the votes for the most-voted answer, whichever it is: float64 (n,), above 0, 1 where all agree."""
+    votes = _checked(votes)
+    return votes.max(axis=1) / votes.sum(axis=1)
+
+
+def share_for(labels, votes):
+    """Share of each image's votes that its label got: float64 (n,), 0 to 1; what one random voter's hit rate is."""
+    votes, labels = _checked(votes), np.asarray(labels, np.int64)
+    return votes[np.arange(len(votes)), np.array(EMOTION_COLUMNS)[labels]] / votes.sum(axis=1)
+
+
+def answers_by_label(labels, votes):
+    """How often each answer won among the images of each label: DataFrame of counts, rows EMOTIONS.
+
+    Columns: EMOTIONS, then contempt, unknown, NF, and tie. Winning is by plurality.
+    """
+    votes, labels = _checked(votes), np.asarray(labels, np.int64)
+    top = votes.max(axis=1)
+    tie = (votes == top[:, None]).sum(axis=1) > 1
+    columns = [*EMOTION_COLUMNS, *range(len(EMOTIONS), len(VOTES))]
+    place = np.argsort(columns)[votes.argmax(axis=1)]
+    place = np.where(tie, len(VOTES), place)
+    counts = np.zeros((len(EMOTIONS), len(VOTES) + 1), np.int64)
+    np.add.at(counts, (labels, place), 1)
+    return pd.DataFrame(counts, index=list(EMOTIONS), columns=[*EMOTIONS, *VOTES[len(EMOTIONS) :], "tie"])
+
+
+def agreement_by_class(labels, votes, rule="plurality"):
+    """Do people see the emotion that the label names? DataFrame, a row for each of EMOTIONS and one for "all".
+
+    Columns: n; same, other, none (images whose FER+ majority is the label, another of the seven emotions, or none of
+    them: counts); share (same / n) with low, high (Wilson, 95 %); agreement (mean share of the votes for the most-voted
+    answer); votes_for_label (mean share of the votes for the label). A class without images has NaN.
+    """
+    labels = np.asarray(labels, np.int64)
+    winner, top, own = majority(votes, rule), agreement(votes), share_for(labels, votes)
+    rows = {}
+    for code, name in [*enumerate(EMOTIONS), (None, "all")]:
+        chosen = np.full(len(labels), True) if code is None else labels == code
+        same = winner[chosen] == labels[chosen]
+        none = winner[chosen] < 0
+        scored = score(same)
+        rows[name] = {
+            "n": scored["n"],
+            "same": scored["correct"],
+            "other": int((~same & ~none).sum()),
+            "none": int(none.sum()),
+            "share": scored["accuracy"],
+            "low": scored["low"],
+            "high": scored["high"],
+            "agreement": top[chosen].mean() if chosen.any() else np.nan,
+            "votes_for_label": own[chosen].mean() if chosen.any() else np.nan,
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+# --- runs in the light of the votes ----------------------------------------------------------------------------------
+
+
+def rescored(labels, predicted, votes, rule="plurality"):
+    """One run's accuracy under FER-2013's labels and under the FER+ majority: DataFrame of three rows.
+
+    labels, predicted: integers (n,), 0 to 6. votes: (n, 10) of the same images. Columns: n, correct, accuracy, low,
+    high (Wilson, 95 %). The second and third row are of the same images, those with a FER+ majority, so their
+    difference is the labels' doing; that from the first to the second is the doing of leaving out images.
+    """
+    labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
+    winner = majority(votes, rule)
+    known = winner >= 0
+    rows = {
+        "FER-2013 labels, all images": score(predicted == labels),
+        "FER-2013 labels, images with a FER+ majority": score((predicted == labels)[known]),
+        "FER+ majority, the same images": score((predicted == winner)[known]),
+    }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def by_agreement(right, votes, bins=AGREEMENT_BINS):
+    """The share of `right` among images on which few or many voters agree: DataFrame, a row a bin.
+
+    right: bool (n,), such as predicted == labels of a run. votes: (n, 10). bins: rising edges of `agreement`; a bin
+    holds what is above its lower and up to its upper edge. Columns: bin (text), n, correct, accuracy, low, high
+    (Wilson, 95 %).
+    """
+    right, share = np.asarray(right, bool), agreement(votes)
+    rows = []
+    for low, high in zip(bins[:-1], bins[1:], strict=True):
+        text = f"{low:.0%} to {high:.0%}" if low > bins[0] else f"up to {high:.0%}"
+        rows.append({"bin": text, **score(right[(share > low) & (share <= high)])})
+    return pd.DataFrame(rows)
+
+
+def label_noise_ceiling(labels, usage, votes, rule="plurality"):
+    """What the votes say about the accuracy that can be had against FER-2013's labels: DataFrame, a row a split.
+
+    Three estimates, each with its interval (95 %) and what it assumes:
+
+    - majority (majority_low, majority_high, Wilson): the accuracy of a perfect predictor of the FER+ majority, on the
+      `with_majority` of `n` images that have one. Assumes that ten voters' favourite is the truth, and says nothing
+      of the images left out, which are the harder ones: as a ceiling for all images it is too high by that.
+    - lower: the same predictor on all n images, counted as wrong wherever there is no majority.
+    - voter (voter_low, voter_high, normal): the expected accuracy of one voter, drawn at random for each image, on all
+      n images; "contempt", "unknown" and NF count as wrong, since no label says so. This is the notion that "human
+      accuracy" stands for: one person who labels the test set. Assumes that such a person answers like FER+'s voters.
+      voter_of_seven is the same among the votes for the seven emotions only, the forced choice that a person has
+      who is given seven names; images without such a vote count as wrong.
+
+    None of them bounds a network trained on FER-2013's labels: what is systematic in how these were made (search words,
+    for one) can be learned, although no voter knows it.
+    """
+    votes, labels, usage = _checked(votes), np.asarray(labels, np.int64), np.asarray(usage)
+    winner, own = majority(votes, rule), share_for(labels, votes)
+    seven = votes[:, list(EMOTION_COLUMNS)].sum(axis=1) / votes.sum(axis=1)
+    forced = np.divide(own, seven, out=np.zeros_like(own), where=seven > 0)
+    rows = {}
+    for name in [*(name for name in USAGES if name in usage), "all"]:
+        chosen = np.full(len(labels), True) if name == "all" else usage == name
+        known = chosen & (winner >= 0)
+        best = score(winner[known] == labels[known])
+        voter = mean_interval(own[chosen])
+        rows[name] = {
+            "n": int(chosen.sum()),
+            "with_majority": best["n"],
+            "majority": best["accuracy"],
+            "majority_low": best["low"],
+            "majority_high": best["high"],
+            "lower": best["correct"] / int(chosen.sum()),
+            "voter": voter["mean"],
+            "voter_low": voter["low"],
+            "voter_high": voter["high"],
+            "voter_of_seven": forced[chosen].mean(),
+        }
+    return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _checked(votes):
+    votes = np.asarray(votes)
+    if votes.ndim != 2 or votes.shape[1] != len(VOTES) or votes.dtype.kind not in "iu":
+        raise ValueError(f"votes must be integers (n, {len(VOTES)}), got {votes.dtype} {votes.shape}")
+    if (votes < 0).any() or (votes.sum(axis=1) == 0).any():
+        raise ValueError("votes must not be negative, and every image needs at least one")
+    return votes.astype(np.int64)

@@ -1,0 +1,131 @@
+"""Figures about labels: who agrees with them, and what scores that allows. One function a figure, as in `plotting`.
+
+Every function takes tables, draws on ``ax`` (or on a new figure), and returns the Axes. None shows a face.
+"""
+
+import numpy as np
+from matplotlib import ticker
+
+from fer_utils.faces import EMOTIONS
+from fer_utils.plotting import BAR_COLOURS, BLACK, BLUE, GREEN, ORANGE, _axes, _finish, _require
+
+AGREEMENT_PARTS = (
+    ("same", "the label", BLUE, ""),
+    ("other", "another emotion", ORANGE, "////"),
+    ("none", "no emotion, or a tie", "0.8", ""),
+)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+
+
+def agreement_bars(table, ax=None, title=None):
+    """What most voters see in the images of each label, as stacked bars in percent.
+
+    table: DataFrame from ``ferplus.agreement_by_class``: rows EMOTIONS and "all", counts in the columns n, same, other
+    and none. A class without images has no bar. Returns the Axes; ``ax.containers`` holds one set of bars a part.
+    """
+    _require(table, ["n", "same", "other", "none"])
+    ax = _axes(ax, (9, 0.45 * len(table) + 1.2))
+    place, start = np.arange(len(table)), np.zeros(len(table))
+    n = np.maximum(table["n"].to_numpy(float), 1)
+    for column, label, colour, hatch in AGREEMENT_PARTS:
+        share = table[column].to_numpy(float) / n
+        bars = ax.barh(place, share, 0.72, left=start, color=colour, hatch=hatch, edgecolor="white", label=label)
+        texts = [f"{value:.0%}" if value >= 0.04 else "" for value in share]
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 1, "alpha": 0.85}
+        ax.bar_label(bars, texts, label_type="center", fontsize=8.5, bbox=box)
+        start += share
+    ax.set_yticks(place, [f"{name} ({int(count):,})" for name, count in table["n"].items()])
+    ax.invert_yaxis()
+    ax.set(xlim=(0, 1), xlabel="share of the label's images in which most voters see ...")
+    ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
+    return _finish(ax, title)
+
+
+def accuracy_by_agreement(tables, ax=None, title=None):
+    """Accuracy among images on which few to many voters agree, one line a run.
+
+    tables: dict, name of the line -> DataFrame from ``ferplus.by_agreement`` (columns bin, n, accuracy, low, high); all
+    with the same bins. The name "the labels themselves" is drawn black and dashed. Returns the Axes.
+    """
+    if not tables:
+        raise ValueError("accuracy_by_agreement needs at least one table")
+    ax = _axes(ax, (8, 4.6))
+    first = next(iter(tables.values()))
+    place = np.arange(len(first))
+    for index, (name, table) in enumerate(tables.items()):
+        _require(table, ["bin", "n", "accuracy", "low", "high"])
+        if table["bin"].tolist() != first["bin"].tolist():
+            raise ValueError(f"{name} has the bins {table['bin'].tolist()}, the first table {first['bin'].tolist()}")
+        is_label = name == "the labels themselves"
+        colour = BLACK if is_label else BAR_COLOURS[index % (len(BAR_COLOURS) - 1)]
+        value = table["accuracy"].to_numpy(float)
+        reach = np.clip([value - table["low"], table["high"] - value], 0, None)
+        shift = (index - (len(tables) - 1) / 2) * 0.05
+        ax.errorbar(
+            place + shift, value, reach, fmt="--" if is_label else "-", marker=MARKERS[index % len(MARKERS)],
+            color=colour, capsize=3, linewidth=1.6, markersize=5, label=name,
+        )  # fmt: skip
+    ax.set_xticks(place, [f"{text}\n({n:,})" for text, n in zip(first["bin"], first["n"], strict=True)])
+    ax.set(ylim=(0, 1), xlabel="voters who agree (images)", ylabel="accuracy")
+    ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+    ax.grid(axis="y", alpha=0.25)
+    ax.legend(frameon=False, fontsize=9)
+    return _finish(ax, title)
+
+
+def interval_dots(table, ax=None, title=None, xlabel="accuracy"):
+    """Values with their intervals on one scale, a row each: ceilings, people, runs.
+
+    table: DataFrame with the columns name, value, low, high (0 to 1; low and high may be NaN) and optionally kind,
+    which gives the colour and the marker. Rows without a value are left out. Returns the Axes.
+    """
+    _require(table, ["name", "value", "low", "high"])
+    table = table[table["value"].notna()]
+    if table.empty:
+        raise ValueError("interval_dots needs at least one row with a value")
+    ax = _axes(ax, (9, 0.36 * len(table) + 1.3))
+    kinds = table["kind"] if "kind" in table else table["name"].map(lambda _: "")
+    for index, kind in enumerate(kinds.unique()):
+        rows = np.flatnonzero(kinds == kind)
+        part = table.iloc[rows]
+        value = part["value"].to_numpy(float)
+        reach = np.nan_to_num(np.clip([value - part["low"], part["high"] - value], 0, None))
+        colour = (BLACK, BLUE, ORANGE, GREEN, *BAR_COLOURS[3:])[index % 7]
+        style = {"fmt": MARKERS[index % len(MARKERS)], "color": colour, "capsize": 3}
+        ax.errorbar(value, rows, xerr=reach, label=kind or None, **style)
+        for row, number, edge in zip(rows, value, np.fmax(part["high"], value), strict=True):
+            ax.annotate(
+                f"{100 * number:.1f}", (edge, row), (5, 0), textcoords="offset points", va="center", fontsize=8.5
+            )
+    ax.set_yticks(range(len(table)), table["name"])
+    ax.set_ylim(len(table) - 0.4, -0.6)
+    ax.set_xlabel(xlabel)
+    ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+    ax.margins(x=0.12)
+    ax.grid(axis="x", alpha=0.25)
+    if kinds.nunique() > 1:
+        ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    return _finish(ax, title)
+
+
+def confusion_shares(matrix, ax=None, title=None):
+    """Which label is answered by what among some errors, as counts: the cells' colour is the share of all.
+
+    matrix: DataFrame (7, 7) of counts, rows labels, columns answers, as ``answers.confusions`` gives it; fractions are
+    rounded in the text. Returns the Axes.
+    """
+    if matrix.shape != (len(EMOTIONS), len(EMOTIONS)):
+        raise ValueError(f"confusion_shares needs a table of 7 labels and 7 answers, got {matrix.shape}")
+    ax = _axes(ax, (6.2, 5.2))
+    counts = matrix.to_numpy(float)
+    top = max(counts.max(), 1e-9)
+    ax.imshow(counts, cmap="Oranges", vmin=0, vmax=top)
+    for row, column in zip(*np.nonzero(counts > 0), strict=True):
+        colour = "white" if counts[row, column] > 0.7 * top else BLACK
+        ax.text(column, row, f"{counts[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=9)
+    ax.set_xticks(range(len(EMOTIONS)), matrix.columns, rotation=35, ha="right", rotation_mode="anchor")
+    ax.set_yticks(range(len(EMOTIONS)), matrix.index)
+    ax.set(xlabel="answer", ylabel="label")
+    ax.tick_params(length=0)
+    return _finish(ax, title, spines=())

@@ -1,0 +1,102 @@
+"""What choosing an epoch on the images that one reports does to the number that is reported.
+
+A network's accuracy wavers from epoch to epoch. Whoever picks the best of them on the reported images picks in part
+the luck of those images, and would not find it on others (Cawley, Talbot 2010, JMLR 11, 2079-2107). Here one training
+is scored by the rules that are in use, from what its every epoch answers (``epochs.npz``, from a run with
+KEEP_EPOCHS).
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_utils import evaluation, runs
+
+FILE = "epochs.npz"
+THRESHOLD = 0.67  # the paper's, for VGG16 from scratch
+
+
+def save_epochs(folder, labels, probabilities):
+    """Write what each epoch answers to each image as epochs.npz into a run's folder, as uint8.
+
+    labels: split ("validation", "test") -> uint8 (n,). probabilities: split -> floats (epochs, n, 7).
+    """
+    arrays = {f"{split}_labels": np.asarray(values, np.uint8) for split, values in labels.items()}
+    arrays |= {
+        f"{split}_answers": np.argmax(values, axis=2).astype(np.uint8) for split, values in probabilities.items()
+    }
+    np.savez_compressed(Path(folder) / FILE, **arrays)
+
+
+def read_epochs(folder):
+    """Whether each image was named rightly in each epoch: split -> bool (epochs, n). RunError without the file."""
+    path = Path(folder) / FILE
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {split: arrays[f"{split}_answers"] == arrays[f"{split}_labels"] for split in ("validation", "test")}
+    except (OSError, ValueError, KeyError) as error:
+        raise runs.RunError(f"{path}: no answers of every epoch ({error}). Run with KEEP_EPOCHS=True") from error
+
+
+def selection_table(right, threshold=THRESHOLD):
+    """One training scored by the rules in use: a row per rule.
+
+    right: split -> bool (epochs, n), from ``read_epochs``, of a run under the official protocol. threshold: of the
+    paper's stop, 0 to 1. Columns: rule, epoch (from 1; missing where the threshold was never passed), reported on,
+    n, reported, low, high (Wilson 95 %), private (accuracy of that epoch on PrivateTest), inflation (reported minus
+    what the official rule reports). Rates 0 to 1.
+    """
+    public, private = right["validation"], right["test"]
+    merged = np.concatenate([public, private], axis=1)
+    score = {"PublicTest": public.mean(axis=1), "PrivateTest": private.mean(axis=1), "both merged": merged.mean(axis=1)}
+    size = {"PublicTest": public.shape[1], "PrivateTest": private.shape[1], "both merged": merged.shape[1]}
+    above = np.flatnonzero(score["both merged"] > threshold)
+    choices = [
+        ("last epoch", len(public) - 1, "PrivateTest"),
+        ("best on PublicTest (official)", int(score["PublicTest"].argmax()), "PrivateTest"),
+        ("best on PrivateTest", int(score["PrivateTest"].argmax()), "PrivateTest"),
+        ("best on PublicTest, and that is reported", int(score["PublicTest"].argmax()), "PublicTest"),
+        ("best on both merged (paper)", int(score["both merged"].argmax()), "both merged"),
+        (f"first above {100 * threshold:g} % on both merged (paper)", above[0] if above.size else None, "both merged"),
+    ]
+    official = score["PrivateTest"][choices[1][1]]
+    rows = [_row(rule, epoch, split, score, size, official) for rule, epoch, split in choices]
+    return pd.DataFrame(rows)
+
+
+def _row(rule, epoch, split, score, size, official):
+    row = {"rule": rule, "epoch": None, "reported on": split, "n": size[split]}
+    if epoch is None:
+        return row | dict.fromkeys(("reported", "low", "high", "private", "inflation"), np.nan)
+    reported = float(score[split][epoch])
+    low, high = evaluation.wilson_interval(round(reported * size[split]), size[split])
+    private = float(score["PrivateTest"][epoch])
+    return row | {
+        "epoch": int(epoch) + 1,
+        "reported": reported,
+        "low": low,
+        "high": high,
+        "private": private,
+        "inflation": reported - float(official),
+    }
+
+
+def optimism(right, samples=2000, seed=0):
+    """How much the best epoch's score owes to the images that it was chosen on: mean, low, high (95 % of the samples).
+
+    right: bool (epochs, n). In each sample the images fall into two random halves; the epoch that is best on the first
+    is scored on both, and the difference is pure luck. With half of the images the luck is larger than with all.
+    """
+    right = np.asarray(right, float)
+    generator, gaps = np.random.default_rng(seed), []
+    n = right.shape[1]
+    for _ in range(samples):
+        order = generator.permutation(n)
+        first, second = (right[:, half].mean(axis=1) for half in (order[: n // 2], order[n // 2 :]))
+        best = first.argmax()
+        gaps.append(first[best] - second[best])
+    low, high = np.quantile(gaps, [0.025, 0.975])
+    return {"mean": float(np.mean(gaps)), "low": float(low), "high": float(high)}

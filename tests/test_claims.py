@@ -1,0 +1,266 @@
+import numpy as np
+import pandas as pd
+import pytest
+from test_statements import write_run
+
+from fer_utils import compare, paper
+from fer_utils.audit import checks, claims, readings, reruns
+from fer_utils.audit.statements import statements
+
+# Every number of the project's list of facts on the paper, by hand: what is audited must not depend on what
+# ``paper`` happens to hold. (arm, quantity or its beginning) -> values as printed.
+FACTS = {
+    ("vgg16-scratch", "validation accuracy"): {67.23, 67.08, 67.2},
+    ("vgg16-scratch", "training accuracy"): {72, 73.7},
+    ("vgg16-scratch", "seconds"): {1218.66, 1092.51},
+    ("vgg16-scratch", "epochs"): {78, 75},
+    ("vgg16-scratch", "epochs planned"): {100},
+    ("vgg16-scratch", "stopping threshold"): {67},
+    ("vgg16-transfer", "validation accuracy"): {67.18, 67.1, 60},
+    ("vgg16-transfer", "validation loss"): {1.0750},
+    ("vgg16-transfer", "training accuracy"): {79.69},
+    ("vgg16-transfer", "training loss"): {0.5686},
+    ("vgg16-transfer", "seconds"): {16304.71, 6651.64},
+    ("vgg16-transfer", "epochs"): {100},
+    ("vgg16-transfer", "stopping threshold"): {75},
+    ("vgg16-transfer", "plateau patience"): {2},
+    ("vgg16-transfer", "dense units"): {64, 32},
+    ("vgg16-transfer", "dropout"): {0.5},
+    ("vgg16-transfer", "learning rate"): {1e-4},
+    ("vgg16-finetune", "validation accuracy"): {64.80, 46.50, 48.1},
+    ("vgg16-finetune", "validation loss"): {160.38},
+    ("vgg16-finetune", "training accuracy"): {50, 46.5},
+    ("vgg16-finetune", "seconds"): {16326.17, 12329.30},
+    ("vgg16-finetune", "epochs"): {100},
+    ("vgg16-finetune", "batch size"): {32},
+    ("vgg16-finetune", "stopping threshold"): {67},
+    ("resnet50-scratch", "validation accuracy"): {54.69},
+    ("resnet50-scratch", "training accuracy"): {56.18},
+    ("resnet50-scratch", "seconds"): {1445.48},
+    ("resnet50-scratch", "minutes"): {24},
+    ("resnet50-scratch", "epochs"): {100},
+    ("resnet50-scratch", "dense units"): {128, 64},
+    ("resnet50-transfer", "validation accuracy"): {28.46, 28.5},
+    ("resnet50-transfer", "training accuracy"): {26.5},
+    ("resnet50-transfer", "first training loss"): {1.86},
+    ("resnet50-transfer", "training loss"): {1.74},
+    ("resnet50-transfer", "seconds"): {15911.03},
+    ("resnet50-transfer", "epochs planned"): {100},
+    ("resnet50-finetune", "validation accuracy"): {24.75, 24.8},
+    ("resnet50-finetune", "training accuracy"): {25.14},
+    ("resnet50-finetune", "loss"): {1.41},
+    ("resnet50-finetune", "seconds"): {15911.03},
+    ("resnet50-finetune", "epochs"): {30},
+    ("resnet50-finetune", "happy faces right"): {1774},
+    ("", "published validation accuracy"): {51.11, 54.67, 58.41, 65.68, 60.7, 61},
+    ("", "published accuracy"): {60, 65.97, 65, 61.7, 63.10},
+    ("", "published test accuracy"): {54.56},
+    ("", "published training accuracy"): {70.62},
+    ("", "human accuracy"): {65.5},
+    ("", "training images"): {28709},
+    ("", "test images"): {3589},
+    ("", "training class count"): {4324, 434, 3207, 7091, 4309, 2485, 5254},
+    ("", "test class count"): {59, 400, 870, 577, 435, 728},
+    ("", "classes"): {7},
+    ("", "image size"): {48},
+    ("", "resized image size"): {224},
+    ("", "pixel divisor"): {255},
+    ("", "GPU memory"): {16},
+    ("", "memory"): {32},
+    ("", "ResNet50 seconds relative to VGG16"): {2},
+}
+
+
+@pytest.fixture(scope="module")
+def table():
+    return claims.audit()
+
+
+def row(table, arm, quantity, value):
+    (found,) = table[(table["arm"] == arm) & (table["quantity"] == quantity) & (table["value"] == value)].to_dict(
+        "records"
+    )
+    return found
+
+
+def test_every_number_of_the_paper_is_audited(table):
+    reported = paper.reported()
+    pd.testing.assert_frame_equal(table[list(reported.columns)], reported)
+    assert list(table.columns) == claims.COLUMNS
+    assert set(table["verdict"]) <= set(checks.VERDICTS)
+    assert (table["arithmetic"].str.len() > 0).all()
+    assert (table["reason"].str.len() > 15).all()
+    assert table["reason"].str.endswith(".").all()
+
+
+@pytest.mark.parametrize(("arm", "quantity"), FACTS)
+def test_every_number_of_the_facts_is_audited(table, arm, quantity):
+    own = table[(table["arm"] == arm) & table["quantity"].str.startswith(quantity)]
+    assert FACTS[arm, quantity] <= set(own["value"])
+
+
+@pytest.mark.parametrize(
+    ("arm", "quantity", "value", "verdict"),
+    [
+        ("vgg16-scratch", "validation accuracy", 67.08, checks.SELF_CONTRADICTED),
+        ("vgg16-scratch", "validation accuracy", 67.2, checks.SELF_CONTRADICTED),
+        ("vgg16-scratch", "seconds", 1092.51, checks.SELF_CONTRADICTED),
+        ("vgg16-scratch", "stopping threshold", 67, checks.CONSISTENT),
+        ("vgg16-transfer", "validation accuracy", 67.18, checks.CONSISTENT),
+        ("vgg16-transfer", "validation accuracy", 60, checks.SELF_CONTRADICTED),
+        ("vgg16-transfer", "stopping threshold", 75, checks.CONSISTENT),
+        ("vgg16-finetune", "validation accuracy", 64.8, checks.SELF_CONTRADICTED),
+        ("vgg16-finetune", "training accuracy", 46.5, checks.SELF_CONTRADICTED),
+        ("vgg16-finetune", "validation loss", 160.38, checks.IMPLAUSIBLE),
+        ("resnet50-scratch", "minutes", 24, checks.CONSISTENT),
+        ("resnet50-transfer", "seconds", 15911.03, checks.CONSISTENT),
+        ("resnet50-transfer", "happy faces right", 1558, checks.CONSISTENT),
+        ("resnet50-finetune", "seconds", 15911.03, checks.IMPLAUSIBLE),
+        ("resnet50-finetune", "loss", 1.41, checks.IMPLAUSIBLE),
+        ("resnet50-finetune", "validation accuracy", 24.75, checks.CONSISTENT),
+        ("", "training images", 28709, checks.SELF_CONTRADICTED),
+        ("", "test images", 3589, checks.SELF_CONTRADICTED),
+        ("", "training class count: angry", 4324, checks.BY_DATA),
+        ("", "test class count: disgust", 59, checks.BY_DATA),
+        ("", "VGG16 convolutional layers", 4, checks.ARITHMETIC),
+        ("", "VGG16 convolutional layers", 13, checks.CONSISTENT),
+        ("", "ResNet50 seconds relative to VGG16", 2, checks.SELF_CONTRADICTED),
+        ("", "published validation accuracy: EfficientNet", 58.41, checks.NOT_CHECKABLE),
+        ("", "GPU memory", 16, checks.NOT_CHECKABLE),
+    ],
+)
+def test_verdicts_without_runs(table, arm, quantity, value, verdict):
+    assert row(table, arm, quantity, value)["verdict"] == verdict
+    assert row(table, arm, quantity, value)["ours"] == ""
+
+
+def test_people_are_not_known_to_half_a_point(table):
+    assert set(table.loc[table["quantity"] == "human accuracy", "verdict"]) == {checks.CANNOT_BE_TOLD}
+
+
+def test_the_collapse_is_named(table):
+    found = row(table, "resnet50-finetune", "validation accuracy", 24.75)
+    assert "1,774 / 7,168" in found["arithmetic"]
+    assert "always answering happy scores 1,774 / 7,168 = 24.75 %" in found["arithmetic"]
+    assert "0 of them on other emotions" in row(table, "resnet50-finetune", "happy faces right", 1774)["arithmetic"]
+    assert "485 of them on other" in row(table, "resnet50-transfer", "happy faces right", 1558)["arithmetic"]
+
+
+def test_the_test_set_that_is_stated_is_not_the_one_evaluated(table):
+    text = row(table, "", "test images", 3589)["arithmetic"]
+    assert "24.75, 28.46, 64.80, 67.08 % can be no share" in text
+    assert "leaves 520 for angry" in text
+
+
+def test_no_reading_without_its_number():
+    """A sentence written for a number that the paper does not have (any more) would never be seen."""
+    reported = paper.reported()
+    keys = {(r["arm"], r["quantity"]) for r in reported.to_dict("records")}
+    keys |= {(r["arm"], r["quantity"], r["place"]) for r in reported.to_dict("records")}
+    assert set(readings._READINGS) <= keys
+    assert all(reported["quantity"].str.startswith(prefix).any() for prefix, _ in readings._BY_PREFIX)
+    assert set(readings._SETTINGS) <= set(reported["quantity"])
+
+
+def test_the_sentences_on_failed_numbers_are_written_by_hand(table):
+    failed = table[
+        table["verdict"].isin([checks.SELF_CONTRADICTED, checks.ARITHMETIC, checks.BY_DATA, checks.IMPLAUSIBLE])
+    ]
+    for found in failed.to_dict("records"):
+        assert readings.reading(found), found["id"]
+
+
+def test_verdict_counts_keep_the_order(table):
+    counts = claims.verdict_counts(table)
+    assert counts.sum() == len(table)
+    order = list(checks.VERDICTS)
+    assert list(counts.index) == sorted(counts.index, key=order.index)
+
+
+# --- reruns ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def rerun(tmp_path_factory):
+    """One run whose sizes are FER-2013's: 67 % of validation right; and the audit with it."""
+    folder = tmp_path_factory.mktemp("rerun")
+    write_run(folder, "vgg16-scratch", right=np.arange(3589) < 2405)
+    finished = compare.load_runs(folder)
+    return claims.audit(compare.summarize_arms(finished), finished)
+
+
+def test_what_our_runs_show_stands_beside_the_number(rerun):
+    found = row(rerun, "vgg16-scratch", "validation accuracy", 67.0)  # a curve's reading, so not contradicted
+    assert found["ours_value"] == pytest.approx(100 * 2405 / 3589, abs=0.01)
+    assert found["rerun_verdict"] == found["verdict"] == checks.REPRODUCED
+    assert "1 seed, 4 epochs, width 0.25, 48 pixels" in found["ours"]
+    assert found["reason"].startswith("Ours: validation 67.0 %")
+    # What contradicts itself does so whatever we find.
+    found = row(rerun, "vgg16-scratch", "validation accuracy", 67.08)
+    assert (found["rerun_verdict"], found["verdict"]) == (checks.REPRODUCED, checks.SELF_CONTRADICTED)
+    assert row(rerun, "vgg16-scratch", "training accuracy", 73.7)["verdict"] == checks.NOT_REPRODUCED
+    assert row(rerun, "vgg16-scratch", "seconds", 1218.66)["rerun_verdict"] == checks.CANNOT_BE_TOLD
+    assert (rerun.loc[rerun["arm"] == "vgg16-transfer", "ours"] == "").all()
+
+
+def test_intervals_apart_are_not_reproduced(tmp_path):
+    write_run(tmp_path, "vgg16-scratch", right=np.arange(3589) < 2200)
+    finished = compare.load_runs(tmp_path)
+    found = claims.audit(compare.summarize_arms(finished), finished)
+    assert row(found, "vgg16-scratch", "validation accuracy", 67.0)["verdict"] == checks.NOT_REPRODUCED
+
+
+def test_runs_on_another_data_set_decide_nothing(tmp_path):
+    write_run(tmp_path, "vgg16-scratch", right=np.arange(100) < 67)
+    finished = compare.load_runs(tmp_path)
+    found = claims.audit(compare.summarize_arms(finished), finished)
+    found = row(found, "vgg16-scratch", "validation accuracy", 67.0)
+    assert (found["rerun_verdict"], found["verdict"]) == (checks.CANNOT_BE_TOLD, checks.CONSISTENT)
+    assert "not on the whole of FER-2013" in found["ours"]
+
+
+def test_a_collapsed_run_reproduces_the_collapse(tmp_path):
+    write_run(tmp_path, "resnet50-finetune", right=np.arange(3589) < 887, constant="happy")
+    finished = compare.load_runs(tmp_path)
+    found = claims.audit(compare.summarize_arms(finished), finished)
+    assert row(found, "resnet50-finetune", "happy faces right", 1774)["rerun_verdict"] == checks.REPRODUCED
+    assert "happy said of 100% of all" in row(found, "resnet50-finetune", "happy faces right", 1774)["ours"]
+
+
+def test_scale_says_what_differs():
+    assert reruns.scale({"runs": 3, "epochs": 12.0}) == "3 seeds, 12 epochs"
+
+
+# --- writing ---------------------------------------------------------------------------------------------------------
+
+
+def test_claims_are_written_whole(tmp_path):
+    path = tmp_path / "deep" / "claims.csv"
+    table = claims.write_claims(path)
+    read = pd.read_csv(path, keep_default_na=False)
+    assert list(read.columns) == claims.COLUMNS
+    assert read["id"].tolist() == table["id"].tolist()
+    assert read["verdict"].tolist() == table["verdict"].tolist()
+    assert [p.name for p in path.parent.iterdir()] == ["claims.csv"]
+
+
+def test_the_command_line(tmp_path, capsys):
+    assert claims.main([]) == 2
+    assert claims.main([str(tmp_path), str(tmp_path / "claims.csv")]) == 0
+    captured = capsys.readouterr()
+    assert "without reruns" in captured.err
+    assert checks.SELF_CONTRADICTED in captured.out
+    assert (tmp_path / "claims.csv").is_file()
+
+
+def test_conclusions_are_here_as_well():
+    assert statements([])["verdict"].isin([checks.CANNOT_BE_TOLD, checks.FAILS]).all()
+
+
+def test_what_the_stated_times_come_to():
+    costs = claims.stated_costs().set_index("seconds")
+    assert len(costs) == 9
+    assert costs.loc[16304.71, "seconds_per_epoch"] == pytest.approx(163.0471)
+    assert costs.loc[1218.66, "seconds_per_epoch"] == pytest.approx(15.6238, abs=1e-4)
+    assert costs.loc[16326.17, "seconds_per_megapixel"] == pytest.approx(163.2617 / (28709 * 224**2 / 1e6))
+    assert costs.loc[15911.03, "epochs"].tolist() == [100, 30]

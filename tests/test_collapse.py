@@ -1,0 +1,112 @@
+"""The collapse experiment on run folders made by hand."""
+
+import math
+import shlex
+
+import numpy as np
+import pytest
+from test_statements import write_run
+
+from fer_utils import runs
+from fer_utils.audit import collapse
+
+
+def write_variant(output_dir, name, constant=None, share=0.5, seed=0, n=700):
+    return write_run(
+        output_dir / "collapse" / name, "resnet50-finetune", seed, np.arange(n) < share * n, constant=constant
+    )
+
+
+def test_each_variant_is_one_change_or_one_change_back():
+    names = [variant.name for variant in collapse.VARIANTS]
+    assert len(set(names)) == len(names)
+    by_name = {variant.name: {**collapse.PAPER_SETTING, **variant.parameters} for variant in collapse.VARIANTS}
+    rates = {"LEARNING_RATE", "FINE_TUNING_RATE"}
+    for name, setting in by_name.items():
+        against = by_name["repaired"] if name.startswith("repaired") else by_name["paper"]
+        changed = {key for key in setting if setting[key] != against[key]}
+        changed = changed - rates | ({"rate"} if changed & rates else set())
+        assert len(changed) == (0 if name in ("paper", "repaired") else 1), name
+    assert by_name["paper"] == collapse.PAPER_SETTING
+
+
+def test_parameters_are_those_of_notebook_05():
+    declared = set(runs.declared_parameters(collapse.NOTEBOOK))
+    for variant in collapse.VARIANTS:
+        given = collapse.parameters(variant, "outputs/x", "data.csv", WIDTH=0.25)
+        assert set(given) <= declared
+        assert given["OUTPUT_DIR"] == f"outputs/x/collapse/{variant.name}"
+        assert given["WIDTH"] == 0.25
+
+
+def test_commands_of_all_variants():
+    found = collapse.commands("outputs/x", "data.csv", EPOCHS=30)
+    assert list(found) == ["resnet50-pretrain", *(variant.name for variant in collapse.VARIANTS)]
+    assert "-p PREPROCESSING imagenet" in found["resnet50-pretrain"]
+    words = shlex.split(found["imagenet-preprocessing"])
+    assert words[:2] == ["papermill", "notebooks/05_fine_tuning.ipynb"]
+    assert words[words.index("PREPROCESSING") + 1] == "imagenet"
+    assert words[words.index("WEIGHTS") + 1] == "outputs/x/collapse/resnet50-pretrain/backbone.weights.h5"
+    assert "-p HEAD_UNITS '512 128'" in found["wider-head"]
+    assert "-r HEAD_UNITS 256" in found["repaired"]  # a string, although it reads like a number
+    assert "PREPROCESSING" not in found["paper"]  # 05's default
+    assert "resnet50-pretrain" not in collapse.commands("outputs/x", weights="imagenet")
+
+
+def test_an_unknown_parameter_is_refused():
+    with pytest.raises(runs.RunError, match="has no parameter WIDHT"):
+        collapse.commands("outputs/x", "data.csv", weights="imagenet", WIDHT=0.25)
+
+
+def test_a_collapse_and_a_repair_are_told_apart(tmp_path):
+    write_variant(tmp_path, "paper", constant="happy")
+    write_variant(tmp_path, "repaired", share=0.5)
+    table, notes = collapse.summarize_collapse(tmp_path)
+    assert notes == []
+    assert list(table.columns) == collapse.COLUMNS
+    broken, mended = table.to_dict("records")
+    assert (broken["variant"], broken["majority"], broken["collapsed"]) == ("paper", "happy", True)
+    assert broken["majority_share"] == 1.0
+    assert broken["answer_entropy"] == 0.0
+    assert broken["accuracy"] == pytest.approx(1 / 7)
+    assert broken["prior_entropy"] == pytest.approx(math.log(7))
+    # 0.4 for the true class where it is happy (1 in 7), 0.1 elsewhere.
+    assert broken["log_loss"] == pytest.approx(-(math.log(0.4) + 6 * math.log(0.1)) / 7, abs=1e-3)
+    assert (mended["collapsed"], mended["accuracy"]) == (False, 0.5)
+    assert mended["majority_share"] < 0.2
+    lines = collapse.explanation(table)
+    assert lines[0].startswith("The paper's setting collapses here: 100% of its answers are the same, 14.3% are right")
+    assert "no collapse, 50.0% right" in lines[1]
+
+
+def test_seeds_are_rows_and_unusable_runs_are_named(tmp_path):
+    for seed in (0, 1):
+        write_variant(tmp_path, "paper", constant="happy", seed=seed)
+    folder = write_variant(tmp_path, "higher-rate")
+    (folder / "predictions.npz").unlink()
+    damaged = write_variant(tmp_path, "lower-rate")
+    with np.load(damaged / "predictions.npz") as arrays:
+        content = {name: array.copy() for name, array in arrays.items()}
+    content["validation_probabilities"][3, 2] = np.nan
+    np.savez_compressed(damaged / "predictions.npz", **content)
+    table, notes = collapse.summarize_collapse(tmp_path)
+    assert table["variant"].tolist() == ["paper", "paper"]
+    assert table["seed"].tolist() == [0, 1]
+    assert len(notes) == 2
+    assert "higher-rate" in notes[0] and "lower-rate" in notes[1] and "NaN" in notes[1]
+
+
+def test_without_runs_there_is_an_empty_table(tmp_path):
+    table, notes = collapse.summarize_collapse(tmp_path)
+    assert table.empty and notes == []
+    assert collapse.explanation(table) == ["The paper's setting has not been run yet, so nothing is explained."]
+
+
+def test_the_command_line(capsys):
+    assert collapse.main([]) == 2
+    assert collapse.main(["outputs/x", "data.csv", "WEIGHTS=imagenet", "WIDTH=1.0", "EPOCHS=30"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0] == "mkdir -p outputs/x/collapse"
+    assert len(lines) == 1 + len(collapse.VARIANTS)
+    assert all("-p WIDTH 1.0" in line and "-p EPOCHS 30" in line for line in lines[1:])
+    assert collapse.main(["outputs/x", "data.csv", "NONSENSE=1"]) == 1

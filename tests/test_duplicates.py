@@ -1,0 +1,168 @@
+"""Copies of images that were made on purpose, so that every group, conflict and score is known."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_utils.evaluation import wilson_interval
+from fer_utils.faces import Faces
+from fer_utils.labels import duplicates
+
+ANGRY, HAPPY, SAD = 0, 3, 4
+
+
+def pictures(n, seed=0):
+    """Images with a layout of their own, as photographs have and noise has not: uint8 (n, 60, 60)."""
+    rng = np.random.default_rng(seed)
+    small = rng.integers(0, 256, (n, 6, 6), dtype=np.uint8)
+    return np.stack([np.asarray(Image.fromarray(image).resize((60, 60), Image.Resampling.BICUBIC)) for image in small])
+
+
+def crop(picture, top=6, left=6):
+    return picture[top : top + 48, left : left + 48]
+
+
+@pytest.fixture(scope="module")
+def faces():
+    """0 to 7 are different; 8 copies 0; 9 copies 8; 10 is 1 darker; 11 is 2 shifted; 12, 13 and 14 are constant."""
+    wide = pictures(8)
+    images = [crop(picture) for picture in wide]
+    images += [images[0], images[0], (images[1] * 0.6 + 10).astype(np.uint8), crop(wide[2], 7, 5)]
+    images += [np.full((48, 48), 0, np.uint8)] * 2 + [np.full((48, 48), 7, np.uint8)]
+    labels = np.array([ANGRY, HAPPY, SAD, 1, 2, 5, 6, 0, ANGRY, HAPPY, HAPPY, ANGRY, 0, 3, 0], np.uint8)
+    usage = np.array(["Training"] * 8 + ["Training", "PrivateTest", "PublicTest", "PrivateTest"] + ["PrivateTest"] * 3)
+    return Faces(np.stack(images), labels, usage.astype("U11"), np.arange(100, 115), source="made")
+
+
+EXACT = [0, -1, -1, -1, -1, -1, -1, -1, 0, 0, -1, -1, -1, -1, -1]
+NEAR = [0, 1, 2, -1, -1, -1, -1, -1, 0, 0, 1, 2, -1, -1, -1]
+
+
+def test_constant_images_are_told(faces):
+    assert np.flatnonzero(duplicates.constant(faces.images)).tolist() == [12, 13, 14]
+
+
+def test_exact_groups_leave_out_constant_images(faces):
+    assert duplicates.exact_groups(faces).tolist() == EXACT
+
+
+def test_near_groups_hold_exact_copies_other_light_and_other_crops(faces):
+    assert duplicates.near_groups(faces).tolist() == NEAR
+
+
+def test_order_changes_the_numbers_only(faces):
+    order = np.random.default_rng(3).permutation(len(faces))
+    groups = duplicates.near_groups(faces.take(order))
+    wanted = np.array(NEAR)[order]
+    assert ((groups[:, None] == groups) == (wanted[:, None] == wanted)).all()
+    assert ((groups < 0) == (wanted < 0)).all()
+
+
+def test_the_hash_is_that_of_the_library(faces):
+    imagehash = pytest.importorskip("imagehash")
+    hashes = duplicates.perceptual_hashes(faces.images[:3])
+    assert hashes.dtype == np.uint64
+    first, second = (imagehash.phash(Image.fromarray(image)) for image in faces.images[:2])
+    assert np.bitwise_count(hashes[0] ^ hashes[1]) == first - second
+
+
+def test_candidates_are_all_pairs_within_the_distance(monkeypatch):
+    hashes = np.array([0b0, 0b1, 0b111, 0b1111_1111, 2**63, 2**63 + 1], np.uint64)
+    wanted = [(0, 1), (0, 4), (0, 5), (1, 2), (1, 4), (1, 5), (4, 5)]
+    monkeypatch.setattr(duplicates, "BLOCK", 2)  # more than one block
+    assert sorted(map(tuple, duplicates.candidate_pairs(hashes, 2).tolist())) == wanted
+    assert duplicates.candidate_pairs(hashes, 0).shape == (0, 2)
+
+
+def test_aligned_correlation_finds_the_shift_and_ignores_light():
+    wide = pictures(2, seed=1)
+    images = np.stack([crop(wide[0]), crop(wide[0], 9, 3), 255 - crop(wide[0]), crop(wide[1]), np.zeros((48, 48))])
+    images = images.astype(np.uint8)
+    pairs = np.array([[0, 0], [0, 1], [1, 0], [0, 4], [4, 0]])
+    assert duplicates.aligned_correlation(images, pairs).tolist() == pytest.approx([1, 1, 1, 0, 0], abs=1e-5)
+    assert duplicates.aligned_correlation(images, np.array([[0, 1]]), reach=1)[0] < 0.95  # the shift is 3
+    unlike = duplicates.aligned_correlation(images, np.array([[0, 2], [0, 3]]))
+    assert (unlike < 0.7).all()
+    assert duplicates.aligned_correlation(images, np.array([[0, 2]]), reach=0)[0] == pytest.approx(-1, abs=1e-5)
+
+
+def test_pixels_decide_not_the_hash(faces, monkeypatch):
+    monkeypatch.setattr(duplicates, "perceptual_hashes", lambda images: np.zeros(len(images), np.uint64))
+    assert duplicates.near_groups(faces).tolist() == NEAR  # every pair was a candidate
+
+
+def test_a_half_alike_pair_passes_the_thumbnails_and_fails_by_its_pixels():
+    first, second = (crop(picture).astype(float) for picture in pictures(2, seed=4))
+    images = np.stack([first, 0.64 * first + 0.36 * second]).astype(np.uint8)
+    value = duplicates.aligned_correlation(images, np.array([[0, 1]]))[0]
+    assert duplicates.ROUGH + 0.02 < value < duplicates.CORRELATION - 0.005
+    assert duplicates.near_pairs(images, distance=64).shape == (0, 2)
+    assert duplicates.near_pairs(images, distance=64, correlation=0.8).tolist() == [[0, 1]]
+
+
+def test_groups_are_connected_over_others():
+    pairs = np.array([[1, 2], [2, 5], [3, 4]])
+    assert duplicates.connected(6, pairs).tolist() == [-1, 0, 0, 1, 1, 0]
+    assert duplicates.connected(3, np.empty((0, 2), np.int64)).tolist() == [-1, -1, -1]
+
+
+def test_summary_by_hand(faces):
+    exact = duplicates.summary(faces, np.array(EXACT))
+    assert exact == {
+        "images with a twin": 3,
+        "groups": 1,
+        "largest group": 3,
+        "superfluous images": 2,
+        "groups within one split": 0,
+        "groups across splits": 1,
+        "groups with different labels": 1,
+        "images in groups with different labels": 3,
+        "constant images, excluded": 3,
+    }
+    near = duplicates.summary(faces, np.array(NEAR))
+    assert (near["groups"], near["images with a twin"], near["groups across splits"]) == (3, 7, 3)
+    assert near["groups with different labels"] == 2  # 1 and 10 are both happy
+    nothing = duplicates.summary(faces, np.full(len(faces), -1))
+    assert nothing["groups"] == nothing["largest group"] == nothing["images with a twin"] == 0
+
+
+def test_conflicts_name_the_labels_that_meet(faces):
+    table = duplicates.conflicts(faces, np.array(NEAR))
+    assert table.at["angry", "happy"] == table.at["happy", "angry"] == 1
+    assert table.at["angry", "sad"] == 1 and table.at["happy", "happy"] == 1
+    assert table.to_numpy().sum() == 5
+
+
+def test_a_pair_of_different_labels_from_each_group(faces):
+    assert duplicates.conflicting_pairs(faces, np.array(NEAR)).tolist() == [[0, 9], [2, 11]]
+    assert duplicates.conflicting_pairs(faces, np.full(len(faces), -1)).shape == (0, 2)
+
+
+def test_twins_and_leaks_by_split(faces):
+    assert np.flatnonzero(duplicates.twin_in(faces, np.array(EXACT))).tolist() == [9]
+    assert np.flatnonzero(duplicates.twin_in(faces, np.array(NEAR))).tolist() == [9, 10, 11]
+    table = duplicates.leaks(faces, np.array(NEAR))
+    assert table.loc["PublicTest", ["images", "twins", "with_label", "other_label"]].tolist() == [1, 1, 1, 0]
+    assert table.loc["PrivateTest", ["images", "twins", "with_label", "other_label"]].tolist() == [5, 2, 0, 2]
+    assert table.at["PrivateTest", "share"] == pytest.approx(2 / 5)
+
+
+def test_a_twin_in_the_same_split_is_no_leak():
+    usage = np.array(["PrivateTest", "PrivateTest", "Training"], "U11")
+    faces = Faces(pictures(3)[:, :48, :48], np.zeros(3, np.uint8), usage, np.arange(3))
+    assert not duplicates.twin_in(faces, np.array([0, 0, -1])).any()
+
+
+def test_scores_without_twins():
+    right = np.array([True, True, False, True])
+    table = duplicates.score_without(right, np.array([True, False, False, False]))
+    assert table["n"].tolist() == [4, 3, 1] and table["correct"].tolist() == [3, 2, 1]
+    assert tuple(table.loc["without twins", ["low", "high"]]) == pytest.approx(wilson_interval(2, 3))
+    assert np.isnan(duplicates.score_without(right, np.zeros(4, bool)).at["twins only", "accuracy"])
+
+
+def test_what_does_not_fit_is_refused(faces):
+    with pytest.raises(ValueError, match="same images"):
+        duplicates.score_without(np.ones(3, bool), np.ones(4, bool))
+    with pytest.raises(ValueError, match="each of 15 faces"):
+        duplicates.summary(faces, np.zeros(3, int))

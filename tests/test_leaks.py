@@ -1,0 +1,71 @@
+"""Nothing that trains, selects, stops or schedules sees PrivateTest: noise in its place changes no bit of a run.
+
+Each notebook is run twice, on two CSV files that differ in PrivateTest alone: in one, its pixels are noise and its
+labels are dealt anew. Whatever of training or validation differs afterwards has looked where it must not.
+"""
+
+import keras
+import numpy as np
+import pytest
+from test_notebooks import execute
+
+from fer_utils import models, runs, sample
+
+SMALL = {"WIDTH": 0.0625, "MAX_IMAGES": 0, "BATCH_SIZE": 32, "EPOCHS": 3, "HEAD_EPOCHS": 1, "PLATEAU_PATIENCE": 1}
+
+
+def write_csv(path, images, labels, usage):
+    rows = (
+        f"{label},{' '.join(map(str, image))},{split}\n"
+        for image, label, split in zip(images.tolist(), labels, usage, strict=True)
+    )
+    path.write_text("emotion,pixels,Usage\n" + "".join(rows))
+
+
+@pytest.fixture(scope="module")
+def twins(tmp_path_factory):
+    """Two CSV files, the second with noise and dealt labels as PrivateTest, and weights for the arms that want some."""
+    folder = tmp_path_factory.mktemp("twins")
+    images, labels, usage, _ = sample.draw(210)
+    generator = np.random.default_rng(0)
+    private = usage == "PrivateTest"
+    spoilt, dealt = images.copy(), labels.copy()
+    spoilt[private] = generator.integers(0, 256, spoilt[private].shape)
+    dealt[private] = generator.permutation(dealt[private])
+    write_csv(folder / "true.csv", images.reshape(len(images), -1), labels, usage)
+    write_csv(folder / "noise.csv", spoilt.reshape(len(images), -1), dealt, usage)
+    models.build_backbone("vgg16", 48, 3, SMALL["WIDTH"]).save_weights(folder / "backbone.weights.h5")
+    return folder
+
+
+def run_on(twins, name, stem, protocol):
+    outputs = twins / f"{name}-{protocol}"
+    outputs.mkdir(exist_ok=True)
+    weights = str(twins / "backbone.weights.h5")
+    execute(stem, outputs, **SMALL, DATA=str(twins / f"{name}.csv"), PROTOCOL=protocol, WEIGHTS=weights)
+    strategy = {"03": "scratch", "05": "finetune"}[stem[:2]]
+    return runs.read_run(outputs / f"vgg16-{strategy}-seed0")
+
+
+def training_of(run):
+    """What training left behind, its clock apart: history, weights, and what validation looks like."""
+    weights = keras.saving.load_model(run.folder / "model.keras").get_weights()
+    history = run.history.drop(columns="seconds")
+    return history.to_csv(), [weight.tobytes() for weight in weights], run.metrics["validation"], run.metrics["train"]
+
+
+@pytest.mark.parametrize("stem", ["03_train_from_scratch", "05_fine_tuning"])
+def test_private_test_changes_no_bit_of_training(twins, stem):
+    true, noise = (run_on(twins, name, stem, "official") for name in ("true", "noise"))
+    assert training_of(true) == training_of(noise)
+    for one, other in zip(true.predictions["validation"], noise.predictions["validation"], strict=True):
+        assert one.tobytes() == other.tobytes()
+    assert not np.array_equal(true.predictions["test"][2], noise.predictions["test"][2])  # the noise did arrive
+    assert true.manifest["data_checksum"] != noise.manifest["data_checksum"]
+    assert true.manifest["test_openings"] == noise.manifest["test_openings"] == 1
+
+
+def test_the_papers_protocol_does_leak(twins):
+    """The same comparison finds the leak where there is one, so that it is known to be able to."""
+    true, noise = (run_on(twins, name, "03_train_from_scratch", "paper") for name in ("true", "noise"))
+    assert training_of(true) != training_of(noise)
