@@ -1,20 +1,16 @@
-"""The comparison of finished runs: the paper's Tables 4, 5 and 6, ours beside theirs.
+"""Which finished runs can be compared, and what they come to arm by arm, beside what the paper reports.
 
 Everything is built from run folders (``runs.collect``) and from what the paper reports (``paper``); no Keras.
-
-    python -m fer_utils.compare outputs/reference/cpu       prints the README's table of results
+``tables`` makes the paper's tables of it, ``significance`` tests which arms differ.
 """
 
-import itertools
 import json
-import sys
 from collections import Counter
 
 import numpy as np
 import pandas as pd
 
 from fer_utils import evaluation, paper, runs
-from fer_utils.data import EMOTIONS
 from fer_utils.plotting import ARCHITECTURE_NAMES, STRATEGY_NAMES
 
 MISSING = "missing"
@@ -143,8 +139,10 @@ def summarize_arms(finished):
 
     Columns: arm, architecture, strategy, source ("ours"), runs (number of seeds), n, then of each name in ``MEASURES``
     the mean over seeds and, as <name>_min and <name>_max, its range; validation_low, validation_high, test_low and
-    test_high: the Wilson 95 % interval of the mean accuracy. All rates 0 to 1, times in seconds. Seeds share their test
-    images, so the interval uses the images of one run, not of all.
+    test_high: the Wilson 95 % interval of the mean accuracy; seeds_sd, seeds_low, seeds_high: standard deviation and t
+    interval of test accuracy over seeds (NaN with one). All rates 0 to 1, times in seconds. Seeds share their test
+    images, so the Wilson interval uses the images of one run, not of all: it says what other images would do, the t
+    interval what other seeds would.
 
     Training accuracy is that of the epoch whose weights were kept, measured during the epoch with augmentation and
     dropout on, since that is what the paper's curves show.
@@ -170,6 +168,8 @@ def summarize_arms(finished):
             images = min((run.metrics[split]["n"] for run in own), default=0)
             low, high = _interval(row[f"{split}_accuracy"], images)
             row |= {f"{split}_low": low, f"{split}_high": high}
+        seeds = evaluation.over_seeds(measured["test_accuracy"]) if own else {}
+        row |= {f"seeds_{name}": number(seeds.get(name)) for name in ("sd", "low", "high")}
         rows.append(row)
     return pd.DataFrame(rows)
 
@@ -203,7 +203,7 @@ def _measure(run):
         "training_accuracy": run.history.loc[kept, "accuracy"],
         "validation_accuracy": validation,
         "test_accuracy": run.metrics["test"]["accuracy"],
-        "macro_f1": _number(run.metrics["test"]["macro_f1"]),
+        "macro_f1": number(run.metrics["test"]["macro_f1"]),
         "seconds": run.manifest["seconds"],
         **_costs(
             run.manifest["seconds"],
@@ -227,7 +227,8 @@ def _interval(accuracy, n):
     return evaluation.wilson_interval(round(accuracy * n), n) if n else (np.nan, np.nan)
 
 
-def _number(value):
+def number(value):
+    """A metric from JSON as a float: NaN for null."""
     return np.nan if value is None else value
 
 
@@ -246,148 +247,7 @@ def pretraining_seconds(finished):
     return seconds
 
 
-# --- the paper's tables ----------------------------------------------------------------------------------------------
-
-
-def table4(summary):
-    """Published accuracies, the paper's and ours (Table 4): method, accuracy (%), what it was measured on, whose."""
-    reported = paper.reported()
-    published = reported[(reported["place"] == "Table 4") & (reported["arm"] == "")]
-    rows = [(q.split(": ")[1], v, "validation", note) for q, v, note in published[["quantity", "value", "note"]].values]
-    theirs = paper_arms()
-    rows += [
-        (arm_name(row.arm), 100 * row.validation_accuracy, "validation", "paper, its comparison")
-        for row in theirs.itertuples()
-    ]
-    rows += [(arm_name(row.arm), 100 * row.test_accuracy, "test", "ours") for row in summary.itertuples()]
-    return pd.DataFrame(rows, columns=["method", "accuracy (%)", "measured on", "whose"]).round(2)
-
-
-def table5(summary, pretraining):
-    """Training seconds (Table 5), a row per strategy; per architecture: paper, ours, and what pretraining adds.
-
-    summary: from ``summarize_arms``. pretraining: from ``pretraining_seconds``; it is 0 from scratch.
-    """
-    table = pd.DataFrame(index=pd.Index(STRATEGY_NAMES.values(), name="seconds"))
-    for architecture, name in ARCHITECTURE_NAMES.items():
-        for source, arms in (("paper", paper_arms()), ("ours", summary)):
-            own = arms[arms["architecture"] == architecture].set_index("strategy")["seconds"]
-            table[f"{name}, {source}"] = own.reindex(list(STRATEGY_NAMES)).to_numpy()
-        spent = [0.0 if strategy == "scratch" else pretraining[architecture] for strategy in STRATEGY_NAMES]
-        table[f"{name}, pretraining"] = spent
-    return table.round(2)
-
-
-def table6(summary):
-    """Accuracies in percent and seconds of the six arms (Table 6), as strings to be read: ours beside the paper's.
-
-    With several seeds: the mean, and the range over seeds in brackets. An arm without a run is "missing".
-    """
-    theirs = paper_arms().set_index("arm")
-    rows = []
-    for row in summary.to_dict("records"):
-        reported = theirs.loc[row["arm"]]
-        rows.append(
-            {
-                ("training %", "paper"): percent(reported["training_accuracy"]),
-                ("training %", "ours"): spread(row, "training_accuracy"),
-                ("validation %", "paper"): percent(reported["validation_accuracy"]),
-                ("validation %", "ours"): spread(row, "validation_accuracy"),
-                ("test %", "ours"): spread(row, "test_accuracy"),
-                ("test %", "95 % interval"): interval_text(row["test_low"], row["test_high"]),
-                ("test %", "n"): f"{row['n']:,.0f}" if row["runs"] else MISSING,
-                ("macro-F1 %", "ours"): spread(row, "macro_f1"),
-                ("seconds", "paper"): f"{reported['seconds']:,.0f}",
-                ("seconds", "ours"): spread(row, "seconds", "{:,.0f}", 1),
-            }
-        )
-    table = pd.DataFrame(rows, index=[arm_name(arm) for arm in summary["arm"]])
-    table.columns = pd.MultiIndex.from_tuples(table.columns)
-    return table
-
-
-def side_by_side(summary):
-    """The numbers behind Table 6, for a CSV: ``summarize_arms`` and, as paper_<name>, the paper's. Rates 0 to 1."""
-    theirs = paper_arms().drop(columns=["architecture", "strategy", "source"]).set_index("arm").add_prefix("paper_")
-    return summary.drop(columns="source").join(theirs, on="arm").round(6)
-
-
-def bars(summary):
-    """Ours and the paper's in one table, as ``plotting.accuracy_bars`` and ``time_bars`` take it."""
-    table = pd.concat([summary, paper_arms()], ignore_index=True)
-    return table.rename(columns={"validation_low": "low", "validation_high": "high"})
-
-
-def cost_table(summary):
-    """What training cost, free of the machine where that can be: a row per arm, numbers of ours and of the paper.
-
-    relative: seconds divided by those of VGG16 from scratch of the same source. s / epoch, s / megapixel: seconds per
-    epoch, and per million pixels that went into the network.
-    """
-    table = pd.DataFrame(index=[arm_name(arm) for arm in paper.ARMS])
-    sources = {"paper": paper_arms().set_index("arm"), "ours": summary.set_index("arm")}
-    for source, arms in sources.items():
-        table[f"relative, {source}"] = (arms["seconds"] / arms.loc["vgg16-scratch", "seconds"]).to_numpy()
-    for column, title in (("seconds_per_epoch", "s / epoch"), ("seconds_per_megapixel", "s / megapixel")):
-        for source, arms in sources.items():
-            table[f"{title}, {source}"] = arms[column].to_numpy()
-    return table.astype(float)
-
-
-def recall_table(finished):
-    """Recall on the test split, 0 to 1: a row per arm (mean over seeds, NaN without a run), a column per emotion."""
-    rows = {}
-    for arm in paper.ARMS:
-        own = [run.metrics["test"]["per_class"] for run in finished if run.arm == arm]
-        recalls = pd.DataFrame(
-            [{e: _number(classes[e]["recall"]) for e in EMOTIONS} for classes in own], columns=EMOTIONS
-        )
-        rows[arm_name(arm)] = recalls.astype(float).mean()
-    return pd.DataFrame(rows).T[list(EMOTIONS)]
-
-
-def difference_table(summary):
-    """Test accuracy of the row's arm minus the column's in percentage points, with * where the intervals are apart."""
-    found = summary[summary["runs"] > 0]
-    names = [arm_name(arm) for arm in found["arm"]]
-    table = pd.DataFrame("", index=names, columns=names)
-    for (name, row), (other, column) in itertools.permutations(zip(names, found.to_dict("records"), strict=True), 2):
-        points = 100 * (row["test_accuracy"] - column["test_accuracy"])
-        table.loc[name, other] = f"{points:+.1f}{'' if overlapping(row, column) else ' *'}"
-    return table
-
-
-# --- the README table ------------------------------------------------------------------------------------------------
-
-
-def results_markdown(finished):
-    """The README's table of results as Markdown: a row per arm, the paper's number beside ours."""
-    summary, pretraining = summarize_arms(finished), pretraining_seconds(finished)
-    test = TEST_NAMES[protocol(finished)]
-    header = [
-        "arm", "paper", f"ours: {test} accuracy, 95 % interval", "n", "validation", "macro-F1", "seconds", "hardware",
-    ]  # fmt: skip
-    lines = [header, ["---"] * len(header)]
-    for row, reported in zip(summary.to_dict("records"), paper_arms().to_dict("records"), strict=True):
-        cells = [arm_name(row["arm"]), f"{percent(reported['validation_accuracy'])} %"]
-        if row["runs"]:
-            extra = pretraining_of(row, pretraining)
-            machines = dict.fromkeys(hardware(run) for run in finished if run.arm == row["arm"])
-            cells += [
-                f"**{spread(row, 'test_accuracy')} %**, {interval_text(row['test_low'], row['test_high'])}",
-                f"{row['n']:,.0f}",
-                f"{spread(row, 'validation_accuracy')} %",
-                f"{spread(row, 'macro_f1')} %",
-                spread(row, "seconds", "{:,.0f}", 1) + (f" + {extra:,.0f} pretraining" if extra else ""),
-                "; ".join(machines),
-            ]
-        lines.append(cells + ["not yet run"] * (len(header) - len(cells)))
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
-
-
-def overlapping(row, other):
-    """Whether the test intervals of two rows of ``summarize_arms`` overlap."""
-    return row["test_low"] <= other["test_high"] and other["test_low"] <= row["test_high"]
+# --- words and formats ------------------------------------------------------------------------------------------------
 
 
 def arm_name(arm):
@@ -415,29 +275,3 @@ def percent(value):
 def interval_text(low, high):
     """Two rates as "59.7 to 62.9", in percent."""
     return MISSING if pd.isna(low) else f"{100 * low:.1f} to {100 * high:.1f}"
-
-
-def spread(row, name, form="{:.1f}", scale=100):
-    """The mean, and with several seeds the range behind it."""
-    if pd.isna(row[name]):
-        return MISSING
-    mean, low, high = (form.format(scale * row[key]) for key in (name, f"{name}_min", f"{name}_max"))
-    return mean if row["runs"] < 2 else f"{mean} ({low} to {high})"
-
-
-def main(arguments=None):
-    """The command line: print the table of results of a folder of runs; returns the exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) != 1:
-        print("usage: python -m fer_utils.compare OUTPUT_DIR   (for example outputs/reference/cpu)", file=sys.stderr)
-        return 2
-    try:
-        print(results_markdown(load_runs(arguments[0])))
-    except runs.RunError as error:
-        print(error, file=sys.stderr)
-        return 1
-    return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -6,7 +6,6 @@ from fer_utils.compare import (
     TEST_SIZES,
     arm_name,
     interval_text,
-    overlapping,
     paper_arms,
     percent,
     pretraining_of,
@@ -38,8 +37,11 @@ def protocol_note(finished):
     return note
 
 
-def findings(summary, pretraining):
-    """What these runs say, as a list of sentences computed from them (arguments as ``table5``)."""
+def findings(summary, pretraining, pairs):
+    """What these runs say, as a list of sentences computed from them.
+
+    summary, pretraining: as ``tables.table5`` takes them. pairs: from ``significance.pairwise``.
+    """
     found = summary[summary["runs"] > 0].sort_values("test_accuracy", ascending=False, kind="stable").to_dict("records")
     best, others = found[0], found[1:]
     lines = [
@@ -47,12 +49,7 @@ def findings(summary, pretraining):
         f"of {best['n']:,.0f} faces (95 % interval {interval_text(best['test_low'], best['test_high'])})."
     ]
     if others:
-        close = [arm_name(row["arm"]) for row in others if overlapping(best, row)]
-        lines.append(
-            f"Its interval overlaps with that of {_listed(close)}: the intervals alone do not tell them apart."
-            if close
-            else "Its interval overlaps with no other arm's."
-        )
+        lines.append(_told_apart(best["arm"], pairs))
     theirs = paper_arms()
     for architecture, name in ARCHITECTURE_NAMES.items():
         ours = summary[(summary["architecture"] == architecture) & (summary["runs"] > 0)]
@@ -81,6 +78,17 @@ def settings_note(finished):
         if len(values) > 1:
             differing.append(f"{name} ({', '.join(map(str, values))})")
     return f"Mind that these runs differ in more than their strategy: {_listed(differing)}." if differing else ""
+
+
+def _told_apart(best, pairs):
+    """From which arms the paired tests tell the best one."""
+    own = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
+    others = own["first"].where(own["first"] != best, own["second"])
+    close = [arm_name(arm) for arm in others[~own["differ"]]]
+    how = f"face by face, corrected for {len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
+    if not close:
+        return f"It differs from every other arm ({how})."
+    return f"It cannot be told from {_listed(close)} ({how})."
 
 
 def _order(table, column):

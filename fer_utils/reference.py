@@ -19,14 +19,21 @@ LIMIT = 10_000_000  # bytes of one profile's reference: it enters git, where it 
 FILES = ("manifest.json", "metrics.json", "predictions.npz", "epochs.npz", "*.csv", "tables/*.csv")
 FIGURES = ("history", "confusion_matrix", "roc", "accuracy", "time", "class_counts", "pairs", "verdicts", "collapse")
 FIGURES += ("stated_counts", "stated_accuracies", "stated_costs", "selection", "reliability", "recalls")
-FIGURES += ("agreement_by_class", "scale", "accuracy_by_agreement", "without_twins", "shared_confusions")
+FIGURES += (
+    "agreement_by_class",
+    "scale",
+    "accuracy_by_agreement",
+    "without_twins",
+    "shared_confusions",
+    "class_weights",
+)
 EXPLORE_FIGURES = ("class_counts", "architecture*", "workflow*")  # most others of notebook 01 show faces
 # A path from the root of a disk or from a home folder, at the start of a string or of a word in it.
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=,;(\[])((?:file:/|~|[A-Za-z]:)?[/\\][^\s"']+)""")
 
 
 def copy_reference(output_dir, destination=None):
-    """Copy each finished run below `output_dir`; return {run name: bytes copied}.
+    """Copy each finished run below `output_dir`, however deep; return {path of the run below it: bytes copied}.
 
     output_dir: such as outputs/cpu. destination: outputs/reference/<its name> by default. Everything is checked before
     anything is written, and a run's folder is replaced whole or not at all. Runs that the destination holds and
@@ -39,14 +46,14 @@ def copy_reference(output_dir, destination=None):
     destination = runs.resolve(destination or Path("outputs/reference") / source.name)
     if source.resolve() == destination.resolve():
         raise runs.RunError(f"{output_dir}: is the reference itself. Name the folder that holds the runs")
-    folders = [path.parent for path in sorted(source.glob("*/metrics.json"))]
+    folders = [path.parent for path in sorted(source.rglob("metrics.json"))]
     if not folders:
         raise runs.RunError(f"{output_dir}: holds no finished run (no folder with metrics.json in it)")
     for folder in folders:
         for name in ("manifest.json", "metrics.json"):
             if (folder / name).exists():
                 refuse_absolute_paths(folder / name)
-    chosen = {folder.name: kept_files(folder) for folder in folders}
+    chosen = {folder.relative_to(source).as_posix(): kept_files(folder) for folder in folders}
     sizes = {name: sum(path.stat().st_size for path in files) for name, files in chosen.items()}
     total = sum(sizes.values())
     if total > LIMIT:
@@ -55,8 +62,8 @@ def copy_reference(output_dir, destination=None):
             f"{output_dir}: {total / 1e6:.1f} MB, more than the {LIMIT / 1e6:.0f} MB of a reference; "
             f"{largest} is the largest ({sizes[largest] / 1e6:.1f} MB)"
         )
-    for folder in folders:
-        _copy_whole(folder, chosen[folder.name], destination / folder.name)
+    for name, files in chosen.items():
+        _copy_whole(source / name, files, destination / name)
     return sizes
 
 
@@ -132,8 +139,8 @@ def main(arguments=None):
         return 1
     for name, size in sizes.items():
         skipped = left_out(runs.resolve(arguments[0]) / name)
-        print(f"{name:26} {size / 1e3:8,.0f} kB" + (f"  left out: {', '.join(skipped)}" if skipped else ""))
-    print(f"{'total':26} {sum(sizes.values()) / 1e3:8,.0f} kB of at most {LIMIT / 1e3:,.0f}")
+        print(f"{name:46} {size / 1e3:8,.0f} kB" + (f"  left out: {', '.join(skipped)}" if skipped else ""))
+    print(f"{'total':46} {sum(sizes.values()) / 1e3:8,.0f} kB of at most {LIMIT / 1e3:,.0f}")
     return 0
 
 

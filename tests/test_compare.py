@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import compare, evaluation, findings, paper, plotting, runs
+from fer_utils import compare, evaluation, findings, paper, plotting, runs, significance, tables
 
 DEVICE = {"backend": "tensorflow", "processor": "Acme(R) Chip(TM)  3000", "cores": 2, "gpu": ""}
 
@@ -176,6 +176,9 @@ def test_summary_has_means_ranges_and_the_interval_of_one_test_set(study):
     assert (row["arm"], row["runs"], row["n"]) == ("vgg16-scratch", 2, 100)
     assert row[["test_accuracy", "test_accuracy_min", "test_accuracy_max"]].tolist() == pytest.approx([0.59, 0.58, 0.6])
     assert (row["test_low"], row["test_high"]) == evaluation.wilson_interval(59, 100)
+    # sd of two values 0.02 apart is 0.02 / sqrt(2); the t quantile with one degree of freedom is 12.706.
+    assert row["seeds_sd"] == pytest.approx(0.0141421, abs=1e-6)
+    assert row["seeds_high"] == pytest.approx(0.59 + 12.7062 * 0.01, abs=1e-5)
     assert row["validation_accuracy"] == pytest.approx(0.49)
     # The third epoch was kept, not the last: its training accuracy counts.
     assert row["training_accuracy"] == pytest.approx(0.55)
@@ -192,13 +195,13 @@ def test_costs_of_ours_and_of_the_paper(study):
         "resnet50-scratch": 100, "resnet50-transfer": 100, "resnet50-finetune": 30,
     }  # fmt: skip
     assert theirs.loc["vgg16-transfer", "seconds_per_megapixel"] == pytest.approx(66.5164 / (28709 * 224**2 / 1e6))
-    table = compare.cost_table(summary)
+    table = tables.cost_table(summary)
     assert table["relative, ours"].tolist() == pytest.approx([1, 2, 3, 4, 5, 6])
     assert table.loc["VGG16 transfer learning", "relative, paper"] == pytest.approx(6651.64 / 1092.51)
 
 
 def test_table5_adds_what_the_backbone_cost(study):
-    table = compare.table5(compare.summarize_arms(study), compare.pretraining_seconds(study))
+    table = tables.table5(compare.summarize_arms(study), compare.pretraining_seconds(study))
     assert table["VGG16, ours"].tolist() == [100, 200, 300]
     assert table["VGG16, paper"].tolist() == [1092.51, 6651.64, 12329.30]
     assert table["ResNet50, pretraining"].tolist() == [0, 1000, 1000]
@@ -214,7 +217,7 @@ def test_imagenet_weights_have_no_pretraining_cost_of_ours(tmp_path):
 
 def test_table6_reads_well_with_several_seeds_and_missing_arms(tmp_path):
     summary = compare.summarize_arms(write_study(tmp_path, arms=paper.ARMS[:2]))
-    table = compare.table6(summary)
+    table = tables.table6(summary)
     assert table.index.tolist() == [compare.arm_name(arm) for arm in paper.ARMS]
     assert table.loc["VGG16 from scratch", ("test %", "ours")] == "59.0 (58.0 to 60.0)"
     assert table.loc["VGG16 from scratch", ("validation %", "paper")] == "67.2"
@@ -223,29 +226,23 @@ def test_table6_reads_well_with_several_seeds_and_missing_arms(tmp_path):
     assert not table.map(lambda text: "nan" in text).any(axis=None)
 
 
-def test_recalls_and_differences(tmp_path):
+def test_recalls(tmp_path):
     finished = write_study(tmp_path, arms=("vgg16-scratch", "vgg16-transfer"), seeds=(0,))
-    recalls = compare.recall_table(finished)
+    recalls = tables.recall_table(finished)
     assert recalls.shape == (6, 7)
     assert recalls.loc["VGG16 from scratch", "angry"] == pytest.approx(9 / 15)  # labels 0, 7, ... 98, of which 0 to 56
     assert recalls.loc["ResNet50 fine-tuning"].isna().all()
-    table = compare.difference_table(compare.summarize_arms(finished))
-    assert table.loc["VGG16 transfer learning", "VGG16 from scratch"] == "+2.0"
-    write_run(tmp_path, "resnet50-scratch", correct=95)
-    table = compare.difference_table(compare.summarize_arms(compare.load_runs(tmp_path)))
-    assert table.loc["ResNet50 from scratch", "VGG16 from scratch"] == "+35.0 *"
-    assert table.loc["VGG16 from scratch", "ResNet50 from scratch"] == "-35.0 *"
 
 
 def test_table4_holds_literature_paper_and_ours(study):
-    table = compare.table4(compare.summarize_arms(study))
+    table = tables.table4(compare.summarize_arms(study))
     assert len(table) == 4 + 6 + 6
     assert table.iloc[0].tolist() == ["VGGNet", 51.11, "validation", "Bhagat et al. 2024"]
     assert (table.loc[table["whose"] == "ours", "measured on"] == "test").all()
 
 
 def test_figures_take_the_tables_even_with_missing_arms(tmp_path):
-    table = compare.bars(compare.summarize_arms(write_study(tmp_path, arms=("resnet50-scratch",), seeds=(0,))))
+    table = tables.bars(compare.summarize_arms(write_study(tmp_path, arms=("resnet50-scratch",), seeds=(0,))))
     assert len(plotting.accuracy_bars(table)) == 2
     assert plotting.time_bars(table, log=True) is not None
     assert table["low"].notna().sum() == 7
@@ -253,7 +250,7 @@ def test_figures_take_the_tables_even_with_missing_arms(tmp_path):
 
 def test_everything_becomes_strict_json(tmp_path):
     summary = compare.summarize_arms(write_study(tmp_path, arms=("vgg16-scratch",)))
-    records = json.loads(json.dumps(compare.json_records(compare.side_by_side(summary)), allow_nan=False))
+    records = json.loads(json.dumps(compare.json_records(tables.side_by_side(summary)), allow_nan=False))
     assert records[0]["paper_validation_accuracy"] == 0.672
     assert records[1]["test_accuracy"] is None
 
@@ -261,11 +258,18 @@ def test_everything_becomes_strict_json(tmp_path):
 # --- words -----------------------------------------------------------------------------------------------------------
 
 
-def test_findings_name_the_best_arm_and_whether_intervals_overlap(study):
-    summary, pretraining = compare.summarize_arms(study), compare.pretraining_seconds(study)
-    text = " ".join(findings.findings(summary, pretraining))
-    assert "Highest test accuracy: ResNet50 fine-tuning, 69.0 % of 100 faces (95 % interval 59.4 to 77.2)" in text
-    assert "overlaps with that of ResNet50 transfer learning, ResNet50 from scratch, VGG16 fine-tuning" in text
+def findings_of(finished):
+    arguments = compare.summarize_arms(finished), compare.pretraining_seconds(finished)
+    return findings.findings(*arguments, significance.pairwise(finished, samples=50))
+
+
+def test_findings_name_the_best_arm_and_from_which_it_cannot_be_told(tmp_path):
+    # Every image that the weaker arms name rightly, the stronger do too: 60 to 70 of 100 in steps of 2. By McNemar's
+    # test and Holm's correction for 15 pairs, 10 to 0 (p = 0.002) is a difference, 8 to 0 (p = 0.008) is none.
+    text = " ".join(findings_of(write_study(tmp_path, seeds=(0,))))
+    assert "Highest test accuracy: ResNet50 fine-tuning, 70.0 % of 100 faces (95 % interval 60.4 to 78.1)" in text
+    close = "ResNet50 transfer learning, ResNet50 from scratch, VGG16 fine-tuning and VGG16 transfer learning"
+    assert f"It cannot be told from {close} (face by face, corrected for 15 comparisons)." in text
     assert "VGG16, best first: fine-tuning, transfer learning, from scratch. The paper has another order" in text
     # 600 s of its own and 1000 s of pretraining, against 100 s from scratch.
     assert "Cheapest, known pretraining included: VGG16 from scratch, 100 s; the most accurate arm took 16.0" in text
@@ -275,9 +279,8 @@ def test_findings_name_the_best_arm_and_whether_intervals_overlap(study):
 def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
     write_run(tmp_path, "vgg16-scratch", correct=95)
     write_run(tmp_path, "vgg16-transfer", correct=60)
-    finished = compare.load_runs(tmp_path)
-    text = " ".join(findings.findings(compare.summarize_arms(finished), compare.pretraining_seconds(finished)))
-    assert "Its interval overlaps with no other arm's." in text
+    text = " ".join(findings_of(compare.load_runs(tmp_path)))
+    assert "It differs from every other arm (face by face, corrected for 1 comparison)." in text
     assert "VGG16 from scratch, 120 s; it is the most accurate as well." in text
     assert "The paper has the same order: from scratch, transfer learning." in text
     assert "VGG16 fine-tuning, ResNet50 from scratch, ResNet50 transfer learning and ResNet50 fine-tuning." in text
@@ -286,8 +289,7 @@ def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
 
 def test_findings_of_a_single_run(tmp_path):
     write_run(tmp_path, "resnet50-finetune")
-    finished = compare.load_runs(tmp_path)
-    lines = findings.findings(compare.summarize_arms(finished), compare.pretraining_seconds(finished))
+    lines = findings_of(compare.load_runs(tmp_path))
     assert len(lines) == 2 and lines[1].startswith("Missing")
 
 
@@ -305,19 +307,26 @@ def test_notes_say_what_is_comparable(tmp_path):
 
 def test_results_markdown_and_its_command(tmp_path, capsys):
     write_study(tmp_path, arms=paper.ARMS[:2], seeds=(0,))
-    assert compare.main([str(tmp_path)]) == 0
+    write_run(tmp_path, "vgg16-scratch", seed=1, correct=58, seconds=100.0)
+    assert tables.main([str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 6 and len({line.count("|") for line in lines}) == 1
-    assert lines[0].startswith("| arm | paper | ours: PrivateTest accuracy, 95 % interval | n |")
-    assert lines[2].startswith("| VGG16 from scratch | 67.2 % | **60.0 %**, 50.2 to 69.1 | 100 | 50.0 % | ")
+    assert lines[0].startswith("| arm | paper | ours: PrivateTest accuracy | 95 %, other images (n = 100) | seeds |")
+    assert lines[2].startswith(
+        "| VGG16 from scratch | 67.2 % | **59.0 %** | 49.2 to 68.1 | 2: 58.0 to 60.0, sd 1.4 | 46.3 to 71.7 | 49.0 % | "
+    )
     assert lines[2].endswith(" | 100 | Acme Chip 3000, 2 cores |")
+    assert lines[3].startswith(
+        "| VGG16 transfer learning | 67.1 % | **62.0 %** | 52.2 to 70.9 | 1 | unknown | 52.0 % |"
+    )
     assert "| 200 + 1,000 pretraining |" in lines[3]
-    assert lines[4].endswith("| not yet run | not yet run | not yet run | not yet run | not yet run | not yet run |")
-    assert compare.main([str(tmp_path / "none")]) == 1
+    assert lines[4].count("not yet run") == 8
+    assert tables.main([str(tmp_path / "none")]) == 1
     assert "no finished run" in capsys.readouterr().err
 
 
 def test_comparison_needs_no_keras():
-    code = "import sys, fer_utils.compare, fer_utils.findings, fer_utils.reference; print('keras' in sys.modules)"
+    modules = "fer_utils.tables, fer_utils.findings, fer_utils.significance, fer_utils.reference"
+    code = f"import sys, {modules}; print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=runs.PROJECT_ROOT)
     assert done.stdout.strip() == "False", done.stderr

@@ -55,6 +55,18 @@ def test_leaves_out_unfinished_runs_and_replaces_older_copies_whole(tmp_path):
     assert sorted(path.name for path in (tmp_path / "kept").iterdir()) == ["a"]
 
 
+def test_experiments_in_folders_of_their_own_are_kept_where_they_are(tmp_path):
+    write_run(tmp_path / "cpu" / "a")
+    write_run(tmp_path / "cpu" / "collapse" / "paper" / "a")
+    write_run(tmp_path / "cpu" / "balanced" / "a", DATA="/home/somebody/fer2013.csv")
+    with pytest.raises(runs.RunError, match="/home/somebody"):
+        reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    runs.write_json(tmp_path / "cpu" / "balanced" / "a" / "manifest.json", {})
+    sizes = reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    assert sorted(sizes) == ["a", "balanced/a", "collapse/paper/a"]
+    assert names_in(tmp_path / "kept" / "collapse" / "paper" / "a") == names_in(tmp_path / "kept" / "a")
+
+
 @pytest.mark.parametrize(
     ("text", "found"),
     [

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib import ticker
 
 from fer_utils.faces import EMOTIONS
-from fer_utils.plotting import BAR_COLOURS, BLACK, BLUE, GREEN, ORANGE, _axes, _finish, _require
+from fer_utils.plotting import BAR_COLOURS, BLACK, BLUE, GREEN, ORANGE, _axes, _finish, _panels, _require
 
 AGREEMENT_PARTS = (
     ("same", "the label", BLUE, ""),
@@ -129,3 +129,27 @@ def confusion_shares(matrix, ax=None, title=None):
     ax.set(xlabel="answer", ylabel="label")
     ax.tick_params(length=0)
     return _finish(ax, title, spines=())
+
+
+def weighting_arrows(table, figure=None, title=None):
+    """Recall and precision of each emotion before and after class weights, as arrows; the rarest emotion on top.
+
+    table: DataFrame from ``weighting.price_of_weights``; its row "all" is not drawn. A class without images or answers
+    has no arrow. Returns the array of two Axes.
+    """
+    _require(table, ["n", "recall", "weighted_recall", "precision", "weighted_precision"])
+    shown = table.drop(index="all", errors="ignore").sort_values("n", ascending=False)
+    axes = _panels(figure, 1, 2, (11, 3.8), title)[0]
+    place = np.arange(len(shown))
+    for ax, measure in zip(axes, ("recall", "precision"), strict=True):
+        before, after = shown[measure].to_numpy(float), shown[f"weighted_{measure}"].to_numpy(float)
+        for y, start, end in zip(place, before, after, strict=True):
+            if np.isfinite([start, end]).all():
+                arrow = {"arrowstyle": "->", "color": GREEN if end > start else ORANGE, "linewidth": 2}
+                ax.annotate("", xy=(end, y), xytext=(start, y), arrowprops=arrow)
+        ax.plot(before, place, "o", color=BLACK, markersize=5)
+        ax.set(xlim=(0, 1), xlabel=f"{measure}, test split: dot without weights, arrowhead with them")
+        ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+        ax.set_yticks(place, [f"{name} ({int(n):,})" for name, n in shown["n"].items()])
+        _finish(ax, None)
+    return axes

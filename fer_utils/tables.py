@@ -1,0 +1,198 @@
+"""The paper's Tables 4, 5 and 6 with ours beside theirs, and the README's table of results.
+
+python -m fer_utils.tables outputs/reference/cpu       prints the README's table of results
+"""
+
+import sys
+
+import pandas as pd
+
+from fer_utils import paper, runs
+from fer_utils.compare import (
+    MISSING,
+    TEST_NAMES,
+    arm_name,
+    hardware,
+    interval_text,
+    load_runs,
+    number,
+    paper_arms,
+    percent,
+    pretraining_of,
+    pretraining_seconds,
+    protocol,
+    summarize_arms,
+)
+from fer_utils.data import EMOTIONS
+from fer_utils.plotting import ARCHITECTURE_NAMES, STRATEGY_NAMES
+
+# --- the paper's tables ----------------------------------------------------------------------------------------------
+
+
+def table4(summary):
+    """Published accuracies, the paper's and ours (Table 4): method, accuracy (%), what it was measured on, whose."""
+    reported = paper.reported()
+    published = reported[(reported["place"] == "Table 4") & (reported["arm"] == "")]
+    rows = [(q.split(": ")[1], v, "validation", note) for q, v, note in published[["quantity", "value", "note"]].values]
+    theirs = paper_arms()
+    rows += [
+        (arm_name(row.arm), 100 * row.validation_accuracy, "validation", "paper, its comparison")
+        for row in theirs.itertuples()
+    ]
+    rows += [(arm_name(row.arm), 100 * row.test_accuracy, "test", "ours") for row in summary.itertuples()]
+    return pd.DataFrame(rows, columns=["method", "accuracy (%)", "measured on", "whose"]).round(2)
+
+
+def table5(summary, pretraining):
+    """Training seconds (Table 5), a row per strategy; per architecture: paper, ours, and what pretraining adds.
+
+    summary: from ``summarize_arms``. pretraining: from ``pretraining_seconds``; it is 0 from scratch.
+    """
+    table = pd.DataFrame(index=pd.Index(STRATEGY_NAMES.values(), name="seconds"))
+    for architecture, name in ARCHITECTURE_NAMES.items():
+        for source, arms in (("paper", paper_arms()), ("ours", summary)):
+            own = arms[arms["architecture"] == architecture].set_index("strategy")["seconds"]
+            table[f"{name}, {source}"] = own.reindex(list(STRATEGY_NAMES)).to_numpy()
+        spent = [0.0 if strategy == "scratch" else pretraining[architecture] for strategy in STRATEGY_NAMES]
+        table[f"{name}, pretraining"] = spent
+    return table.round(2)
+
+
+def table6(summary):
+    """Accuracies in percent and seconds of the six arms (Table 6), as strings to be read: ours beside the paper's.
+
+    With several seeds: the mean, and the range over seeds in brackets. An arm without a run is "missing".
+    """
+    theirs = paper_arms().set_index("arm")
+    rows = []
+    for row in summary.to_dict("records"):
+        reported = theirs.loc[row["arm"]]
+        rows.append(
+            {
+                ("training %", "paper"): percent(reported["training_accuracy"]),
+                ("training %", "ours"): spread(row, "training_accuracy"),
+                ("validation %", "paper"): percent(reported["validation_accuracy"]),
+                ("validation %", "ours"): spread(row, "validation_accuracy"),
+                ("test %", "ours"): spread(row, "test_accuracy"),
+                ("test %", "95 % interval"): interval_text(row["test_low"], row["test_high"]),
+                ("test %", "n"): f"{row['n']:,.0f}" if row["runs"] else MISSING,
+                ("macro-F1 %", "ours"): spread(row, "macro_f1"),
+                ("seconds", "paper"): f"{reported['seconds']:,.0f}",
+                ("seconds", "ours"): spread(row, "seconds", "{:,.0f}", 1),
+            }
+        )
+    table = pd.DataFrame(rows, index=[arm_name(arm) for arm in summary["arm"]])
+    table.columns = pd.MultiIndex.from_tuples(table.columns)
+    return table
+
+
+def side_by_side(summary):
+    """The numbers behind Table 6, for a CSV: ``summarize_arms`` and, as paper_<name>, the paper's. Rates 0 to 1."""
+    theirs = paper_arms().drop(columns=["architecture", "strategy", "source"]).set_index("arm").add_prefix("paper_")
+    return summary.drop(columns="source").join(theirs, on="arm").round(6)
+
+
+def bars(summary):
+    """Ours and the paper's in one table, as ``plotting.accuracy_bars`` and ``time_bars`` take it."""
+    table = pd.concat([summary, paper_arms()], ignore_index=True)
+    return table.rename(columns={"validation_low": "low", "validation_high": "high"})
+
+
+def cost_table(summary):
+    """What training cost, free of the machine where that can be: a row per arm, numbers of ours and of the paper.
+
+    relative: seconds divided by those of VGG16 from scratch of the same source. s / epoch, s / megapixel: seconds per
+    epoch, and per million pixels that went into the network.
+    """
+    table = pd.DataFrame(index=[arm_name(arm) for arm in paper.ARMS])
+    sources = {"paper": paper_arms().set_index("arm"), "ours": summary.set_index("arm")}
+    for source, arms in sources.items():
+        table[f"relative, {source}"] = (arms["seconds"] / arms.loc["vgg16-scratch", "seconds"]).to_numpy()
+    for column, title in (("seconds_per_epoch", "s / epoch"), ("seconds_per_megapixel", "s / megapixel")):
+        for source, arms in sources.items():
+            table[f"{title}, {source}"] = arms[column].to_numpy()
+    return table.astype(float)
+
+
+def recall_table(finished):
+    """Recall on the test split, 0 to 1: a row per arm (mean over seeds, NaN without a run), a column per emotion."""
+    rows = {}
+    for arm in paper.ARMS:
+        own = [run.metrics["test"]["per_class"] for run in finished if run.arm == arm]
+        recalls = pd.DataFrame(
+            [{e: number(classes[e]["recall"]) for e in EMOTIONS} for classes in own], columns=EMOTIONS
+        )
+        rows[arm_name(arm)] = recalls.astype(float).mean()
+    return pd.DataFrame(rows).T[list(EMOTIONS)]
+
+
+# --- the README table ------------------------------------------------------------------------------------------------
+
+
+def results_markdown(finished):
+    """The README's table of results as Markdown: a row per arm, the paper's number beside ours."""
+    summary, pretraining = summarize_arms(finished), pretraining_seconds(finished)
+    n = min(run.metrics["test"]["n"] for run in finished)
+    header = [
+        "arm",
+        "paper",
+        f"ours: {TEST_NAMES[protocol(finished)]} accuracy",
+        f"95 %, other images (n = {n:,})",
+        "seeds",
+        "95 %, other seeds",
+        "validation",
+        "macro-F1",
+        "seconds",
+        "hardware",
+    ]
+    lines = [header, ["---"] * len(header)]
+    for row, reported in zip(summary.to_dict("records"), paper_arms().to_dict("records"), strict=True):
+        cells = [arm_name(row["arm"]), f"{percent(reported['validation_accuracy'])} %"]
+        if row["runs"]:
+            extra = pretraining_of(row, pretraining)
+            machines = dict.fromkeys(hardware(run) for run in finished if run.arm == row["arm"])
+            cells += [
+                f"**{percent(row['test_accuracy'])} %**",
+                interval_text(row["test_low"], row["test_high"]),
+                _seeds(row),
+                interval_text(row["seeds_low"], row["seeds_high"]) if row["runs"] > 1 else "unknown",
+                f"{percent(row['validation_accuracy'])} %",
+                f"{percent(row['macro_f1'])} %",
+                f"{row['seconds']:,.0f}" + (f" + {extra:,.0f} pretraining" if extra else ""),
+                "; ".join(machines),
+            ]
+        lines.append(cells + ["not yet run"] * (len(header) - len(cells)))
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _seeds(row):
+    if row["runs"] < 2:
+        return "1"
+    low, high = percent(row["test_accuracy_min"]), percent(row["test_accuracy_max"])
+    return f"{row['runs']}: {low} to {high}, sd {percent(row['seeds_sd'])}"
+
+
+def spread(row, name, form="{:.1f}", scale=100):
+    """The mean, and with several seeds the range behind it."""
+    if pd.isna(row[name]):
+        return MISSING
+    mean, low, high = (form.format(scale * row[key]) for key in (name, f"{name}_min", f"{name}_max"))
+    return mean if row["runs"] < 2 else f"{mean} ({low} to {high})"
+
+
+def main(arguments=None):
+    """The command line: print the table of results of a folder of runs; returns the exit status."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    if len(arguments) != 1:
+        print("usage: python -m fer_utils.tables OUTPUT_DIR   (for example outputs/reference/cpu)", file=sys.stderr)
+        return 2
+    try:
+        print(results_markdown(load_runs(arguments[0])))
+    except runs.RunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
