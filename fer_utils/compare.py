@@ -84,7 +84,7 @@ def in_usual_order(finished):
     usual = Counter(orders).most_common(1)[0][0]
     for run, order in zip(finished, orders, strict=True):
         if order != usual:
-            print(f"Left out: {run.folder} has its test images in another order than the others. Run it again.")
+            print(f"Left out: {runs.shown(run.folder)} has its test images in another order. Run it again.")
     return [run for run, order in zip(finished, orders, strict=True) if order == usual]
 
 

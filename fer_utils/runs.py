@@ -96,6 +96,12 @@ def start_run(output_dir, name):
     return folder
 
 
+def shown(path):
+    """A path as messages name it: from the project's root where it lies below it, so that it is short to read."""
+    path = Path(path)
+    return path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path
+
+
 def write_json(path, content):
     """Write `content` as JSON atomically: the file is either the old one or the whole new one."""
     part = Path(f"{path}.part")
@@ -260,7 +266,8 @@ def read_run(folder):
         with np.load(folder / "predictions.npz", allow_pickle=False) as arrays:
             predictions = _predictions(arrays)
     except (OSError, ValueError, KeyError) as error:
-        raise RunError(f"{folder}: not a finished run ({error}). Run its notebook again") from error
+        reason = f"{error.strerror}: {Path(error.filename).name}" if isinstance(error, OSError) else error
+        raise RunError(f"{shown(folder)}: not a finished run ({reason}). Run its notebook again") from error
     return Run(folder, manifest, metrics, history, predictions)
 
 
@@ -310,9 +317,10 @@ def collect(output_dir):
 
 def _is_training(folder):
     try:
-        return "strategy" in json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+        strategy = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("strategy")
     except (OSError, ValueError):
         return False
+    return strategy in ("scratch", "transfer", "finetune")
 
 
 def pretrained_backbone(weights, output_dir, architecture, **parameters):

@@ -86,6 +86,26 @@ def table6(summary):
     return table
 
 
+def seeds_table(summary):
+    """Test accuracy of the arms that have runs, in percent: over images (Wilson) and over seeds (sd, t interval).
+
+    Columns: seeds, mean, "images: low", "images: high", "seeds: sd", "seeds: low", "seeds: high"; the last three are
+    NaN with one seed. Index: the arms in words.
+    """
+    own = summary[summary["runs"] > 0]
+    columns = {
+        "mean": "test_accuracy",
+        "images: low": "test_low",
+        "images: high": "test_high",
+        "seeds: sd": "seeds_sd",
+        "seeds: low": "seeds_low",
+        "seeds: high": "seeds_high",
+    }
+    table = pd.DataFrame({name: 100 * own[source].astype(float) for name, source in columns.items()})
+    table.insert(0, "seeds", own["runs"])
+    return table.set_axis([arm_name(arm) for arm in own["arm"]])
+
+
 def side_by_side(summary):
     """The numbers behind Table 6, for a CSV: ``summarize_arms`` and, as paper_<name>, the paper's. Rates 0 to 1."""
     theirs = paper_arms().drop(columns=["architecture", "strategy", "source"]).set_index("arm").add_prefix("paper_")

@@ -226,6 +226,17 @@ def test_table6_reads_well_with_several_seeds_and_missing_arms(tmp_path):
     assert not table.map(lambda text: "nan" in text).any(axis=None)
 
 
+def test_seeds_table_has_both_kinds_of_chance(tmp_path):
+    write_study(tmp_path, arms=paper.ARMS[:1])
+    write_run(tmp_path, "vgg16-transfer", correct=62)
+    table = tables.seeds_table(compare.summarize_arms(compare.load_runs(tmp_path)))
+    assert table.index.tolist() == ["VGG16 from scratch", "VGG16 transfer learning"]
+    low, high = evaluation.wilson_interval(59, 100)
+    expected = [2, 59, 100 * low, 100 * high, 1.41421, 59 - 12.7062, 59 + 12.7062]
+    assert table.iloc[0].tolist() == pytest.approx(expected, abs=1e-3)
+    assert table.iloc[1][["seeds", "mean"]].tolist() == [1, 62] and table.iloc[1].isna().sum() == 3
+
+
 def test_recalls(tmp_path):
     finished = write_study(tmp_path, arms=("vgg16-scratch", "vgg16-transfer"), seeds=(0,))
     recalls = tables.recall_table(finished)

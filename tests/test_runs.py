@@ -144,6 +144,20 @@ def test_spoilt_predictions_are_named_and_left_out(tmp_path, capsys, spoil, word
     assert "Left out: " in (said := capsys.readouterr().out) and "spoilt" in said
 
 
+def test_a_pretraining_has_no_predictions_by_nature(tmp_path, capsys):
+    folder = finished_run(tmp_path, "vgg16-pretrain")[0]
+    (folder / "predictions.npz").unlink()
+    manifest = json.loads((folder / "manifest.json").read_text())
+    runs.write_json(folder / "manifest.json", {**manifest, "strategy": "pretrain"})
+    assert runs.collect(tmp_path) == []
+    assert capsys.readouterr().out == ""
+
+
+def test_paths_are_named_from_the_projects_root():
+    assert str(runs.shown(runs.PROJECT_ROOT / "outputs" / "cpu")) == "outputs/cpu"
+    assert str(runs.shown("/elsewhere/cpu")) == "/elsewhere/cpu"
+
+
 def test_a_run_without_predictions_is_left_out_with_a_word(tmp_path, capsys):
     (finished_run(tmp_path, "bare")[0] / "predictions.npz").unlink()
     assert runs.collect(tmp_path) == []

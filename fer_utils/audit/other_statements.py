@@ -58,6 +58,11 @@ def _time_ratios(finished, first, second):
     return [a / b for a, b in itertools.product(*sides)], ""
 
 
+def _range(values, form):
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
 def _timing(finished, statement, place, pairs, factor, on_paper):
     found, texts, notes = [], [], []
     for first, second in pairs:
@@ -66,7 +71,7 @@ def _timing(finished, statement, place, pairs, factor, on_paper):
             notes.append(f"{_name(first)} against {_name(second)}: {why}")
             found.append(CANNOT)
             continue
-        texts.append(f"{_name(first)} takes {min(ratios):.2f} to {max(ratios):.2f} times {_name(second)} an epoch")
+        texts.append(f"{_name(first)} takes {_range(ratios, '.2f')} times {_name(second)} an epoch")
         found.append(HOLDS if min(ratios) > factor else FAILS if max(ratios) <= factor else CANNOT)
     verdict = FAILS if FAILS in found else HOLDS if set(found) == {HOLDS} else CANNOT
     reason = "; ".join(notes) or "Median seconds an epoch, on one machine, at one input size"
@@ -155,7 +160,7 @@ def _rapid(finished):
     epochs = {arm: [epochs_to_converge(run) for run in finished if run.arm == arm] for arm in (*_VGG, *_RES)}
     shown = {arm: values for arm, values in epochs.items() if values}
     pairs = [(arm, arms[0]) for arms in (_VGG, _RES) for arm in arms[1:] if arm in shown and arms[0] in shown]
-    ours = "; ".join(f"{_name(arm)} {min(v)} to {max(v)}" for arm, v in shown.items())
+    ours = "; ".join(f"{_name(arm)} {_range(v, 'd')}" for arm, v in shown.items())
     sooner = [max(shown[arm]) < min(shown[scratch]) for arm, scratch in pairs]
     later = [min(shown[arm]) >= max(shown[scratch]) for arm, scratch in pairs]
     verdict = FAILS if any(later) else HOLDS if pairs and all(sooner) else CANNOT

@@ -19,6 +19,8 @@ from fer_utils.audit.other_statements import OTHERS
 
 COLUMNS = ["id", "statement", "place", "on_paper", "paper_verdict", "ours", "p_value", "verdict", "reason"]
 
+_CAVEAT = " The features that our arms transfer are not ImageNet's, so this says nothing of the paper's own arms."
+
 # Statements that say "first beats second", as (statement, place, pairs); with several pairs, all are meant.
 _VGG, _RES = paper.ARMS[:3], paper.ARMS[3:]
 BETTER = (
@@ -47,7 +49,8 @@ def statements(finished) -> pd.DataFrame:
     if two runs were tested on different images.
     """
     pairs = significance.pairwise(finished)
-    rows = [_better(statement, place, wanted, pairs) for statement, place, wanted in BETTER]
+    foreign = _foreign_features(finished)
+    rows = [_better(statement, place, wanted, pairs, foreign) for statement, place, wanted in BETTER]
     rows += [statement(finished) for statement in OTHERS]
     table = pd.DataFrame(rows, columns=COLUMNS[1:])
     table.insert(0, "id", [f"S{number:02d}" for number in range(1, len(table) + 1)])
@@ -57,7 +60,13 @@ def statements(finished) -> pd.DataFrame:
 # --- one arm against another -----------------------------------------------------------------------------------------
 
 
-def _better(statement, place, wanted, pairs):
+def _foreign_features(finished):
+    """Arms whose runs start from other features than the paper's, which are ImageNet's."""
+    transferred = [run for run in finished if run.manifest["strategy"] != "scratch"]
+    return {run.arm for run in transferred if run.manifest.get("weights_checksum") != "imagenet"}
+
+
+def _better(statement, place, wanted, pairs, foreign):
     on_paper = [paper_pair(first, second) for first, second in wanted]
     verdicts, texts, p_values, missing = [], [], [], []
     for first, second in wanted:
@@ -81,7 +90,8 @@ def _better(statement, place, wanted, pairs):
         "ours": "; ".join(texts),
         "p_value": max(p_values, default=np.nan),
         "verdict": verdict,
-        "reason": _reason(verdict, verdicts, missing, wanted, pairs),
+        "reason": _reason(verdict, verdicts, missing, wanted, pairs)
+        + (_CAVEAT if foreign & {arm for pair in wanted for arm in pair} else ""),
     }
 
 
@@ -109,11 +119,15 @@ def _reason(verdict, verdicts, missing, wanted, pairs):
     scope = "one seed each, so of these networks only" if seeds == 1 else f"at least {seeds} seeds each"
     decided = sum(one == verdict for one in verdicts)
     text = {
-        HOLDS: f"All {len(wanted)} comparisons go this way beyond chance",
+        HOLDS: f"{_all_comparisons(len(wanted))} this way beyond chance",
         FAILS: f"{decided} of {len(wanted)} comparisons go the other way beyond chance",
         CANNOT: f"{verdicts.count(HOLDS)} of {len(wanted)} comparisons go this way beyond chance, none the other way",
     }[verdict]
     return f"{text} ({scope}){'; no runs of ' + '; '.join(missing) if missing else ''}."
+
+
+def _all_comparisons(count):
+    return "The one comparison goes" if count == 1 else f"All {count} comparisons go"
 
 
 def paper_pair(first, second, n=checks.MERGED_IMAGES):
