@@ -7,13 +7,14 @@ import numpy as np
 from matplotlib import ticker
 
 from fer_utils.faces import EMOTIONS
-from fer_utils.plotting import BAR_COLOURS, BLACK, BLUE, GREEN, ORANGE, _axes, _finish, _panels, _require
+from fer_utils.plotting import BAR_COLOURS, BLACK, BLUE, GREEN, ORANGE, RED, _axes, _finish, _panels, _require
 
 AGREEMENT_PARTS = (
     ("same", "the label", BLUE, ""),
     ("other", "another emotion", ORANGE, "////"),
     ("none", "no emotion, or a tie", "0.8", ""),
 )
+LINE_COLOURS = (RED, *BAR_COLOURS[:-1])  # black is the labels' own
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
@@ -58,7 +59,7 @@ def accuracy_by_agreement(tables, ax=None, title=None):
         if table["bin"].tolist() != first["bin"].tolist():
             raise ValueError(f"{name} has the bins {table['bin'].tolist()}, the first table {first['bin'].tolist()}")
         is_label = name == "the labels themselves"
-        colour = BLACK if is_label else BAR_COLOURS[index % (len(BAR_COLOURS) - 1)]
+        colour = BLACK if is_label else LINE_COLOURS[index % len(LINE_COLOURS)]
         value = table["accuracy"].to_numpy(float)
         reach = np.clip([value - table["low"], table["high"] - value], 0, None)
         shift = (index - (len(tables) - 1) / 2) * 0.05
@@ -98,7 +99,8 @@ def interval_dots(table, ax=None, title=None, xlabel="accuracy"):
             ax.annotate(
                 f"{100 * number:.1f}", (edge, row), (5, 0), textcoords="offset points", va="center", fontsize=8.5
             )
-    ax.set_yticks(range(len(table)), table["name"])
+    names = table["name"].where(table["name"] != table["name"].shift(), "")  # rows of one name stand together
+    ax.set_yticks(range(len(table)), names)
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlabel(xlabel)
     ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
