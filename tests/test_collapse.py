@@ -109,4 +109,8 @@ def test_the_command_line(capsys):
     assert lines[0] == "mkdir -p outputs/x/collapse"
     assert len(lines) == 1 + len(collapse.VARIANTS)
     assert all("-p WIDTH 1.0" in line and "-p EPOCHS 30" in line for line in lines[1:])
+    assert collapse.main(["outputs/x", "data.csv", "SOURCE=pictures", "PRETRAIN_EPOCHS=2", "EPOCHS=6"]) == 0
+    pretraining, *others = capsys.readouterr().out.splitlines()[1:]
+    assert "-p SOURCE pictures" in pretraining and "-p EPOCHS 2" in pretraining
+    assert all("-p EPOCHS 6" in line for line in others)
     assert collapse.main(["outputs/x", "data.csv", "NONSENSE=1"]) == 1

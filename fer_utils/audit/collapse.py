@@ -94,16 +94,18 @@ def parameters(variant, output_dir, data="", weights="", **given) -> dict:
     return {**PAPER_SETTING, **given, **variant.parameters, **own}
 
 
-def commands(output_dir, data="", weights="", source="", **given) -> dict[str, str]:
+def commands(output_dir, data="", weights="", source="", pretrain_epochs=0, **given) -> dict[str, str]:
     """Name -> papermill command, in the order in which to run them; see ``parameters``.
 
-    source: SOURCE of notebook 02, which makes the backbone first unless there are weights.
+    source, pretrain_epochs: SOURCE and EPOCHS (0 for its own) of notebook 02, which makes the backbone first unless
+    there are weights.
     """
     found = {}
     if not weights:
         shared = {key: given[key] for key in ("WIDTH", "SEED") if key in given}
         chosen = {"ARCHITECTURE": "resnet50", "PREPROCESSING": "imagenet", "OUTPUT_DIR": f"{output_dir}/{FOLDER}"}
         chosen |= {"SOURCE": source} if source else {}
+        chosen |= {"EPOCHS": pretrain_epochs} if pretrain_epochs else {}
         found["resnet50-pretrain"] = _command(
             PRETRAINING, f"{output_dir}/{FOLDER}/pretrain.ipynb", {**shared, **chosen}
         )
@@ -195,7 +197,7 @@ def main(arguments=None):
     for word in arguments[2:]:
         name, _, value = word.partition("=")
         given[name] = value if name in ("SOURCE", "WEIGHTS") else float(value) if "." in value else int(value)
-    special = {key.lower(): given.pop(key) for key in ("SOURCE", "WEIGHTS") if key in given}
+    special = {key.lower(): given.pop(key) for key in ("SOURCE", "WEIGHTS", "PRETRAIN_EPOCHS") if key in given}
     try:
         found = commands(arguments[0], arguments[1], **special, **given)
     except runs.RunError as error:
