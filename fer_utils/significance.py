@@ -81,17 +81,20 @@ def paired_p_value(first_right, second_right) -> float:
     """Two-sided p value of two arms being equally accurate; bool (seeds, n) each, on the same images.
 
     One run each: McNemar's exact test, which speaks of these two networks. More: a t test of the mean difference, whose
-    variance adds that of the images (of the difference, averaged over seeds) to that of the seeds (pooled over arms),
-    with as many degrees of freedom as the seeds leave; so it speaks of other seeds and of other images.
+    variance adds that of the images (of the difference, averaged over seeds) to that of the seeds (pooled over arms, so
+    an arm with one seed is taken to vary like the other), with Satterthwaite's degrees of freedom (1946,
+    doi:10.2307/3002019): few where the seeds decide, many where the images do. It speaks of other seeds and images.
     """
     first, second = np.atleast_2d(first_right), np.atleast_2d(second_right)
-    freedom = len(first) + len(second) - 2
+    freedom, n = len(first) + len(second) - 2, first.shape[1]
     if freedom == 0:
         return evaluation.mcnemar(first[0], second[0])["p_value"]
     per_image = first.mean(axis=0) - second.mean(axis=0)
     squares = sum(((side.mean(axis=1) - side.mean()) ** 2).sum() for side in (first, second))
-    variance = per_image.var(ddof=1) / len(per_image)
-    variance += squares / freedom * (1 / len(first) + 1 / len(second))
+    of_images = per_image.var(ddof=1) / n
+    of_seeds = squares / freedom * (1 / len(first) + 1 / len(second))
+    variance = of_images + of_seeds
     if variance == 0:
         return float(per_image.mean() == 0)
-    return float(2 * stats.t.sf(abs(per_image.mean()) / np.sqrt(variance), freedom))
+    effective = variance**2 / (of_images**2 / (n - 1) + of_seeds**2 / freedom)
+    return float(2 * stats.t.sf(abs(per_image.mean()) / np.sqrt(variance), effective))

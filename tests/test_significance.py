@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from fer_utils import evaluation, runs, significance
 
@@ -93,9 +94,17 @@ def test_several_seeds_count_images_and_seeds():
     second = np.array([[True, True, False, False], [False, False, False, False]])
     images = np.var([0.5, 0.5, 1, 1], ddof=1) / 4
     seeds = ((0.5 - 0.25) ** 2 + (0 - 0.25) ** 2) / 2 * (1 / 2 + 1 / 2)
-    t = 0.75 / np.sqrt(images + seeds)
-    expected = 1 - t / np.sqrt(2 + t**2)  # two-sided t with two degrees of freedom, in closed form
+    # Welch's test of two means has the same variance and degrees of freedom, if one sample is the images (4) and the
+    # other the seeds (3, for two degrees of freedom).
+    spread = {"std1": np.sqrt(images * 4), "nobs1": 4, "std2": np.sqrt(seeds * 3), "nobs2": 3}
+    expected = stats.ttest_ind_from_stats(mean1=0.75, mean2=0, **spread, equal_var=False).pvalue
     assert significance.paired_p_value(first, second) == pytest.approx(expected)
+
+
+def test_steady_seeds_leave_the_degrees_of_freedom_of_the_images():
+    """Three steady seeds against one run, ten points apart: clear, although three seeds have two degrees of freedom."""
+    several, other = [first_right(count, 2000) for count in (1240, 1244, 1236)], first_right(1040, 2000)
+    assert significance.paired_p_value(several, other) < 1e-10
 
 
 def test_a_large_difference_with_wild_seeds_is_not_significant():
