@@ -54,6 +54,8 @@ def copy_reference(output_dir, destination=None):
             if (folder / name).exists():
                 refuse_absolute_paths(folder / name)
     chosen = {folder.relative_to(source).as_posix(): kept_files(folder) for folder in folders}
+    for name in chosen:  # of an experiment's many runs, the numbers alone: its figures are drawn from all of them
+        chosen[name] = [path for path in chosen[name] if "/" not in name or path.suffix != ".png"]
     sizes = {name: sum(path.stat().st_size for path in files) for name, files in chosen.items()}
     total = sum(sizes.values())
     if total > LIMIT:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 from matplotlib import pyplot as plt
+from matplotlib import ticker
 
 from fer_utils import compare, paper
 from fer_utils.audit import checks
@@ -115,7 +116,10 @@ def collapse(table, ax=None):
     ax.set_yticks(places, means.index)
     ax.invert_yaxis()
     ax.set_xlim(0, 1.1)
-    return _finish(ax, legend=True)
+    ax.set_xlabel("share of the validation images")
+    ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+    ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
+    return _finish(ax)
 
 
 def _axes(ax, size):
