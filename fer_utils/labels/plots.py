@@ -153,5 +153,6 @@ def weighting_arrows(table, figure=None, title=None):
         ax.set(xlim=(0, 1), xlabel=f"{measure}, test split: dot without weights, arrowhead with them")
         ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
         ax.set_yticks(place, [f"{name} ({int(n):,})" for name, n in shown["n"].items()])
+        ax.set_ylim(-0.5, len(shown) - 0.5)  # the same rows in both, also where one has no point
         _finish(ax, None)
     return axes
