@@ -15,7 +15,10 @@ BIN := .venv/bin
 READY := .venv/ready
 OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "$(SEEDS)" --jobs "$(JOBS)"
 
-.PHONY: help setup reproduce plan test lab lock
+# A file's tests share what they made, so a file stays with one process; each process takes about 2 GB.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+
+.PHONY: help setup reproduce plan test bench lab lock
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
@@ -40,8 +43,15 @@ test: $(READY)  ## style, then the tests on JAX (models and training) and on Ten
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
-	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q --durations=10
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
+	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --durations=10
+
+# Ratios, each measured in one run; the machine should have nothing else to do.
+bench: export TF_CPP_MIN_LOG_LEVEL = 3
+bench: $(READY)  ## measure what surrounds the networks, on FER_DATA or else the sample, into outputs/reference/benchmarks.json
+	$(BIN)/python -m pytest -q tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' \
+		--benchmark-columns=median,iqr,rounds --benchmark-json=outputs/benchmarks.raw.json
+	@$(BIN)/python tests/benchmarks/summarize.py outputs/benchmarks.raw.json outputs/reference/benchmarks.json
 
 lab: $(READY)  ## open JupyterLab in the same environment (options: ARGS="--no-browser --port 8890")
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter lab $(ARGS) notebooks

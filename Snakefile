@@ -28,7 +28,8 @@ except ProfileError as error:
 
 OUT = study.output_dir
 THREADS = int(config.get("threads", core_count()))  # of one run; as many runs at once as fit into --cores
-ARMS = [run.name for run in study.arms()]
+ARMS = [run.name for run in (*study.arms(), *study.comparators())]
+RUNGS, FINALS = ([run.name for run in runs] for runs in (study.ladder(), study.finals()))
 # A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
 RUN_NOTEBOOK = (
     "{params.papermill} > {log.text} 2>&1 && test -s {output.metrics} && cp {log.notebook} {output.executed}"
@@ -41,7 +42,8 @@ progress = reporting.follow(study, workflow.basedir, replace=not (SETTINGS.dryru
 
 
 wildcard_constraints:
-    architecture="|".join(study.profile.architectures),
+    architecture="|".join((*study.profile.architectures, *study.profile.comparators)) or "none",
+    recipe="|".join((*study.profile.ladder, *study.profile.finals)) or "none",
     seed="[0-9]+",
     report="|".join(REPORTS),
 
@@ -61,7 +63,9 @@ onerror:
 rule all:
     input:
         f"{OUT}/explore/metrics.json",
-        f"{OUT}/compare/metrics.json",
+        [f"{OUT}/compare/metrics.json"] if study.arms() else [],
+        expand(f"{OUT}/{{run}}/metrics.json", run=ARMS),
+        expand(f"{OUT}/ladder/{{run}}/metrics.json", run=[*RUNGS, *FINALS]),
         expand(f"{OUT}/{{report}}/metrics.json", report=study.profile.reports),
 
 
@@ -162,6 +166,30 @@ rule finetune:
         papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "finetune", wildcards.seed)),
     threads: THREADS
     priority: 1
+    resources:
+        gpu=1,
+    shell:
+        RUN_NOTEBOOK
+
+
+# A final candidate waits for the ladder: it was chosen on it, and shows it whole at its end.
+rule recipe:
+    input:
+        ancient("notebooks/08_beyond_the_paper.ipynb"),
+        lambda wildcards: (
+            expand(f"{OUT}/ladder/{{run}}/metrics.json", run=RUNGS)
+            if wildcards.recipe in study.profile.finals
+            else []
+        ),
+    output:
+        metrics=f"{OUT}/ladder/{{recipe}}-seed{{seed}}/metrics.json",
+        executed=f"{OUT}/ladder/{{recipe}}-seed{{seed}}/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/{{recipe}}-seed{{seed}}.log",
+        notebook=f"{OUT}/logs/{{recipe}}-seed{{seed}}.ipynb",
+    params:
+        papermill=lambda wildcards: study.papermill(study.recipe(wildcards.recipe, wildcards.seed)),
+    threads: THREADS
     resources:
         gpu=1,
     shell:

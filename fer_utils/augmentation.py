@@ -19,13 +19,15 @@ class RandomAffine(keras.layers.Layer):
     +-fraction of the size; shear: within +-degrees; zoom: factors for both axes within 1 +-zoom.
 
     Input: uint8 or float images (n, height, width, channels); output: float32 of the same shape and range.
+    Raises ValueError for a range that makes no sense.
     """
+
+    RANGES = {"rotation": 180, "width_shift": 1, "height_shift": 1, "shear": 89, "zoom": 0.99}  # name -> largest value
 
     def __init__(
         self, flip=False, rotation=0.0, width_shift=0.0, height_shift=0.0, shear=0.0, zoom=0.0, seed=0, **kwargs
     ):
         super().__init__(**kwargs)
-        limits = {"rotation": 180, "width_shift": 1, "height_shift": 1, "shear": 89, "zoom": 0.99}
         values = {
             "rotation": rotation,
             "width_shift": width_shift,
@@ -33,7 +35,7 @@ class RandomAffine(keras.layers.Layer):
             "shear": shear,
             "zoom": zoom,
         }
-        for name, limit in limits.items():
+        for name, limit in self.RANGES.items():
             if not 0 <= values[name] <= limit:
                 raise ValueError(f"augmentation {name}={values[name]!r} must lie in [0, {limit}]")
         self.flip = flip
@@ -83,20 +85,20 @@ class RandomAffine(keras.layers.Layer):
 def affine_rows(rotation, shift_x, shift_y, shear, zoom_x, zoom_y, mirror, height, width):
     """Compose the maps into rows for `keras.ops.image.affine_transform`; all arguments but the sizes are (n,) tensors.
 
-    The order is the generator's (keras.src.legacy.preprocessing.image, `apply_affine_transform`): in (row, column)
+    The order is the generator's (keras.src.legacy.preprocessing.image, `apply_affine_transform`): in (column, row)
     coordinates about the centre, input = rotation . shift . shear . zoom . output, the mirror coming last in the
-    picture and so first here. rotation and shear in radians, shifts in pixels, mirror -1 or 1.
+    picture and so first here. rotation and shear in radians, shifts in pixels, mirror -1 or 1. (The generator draws its
+    horizontal shift from the range of the vertical one and the other way round; equal ranges do not tell.)
     """
     cosine, sine = ops.cos(rotation), ops.sin(rotation)
-    # rotation . shear in (row, column): [[c, -s], [s, c]] . [[1, -sin(h)], [0, cos(h)]]
+    # rotation . shear in (column, row): [[c, -s], [s, c]] . [[1, -sin(h)], [0, cos(h)]]
     shear_sine, shear_cosine = ops.sin(shear), ops.cos(shear)
-    row_row, row_column = cosine * zoom_y, (-cosine * shear_sine - sine * shear_cosine) * zoom_x * mirror
-    column_row, column_column = sine * zoom_y, (-sine * shear_sine + cosine * shear_cosine) * zoom_x * mirror
+    column_column, column_row = cosine * zoom_x * mirror, (-cosine * shear_sine - sine * shear_cosine) * zoom_y
+    row_column, row_row = sine * zoom_x * mirror, (-sine * shear_sine + cosine * shear_cosine) * zoom_y
     # rotation . shift: the shift is turned with the image
-    row_shift, column_shift = cosine * shift_y - sine * shift_x, sine * shift_y + cosine * shift_x
+    column_shift, row_shift = cosine * shift_x - sine * shift_y, sine * shift_x + cosine * shift_y
     centre_row, centre_column = (height - 1) / 2, (width - 1) / 2
     row_offset = centre_row + row_shift - row_row * centre_row - row_column * centre_column
     column_offset = centre_column + column_shift - column_row * centre_row - column_column * centre_column
     zeros = ops.zeros_like(rotation)
-    # affine_transform wants x (column) first
     return ops.stack([column_column, column_row, column_offset, row_column, row_row, row_offset, zeros, zeros], axis=1)

@@ -5,6 +5,7 @@ Everything is built from run folders (``runs.collect``) and from what the paper 
 """
 
 import json
+import re
 from collections import Counter
 
 import numpy as np
@@ -127,7 +128,9 @@ def hardware(run):
     device = run.manifest["device"]
     if device["gpu"]:
         return device["gpu"]
-    processor = device["processor"].replace("(R)", "").replace("(TM)", "")
+    # "Intel(R) Xeon(R) Processor @ 2.50GHz" is the Intel Xeon of 2.50 GHz.
+    processor = re.sub(r"\((R|TM)\)|\b(Processor|CPU)\b|@", " ", device["processor"])
+    processor = re.sub(r"(?<=\d)GHz", " GHz", processor)
     return f"{' '.join(processor.split())}, {device['cores']} core{'s' if device['cores'] != 1 else ''}"
 
 

@@ -48,7 +48,7 @@ def summarize(labels, probabilities) -> dict:
 
     Raises ValueError that names what is wrong and where.
     """
-    labels, probabilities = _checked(labels, probabilities)
+    labels, probabilities = checked(labels, probabilities)
     codes = np.arange(len(EMOTIONS))
     predicted = probabilities.argmax(axis=1)
     correct = int((predicted == labels).sum())
@@ -103,7 +103,7 @@ def bootstrap_intervals(labels, probabilities, samples=2000, seed=0, confidence=
     None for the recall of a class that is absent. In a resample that misses a rare class, the means are taken over
     the classes that it has. (Efron, Tibshirani 1993, chapter 13.)
     """
-    labels, probabilities = _checked(labels, probabilities)
+    labels, probabilities = checked(labels, probabilities)
     confidence = _checked_confidence(confidence)
     generator = np.random.default_rng(seed)
     drawn = []
@@ -185,6 +185,18 @@ def over_seeds(values, confidence=0.95) -> dict[str, float | int | None]:
     return result
 
 
+def pooled_over_seeds(groups) -> tuple[float, int]:
+    """Variance of one run around its arm's mean over seeds, pooled over arms, and its degrees of freedom.
+
+    groups: for each arm, its numbers, one a seed. Arms with one seed add nothing; (0.0, 0) if no arm has two. Pooling
+    takes all arms to vary alike over seeds, which few seeds an arm can neither show nor refute.
+    """
+    groups = [np.asarray(values, float) for values in groups]
+    freedom = sum(values.size - 1 for values in groups)
+    squares = sum(((values - values.mean()) ** 2).sum() for values in groups)
+    return (float(squares / freedom), freedom) if freedom else (0.0, 0)
+
+
 # --- calibration -----------------------------------------------------------------------------------------------------
 
 
@@ -194,7 +206,7 @@ def reliability(labels, probabilities, bins=CALIBRATION_BINS) -> pd.DataFrame:
     Columns: low, high (the range, low excluded), n (images in it), confidence (their mean probability), accuracy; the
     last two are NaN where n is 0.
     """
-    labels, probabilities = _checked(labels, probabilities)
+    labels, probabilities = checked(labels, probabilities)
     edges = np.linspace(0, 1, bins + 1)
     right = probabilities.argmax(axis=1) == labels
     index = _calibration_bin(probabilities.max(axis=1), bins)
@@ -212,7 +224,7 @@ def calibration_error(labels, probabilities, bins=CALIBRATION_BINS) -> float:
 
     Between 0 and 1; Guo et al. 2017 (arXiv:1706.04599), equation 3. It depends on the bins, so compare like with like.
     """
-    labels, probabilities = _checked(labels, probabilities)
+    labels, probabilities = checked(labels, probabilities)
     gaps = _calibration_gaps(labels, probabilities, bins)
     return float(np.abs(gaps.sum(axis=0)).sum() / len(labels))
 
@@ -253,30 +265,41 @@ def mcnemar(first_right, second_right) -> dict[str, float | int]:
 
 
 def paired_difference(first_right, second_right, samples=10_000, seed=0, confidence=0.95) -> dict[str, float]:
-    """Accuracy of the first minus that of the second, with its paired percentile bootstrap interval, all as rates.
+    """Accuracy of the first run minus that of the second, with its paired percentile bootstrap interval, as rates.
 
-    first_right, second_right: bool (n,) for one run each, or (seeds, n) for several seeds of the same arms, which then
-    are drawn again too, each arm's on its own, so that the interval covers another training as well as other images.
-    Returns difference, low, high.
+    first_right, second_right: bool (n,), whether each image was named rightly. The interval covers other images, not
+    other seeds (``difference_test`` does). Returns difference, low, high.
     """
-    first, second = (np.atleast_2d(np.asarray(side)).astype(float) for side in (first_right, second_right))
-    if first.shape[1] != second.shape[1] or not first.size:
-        raise ValueError(f"two runs are compared on the same images, got {first.shape[1]} and {second.shape[1]}")
+    first, second = _checked_pair(first_right, second_right)
+    change = first.astype(float) - second
     confidence, generator = _checked_confidence(confidence), np.random.default_rng(seed)
-    n, drawn = first.shape[1], []
-    for start in range(0, samples, RESAMPLES_AT_ONCE):
-        size = min(RESAMPLES_AT_ONCE, samples - start)
-        counts = _draw_counts(generator, n, size)
-        accuracies = [_draw_seeds(generator, counts @ side.T / n) for side in (first, second)]
-        drawn.append(accuracies[0] - accuracies[1])
-    low, high = np.quantile(np.concatenate(drawn), [(1 - confidence) / 2, (1 + confidence) / 2])
-    return {"difference": float(first.mean() - second.mean()), "low": float(low), "high": float(high)}
+    sizes = [min(RESAMPLES_AT_ONCE, samples - start) for start in range(0, samples, RESAMPLES_AT_ONCE)]
+    drawn = np.concatenate([_draw_counts(generator, len(change), size) @ change for size in sizes]) / len(change)
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return {"difference": float(change.mean()), "low": float(low), "high": float(high)}
 
 
-def _draw_seeds(generator, accuracies) -> np.ndarray:
-    """Mean of as many seeds as there are, drawn with replacement, in each resample: (samples, seeds) to (samples,)."""
-    seeds = accuracies.shape[1]
-    return np.take_along_axis(accuracies, generator.integers(0, seeds, accuracies.shape), axis=1).mean(axis=1)
+def difference_test(difference, of_images, images_freedom, of_seeds, seeds_freedom, confidence=0.95):
+    """Interval and two-sided p value of a difference with two kinds of chance, as a dict low, high, p_value.
+
+    of_images, of_seeds: the variance that each adds to the difference; images_freedom, seeds_freedom: the degrees of
+    freedom of each estimate (infinity: known). A t test of their sum with Satterthwaite's degrees of freedom (1946,
+    doi:10.2307/3002019): few where the seeds decide, many where the images do. Interval and test agree: the p value is
+    below 1 - confidence exactly where the interval leaves out 0.
+    """
+    variance = of_images + of_seeds
+    if variance == 0:
+        return {"low": float(difference), "high": float(difference), "p_value": float(difference == 0)}
+    shares = sum(
+        part**2 / freedom for part, freedom in ((of_images, images_freedom), (of_seeds, seeds_freedom)) if part
+    )
+    effective = variance**2 / shares if shares else np.inf
+    half = float(stats.t.ppf((1 + _checked_confidence(confidence)) / 2, effective) * np.sqrt(variance))
+    return {
+        "low": float(difference - half),
+        "high": float(difference + half),
+        "p_value": float(2 * stats.t.sf(abs(difference) / np.sqrt(variance), effective)),
+    }
 
 
 def holm(p_values) -> np.ndarray:
@@ -314,8 +337,12 @@ def _checked_pair(first, second) -> tuple[np.ndarray, np.ndarray]:
     return first, second
 
 
-def _checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
-    """labels int64 (n,) and probabilities float64 (n, 7) with rows that sum to exactly 1, or one clear ValueError."""
+def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities as every measure here needs them, or one clear ValueError.
+
+    labels: integers (n,), 0 to 6. probabilities: numbers (n, 7), at least 0, each row summing to 1 within 0.001 (what
+    float16 leaves of it). Returns int64 (n,) and float64 (n, 7), whose rows sum to exactly 1.
+    """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     classes = len(EMOTIONS)
     if labels.ndim != 1 or labels.dtype.kind not in "iu":

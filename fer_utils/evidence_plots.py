@@ -1,10 +1,11 @@
 """Figures about how sure a number is. One function a figure, as in `plotting`: tables in, the Axes back."""
 
+import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import ticker
 
 from fer_utils.faces import EMOTIONS
-from fer_utils.plotting import BLACK, BLUE, ORANGE, _axes, _finish, _require
+from fer_utils.plotting import BLACK, BLUE, ORANGE, axes_or_new, finish, require
 
 
 def pairwise_differences(table, names=str, ax=None, title=None):
@@ -12,8 +13,8 @@ def pairwise_differences(table, names=str, ax=None, title=None):
 
     table: DataFrame from ``significance.pairwise``. names: function from an arm to how it is written. Returns the Axes.
     """
-    _require(table, ["first", "second", "difference", "low", "high", "differ"])
-    ax = _axes(ax, (9, 0.38 * len(table) + 1.3))
+    require(table, ["first", "second", "difference", "low", "high", "differ"])
+    ax = axes_or_new(ax, (9, 0.38 * len(table) + 1.3))
     place = np.arange(len(table))
     ax.axvline(0, color="0.5", linewidth=1)
     for row, y in zip(table.to_dict("records"), place, strict=True):
@@ -23,7 +24,7 @@ def pairwise_differences(table, names=str, ax=None, title=None):
     ax.set_yticks(place, [f"{names(first)}  over  {names(second)}" for first, second in _pairs(table)])
     ax.invert_yaxis()
     ax.set_xlabel("difference in test accuracy, percentage points (95 % interval; filled: corrected p < 0.05)")
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def reliability_diagram(table, error=None, ax=None, title=None):
@@ -32,8 +33,8 @@ def reliability_diagram(table, error=None, ax=None, title=None):
     table: DataFrame from ``evaluation.reliability``. error: the expected calibration error (0 to 1), written below.
     Returns the Axes.
     """
-    _require(table, ["low", "high", "n", "confidence", "accuracy"])
-    ax = _axes(ax, (5, 4.6))
+    require(table, ["low", "high", "n", "confidence", "accuracy"])
+    ax = axes_or_new(ax, (5, 4.6))
     used = table[table["n"] > 0]
     width = table["high"] - table["low"]
     shade = 0.25 + 0.75 * used["n"] / max(used["n"].max(), 1)
@@ -48,7 +49,7 @@ def reliability_diagram(table, error=None, ax=None, title=None):
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.legend(frameon=False, loc="upper left")
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def recall_intervals(summary, intervals, ax=None, title=None):
@@ -57,7 +58,7 @@ def recall_intervals(summary, intervals, ax=None, title=None):
     summary: from ``evaluation.summarize``; intervals: from ``evaluation.bootstrap_intervals`` of the same predictions.
     An emotion without images has no mark. Returns the Axes.
     """
-    ax = _axes(ax, (7.5, 3.6))
+    ax = axes_or_new(ax, (7.5, 3.6))
     labels = []
     for place, emotion in enumerate(EMOTIONS):
         scores = summary["per_class"][emotion]
@@ -69,7 +70,7 @@ def recall_intervals(summary, intervals, ax=None, title=None):
     ax.set_xticks(range(len(EMOTIONS)), labels)
     ax.set(ylim=(0, 1), ylabel="recall (95 % interval)")
     ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def selection_curves(right, ax=None, title=None):
@@ -77,7 +78,7 @@ def selection_curves(right, ax=None, title=None):
 
     right: split -> bool (epochs, n), from ``selection.read_epochs``. Returns the Axes.
     """
-    ax = _axes(ax, (8, 4.2))
+    ax = axes_or_new(ax, (8, 4.2))
     for split, name, colour, style in (
         ("validation", "PublicTest", ORANGE, "--"),
         ("test", "PrivateTest", BLUE, "-"),
@@ -91,8 +92,40 @@ def selection_curves(right, ax=None, title=None):
     ax.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.legend(frameon=False)
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def _pairs(table):
     return zip(table["first"], table["second"], strict=True)
+
+
+def ladder_differences(table, ax=None, title=None):
+    """Accuracy of each rung with its interval, beside its difference to the rung that it is a change of.
+
+    table: DataFrame from ``ladder.summarize``. Filled: the corrected test calls it a difference; square: a dead end.
+    Returns the two Axes.
+    """
+    require(table, ["change", "kept", "accuracy", "low", "high", "difference", "differ"])
+    if ax is None:
+        _, ax = plt.subplots(1, 2, figsize=(11, 0.42 * len(table) + 1.4), sharey=True, layout="constrained")
+    place = np.arange(len(table))
+    for row, y in zip(table.to_dict("records"), place, strict=True):
+        marker = "o" if row["kept"] else "s"
+        ax[0].plot([100 * row["low"], 100 * row["high"]], [y, y], color="0.6", linewidth=1.4)
+        ax[0].plot(100 * row["accuracy"], y, marker, color=BLACK, markerfacecolor=BLACK if row["kept"] else "white")
+        if np.isnan(row["difference"]):
+            continue
+        colour = "0.45" if not row["differ"] else BLUE if row["difference"] > 0 else ORANGE
+        ax[1].plot([100 * row["difference_low"], 100 * row["difference_high"]], [y, y], color=colour, linewidth=1.6)
+        filled = colour if row["differ"] else "white"
+        ax[1].plot(100 * row["difference"], y, marker, color=colour, markerfacecolor=filled)
+    ax[1].axvline(0, color="0.5", linewidth=1)
+    ax[0].set_yticks(place, table["change"])
+    ax[0].set_ylim(len(table) - 0.5, -0.5)
+    ax[0].set_xlabel("accuracy on PublicTest, %\n(Wilson, 95 %)")
+    ax[1].set_xlabel("difference to the rung before, points\n(paired bootstrap, 95 %)")
+    for axis in ax:
+        finish(axis, None)
+    if title:
+        ax[0].set_title(title)
+    return ax

@@ -19,7 +19,7 @@ def pixel_statistics(images):
     images have contrast 0, and neither sharpness nor resemblance (NaN).
     """
     images = _checked(images)
-    typical = _thumbnails(images.mean(axis=0)[None])[0]
+    typical = thumbnails(images.mean(axis=0)[None])[0]
     parts = [_statistics(images[start : start + CHUNK], typical) for start in range(0, len(images), CHUNK)]
     return pd.concat(parts, ignore_index=True)
 
@@ -31,8 +31,8 @@ def lookalikes(images, labels, pairs=4, most=4000):
     over, and no image is in two pairs. Only the first `most` images are compared, since time grows with the square.
     """
     images, labels = _checked(images)[:most], np.asarray(labels)[:most]
-    thumbnails = _thumbnails(images)
-    similarity = thumbnails @ thumbnails.T
+    small = thumbnails(images)
+    similarity = small @ small.T
     similarity[(labels[:, None] == labels) | (similarity > SAME) | ~np.tri(len(labels), k=-1, dtype=bool)] = -1
     found = []
     while len(found) < pairs and len(labels):
@@ -62,13 +62,16 @@ def _statistics(images, typical):
             "brightness": gray.mean(axis=(1, 2)),
             "contrast": contrast,
             "sharpness": np.where(flat, np.nan, (steps[0] + steps[1]) / 2 / np.where(flat, 1, contrast)),
-            "resemblance": np.where(flat, np.nan, _thumbnails(images) @ typical),
+            "resemblance": np.where(flat, np.nan, thumbnails(images) @ typical),
         }
     )
 
 
-def _thumbnails(images):
-    """Means of 3x3 blocks, centred and scaled to length 1, so that dot products are correlations: float32 (n, 256)."""
+def thumbnails(images):
+    """Means of 3x3 blocks, centred and scaled to length 1, so that dot products are correlations: float32 (n, 256).
+
+    images: numbers (n, 48, 48), 0 to 255. The row of an image of one gray value is all zeros.
+    """
     step = SIDE // THUMBNAIL
     blocks = images.reshape(-1, THUMBNAIL, step, THUMBNAIL, step).mean(axis=(2, 4), dtype=np.float32)
     blocks = blocks.reshape(len(blocks), -1)

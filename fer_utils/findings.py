@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from fer_utils import significance
 from fer_utils.compare import (
     TEST_SIZES,
     arm_name,
@@ -85,7 +86,9 @@ def _told_apart(best, pairs):
     own = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
     others = own["first"].where(own["first"] != best, own["second"])
     close = [arm_name(arm) for arm in others[~own["differ"]]]
-    how = f"face by face, corrected for {len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
+    of_arms = (pairs["speaks_of"] == significance.ARMS).all()
+    scope = "over other seeds and faces" if of_arms else "these networks only"
+    how = f"face by face, {scope}, corrected for {len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
     if not close:
         return f"It differs from every other arm ({how})."
     return f"It cannot be told from {_listed(close)} ({how})."

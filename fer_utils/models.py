@@ -1,21 +1,15 @@
-"""The networks of the study: backbones, heads, and the layers between a raw face and a backbone.
+"""The networks of the study: heads, and the layers between a raw face and a backbone.
 
-Every model takes raw uint8 images and returns class probabilities: augmentation, resizing and scaling are layers, so
-a saved model needs nothing beside it. Models are returned uncompiled; compiling and freezing stay in the notebooks.
-
-Sources: Simonyan and Zisserman 2015 (arXiv:1409.1556), He et al. 2016 (arXiv:1512.03385), and for the heads
-Jahangir et al. 2024, section "Results and Discussion". Layer names are those of `keras.applications`, so that its
-weights load into `width=1.0` backbones.
+Every model takes raw uint8 images and returns class probabilities: augmentation, cropping, resizing and scaling are
+layers, so a saved model needs nothing beside it. Models are returned uncompiled; compiling and freezing stay in the
+notebooks. Source of the heads: Jahangir et al. 2024, section "Results and Discussion".
 """
-
-import warnings
-from pathlib import Path
 
 import keras
 
 from fer_utils.augmentation import RandomAffine
+from fer_utils.backbones import BATCH_NORM_MOMENTUM, build_backbone, choose, scaled
 
-ARCHITECTURES = ("vgg16", "resnet50")
 STRATEGIES = ("scratch", "transfer", "finetune")
 PREPROCESSINGS = ("rescale", "imagenet")
 
@@ -36,202 +30,49 @@ AUGMENTATIONS = {
         "zoom": 0.1,
     },
 }
-
-# (convolutions, filters) of VGG16's five blocks: configuration D of Simonyan and Zisserman 2015, Table 1.
-VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
-# (residual blocks, bottleneck filters, stride of the first) of ResNet50's stages: He et al. 2016, Table 1.
-RESNET50_STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
-# Keras' default of 0.99 needs a thousand steps before the running statistics mean anything, more than a short run has.
-# Momentum is no weight, so ImageNet checkpoints load all the same.
-BATCH_NORM_MOMENTUM = 0.9
-# The epsilon of keras.applications' ResNet50; equal outputs for equal weights depend on it.
-BATCH_NORM_EPSILON = 1.001e-5
-
-
-class WeightsError(ValueError):
-    """Weights that cannot be had or do not fit; the message names the file, the reason and the mend."""
-
-
-def choose(name, value, allowed):
-    """Return `value` if it is one of `allowed`; raise ValueError that names the parameter and the choices otherwise."""
-    if value not in allowed:
-        raise ValueError(f"{name}={value!r} is unknown: use one of {', '.join(map(repr, allowed))}")
-    return value
-
-
-def scaled(filters, width):
-    """Number of channels at a relative `width` (1.0 is the published network); at least 1."""
-    if not 0 < width <= 4:
-        raise ValueError(f"width={width!r} must lie in (0, 4]: 1.0 is the published network, 0.25 a quarter of it")
-    return max(1, round(filters * width))
-
-
-@keras.saving.register_keras_serializable(package="fer_utils")
-class CenteredHe(keras.initializers.HeNormal):
-    """He initialisation (arXiv:1502.01852) with every filter's mean taken out.
-
-    ReLU outputs are positive, so what a plain filter sees first is their common mean; through thirteen layers without
-    batch norm all images grow alike, and at a quarter of the width VGG16 stayed at chance for two epochs of Tiny
-    ImageNet. Filters that sum to zero ignore that mean.
-    """
-
-    def __call__(self, shape, dtype=None):
-        kernel = super().__call__(shape, dtype)
-        return kernel - keras.ops.mean(kernel, axis=tuple(range(len(shape) - 1)), keepdims=True)
-
-
-# --- backbones -------------------------------------------------------------------------------------------------------
-
-
-def vgg16(input_shape, width=1.0):
-    """VGG16's thirteen convolutions without its top.
-
-    input_shape: (height, width, channels) of float images, height and width at least 32. Output: float
-    (n, height // 32, width // 32, 512 * width).
-
-    The convolutions start from `CenteredHe`; that has no effect once weights are loaded.
-    """
-    inputs = x = keras.Input(input_shape, name="vgg16_input")
-    for block, (convolutions, filters) in enumerate(VGG16_BLOCKS, start=1):
-        for convolution in range(1, convolutions + 1):
-            x = keras.layers.Conv2D(
-                scaled(filters, width),
-                3,
-                padding="same",
-                activation="relu",
-                kernel_initializer=CenteredHe(),
-                name=f"block{block}_conv{convolution}",
-            )(x)
-        x = keras.layers.MaxPooling2D(2, strides=2, name=f"block{block}_pool")(x)
-    return keras.Model(inputs, x, name="vgg16")
-
-
-def resnet50(input_shape, width=1.0):
-    """ResNet50 (version 1) without its top.
-
-    input_shape: (height, width, channels) of float images, height and width at least 32. Output: float
-    (n, ceil(height / 32), ceil(width / 32), 2048 * width).
-    """
-    inputs = keras.Input(input_shape, name="resnet50_input")
-    x = keras.layers.ZeroPadding2D(3, name="conv1_pad")(inputs)
-    x = keras.layers.Conv2D(scaled(64, width), 7, strides=2, name="conv1_conv")(x)
-    x = _batch_norm("conv1_bn")(x)
-    x = keras.layers.Activation("relu", name="conv1_relu")(x)
-    x = keras.layers.ZeroPadding2D(1, name="pool1_pad")(x)
-    x = keras.layers.MaxPooling2D(3, strides=2, name="pool1_pool")(x)
-    for stage, (blocks, filters, stride) in enumerate(RESNET50_STAGES, start=2):
-        for block in range(1, blocks + 1):
-            first = block == 1
-            x = _residual_block(
-                x, scaled(filters, width), stride if first else 1, project=first, name=f"conv{stage}_block{block}"
-            )
-    return keras.Model(inputs, x, name="resnet50")
-
-
-def _batch_norm(name, scale="ones"):
-    return keras.layers.BatchNormalization(
-        momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, gamma_initializer=scale, name=name
-    )
-
-
-def _residual_block(x, filters, stride, project, name):
-    """The bottleneck of He et al. 2016, Fig. 5: 1x1, 3x3, 1x1 with four times the filters, added to the shortcut."""
-    shortcut = x
-    if project:
-        shortcut = keras.layers.Conv2D(4 * filters, 1, strides=stride, name=f"{name}_0_conv")(x)
-        shortcut = _batch_norm(f"{name}_0_bn")(shortcut)
-    x = keras.layers.Conv2D(filters, 1, strides=stride, name=f"{name}_1_conv")(x)
-    x = _batch_norm(f"{name}_1_bn")(x)
-    x = keras.layers.Activation("relu", name=f"{name}_1_relu")(x)
-    x = keras.layers.Conv2D(filters, 3, padding="same", name=f"{name}_2_conv")(x)
-    x = _batch_norm(f"{name}_2_bn")(x)
-    x = keras.layers.Activation("relu", name=f"{name}_2_relu")(x)
-    x = keras.layers.Conv2D(4 * filters, 1, name=f"{name}_3_conv")(x)
-    # Each block starts as its shortcut alone (Goyal et al. 2017, arXiv:1706.02677, 5.1), so that training begins with a
-    # shallow network; without it, ResNet50 was still at chance after 600 steps on the sample.
-    x = _batch_norm(f"{name}_3_bn", scale="zeros")(x)
-    x = keras.layers.Add(name=f"{name}_add")([shortcut, x])
-    return keras.layers.Activation("relu", name=f"{name}_out")(x)
-
-
-BACKBONES = {"vgg16": vgg16, "resnet50": resnet50}
-
-
-def build_backbone(architecture, input_size, channels, width=1.0, weights=None):
-    """A backbone with random or loaded weights.
-
-    architecture: "vgg16" or "resnet50". input_size: pixels a side, at least 32. channels: 1 or 3. weights: None
-    (random), "imagenet" (downloaded; needs width 1.0 and 3 channels) or the path of a `.weights.h5` file that
-    notebook 02 wrote for the same architecture, width and channels. Raises WeightsError if weights do not fit.
-    """
-    choose("ARCHITECTURE", architecture, ARCHITECTURES)
-    if input_size < 32:
-        raise ValueError(f"INPUT_SIZE={input_size} is too small: {architecture} halves the image five times, so >= 32")
-    backbone = BACKBONES[architecture]((input_size, input_size, channels), width)
-    if weights:
-        load_backbone_weights(backbone, weights)
-    return backbone
-
-
-def load_backbone_weights(backbone, weights):
-    """Load "imagenet" or the file `weights` into `backbone`; raise WeightsError with the mend if that cannot be."""
-    if weights == "imagenet":
-        return _load_imagenet(backbone)
-    path = Path(weights)
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file. Make it with notebook 02, or set WEIGHTS to 'imagenet'")
-    if not path.name.endswith(".weights.h5"):
-        raise WeightsError(f"{path}: weights files end in .weights.h5; notebook 02 writes backbone.weights.h5")
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", UserWarning)  # Keras warns, and goes on, where a part of the file is missing
-            backbone.load_weights(path)
-    except Exception as error:  # h5py, zip and Keras each raise their own kinds
-        first_line = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        channels = backbone.input_shape[-1]
-        raise WeightsError(
-            f"{path}: does not fit {backbone.name} with {channels} channel(s) and "
-            f"{backbone.count_params():,} parameters ({first_line}). "
-            "Use the ARCHITECTURE and WIDTH that the file was made with, or make it again with notebook 02"
-        ) from error
-
-
-def _load_imagenet(backbone):
-    height, _, channels = backbone.input_shape[1:]
-    application = {"vgg16": keras.applications.VGG16, "resnet50": keras.applications.ResNet50}[backbone.name]
-    reference_count = application(include_top=False, weights=None, input_shape=(height, height, 3)).count_params()
-    if channels != 3 or backbone.count_params() != reference_count:
-        raise WeightsError("WEIGHTS='imagenet' needs three channels and WIDTH=1.0: the checkpoints exist in that size")
-    try:
-        reference = application(include_top=False, weights="imagenet", input_shape=(height, height, 3))
-    except Exception as error:  # no network, a broken download: keras raises a bare Exception
-        raise WeightsError(
-            f"the ImageNet weights of {backbone.name} could not be downloaded ({error}). Without internet, put the "
-            "file into ~/.keras/models yourself, or pretrain a backbone with notebook 02 and set WEIGHTS to its path"
-        ) from error
-    copy_weights(reference, backbone)
-
-
-def copy_weights(source, target):
-    """Copy weights between two models layer by layer, matching layers by name."""
-    for layer in source.layers:
-        if layer.weights:
-            target.get_layer(layer.name).set_weights(layer.get_weights())
+LIGHT = ("brightness", "contrast")  # what an augmentation may hold beside RandomAffine's ranges; and "erasing"
+ERASED_SHARE = (0.02, 0.25)  # of the image: how much of it one erased rectangle covers
+HEADS = ("paper", "average")
 
 
 # --- from a raw face to the backbone's input -------------------------------------------------------------------------
 
 
 def augmentation_ranges(augmentation):
-    """The keyword arguments of `RandomAffine` for a name of AUGMENTATIONS or for a dict of ranges."""
+    """The ranges that ``augmentation_layer`` takes: those of a name of AUGMENTATIONS, or the dict itself."""
     if isinstance(augmentation, dict):
         return augmentation
     return AUGMENTATIONS[choose("AUGMENTATION", augmentation, AUGMENTATIONS)]
 
 
 def augmentation_layer(augmentation, seed=0):
-    """The augmentation as a layer: a name of AUGMENTATIONS, or a dict of `RandomAffine`'s ranges."""
-    return RandomAffine(**augmentation_ranges(augmentation), seed=seed, name="augmentation")
+    """The augmentation as one layer, which acts in training only: a name of AUGMENTATIONS, or a dict of ranges.
+
+    Beside `RandomAffine`'s ranges, a dict may hold brightness (changed by up to that share of 255), contrast (by up to
+    that factor) and erasing (probability that a random rectangle of 2 to 25 % of the image becomes noise; Zhong et al.
+    2020, arXiv:1708.04896), each from 0 to 1. Raises ValueError for ranges that make no sense.
+    """
+    ranges = dict(augmentation_ranges(augmentation))
+    further = {name: ranges.pop(name, 0.0) for name in (*LIGHT, "erasing")}
+    for name, value in further.items():
+        if not 0 <= value <= 1:
+            raise ValueError(f"augmentation {name}={value!r} must lie in [0, 1]")
+    unknown = sorted(set(ranges) - set(RandomAffine.RANGES) - {"flip"})
+    if unknown:
+        known = ", ".join(("flip", *RandomAffine.RANGES, *further))
+        raise ValueError(f"augmentation has no range {', '.join(unknown)}: use {known}")
+    affine = RandomAffine(**ranges, seed=seed, name="augmentation")
+    if not any(further.values()):
+        return affine
+    layers = [affine]
+    if further["brightness"]:
+        layers.append(keras.layers.RandomBrightness(further["brightness"], seed=seed + 1))
+    if further["contrast"]:
+        layers.append(keras.layers.RandomContrast(further["contrast"], seed=seed + 2))
+    if further["erasing"]:
+        probability = (further["erasing"], further["erasing"])  # else Keras draws the probability, too
+        layers.append(keras.layers.RandomErasing(probability, scale=ERASED_SHARE, seed=seed + 3))
+    return keras.Sequential(layers, name="augmentation")
 
 
 def prepare(x, input_size, channels, preprocessing):
@@ -266,36 +107,62 @@ def build_classifier(
     augmentation="paper",
     weights=None,
     classes=7,
+    head="paper",
     head_units=(),
     dropout=0.5,
+    crop=0,
+    any_size=False,
     image_shape=(48, 48),
     seed=0,
 ):
     """One arm of the study: raw uint8 images (n, *image_shape), 0 to 255, in; probabilities float32 (n, classes) out.
 
     The backbone is a nested model: `model.get_layer(architecture)`. Augmentation acts in training only, on the raw
-    image before it is enlarged, where it costs least. head_units and dropout: as in ``add_head``. image_shape may have
-    a last axis of 3 for colour images. The model is returned uncompiled, with every layer trainable. Raises ValueError
-    for unknown names, WeightsError for weights that do not fit.
+    image before it is enlarged, where it costs least. crop: keep the middle `crop` pixels of each side, after the
+    augmentation, whose shifts so become random crops; 0 for the whole image. input_size: what that is resized to; 0
+    for as it is. any_size: let ``at_size`` make others of it. head, head_units and dropout: as in ``add_head``.
+    image_shape may have a last axis of 3 for colour images. The model is returned uncompiled, with every layer
+    trainable. Raises ValueError for unknown names and sizes that do not fit, WeightsError for weights that do not fit.
     """
     inputs = keras.Input(image_shape, dtype="uint8", name="image")
     x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1), name="add_channel")(inputs)
     if augmentation_ranges(augmentation):
         x = augmentation_layer(augmentation, seed)(x)
+    if not 0 <= crop <= min(image_shape[:2]):
+        raise ValueError(f"crop={crop!r} must lie in 0 (none) to {min(image_shape[:2])}, the image's size in pixels")
+    if crop:
+        x = keras.layers.CenterCrop(crop, crop, name="crop")(x)
+    input_size = input_size or x.shape[1]
     x = prepare(x, input_size, channels, preprocessing)
-    backbone = build_backbone(architecture, input_size, channels, width, weights)
-    x = add_head(backbone(x), architecture, strategy, width, classes, head_units, dropout)
+    backbone = build_backbone(architecture, None if any_size else input_size, channels, width, weights)
+    x = add_head(backbone(x), architecture, strategy, width, classes, head_units, dropout, head)
     return keras.Model(inputs, x, name=f"{architecture}_{strategy}")
+
+
+def at_size(model, size):
+    """The same classifier seeing its images at `size` pixels a side, bilinearly resized; every weight is shared.
+
+    model: from ``build_classifier`` with any_size and a head that averages. For training on small images first, which
+    costs less, and on large ones later (progressive resizing; Howard 2018, fast.ai's entry to DAWNBench).
+    """
+    inputs = x = keras.Input(model.input_shape[1:], dtype="uint8", name="image")
+    for layer in model.layers[1:]:
+        if layer.name == "rescale":
+            x = keras.layers.Resizing(size, size, interpolation="bilinear", name="resize")(x)
+        if layer.name != "resize":
+            x = layer(x)
+    return keras.Model(inputs, x, name=model.name)
 
 
 # --- heads -----------------------------------------------------------------------------------------------------------
 
 
-def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), dropout=0.5):
+def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), dropout=0.5, head="paper"):
     """The paper's head for one arm on backbone features (n, height, width, channels); returns softmax probabilities.
 
     units: sizes of dense layers to take instead of the paper's, in their place; () for the paper's. dropout: share of
-    units that is dropped wherever the paper drops half of them.
+    units that is dropped wherever the paper drops half of them. head: "paper", or "average" for global average pooling
+    and dropout alone, which is what backbones get that the paper does not have.
 
     Two details are not in the paper: VGG16 from scratch has "several fully connected layers" (its Table 3 is a
     picture), for which VGG16's own pair of 4096 units with dropout stands here, scaled by `width`; ResNet50 transfer's
@@ -312,8 +179,11 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
         ("resnet50", "scratch"): ["average", 128, "dropout", 64],
         ("resnet50", "transfer"): ["average", 128, "dropout"],
         ("resnet50", "finetune"): ["flatten", 64, 32, "dropout"],
-        (architecture, "pretrain"): ["average"],
     }
+    averaged = ["average"] if strategy == "pretrain" else ["average", "dropout"]
+    choose("head", head, HEADS)
+    published = "vgg16" if architecture == "vgg16bn" else architecture  # batch norm is no reason for another head
+    plan = averaged if head == "average" else heads.get((published, strategy), averaged)
     makers = {
         "flatten": layers.Flatten,
         "average": layers.GlobalAveragePooling2D,
@@ -321,7 +191,7 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
         "batch_norm": lambda: layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM),
     }
     x = features
-    for step in _with_units(heads[architecture, strategy], units):
+    for step in _with_units(plan, units):
         dense = isinstance(step, int)
         x = (layers.Dense(step, "relu", kernel_initializer="he_normal") if dense else makers[step]())(x)
     return layers.Dense(classes, "softmax", name="probabilities", dtype="float32")(x)

@@ -40,7 +40,7 @@ def class_counts(labels, usage, ax=None, title=None):
         raise ValueError(f"labels and usage must both be (n,) and not empty, got {labels.shape} and {usage.shape}")
     known = [*USAGES, *sorted(set(usage.tolist()) - set(USAGES))]
     splits = [name for name in known if name in usage]
-    ax = _axes(ax, (10, 4.2))
+    ax = axes_or_new(ax, (10, 4.2))
     width = 0.84 / len(splits)
     for index, split in enumerate(splits):
         counts = np.bincount(labels[usage == split], minlength=len(EMOTIONS))
@@ -53,7 +53,7 @@ def class_counts(labels, usage, ax=None, title=None):
     ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     ax.margins(y=0.1)
     ax.legend(frameon=False)
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def sample_grid(images, labels=None, columns=7, titles=None, figure=None, title=None):
@@ -69,7 +69,7 @@ def sample_grid(images, labels=None, columns=7, titles=None, figure=None, title=
         raise ValueError(f"columns must be at least 1, got {columns}")
     rows = max(1, -(-len(images) // columns))
     size = (columns * 1.25, rows * (1.45 if captions else 1.25) + (0.4 if title else 0))
-    axes = _panels(figure, rows, columns, size, title)
+    axes = axes_grid(figure, rows, columns, size, title)
     for index, ax in enumerate(axes.flat):
         ax.set_axis_off()
         if index < len(images):
@@ -90,12 +90,12 @@ def challenges(panels, captions=None, figure=None, title=None):
         raise ValueError("challenges needs at least one row of images")
     rows = {name: _as_images(images) for name, images in panels.items()}
     columns = max(1, *(len(images) for images in rows.values()))
-    axes = _panels(figure, len(rows), columns, (columns * 1.25 + 1.8, len(rows) * 1.4 + (0.4 if title else 0)), title)
+    axes = axes_grid(figure, len(rows), columns, (columns * 1.25 + 1.8, len(rows) * 1.4 + (0.4 if title else 0)), title)
     for (name, images), row in zip(rows.items(), axes, strict=True):
         texts = _captions(len(images), None, (captions or {}).get(name))
         for index, ax in enumerate(row):
             ax.set(xticks=[], yticks=[])
-            _finish(ax, None, spines=())
+            finish(ax, None, spines=())
             if index < len(images):
                 _show_image(ax, images[index], _value_maximum(images))
                 if texts:
@@ -114,7 +114,7 @@ def resize_comparison(image, size=224, figure=None, title=None):
     if image.ndim != 2 or image.dtype != np.uint8:
         raise ValueError(f"resize_comparison needs one uint8 image (height, width), got {image.dtype} {image.shape}")
     enlarged = np.asarray(Image.fromarray(image).resize((size, size), Image.Resampling.BILINEAR))
-    axes = _panels(figure, 1, 2, (7.2, 4), title)[0]
+    axes = axes_grid(figure, 1, 2, (7.2, 4), title)[0]
     ratio = f"{size * size / image.size:.1f} times as many, nothing new in them"
     texts = (f"{image.shape[0]} x {image.shape[1]} pixels, as stored", f"{size} x {size} pixels, bilinear\n({ratio})")
     for ax, shown, text in zip(axes, (image, enlarged), texts, strict=True):
@@ -122,7 +122,7 @@ def resize_comparison(image, size=224, figure=None, title=None):
         ax.set(xticks=[0, shown.shape[1] - 1], yticks=[0, shown.shape[0] - 1])
         ax.tick_params(length=0, labelsize=8)
         ax.set_title(text, fontsize=10)
-        _finish(ax, None, spines=())
+        finish(ax, None, spines=())
     return axes
 
 
@@ -133,8 +133,8 @@ def history_curves(history, monitor="val_accuracy", figure=None, title=None):
     val_accuracy. monitor: the column that says which epoch is best, highest for an accuracy, lowest for a loss.
     Returns two Axes: loss, accuracy.
     """
-    _require(history, ["epoch", "loss", "accuracy"])
-    axes = _panels(figure, 1, 2, (11, 3.8), title)[0]
+    require(history, ["epoch", "loss", "accuracy"])
+    axes = axes_grid(figure, 1, 2, (11, 3.8), title)[0]
     best = _best_row(history, monitor)
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
         _draw_curve(ax, history, name, "training", BLUE, "-")
@@ -148,7 +148,7 @@ def history_curves(history, monitor="val_accuracy", figure=None, title=None):
             ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
         ax.grid(alpha=0.25)
         ax.legend(frameon=False)
-        _finish(ax, None)
+        finish(ax, None)
     return axes
 
 
@@ -164,7 +164,7 @@ def confusion_matrix(matrix, normalize="true", ax=None, title=None):
         raise ValueError(f"a confusion matrix is ({size}, {size}) counts, got {matrix.shape}")
     if normalize not in ("true", None):
         raise ValueError(f'normalize is "true" or None, got {normalize!r}')
-    ax = _axes(ax, (6.2, 5.4))
+    ax = axes_or_new(ax, (6.2, 5.4))
     totals = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.maximum(totals, 1)
     shade, top = (share, 1.0) if normalize else (matrix, max(matrix.max(), 1))
@@ -181,7 +181,7 @@ def confusion_matrix(matrix, normalize="true", ax=None, title=None):
     ax.set_yticks(range(size), [f"{name} ({total:,})" for name, total in zip(EMOTIONS, totals[:, 0], strict=True)])
     ax.set(xlabel="predicted", ylabel="true (images)")
     ax.tick_params(length=0)
-    return _finish(ax, title, spines=())
+    return finish(ax, title, spines=())
 
 
 def roc_curves(labels, probabilities, ax=None, title=None):
@@ -193,7 +193,7 @@ def roc_curves(labels, probabilities, ax=None, title=None):
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if labels.ndim != 1 or probabilities.shape != (len(labels), len(EMOTIONS)):
         raise ValueError(f"needed: labels (n,), probabilities (n, 7); got {labels.shape} and {probabilities.shape}")
-    ax = _axes(ax, (6, 5.4))
+    ax = axes_or_new(ax, (6, 5.4))
     ax.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle=(0, (2, 3)))
     for code, emotion in enumerate(EMOTIONS):
         is_class = labels == code
@@ -207,7 +207,7 @@ def roc_curves(labels, probabilities, ax=None, title=None):
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     if len(ax.get_lines()) > 1:
         ax.legend(loc="lower right", frameon=False, fontsize=9)
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def accuracy_bars(table, figure=None, title=None):
@@ -220,7 +220,7 @@ def accuracy_bars(table, figure=None, title=None):
     """
     table = _arms(table, ["training_accuracy", "validation_accuracy"])
     architectures, sources = list(table["architecture"].unique()), list(table["source"].unique())
-    axes = _panels(figure, 1, len(architectures), (max(6, 2.4 + 1.15 * len(table)), 4.4), title)[0]
+    axes = axes_grid(figure, 1, len(architectures), (max(6, 2.4 + 1.15 * len(table)), 4.4), title)[0]
     width = 0.86 / (2 * len(sources))
     for ax, architecture in zip(axes, architectures, strict=True):
         rows = table[table["architecture"] == architecture]
@@ -237,7 +237,7 @@ def accuracy_bars(table, figure=None, title=None):
         ax.set_xticks(range(len(strategies)), [STRATEGY_NAMES[name] for name in strategies])
         ax.set(ylim=(0, 1), ylabel="accuracy")
         ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
-        _finish(ax, ARCHITECTURE_NAMES.get(architecture, architecture))
+        finish(ax, ARCHITECTURE_NAMES.get(architecture, architecture))
     handles, texts = axes[0].get_legend_handles_labels()
     axes[0].figure.legend(handles, texts, loc="outside lower center", ncols=len(texts), frameon=False)
     return axes
@@ -252,7 +252,7 @@ def time_bars(table, ax=None, title=None, log=False):
     table = _arms(table, ["seconds"])
     sources = list(table["source"].unique())
     arms = table[["architecture", "strategy"]].drop_duplicates().apply(tuple, axis=1).tolist()
-    ax = _axes(ax, (8, 1 + 0.36 * len(arms) * (len(sources) + 0.4)))
+    ax = axes_or_new(ax, (8, 1 + 0.36 * len(arms) * (len(sources) + 0.4)))
     height = 0.84 / len(sources)
     for index, source in enumerate(sources):
         rows = table[table["source"] == source].set_index(["architecture", "strategy"])["seconds"].reindex(arms)
@@ -271,12 +271,12 @@ def time_bars(table, ax=None, title=None, log=False):
     ax.set_xlabel("training time (seconds" + (", logarithmic)" if log else ")"))
     if len(sources) > 1:
         ax.legend(frameon=False)
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def _arms(table, columns):
     """The table with a source column, checked for columns and for repeated rows."""
-    _require(table, ["architecture", "strategy", *columns])
+    require(table, ["architecture", "strategy", *columns])
     table = table if "source" in table else table.assign(source="ours")
     unknown = sorted(set(table["strategy"]) - set(STRATEGY_NAMES))
     if unknown:
@@ -287,7 +287,8 @@ def _arms(table, columns):
     return table
 
 
-def _require(table, columns):
+def require(table, columns):
+    """Raise ValueError, naming them, if a table lacks some of `columns`."""
     missing = [name for name in columns if name not in table]
     if missing:
         raise ValueError(f"the table lacks the columns {missing}; it has {list(table.columns)}")
@@ -326,11 +327,13 @@ def _duration(seconds):
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
 
 
-def _axes(ax, size):
+def axes_or_new(ax, size):
+    """The Axes given, or those of a new figure of `size` (width, height) inches."""
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
 
 
-def _panels(figure, rows, columns, size, title):
+def axes_grid(figure, rows, columns, size, title):
+    """A grid of Axes, array (rows, columns), in the figure given or in a new one of `size` (width, height) inches."""
     if figure is None:
         figure = plt.figure(figsize=size, layout="constrained")
     if title:
@@ -338,7 +341,8 @@ def _panels(figure, rows, columns, size, title):
     return figure.subplots(rows, columns, squeeze=False)
 
 
-def _finish(ax, title, spines=("left", "bottom")):
+def finish(ax, title=None, spines=("left", "bottom")):
+    """Write the title, if there is one, leave only the `spines` named, and return the Axes."""
     if title:
         ax.set_title(title)
     for side, spine in ax.spines.items():

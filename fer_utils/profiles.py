@@ -3,6 +3,10 @@
     seeds: [0]                      # which runs there are
     architectures: [vgg16, resnet50]
     jobs: 2                         # at once, on a machine without a GPU
+    comparators: [deepcnn]          # further networks that are trained from scratch only; none if not given
+    ladder: all                     # rungs of recipes.LADDER that notebook 08 trains, or a list; none if not given
+    finals:                         # recipes that open PrivateTest, after the ladder: name, rung and changes
+      tuned: {RECIPE: crop, CHANGES: "epochs=60"}
     reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given
     all:                            # for every notebook that has the parameter
       DATA: sample
@@ -22,10 +26,14 @@ from pathlib import Path
 
 import yaml
 
+from fer_utils import recipes
+
 ARCHITECTURES = ("vgg16", "resnet50")
+COMPARATORS = ("deepcnn", "efficientnetb0", "vgg16bn")  # which the paper has no arm of
 REPORTS = ("audit", "labels")
-TOP_LEVEL = ("all", "seeds", "architectures", "jobs", "reports")
-SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:"}
+TOP_LEVEL = ("all", "seeds", "architectures", "comparators", "ladder", "finals", "jobs", "reports")
+SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:", "RECIPE": "ladder:", "NAME": "finals:"}
+FINAL_KEYS = ("RECIPE", "CHANGES")
 BUILT_IN_DATA = ("sample", "kaggle")
 
 
@@ -35,11 +43,17 @@ class ProfileError(ValueError):
 
 @dataclass(frozen=True)
 class Profile:
-    """A checked profile. path: as messages name it. common: `all:`. sections: parameters by notebook stem."""
+    """A checked profile. path: as messages name it. common: `all:`. sections: parameters by notebook stem.
+
+    ladder: names of rungs that are trained. finals: name -> {RECIPE, CHANGES}.
+    """
 
     path: str
     name: str
     architectures: tuple
+    comparators: tuple
+    ladder: tuple
+    finals: dict
     seeds: tuple
     jobs: int
     reports: tuple
@@ -54,21 +68,24 @@ def read_profile(profile, notebooks, root):
     that the study runs. root: what relative paths count from. Raises ProfileError for the first thing that is wrong.
     """
     path, content = _read_yaml(profile, Path(root))
-    architectures = content.get("architectures", list(ARCHITECTURES))
     for key, section in content.items():
         if key in notebooks:
             _check_section(f"{path}: {key}", section or {}, notebooks[key])
         elif key not in TOP_LEVEL:
             raise ProfileError(f"{path}: unknown section {key}{suggest(key, (*TOP_LEVEL, *notebooks))}")
+    architectures = content.get("architectures", list(ARCHITECTURES))
     common = content.get("all") or {}
     _check_common(f"{path}: all", common, notebooks)
     return Profile(
         path=path,
         name=Path(path).stem,
         architectures=_names(f"{path}: architectures", architectures, ARCHITECTURES),
+        comparators=_names(f"{path}: comparators", content.get("comparators", []), COMPARATORS),
+        ladder=_read_ladder(f"{path}: ladder", content.get("ladder", [])),
+        finals=_read_finals(f"{path}: finals", content.get("finals") or {}),
         seeds=read_seeds(f"{path}: seeds", content.get("seeds", [0])),
         jobs=read_count(f"{path}: jobs", content.get("jobs", 1)),
-        reports=_names(f"{path}: reports", content["reports"], REPORTS) if content.get("reports") else (),
+        reports=_names(f"{path}: reports", content.get("reports", []), REPORTS),
         common=common,
         sections={stem: content.get(stem) or {} for stem in notebooks},
     )
@@ -158,7 +175,7 @@ def _check_section(place, section, declared):
     if not isinstance(section, dict):
         raise ProfileError(f"{place}: needs parameters below it, not {section!r}")
     for key, value in section.items():
-        if key in ARCHITECTURES and "ARCHITECTURE" in declared:
+        if key in (*ARCHITECTURES, *COMPARATORS) and "ARCHITECTURE" in declared:
             inner = {name: default for name, default in declared.items() if name != "ARCHITECTURE"}
             _check_section(f"{place}: {key}", value or {}, inner)
             continue
@@ -166,7 +183,7 @@ def _check_section(place, section, declared):
         if key == "OUTPUT_DIR":
             raise ProfileError(f"{place}: OUTPUT_DIR is one for the whole study; set it under `all:`")
         if key not in declared:
-            known = (*declared, *ARCHITECTURES) if "ARCHITECTURE" in declared else tuple(declared)
+            known = (*declared, *ARCHITECTURES, *COMPARATORS) if "ARCHITECTURE" in declared else tuple(declared)
             raise ProfileError(f"{place}: unknown parameter {key}{suggest(key, known)}")
         _check_type(f"{place}: {key}", value, declared[key])
 
@@ -199,11 +216,33 @@ def _check_type(place, value, default):
     raise ProfileError(f"{place}: {value!r} {kinds}{hint}")
 
 
+def _read_ladder(place, given):
+    """The rungs to train; those that only ask another rung's network differently need no training."""
+    trained = tuple(rung.name for rung in recipes.LADDER if not rung.same_run)
+    return trained if given == "all" else _names(place, given, trained)
+
+
+def _read_finals(place, given):
+    if not isinstance(given, dict):
+        raise ProfileError(f"{place}: needs names with RECIPE and CHANGES below them, not {given!r}")
+    for name, settings in given.items():
+        if not isinstance(settings, dict) or set(settings) - set(FINAL_KEYS) or "RECIPE" not in settings:
+            raise ProfileError(f"{place}: {name}: needs RECIPE and, where it differs from the rung, CHANGES")
+        try:
+            changes = settings.get("CHANGES", "")
+            recipes.read_recipe(settings["RECIPE"], changes)
+            recipes.run_name(settings["RECIPE"], changes or "epochs", name)
+        except recipes.RecipeError as error:
+            raise ProfileError(f"{place}: {name}: {error}") from None
+    return given
+
+
 def _names(place, given, known):
-    if not isinstance(given, list) or not given:
+    """The names in a list of some of the `known` ones, each once; an empty list is none of them."""
+    if not isinstance(given, list):
         raise ProfileError(f"{place}: needs a list, such as [{', '.join(known)}]")
     for name in given:
         if name not in known:
-            word = place.rsplit(": ", 1)[-1].removesuffix("s")
+            word = "rung" if place.endswith("ladder") else place.rsplit(": ", 1)[-1].removesuffix("s")
             raise ProfileError(f"{place}: unknown {word} {name}{suggest(name, known)}")
     return tuple(dict.fromkeys(given))

@@ -36,6 +36,8 @@ class Progress(logging.Handler):
     def __init__(self, output_dir, names, write=None, clock=time.time):
         super().__init__()
         self.output_dir, self.names, self.clock = output_dir, list(names), clock
+        # Where to look first; a study of recipes alone has nothing to compare.
+        self.results = f"{output_dir}/{'compare' if 'compare' in self.names else 'ladder'}"
         self.write = write or (lambda line: print(line, flush=True))
         self.started = clock()
         self.jobs, self.done, self.failed = {}, [], []
@@ -49,7 +51,7 @@ class Progress(logging.Handler):
         if event in handle:
             handle[event](record)
         elif "Nothing to be done" in str(record.msg):
-            self.write(f"Nothing to do: every run is complete. Results: {self.output_dir}/compare")
+            self.write(f"Nothing to do: every run is complete. Results: {self.results}")
         elif str(record.msg).startswith("Terminating processes"):
             self.interrupted = True
 
@@ -91,13 +93,14 @@ class Progress(logging.Handler):
         if self.interrupted:
             return f"Interrupted after {took}. Finished runs are kept: the same command goes on from here."
         if not self.failed:
-            return f"Done in {took}. Results: {self.output_dir}/compare (start with executed.ipynb)"
+            return f"Done in {took}. Results: {self.results} (start with executed.ipynb)"
         return failure_summary(self.failed, self._never_started(), took)
 
     def _never_started(self):
         """Runs without a result that did not fail themselves: they wait for one that did."""
         failed = {failure.name for failure in self.failed}
-        complete = {path.parent.name for path in Path(self.output_dir).glob("*/metrics.json")}
+        finished = [Path(self.output_dir).glob(f"{below}*/metrics.json") for below in ("", "ladder/")]
+        complete = {path.parent.name for found in finished for path in found}
         return [name for name in self.names if name not in failed | complete]
 
 

@@ -6,6 +6,7 @@ Models, weights and executed notebooks stay behind. Of the figures only those co
 faces: FER-2013's images may not be redistributed, so whatever is not known to be harmless is left out.
 """
 
+import argparse
 import fnmatch
 import json
 import re
@@ -130,17 +131,16 @@ def _copy_whole(folder, files, target):
 
 def main(arguments=None):
     """The command line: copy, say what was copied and what was left out; returns the exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) != 1:
-        print("usage: python -m fer_utils.reference OUTPUT_DIR   (for example outputs/cpu)", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m fer_utils.reference", description=__doc__.splitlines()[0])
+    parser.add_argument("output_dir", help="folder that holds the runs, such as outputs/cpu")
+    output_dir = parser.parse_args(arguments).output_dir
     try:
-        sizes = copy_reference(arguments[0])
+        sizes = copy_reference(output_dir)
     except runs.RunError as error:
         print(f"Nothing was copied. {error}", file=sys.stderr)
         return 1
     for name, size in sizes.items():
-        skipped = left_out(runs.resolve(arguments[0]) / name)
+        skipped = left_out(runs.resolve(output_dir) / name)
         print(f"{name:46} {size / 1e3:8,.0f} kB" + (f"  left out: {', '.join(skipped)}" if skipped else ""))
     print(f"{'total':46} {sum(sizes.values()) / 1e3:8,.0f} kB of at most {LIMIT / 1e3:,.0f}")
     return 0

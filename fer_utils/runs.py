@@ -23,6 +23,8 @@ import platform
 import shutil
 import subprocess
 import sys
+import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +33,11 @@ import pandas as pd
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
+REQUIRED = {  # what comparison reads of a run, file by file
+    "manifest.json": ("architecture", "strategy", "parameters", "seed", "seconds", "data_checksum", "device"),
+    "metrics.json": ("train", "validation", "test"),
+    "history.csv": ("epoch", "val_accuracy", "seconds"),
+}
 
 
 class RunError(ValueError):
@@ -256,52 +263,84 @@ class Run:
         return f"{self.manifest['architecture']}-{self.manifest['strategy']}"
 
 
-def read_run(folder):
-    """Read one finished run; raise RunError that names the folder and what is wrong with it."""
+def read_run(folder, needs="test"):
+    """Read one finished run: Run. Raises RunError that names the folder, the file and what is wrong with it.
+
+    needs: the split that it must hold predictions of; "validation" for a rung of the ladder, which opens no test split.
+    """
     folder = Path(folder)
     try:
-        manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
-        metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
-        history = pd.read_csv(folder / "history.csv")
-        with np.load(folder / "predictions.npz", allow_pickle=False) as arrays:
-            predictions = _predictions(arrays)
-    except (OSError, ValueError, KeyError) as error:
-        reason = f"{error.strerror}: {Path(error.filename).name}" if isinstance(error, OSError) else error
+        required = REQUIRED if needs == "test" else {**REQUIRED, "metrics.json": (needs,)}
+        manifest, metrics, history = (_content(folder / name, keys) for name, keys in required.items())
+        predictions = _predictions(read_arrays(folder / "predictions.npz"), needs)
+    except (OSError, ValueError) as error:
+        named = isinstance(error, OSError) and error.filename
+        reason = f"{error.strerror}: {Path(error.filename).name}" if named else error
         raise RunError(f"{shown(folder)}: not a finished run ({reason}). Run its notebook again") from error
     return Run(folder, manifest, metrics, history, predictions)
 
 
-def _predictions(arrays):
-    splits = [name.removesuffix("_labels") for name in arrays.files if name.endswith("_labels")]
+def read_arrays(path):
+    """The arrays of an .npz file, name -> array. Raises OSError without the file, ValueError where it is damaged."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    # Empty, cut short, or with changed bytes, which zipfile may also take for a kind of zip that it does not know.
+    except (ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise ValueError(f"{Path(path).name} is damaged: {error}") from error
+
+
+def _content(path, required):
+    """A JSON or CSV file as dict or DataFrame. ValueError where it is damaged or lacks one of `required`."""
+    try:
+        content = pd.read_csv(path) if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{path.name} is damaged: {error}") from error
+    if not isinstance(content, dict | pd.DataFrame):
+        raise ValueError(f"{path.name} holds a {type(content).__name__}, not names with values")
+    missing = [key for key in required if key not in content]
+    if missing:
+        raise ValueError(f"{path.name} lacks {', '.join(missing)}")
+    if not len(content):
+        raise ValueError(f"{path.name} has no epoch")
+    return content
+
+
+def _predictions(arrays, needs):
+    splits = [name.removesuffix("_labels") for name in arrays if name.endswith("_labels")]
     predictions = {}
     for split in splits:
+        missing = [name for kind in ("row_ids", "probabilities") if (name := f"{split}_{kind}") not in arrays]
+        if missing:
+            raise ValueError(f"predictions.npz lacks {', '.join(missing)}")
         row_ids, labels = arrays[f"{split}_row_ids"], arrays[f"{split}_labels"]
-        probabilities = arrays[f"{split}_probabilities"].astype(np.float64)
-        _check_predictions(split, row_ids, labels, probabilities)
-        probabilities /= probabilities.sum(axis=1, keepdims=True)  # float16 rows add up to 1 only within 0.1 %
-        predictions[split] = (row_ids, labels, probabilities)
-    if "test" not in predictions:
-        raise ValueError("predictions.npz holds no predictions of the test split")
+        predictions[split] = (row_ids, labels, _checked(split, row_ids, labels, arrays[f"{split}_probabilities"]))
+    if needs not in predictions:
+        raise ValueError(f"predictions.npz holds no predictions of the {needs} split")
     return predictions
 
 
-def _check_predictions(split, row_ids, labels, probabilities):
-    if probabilities.ndim != 2 or not len(row_ids) == len(labels) == len(probabilities) > 0:
-        raise ValueError(
-            f"predictions.npz: {len(row_ids)} ids, {len(labels)} labels, {len(probabilities)} rows of {split}"
-        )
-    broken = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
-    if broken.size:
-        raise ValueError(f"predictions.npz: NaN in {broken.size} row(s) of {split}, the first is row {broken[0]}")
+def _checked(split, row_ids, labels, probabilities):
+    """Probabilities float64 (n, 7) whose rows sum to 1; ValueError where a split's predictions cannot be scored."""
+    from fer_utils import evaluation  # here, since it loads scikit-learn, which whoever plans or writes runs can spare
+
+    try:
+        _, probabilities = evaluation.checked(labels, probabilities)
+    except ValueError as error:
+        raise ValueError(f"predictions.npz, {split}: {error}") from error
+    if row_ids.shape != labels.shape:
+        raise ValueError(f"predictions.npz, {split}: row ids of shape {row_ids.shape} for {len(labels)} labels")
     ids, counts = np.unique(row_ids, return_counts=True)
     if (counts > 1).any():
         raise ValueError(f"predictions.npz: image {ids[counts > 1][0]} is there {counts.max()} times in {split}")
+    return probabilities
 
 
 def collect(output_dir):
     """All finished training runs below `output_dir`, sorted by name.
 
-    A run that cannot be used (no predictions, NaN in them, an image twice) is named in a printed line and left out.
+    A run that cannot be used (a file missing, damaged or incomplete; predictions that cannot be scored; an image twice)
+    is named in a printed line and left out.
     Folders of other notebooks, which have no predictions by nature, are passed over.
     """
     found = []
@@ -317,8 +356,8 @@ def collect(output_dir):
 
 def _is_training(folder):
     try:
-        strategy = json.loads((folder / "manifest.json").read_text(encoding="utf-8")).get("strategy")
-    except (OSError, ValueError):
+        strategy = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["strategy"]
+    except (OSError, ValueError, KeyError, TypeError):  # TypeError: JSON, but no dict
         return False
     return strategy in ("scratch", "transfer", "finetune")
 

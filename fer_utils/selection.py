@@ -26,7 +26,8 @@ def save_epochs(folder, labels, probabilities):
     """
     arrays = {f"{split}_labels": np.asarray(values, np.uint8) for split, values in labels.items()}
     arrays |= {
-        f"{split}_answers": np.argmax(values, axis=2).astype(np.uint8) for split, values in probabilities.items()
+        f"{split}_answers": np.argmax(np.asarray(values, np.float16), axis=2).astype(np.uint8)
+        for split, values in probabilities.items()
     }
     np.savez_compressed(Path(folder) / FILE, **arrays)
 
@@ -35,10 +36,25 @@ def read_epochs(folder):
     """Whether each image was named rightly in each epoch: split -> bool (epochs, n). RunError without the file."""
     path = Path(folder) / FILE
     try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {split: arrays[f"{split}_answers"] == arrays[f"{split}_labels"] for split in ("validation", "test")}
+        arrays = runs.read_arrays(path)
+        return {split: arrays[f"{split}_answers"] == arrays[f"{split}_labels"] for split in ("validation", "test")}
     except (OSError, ValueError, KeyError) as error:
         raise runs.RunError(f"{path}: no answers of every epoch ({error}). Run with KEEP_EPOCHS=True") from error
+
+
+def with_epochs(finished):
+    """Of finished runs those that ``selection_table`` can score, and a sentence on each other that kept its epochs.
+
+    Under the paper's protocol, validation and test are the same images, so no rule can be held against another.
+    """
+    kept = [run for run in finished if (run.folder / FILE).is_file()]
+    official = [run for run in kept if run.manifest["parameters"]["PROTOCOL"] == "official"]
+    notes = [
+        f"Left out: {run.name} was made by the protocol {run.manifest['parameters']['PROTOCOL']}, not official."
+        for run in kept
+        if run not in official
+    ]
+    return official, notes
 
 
 def selection_table(right, threshold=THRESHOLD):

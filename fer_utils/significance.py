@@ -10,15 +10,15 @@ import itertools
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from fer_utils import evaluation
 from fer_utils.runs import RunError
 
 LEVEL = 0.05  # corrected p values below are called a difference
+NETWORKS, ARMS = "these networks", "their arms"  # what a test speaks of
 COLUMNS = [
     "first", "second", "seeds_first", "seeds_second", "n", "difference", "low", "high",
-    "first_only", "second_only", "p_value",
+    "first_only", "second_only", "speaks_of", "p_value",
 ]  # fmt: skip
 
 
@@ -46,23 +46,28 @@ def pairwise(finished, samples=2000):
     """Every pair of arms, compared on the same test images: a row per pair, the first arm's accuracy the higher.
 
     finished: list of ``runs.Run`` of several arms and seeds. Columns: first, second (arms), seeds_first, seeds_second,
-    n (images), difference (mean accuracy of the first minus that of the second, 0 to 1), low, high (95 %, bootstrap
-    over images and, with several seeds, over those too), first_only, second_only (images that only this one named
-    rightly, lowest seed of each), p_value (``paired_p_value``), p_holm (corrected for the number of pairs), differ
-    (p_holm < 0.05). Raises RunError unless all runs were tested on the same images.
+    n (images), difference (mean accuracy of the first minus that of the second, 0 to 1), low, high (its 95 % interval),
+    first_only, second_only (images that only this one named rightly, lowest seed of each), speaks_of, p_value, p_holm
+    (corrected for the number of pairs), differ (p_holm < 0.05). Raises RunError unless all runs were tested on the same
+    images.
+
+    One question for all pairs. If any arm has several seeds, it is whether the *arms* differ, over other seeds and
+    images (``compare_arms``). If none has, only whether *these networks* do, over other images: McNemar's exact test
+    and the paired bootstrap (`samples`).
     """
     check_same_images(finished)
     right = {arm: right_answers(finished, arm) for arm in dict.fromkeys(run.arm for run in finished)}
+    of_seeds = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in right.values())
     ordered = sorted(right, key=lambda arm: -right[arm].mean())
-    rows = [_compare(first, second, right, samples) for first, second in itertools.combinations(ordered, 2)]
+    pairs = itertools.combinations(ordered, 2)
+    rows = [_row(first, second, right[first], right[second], of_seeds, samples) for first, second in pairs]
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_holm"] = evaluation.holm(table["p_value"])
     table["differ"] = table["p_holm"] < LEVEL
     return table
 
 
-def _compare(first, second, right, samples):
-    one, other = right[first], right[second]
+def _row(first, second, one, other, of_seeds, samples):
     told_apart = evaluation.mcnemar(one[0], other[0])
     return {
         "first": first,
@@ -70,31 +75,38 @@ def _compare(first, second, right, samples):
         "seeds_first": len(one),
         "seeds_second": len(other),
         "n": one.shape[1],
-        **evaluation.paired_difference(one, other, samples=samples),
         "first_only": told_apart["first_only"],
         "second_only": told_apart["second_only"],
-        "p_value": paired_p_value(one, other),
+        "speaks_of": ARMS if of_seeds[1] else NETWORKS,
+        **compare(one, other, of_seeds, samples),
     }
 
 
-def paired_p_value(first_right, second_right) -> float:
-    """Two-sided p value of two arms being equally accurate; bool (seeds, n) each, on the same images.
+def compare(one, other, of_seeds, samples=2000) -> dict[str, float]:
+    """The difference in accuracy of two arms or recipes: difference, low, high (95 %), p_value.
 
-    One run each: McNemar's exact test, which speaks of these two networks. More: a t test of the mean difference, whose
-    variance adds that of the images (of the difference, averaged over seeds) to that of the seeds (pooled over arms, so
-    an arm with one seed is taken to vary like the other), with Satterthwaite's degrees of freedom (1946,
-    doi:10.2307/3002019): few where the seeds decide, many where the images do. It speaks of other seeds and images.
+    one, other: bool (seeds, n). of_seeds: from ``evaluation.pooled_over_seeds`` of all that are compared; where that
+    has no degree of freedom, since each has one seed, the answer is about these two networks only.
     """
-    first, second = np.atleast_2d(first_right), np.atleast_2d(second_right)
-    freedom, n = len(first) + len(second) - 2, first.shape[1]
-    if freedom == 0:
-        return evaluation.mcnemar(first[0], second[0])["p_value"]
+    if of_seeds[1]:
+        return compare_arms(one, other, *of_seeds)
+    p_value = evaluation.mcnemar(one[0], other[0])["p_value"]
+    return evaluation.paired_difference(one[0], other[0], samples=samples) | {"p_value": p_value}
+
+
+def compare_arms(first_right, second_right, seed_variance, seed_freedom) -> dict[str, float]:
+    """Whether two arms are equally accurate, over other seeds and images: difference, low, high (95 %), p_value.
+
+    first_right, second_right: bool (seeds, n) on the same images. seed_variance, seed_freedom: of one run's accuracy
+    around its arm's mean, from ``evaluation.pooled_over_seeds`` of all arms, so that an arm with one seed is taken to
+    vary as those with several do, and in every pair alike.
+
+    The variance of the mean difference adds that of the images (of the per-image difference, averaged over seeds) to
+    that of the seeds; the luck of a seed with single images is in both, so the test errs on the careful side.
+    """
+    first, second = np.asarray(first_right), np.asarray(second_right)
     per_image = first.mean(axis=0) - second.mean(axis=0)
-    squares = sum(((side.mean(axis=1) - side.mean()) ** 2).sum() for side in (first, second))
-    of_images = per_image.var(ddof=1) / n
-    of_seeds = squares / freedom * (1 / len(first) + 1 / len(second))
-    variance = of_images + of_seeds
-    if variance == 0:
-        return float(per_image.mean() == 0)
-    effective = variance**2 / (of_images**2 / (n - 1) + of_seeds**2 / freedom)
-    return float(2 * stats.t.sf(abs(per_image.mean()) / np.sqrt(variance), effective))
+    difference, n = float(per_image.mean()), len(per_image)
+    of_seeds = seed_variance * (1 / len(first) + 1 / len(second))
+    tested = evaluation.difference_test(difference, per_image.var(ddof=1) / n, n - 1, of_seeds, seed_freedom)
+    return {"difference": difference, **tested}

@@ -4,6 +4,7 @@ Compiling and fitting stay in the notebooks. Where Keras has the callback (`Redu
 notebooks use it directly.
 """
 
+import math
 import shutil
 import time
 from pathlib import Path
@@ -37,6 +38,101 @@ def make_variables(model):
     classes = model.output_shape[-1]
     model.compute_metrics(None, np.zeros(1, "int32"), np.full((1, classes), 1 / classes, "float32"))
     model.reset_metrics()
+
+
+# --- what a recipe asks for ------------------------------------------------------------------------------------------
+
+
+def make_optimizer(recipe, steps_per_epoch):
+    """The optimizer of a ``recipes.Recipe``, uncompiled: its schedule, weight decay and average of the weights in it.
+
+    steps_per_epoch: batches in an epoch, which a cosine is laid over. Batch norm and biases do not decay.
+    """
+    rate = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        warmup = round(recipe.warmup * steps_per_epoch)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else rate,
+            decay_steps=max(1, recipe.epochs * steps_per_epoch - warmup),
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    shared = {"weight_decay": recipe.weight_decay or None, "use_ema": bool(recipe.average)}
+    if recipe.average:
+        shared["ema_momentum"] = recipe.average
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **shared)
+    else:
+        optimizer = keras.optimizers.Adam(rate, **shared)
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+def separate(optimizer):
+    """Let an optimizer that averages weights be used by another `fit`; call it after each but the last.
+
+    At its end, `fit` makes the averages the weights. JAX then holds both in one buffer, which the next step of another
+    model may not take twice. This copies the optimizer's own.
+    """
+    for variable in optimizer.variables:
+        variable.assign(keras.ops.copy(variable))
+
+
+class MixedBatches(keras.utils.PyDataset):
+    """Batches of images blended with others (mixup) or with a rectangle of others (cutmix); labels are mixed alike.
+
+    images: uint8 (n, height, width); targets: float32 (n, classes). mixup, cutmix: the Beta parameter of the share that
+    an image keeps, one of them 0 (Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899). The order
+    and the mix follow from seed, epoch and batch alone. A batch size larger than n gives one batch.
+    """
+
+    def __init__(self, images, targets, batch_size, mixup=0.0, cutmix=0.0, seed=0):
+        super().__init__()
+        self.images, self.targets, self.batch_size = images, targets, batch_size
+        self.mixup, self.cutmix, self.seed = mixup, cutmix, seed
+        self.epoch = 0
+        self._shuffle()
+
+    def __len__(self):
+        return math.ceil(len(self.images) / self.batch_size)
+
+    def __getitem__(self, index):
+        rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        generator = np.random.default_rng([self.seed, self.epoch, index])
+        others = generator.permutation(rows)
+        images, targets = self.images[rows], self.targets[rows]
+        if self.cutmix:
+            kept, images = _paste(images, self.images[others], generator, self.cutmix)
+        else:
+            kept = generator.beta(self.mixup, self.mixup, len(rows)).astype("float32")
+            share = kept[:, None, None]
+            images = np.rint(share * images + (1 - share) * self.images[others]).astype("uint8")
+        return images, kept[:, None] * targets + (1 - kept[:, None]) * self.targets[others]
+
+    def on_epoch_end(self):
+        self.epoch += 1
+        self._shuffle()
+
+    def _shuffle(self):
+        self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.images))
+
+
+def _paste(images, others, generator, parameter):
+    """The share float32 (n,) that each image keeps, and the images with one rectangle a batch from `others`."""
+    height, width = images.shape[1:3]
+    side = np.sqrt(1 - generator.beta(parameter, parameter))
+    rows, columns = (
+        np.clip(np.rint([centre - side * size / 2, centre + side * size / 2]).astype(int), 0, size)
+        for size, centre in ((size, generator.uniform(0, size)) for size in (height, width))
+    )
+    images = images.copy()
+    images[:, rows[0] : rows[1], columns[0] : columns[1]] = others[:, rows[0] : rows[1], columns[0] : columns[1]]
+    kept = 1 - (rows[1] - rows[0]) * (columns[1] - columns[0]) / (height * width)
+    return np.full(len(images), kept, "float32"), images
+
+
+# --- callbacks -------------------------------------------------------------------------------------------------------
 
 
 class StopAtAccuracy(keras.callbacks.Callback):

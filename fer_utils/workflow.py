@@ -30,9 +30,10 @@ from fer_utils.runs import declared_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPLORE, PRETRAIN, COMPARE = "01_explore_data", "02_pretrain_backbone", "06_compare_strategies"
+BEYOND = "08_beyond_the_paper"
 ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
 REPORTS = {"audit": "07_audit_the_paper", "labels": "09_labels_and_errors"}
-NOTEBOOKS = (EXPLORE, PRETRAIN, *ARMS.values(), COMPARE, *REPORTS.values())
+NOTEBOOKS = (EXPLORE, PRETRAIN, *ARMS.values(), COMPARE, REPORTS["audit"], BEYOND, REPORTS["labels"])
 DATA_STAND_IN = "path/to/fer2013.csv"
 
 
@@ -90,6 +91,25 @@ class Study:
         architectures = self.profile.architectures
         return [self.arm(name, strategy, seed) for seed in self.seeds for name in architectures for strategy in ARMS]
 
+    def comparators(self):
+        """The runs from scratch of the networks that the paper has no arm of, seed by seed."""
+        return [self.arm(name, "scratch", seed) for seed in self.seeds for name in self.profile.comparators]
+
+    def recipe(self, name, seed):
+        """The run of notebook 08 for a rung of the ladder or a final candidate; its folder is below ladder/."""
+        final = self.profile.finals.get(name)
+        given = self.parameters(BEYOND, seed=int(seed))
+        given |= {**final, "NAME": name, "FINAL": True} if final else {"RECIPE": name}
+        return Run(f"{name}-seed{seed}", BEYOND, {key: given[key] for key in self.declared[BEYOND] if key in given})
+
+    def ladder(self):
+        """The runs of the ladder's rungs, seed by seed."""
+        return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.ladder]
+
+    def finals(self):
+        """The runs of the final candidates, seed by seed."""
+        return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.finals]
+
     def runs(self):
         """Every run of the study, in an order in which one could type them."""
         starts = [
@@ -98,7 +118,9 @@ class Study:
             if any(self.pretrained(strategy, name) for strategy in ARMS)
         ]
         reports = [self.report(name) for name in self.profile.reports]
-        return [self.explore(), *starts, *self.arms(), self.compare(), *reports]
+        compared = [self.compare()] if self.arms() else []
+        trained = [*starts, *self.arms(), *self.comparators(), *self.ladder(), *self.finals()]
+        return [self.explore(), *trained, *compared, *reports]
 
     def pretrained(self, strategy, architecture):
         """Whether the arm starts from notebook 02's backbone: it transfers, and the profile names no WEIGHTS."""

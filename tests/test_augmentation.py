@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+from fer_utils import data
 from fer_utils.augmentation import RandomAffine, affine_rows
 
 SIZE = 9
@@ -51,18 +52,18 @@ def test_zoom_halves_about_the_centre(image):
 
 
 def test_composition_is_the_generators():
-    """The matrix of keras' legacy generator: rotation . shift . shear . zoom in (row, column), about the centre."""
+    """The matrix of keras' legacy generator: rotation . shift . shear . zoom in (column, row), about the centre."""
     values = {"rotation": 0.3, "shift_x": 1.5, "shift_y": -2.0, "shear": 0.2, "zoom_x": 0.9, "zoom_y": 1.2}
     cosine, sine = math.cos(0.3), math.sin(0.3)
     rotation = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    shift = np.array([[1, 0, -2.0], [0, 1, 1.5], [0, 0, 1]])
+    shift = np.array([[1, 0, 1.5], [0, 1, -2.0], [0, 0, 1]])
     shear = np.array([[1, -math.sin(0.2), 0], [0, math.cos(0.2), 0], [0, 0, 1]])
-    zoom = np.diag([1.2, 0.9, 1])
+    zoom = np.diag([0.9, 1.2, 1])
     centre = np.array([[1, 0, 4.0], [0, 1, 4.0], [0, 0, 1]])
     matrix = centre @ rotation @ shift @ shear @ zoom @ np.linalg.inv(centre)
     arguments = {name: np.array([value], "float32") for name, value in {**values, "mirror": 1}.items()}
     row = keras.ops.convert_to_numpy(affine_rows(**arguments, height=SIZE, width=SIZE))[0]
-    expected = [matrix[1, 1], matrix[1, 0], matrix[1, 2], matrix[0, 1], matrix[0, 0], matrix[0, 2], 0, 0]
+    expected = [*matrix[0], *matrix[1], 0, 0]
     np.testing.assert_allclose(row, expected, atol=1e-5)
 
 
@@ -95,3 +96,74 @@ def test_flip_alone_mirrors_about_half_of_the_images():
 def test_layer_goes_through_its_config():
     layer = RandomAffine(flip=True, rotation=7, zoom=0.3, seed=4)
     assert RandomAffine.from_config(layer.get_config()).get_config() == layer.get_config()
+
+
+# --- beside the image generator that the paper used ------------------------------------------------------------------
+
+
+def generators_picture(image, values):
+    """What the generator makes of an image (height, width, channels), given the same draws as `affine_rows`."""
+    from tensorflow.keras.preprocessing.image import apply_affine_transform
+
+    moved = apply_affine_transform(
+        image,
+        theta=math.degrees(values["rotation"]),
+        tx=values["shift_x"],
+        ty=values["shift_y"],
+        shear=math.degrees(values["shear"]),
+        zx=values["zoom_x"],
+        zy=values["zoom_y"],
+        row_axis=0,
+        col_axis=1,
+        channel_axis=2,
+        fill_mode="nearest",
+    )
+    return moved[:, ::-1] if values["mirror"] < 0 else moved
+
+
+def layers_picture(image, values):
+    """What our resampling makes of it."""
+    arrays = {name: np.array([value], "float32") for name, value in values.items()}
+    rows = affine_rows(**arrays, height=image.shape[0], width=image.shape[1])
+    moved = keras.ops.image.affine_transform(image[None], rows, interpolation="bilinear", fill_mode="nearest")
+    return keras.ops.convert_to_numpy(moved)[0]
+
+
+def draws(seed):
+    """One draw from the ranges of AUGMENTATION="paper"."""
+    rng = np.random.default_rng(seed)
+    zooms = rng.uniform(0.9, 1.1, 2)
+    shifts = rng.uniform(-4.8, 4.8, 2)
+    angles = np.radians(rng.uniform(-10, 10)), np.radians(rng.uniform(-5, 5))
+    values = {"rotation": angles[0], "shear": angles[1], "shift_x": shifts[0], "shift_y": shifts[1]}
+    return {**values, "zoom_x": zooms[0], "zoom_y": zooms[1], "mirror": rng.choice([-1.0, 1.0])}
+
+
+def faces(count):
+    return data.load_fer2013("sample").images[:count, ..., None].astype("float32")
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the image generator is TensorFlow's")
+def test_same_draw_gives_the_generators_picture():
+    for seed, face in enumerate(faces(20)):
+        values = draws(seed)
+        np.testing.assert_allclose(layers_picture(face, values), generators_picture(face, values), atol=0.1)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="the image generator is TensorFlow's")
+def test_augmenting_before_enlarging_gives_the_picture_of_augmenting_after():
+    """We augment 48 pixels and then enlarge to 224; the paper's generator turns the enlarged image."""
+
+    def enlarge(images):
+        return keras.ops.convert_to_numpy(keras.ops.image.resize(images, (224, 224)))
+
+    differences, effects = [], []
+    for seed, face in enumerate(faces(20)):
+        values = draws(seed)
+        large = {**values, **{name: values[name] * 224 / 48 for name in ("shift_x", "shift_y")}}
+        before, after = enlarge(layers_picture(face, values)), generators_picture(enlarge(face), large)
+        differences.append(np.abs(before - after).mean())
+        effects.append(np.abs(enlarge(face) - after).mean())
+    # In gray levels of 255: a second bilinear resampling blurs a little, far less than what augmentation changes.
+    assert np.mean(differences) < 3
+    assert np.mean(differences) < 0.15 * np.mean(effects)

@@ -1,11 +1,12 @@
 import numpy as np
 import pandas as pd
 import pytest
-from test_statements import write_run
+from scipy import stats
+from statsmodels.stats import proportion
+from test_statements import change, write_run
 
-from fer_utils import compare, paper
+from fer_utils import compare, paper, runs
 from fer_utils.audit import checks, claims, readings, reruns
-from fer_utils.audit.statements import statements
 
 # Every number of the project's list of facts on the paper, by hand: what is audited must not depend on what
 # ``paper`` happens to hold. (arm, quantity or its beginning) -> values as printed.
@@ -194,7 +195,7 @@ def test_what_our_runs_show_stands_beside_the_number(rerun):
     assert found["ours_value"] == pytest.approx(100 * 2405 / 3589, abs=0.01)
     assert found["rerun_verdict"] == found["verdict"] == checks.REPRODUCED
     assert "1 seed, 4 epochs, width 0.25, 48 pixels" in found["ours"]
-    assert found["reason"].startswith("Ours: validation 67.0 %")
+    assert found["reason"].startswith("Ours: validation 67.0 %, +0.0 points (-1.9 to +1.9, over images only)")
     # What contradicts itself does so whatever we find.
     found = row(rerun, "vgg16-scratch", "validation accuracy", 67.08)
     assert (found["rerun_verdict"], found["verdict"]) == (checks.REPRODUCED, checks.SELF_CONTRADICTED)
@@ -203,7 +204,58 @@ def test_what_our_runs_show_stands_beside_the_number(rerun):
     assert (rerun.loc[rerun["arm"] == "vgg16-transfer", "ours"] == "").all()
 
 
-def test_intervals_apart_are_not_reproduced(tmp_path):
+def test_accuracies_are_compared_as_two_proportions():
+    """Against statsmodels: 30.9 and 28.46 %, whose intervals overlap, differ all the same; 50.3 and 48.1 % as well."""
+    for stated, ours in ((0.2846, 0.309), (0.481, 0.503), (0.672, 0.6701)):
+        rates = np.array([ours, stated])
+        expected = proportion.proportions_ztest(rates * [3589, 7178], [3589, 7178])[1]
+        found = reruns.accuracy_difference(stated, ours, 3589, seeds=1)
+        assert found["p_value"] == pytest.approx(expected)
+    assert reruns.accuracy_difference(0.2846, 0.309, 3589, 1)["p_value"] < 0.01
+
+
+def test_seeds_widen_the_difference_to_the_paper():
+    """By hand: 0.547 of 7,178 and 0.517 of 3,589, three seeds; an sd of 0.015 counts for 1/3 and 1."""
+    found = reruns.accuracy_difference(0.547, 0.517, 3589, 3, 0.015**2, 4)
+    images, seeds = 0.537 * 0.463 * (1 / 7178 + 1 / 3589), 0.015**2 * 4 / 3
+    freedom = (images + seeds) ** 2 / (seeds**2 / 4)
+    expected = 2 * stats.t.sf(0.03 / np.sqrt(images + seeds), freedom)
+    assert found["p_value"] == pytest.approx(expected)
+    assert reruns.accuracy_difference(0.547, 0.517, 3589, 3)["p_value"] < 0.01 < 0.1 < found["p_value"]
+
+
+def rerun_verdicts(folder, arm, quantity):
+    finished = compare.load_runs(folder)
+    found = claims.audit(compare.summarize_arms(finished), finished)
+    return found[(found["arm"] == arm) & (found["quantity"] == quantity)].set_index("value")["rerun_verdict"].to_dict()
+
+
+def test_overlapping_intervals_are_not_enough_to_be_reproduced(tmp_path):
+    write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 1109)  # 30.9 %
+    assert set(rerun_verdicts(tmp_path, "resnet50-transfer", "validation accuracy").values()) == {checks.NOT_REPRODUCED}
+    # Other seeds would have done otherwise: then it is not known.
+    for seed, right in enumerate((2000, 2200, 2400)):
+        write_run(tmp_path, "vgg16-scratch", seed, right=np.arange(3589) < right)
+    assert set(rerun_verdicts(tmp_path, "resnet50-transfer", "validation accuracy").values()) == {checks.CANNOT_BE_TOLD}
+
+
+def test_a_loss_counts_only_beside_a_reproduced_accuracy(tmp_path):
+    write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 950)  # 26.5 %: the training accuracy
+    path = change(tmp_path / "resnet50-transfer-seed0", history={"accuracy": 0.265})
+    metrics = runs.read_run(path).metrics
+    metrics["train"]["log_loss"] = 1.70
+    runs.write_json(path / "metrics.json", metrics)
+    assert rerun_verdicts(tmp_path, "resnet50-transfer", "training loss") == {1.74: checks.REPRODUCED}
+    change(path, history={"accuracy": 0.60})
+    assert rerun_verdicts(tmp_path, "resnet50-transfer", "training loss") == {1.74: ""}
+    path = write_run(tmp_path, "resnet50-finetune", right=np.arange(3589) < 1620)  # 45 %: has not collapsed
+    metrics = runs.read_run(path).metrics
+    metrics["validation"]["log_loss"] = 1.42
+    runs.write_json(path / "metrics.json", metrics)
+    assert rerun_verdicts(tmp_path, "resnet50-finetune", "loss") == {1.41: ""}
+
+
+def test_an_accuracy_far_off_is_not_reproduced(tmp_path):
     write_run(tmp_path, "vgg16-scratch", right=np.arange(3589) < 2200)
     finished = compare.load_runs(tmp_path)
     found = claims.audit(compare.summarize_arms(finished), finished)
@@ -245,16 +297,11 @@ def test_claims_are_written_whole(tmp_path):
 
 
 def test_the_command_line(tmp_path, capsys):
-    assert claims.main([]) == 2
     assert claims.main([str(tmp_path), str(tmp_path / "claims.csv")]) == 0
     captured = capsys.readouterr()
     assert "without reruns" in captured.err
     assert checks.SELF_CONTRADICTED in captured.out
     assert (tmp_path / "claims.csv").is_file()
-
-
-def test_conclusions_are_here_as_well():
-    assert statements([])["verdict"].isin([checks.CANNOT_BE_TOLD, checks.FAILS]).all()
 
 
 def test_what_the_stated_times_come_to():

@@ -77,6 +77,18 @@ def test_a_collapse_and_a_repair_are_told_apart(tmp_path):
     lines = collapse.explanation(table)
     assert lines[0].startswith("The paper's setting collapses here: 100% of its answers are the same, 14.3% are right")
     assert "no collapse, 50.0% right" in lines[1]
+    others = [variant.name for variant in collapse.VARIANTS if variant.name not in ("paper", "repaired")]
+    assert lines[2] == f"Without a run yet, so that nothing is known of it: {', '.join(others)}."
+    assert "one seed" in lines[3] and len(lines) == 4
+
+
+def test_with_all_variants_and_several_seeds_nothing_is_said_to_be_missing(tmp_path):
+    for variant in collapse.VARIANTS:
+        for seed in (0, 1):
+            write_variant(tmp_path, variant.name, seed=seed, n=70)
+    lines = collapse.explanation(collapse.summarize_collapse(tmp_path)[0])
+    assert len(lines) == len(collapse.VARIANTS)
+    assert not any("Without a run" in line or "one seed" in line for line in lines)
 
 
 def test_seeds_are_rows_and_unusable_runs_are_named(tmp_path):
@@ -103,7 +115,6 @@ def test_without_runs_there_is_an_empty_table(tmp_path):
 
 
 def test_the_command_line(capsys):
-    assert collapse.main([]) == 2
     assert collapse.main(["outputs/x", "data.csv", "WEIGHTS=imagenet", "WIDTH=1.0", "EPOCHS=30"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[0] == "mkdir -p outputs/x/collapse"
@@ -114,3 +125,31 @@ def test_the_command_line(capsys):
     assert "-p SOURCE pictures" in pretraining and "-p EPOCHS 2" in pretraining
     assert all("-p EPOCHS 6" in line for line in others)
     assert collapse.main(["outputs/x", "data.csv", "NONSENSE=1"]) == 1
+    assert "has no parameter NONSENSE" in capsys.readouterr().err
+    words = ["AUGMENTATION=flip", "STOP_ACCURACY=1", "PROTOCOL=paper", "PLATEAU_PATIENCE=3", "KEEP_EPOCHS=True"]
+    assert collapse.main(["outputs/x", "data.csv", "WEIGHTS=imagenet", *words, "BATCH_SIZE=64"]) == 0
+    line = capsys.readouterr().out.splitlines()[1]
+    for chosen in ("AUGMENTATION flip", "PROTOCOL paper", "PLATEAU_PATIENCE 3", "KEEP_EPOCHS True", "BATCH_SIZE 64"):
+        assert f"-p {chosen}" in line
+    assert "STOP_ACCURACY" not in line  # 1 is the default, 1.0
+
+
+def test_values_are_read_as_the_notebook_has_them():
+    assert collapse.read_value("LEARNING_RATE=1e-5") == ("LEARNING_RATE", 1e-5)
+    assert collapse.read_value("WIDTH=1") == ("WIDTH", 1.0) and isinstance(collapse.read_value("WIDTH=1")[1], float)
+    assert collapse.read_value("HEAD_UNITS=512 128") == ("HEAD_UNITS", "512 128")
+    assert collapse.read_value("FREEZE_BATCH_NORM=False") == ("FREEZE_BATCH_NORM", False)
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        ("EPOCHS", "EPOCHS: must read NAME=VALUE"),
+        ("WIDTH=abc", "WIDTH=abc: WIDTH is of type float, as in WIDTH=0.125"),
+        ("EPOCHS=1.5", "EPOCHS is of type int"),
+        ("FREEZE_BATCH_NORM=1", "FREEZE_BATCH_NORM is of type bool, as in FREEZE_BATCH_NORM=True"),
+    ],
+)
+def test_what_cannot_be_read_is_said_in_a_sentence(word, message, capsys):
+    assert collapse.main(["outputs/x", "data.csv", word]) == 1
+    assert message in capsys.readouterr().err

@@ -280,7 +280,7 @@ def test_findings_name_the_best_arm_and_from_which_it_cannot_be_told(tmp_path):
     text = " ".join(findings_of(write_study(tmp_path, seeds=(0,))))
     assert "Highest test accuracy: ResNet50 fine-tuning, 70.0 % of 100 faces (95 % interval 60.4 to 78.1)" in text
     close = "ResNet50 transfer learning, ResNet50 from scratch, VGG16 fine-tuning and VGG16 transfer learning"
-    assert f"It cannot be told from {close} (face by face, corrected for 15 comparisons)." in text
+    assert f"It cannot be told from {close} (face by face, these networks only, corrected for 15 comparisons)." in text
     assert "VGG16, best first: fine-tuning, transfer learning, from scratch. The paper has another order" in text
     # 600 s of its own and 1000 s of pretraining, against 100 s from scratch.
     assert "Cheapest, known pretraining included: VGG16 from scratch, 100 s; the most accurate arm took 16.0" in text
@@ -291,7 +291,10 @@ def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
     write_run(tmp_path, "vgg16-scratch", correct=95)
     write_run(tmp_path, "vgg16-transfer", correct=60)
     text = " ".join(findings_of(compare.load_runs(tmp_path)))
-    assert "It differs from every other arm (face by face, corrected for 1 comparison)." in text
+    assert "It differs from every other arm (face by face, these networks only, corrected for 1 comparison)." in text
+    write_run(tmp_path, "vgg16-scratch", correct=94, seed=1)
+    text = " ".join(findings_of(compare.load_runs(tmp_path)))
+    assert "(face by face, over other seeds and faces, corrected for 1 comparison)" in text
     assert "VGG16 from scratch, 120 s; it is the most accurate as well." in text
     assert "The paper has the same order: from scratch, transfer learning." in text
     assert "VGG16 fine-tuning, ResNet50 from scratch, ResNet50 transfer learning and ResNet50 fine-tuning." in text
@@ -334,6 +337,35 @@ def test_results_markdown_and_its_command(tmp_path, capsys):
     assert lines[4].count("not yet run") == 8
     assert tables.main([str(tmp_path / "none")]) == 1
     assert "no finished run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("device", "words"),
+    [
+        ({"processor": "Intel(R) Xeon(R) Processor @ 2.50GHz", "cores": 2, "gpu": ""}, "Intel Xeon 2.50 GHz, 2 cores"),
+        ({"processor": "Intel(R) Core(TM) i7-9700K CPU @ 3.60GHz", "cores": 1}, "Intel Core i7-9700K 3.60 GHz, 1 core"),
+        ({"processor": "AMD Ryzen 9 5900X 12-Core Processor", "cores": 24}, "AMD Ryzen 9 5900X 12-Core, 24 cores"),
+        ({"processor": "x", "cores": 9, "gpu": "NVIDIA H200"}, "NVIDIA H200"),
+    ],
+)
+def test_hardware_in_words(device, words):
+    run = runs.Run(None, {"device": {"gpu": "", **device}}, {}, None, {})
+    assert compare.hardware(run) == words
+
+
+def test_every_measure_of_every_run_has_its_interval(study):
+    table = tables.intervals_table(study[:2], samples=200)
+    assert table["run"].unique().tolist() == [run.name for run in study[:2]]
+    assert len(table) == 2 * 13  # six measures of the split, seven recalls
+    assert ((table["low"] <= table["value"] + 1e-9) & (table["value"] <= table["high"] + 1e-9)).all()
+    first = table[table["run"] == study[0].name].set_index("measure")
+    assert first.loc["accuracy", "value"] == study[0].metrics["test"]["accuracy"]
+    # 0.4 is the probability of every answer: the calibration error is the distance of the accuracy from it
+    expected = abs(study[0].metrics["test"]["accuracy"] - 0.4)
+    assert first.loc["calibration_error", "value"] == pytest.approx(expected, abs=1e-3)
+    assert first.loc["recall fear", "value"] == pytest.approx(
+        study[0].metrics["test"]["per_class"]["fear"]["recall"], abs=1e-6
+    )
 
 
 def test_comparison_needs_no_keras():

@@ -2,24 +2,38 @@ import keras
 import numpy as np
 import pytest
 
-from fer_utils import models
+from fer_utils import backbones, models
 
-APPLICATIONS = {"vgg16": keras.applications.VGG16, "resnet50": keras.applications.ResNet50}
+APPLICATIONS = {
+    "vgg16": keras.applications.VGG16,
+    "resnet50": keras.applications.ResNet50,
+    "efficientnetb0": keras.applications.EfficientNetB0,
+}
+PAPERS = ("vgg16", "resnet50")
 # Parameters without the top at width 1.0 with three channels, as keras.applications documents them.
-BACKBONE_PARAMETERS = {"vgg16": 14_714_688, "resnet50": 23_587_712}
+# vgg16bn: batch norm's four numbers a channel instead of one bias. deepcnn: its 3x3 kernels, and again those four.
+BACKBONE_PARAMETERS = {
+    "vgg16": 14_714_688,
+    "resnet50": 23_587_712,
+    "efficientnetb0": 4_049_571,
+    "vgg16bn": 14_714_688 + 3 * 4_224,
+    "deepcnn": 9 * (3 * 64 + 64 * 64 + 64 * 128 + 128**2 + 128 * 256 + 2 * 256**2 + 256 * 512 + 2 * 512**2) + 4 * 2_688,
+}
 
 
 def reference(architecture, size=48):
     return APPLICATIONS[architecture](include_top=False, weights=None, input_shape=(size, size, 3))
 
 
-@pytest.fixture(scope="module", params=models.ARCHITECTURES)
+@pytest.fixture(scope="module", params=PAPERS)
 def architecture(request):
     return request.param
 
 
 def test_every_builder_has_its_parameter_count_pinned():
-    assert set(BACKBONE_PARAMETERS) == set(models.BACKBONES) == set(models.ARCHITECTURES)
+    assert set(BACKBONE_PARAMETERS) == set(backbones.BACKBONES)
+    for name, count in BACKBONE_PARAMETERS.items():
+        assert models.build_backbone(name, 48, 3).count_params() == count, name
 
 
 def test_full_width_backbone_is_the_published_network(architecture):
@@ -35,7 +49,7 @@ def test_equal_weights_give_equal_outputs(architecture):
     for layer in theirs.layers:  # random batch-norm statistics too, else a wrong epsilon would not show
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
-    models.copy_weights(theirs, ours)
+    backbones.copy_weights(theirs, ours)
     images = rng.uniform(0, 1, (2, 48, 48, 3)).astype("float32")
     expected = keras.ops.convert_to_numpy(theirs(images))
     assert np.abs(expected).max() > 0
@@ -153,6 +167,66 @@ def test_a_head_of_other_units_keeps_the_rest_of_the_papers(strategy, architectu
     assert [layer.rate for layer in head if isinstance(layer, keras.layers.Dropout)] == [0.25]
 
 
+def test_batch_norm_leaves_vgg16s_head_as_it_is():
+    plain, normalized = (models.build_classifier(name, "scratch", width=0.0625) for name in ("vgg16", "vgg16bn"))
+    heads = [
+        [(type(layer), getattr(layer, "units", None)) for layer in model.layers[model.layers.index(backbone) + 1 :]]
+        for model, backbone in ((plain, plain.get_layer("vgg16")), (normalized, normalized.get_layer("vgg16bn")))
+    ]
+    assert heads[0] == heads[1]
+    assert [units for _, units in heads[0] if units] == [256, 256, 7]
+
+
+def test_average_head_is_pooling_and_one_dense_layer():
+    model = models.build_classifier("vgg16", "scratch", width=0.0625, head="average")
+    head = model.layers[model.layers.index(model.get_layer("vgg16")) + 1 :]
+    assert [type(layer).__name__ for layer in head] == ["GlobalAveragePooling2D", "Dropout", "Dense"]
+
+
+def test_crop_keeps_the_middle_and_leaves_the_rest_unseen():
+    model = models.build_classifier("deepcnn", "scratch", input_size=0, width=0.0625, crop=40, augmentation="none")
+    assert model.get_layer("deepcnn").input_shape == (None, 40, 40, 1)
+    faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48), dtype=np.uint8)
+    framed = np.pad(faces[:, 4:44, 4:44], ((0, 0), (4, 4), (4, 4)))
+    answers = [keras.ops.convert_to_numpy(model(images)) for images in (faces, framed, np.roll(faces, 1, axis=1))]
+    np.testing.assert_array_equal(answers[0], answers[1])
+    assert np.abs(answers[0] - answers[2]).max() > 0
+
+
+def test_other_sizes_share_every_weight_and_answer_alike_at_the_same_size():
+    arguments = {"input_size": 0, "width": 0.0625, "crop": 40, "augmentation": "none", "head": "average"}
+    model = models.build_classifier("deepcnn", "scratch", any_size=True, **arguments)
+    faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48), dtype=np.uint8)
+    small, same = models.at_size(model, 24), models.at_size(model, 40)
+    assert [id(weight) for weight in small.weights] == [id(weight) for weight in model.weights]
+    answers = [keras.ops.convert_to_numpy(network(faces)) for network in (model, same, small)]
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-6)
+    assert np.abs(answers[0] - answers[2]).max() > 1e-6
+
+
+def test_efficientnet_sees_bytes_from_0_to_255_as_published():
+    """Its own first layer divides by 255, and ours does before: done twice, every face would be black."""
+    ours, theirs = backbones.efficientnetb0((48, 48, 3)), reference("efficientnetb0")
+    ours.set_weights(theirs.get_weights())  # by place: keras numbers unnamed layers anew in each network
+    faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 3)).astype("float32")
+    outputs = [keras.ops.convert_to_numpy(net(images)) for net, images in ((ours, faces / 255), (theirs, faces))]
+    np.testing.assert_allclose(outputs[0], outputs[1], atol=1e-4)
+    with pytest.raises(ValueError, match="WIDTH=0.5: efficientnetb0 exists in its published width only"):
+        backbones.build_backbone("efficientnetb0", 48, 3, 0.5)
+
+
+def test_augmentation_of_several_kinds_acts_in_training_only():
+    layer = models.augmentation_layer({"flip": True, "brightness": 0.3, "contrast": 0.3, "erasing": 1.0}, seed=1)
+    images = np.full((8, 48, 48, 1), 100, np.uint8)
+    np.testing.assert_array_equal(keras.ops.convert_to_numpy(layer(images, training=False)), images)
+    seen = keras.ops.convert_to_numpy(layer(images, training=True))[..., 0]
+    assert seen.min() >= 0 and seen.max() <= 255
+    usual = np.median(seen, axis=(1, 2))
+    assert len(set(usual.round().tolist())) > 1  # light differs between images
+    erased = (np.abs(seen - usual[:, None, None]) > 1e-3).mean(axis=(1, 2))
+    assert (erased > 0.01).all() and (erased < 0.3).all()
+
+
 def test_head_units_are_read_from_words():
     assert models.read_units("") == ()
     assert models.read_units("512 128") == (512, 128)
@@ -212,28 +286,28 @@ def test_weights_go_through_a_file(tmp_path, architecture):
 def test_weights_of_another_width_are_refused(tmp_path):
     path = tmp_path / "backbone.weights.h5"
     models.build_backbone("vgg16", 48, 3, 0.125).save_weights(path)
-    with pytest.raises(models.WeightsError, match=r"backbone.weights.h5: does not fit vgg16.*WIDTH"):
+    with pytest.raises(backbones.WeightsError, match=r"backbone.weights.h5: does not fit vgg16.*WIDTH"):
         models.build_backbone("vgg16", 48, 3, 0.25, weights=str(path))
 
 
 def test_weights_of_the_other_architecture_are_refused(tmp_path):
     path = tmp_path / "backbone.weights.h5"
     models.build_backbone("vgg16", 48, 3, 0.125).save_weights(path)
-    with pytest.raises(models.WeightsError, match="does not fit resnet50"):
+    with pytest.raises(backbones.WeightsError, match="does not fit resnet50"):
         models.build_backbone("resnet50", 48, 3, 0.125, weights=str(path))
 
 
 def test_missing_and_broken_weights_are_refused(tmp_path):
-    with pytest.raises(models.WeightsError, match="no such weights file.*notebook 02"):
+    with pytest.raises(backbones.WeightsError, match="no such weights file.*notebook 02"):
         models.build_backbone("vgg16", 48, 3, 0.125, weights=str(tmp_path / "none.weights.h5"))
     broken = tmp_path / "broken.weights.h5"
     broken.write_bytes(b"not a file of weights")
-    with pytest.raises(models.WeightsError, match="broken.weights.h5: does not fit"):
+    with pytest.raises(backbones.WeightsError, match="broken.weights.h5: does not fit"):
         models.build_backbone("vgg16", 48, 3, 0.125, weights=str(broken))
 
 
 def test_imagenet_weights_need_full_width():
-    with pytest.raises(models.WeightsError, match="WIDTH=1.0"):
+    with pytest.raises(backbones.WeightsError, match="WIDTH=1.0"):
         models.build_backbone("vgg16", 48, 3, 0.5, weights="imagenet")
 
 
@@ -254,8 +328,8 @@ def test_failed_download_says_what_to_do(monkeypatch):
 
     monkeypatch.setattr(keras.applications, "VGG16", application)
     backbone = keras.Sequential([keras.Input((48, 48, 3)), keras.layers.Flatten()], name="vgg16")
-    with pytest.raises(models.WeightsError, match="could not be downloaded.*notebook 02"):
-        models.load_backbone_weights(backbone, "imagenet")
+    with pytest.raises(backbones.WeightsError, match="could not be downloaded.*notebook 02"):
+        backbones.load_backbone_weights(backbone, "imagenet")
 
 
 @pytest.mark.parametrize(
@@ -268,6 +342,12 @@ def test_failed_download_says_what_to_do(monkeypatch):
         ({"augmentation": "strong"}, "AUGMENTATION='strong' is unknown"),
         ({"augmentation": {"rotation": 200}}, r"rotation=200 must lie in \[0, 180\]"),
         ({"augmentation": {"zoom": -0.1}}, r"zoom=-0.1 must lie in \[0, 0.99\]"),
+        ({"augmentation": {"erasing": 1.5}}, r"erasing=1.5 must lie in \[0, 1\]"),
+        ({"augmentation": {"brightness": -0.1}}, r"brightness=-0.1 must lie in \[0, 1\]"),
+        ({"augmentation": {"shift": 0.1}}, "augmentation has no range shift: use flip, rotation"),
+        ({"crop": 49}, r"crop=49 must lie in 0 \(none\) to 48"),
+        ({"crop": -1}, "crop=-1 must lie in"),
+        ({"head": "big"}, "head='big' is unknown: use one of 'paper', 'average'"),
         ({"width": 0}, "width=0 must lie in"),
         ({"input_size": 31}, "INPUT_SIZE=31 is too small"),
         ({"channels": 2}, "use 1 or 3"),

@@ -9,7 +9,7 @@ import pandas as pd
 import papermill
 import pytest
 
-from fer_utils import data, paper, runs, selection
+from fer_utils import data, paper, recipes, runs, selection
 from fer_utils.audit import collapse
 from fer_utils.labels import weighting
 
@@ -59,6 +59,39 @@ def test_02_pretrains_a_backbone(outputs, architecture):
     assert json.loads((folder / "metrics.json").read_text())["held_out"]["n"] == 4  # a twentieth of 70
 
 
+def test_03_trains_the_comparators_too(outputs):
+    execute("03_train_from_scratch", outputs, ARCHITECTURE="deepcnn", EPOCHS=1)
+    assert runs.read_run(outputs / "deepcnn-scratch-seed0").arm == "deepcnn-scratch"
+
+
+RECIPES = {
+    "tiny-plateau": ("vgg16", "width=0.0625 epochs=2", False),
+    "tiny-mixed": (
+        "crop",
+        "width=0.0625 epochs=2 batch_size=512 sizes=24,40 mixup=0.2 light=0.2 erasing=0.5 average=0.9",
+        True,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_08_trains_a_recipe_and_opens_the_test_split_for_a_final_one_only(outputs, name):
+    rung, changes, final = RECIPES[name]
+    notebook = execute(
+        "08_beyond_the_paper", outputs, RECIPE=rung, CHANGES=changes, NAME=name, FINAL=final, REFERENCE=""
+    )
+    run = runs.read_run(outputs / "ladder" / f"{name}-seed0", needs="validation")
+    assert run.manifest["settings"] == recipes.as_dict(recipes.read_recipe(rung, changes))
+    assert run.manifest["test_openings"] == int(final)
+    views = ["validation", "validation-flip"] + (["validation-ten-crop"] if rung == "crop" else [])
+    assert list(run.predictions) == views + [view.replace("validation", "test") for view in views] * final
+    for answers, (_, labels, probabilities) in run.predictions.items():
+        assert run.metrics[answers]["accuracy"] == (probabilities.argmax(axis=1) == labels).mean()
+    if not final:  # the epoch that was kept is one of those that were seen
+        assert run.history["val_accuracy"].max() == pytest.approx(run.metrics["validation"]["accuracy"], abs=1e-6)
+    assert "Left out" not in printed(notebook)
+
+
 @pytest.mark.parametrize("stem", TRAINING)
 @pytest.mark.parametrize("architecture", ["vgg16", "resnet50"])
 def test_03_to_05_train_the_six_arms(outputs, stem, architecture):
@@ -78,7 +111,7 @@ def test_03_to_05_train_the_six_arms(outputs, stem, architecture):
         # The weights that were kept are those of one of the epochs.
         assert right.mean() in selection.read_epochs(run.folder)[name].mean(axis=1)
     assert len(selection.read_epochs(run.folder)["test"]) == 3
-    assert run.manifest["test_openings"] == 1
+    assert (run.manifest["test_openings"], run.manifest["test_epochs_scored"]) == (1, 3)
     assert run.manifest["emotions"] == list(data.EMOTIONS)
     assert run.manifest["data_checksum"] == data.load_fer2013("sample").checksum
     assert {path.name for path in run.folder.glob("figures/*.png")} == {
@@ -107,7 +140,8 @@ def test_07_audits_the_paper(outputs):
     table = pd.read_csv(outputs / "audit" / "claims.csv")
     assert len(table) == len(paper.reported())
     assert table["verdict"].notna().all()
-    assert set(pd.read_csv(outputs / "audit" / "selection.csv")["run"]) == {run.name for run in runs.collect(outputs)}
+    arms = {run.name for run in runs.collect(outputs) if run.arm in paper.ARMS}  # no comparator is audited
+    assert set(pd.read_csv(outputs / "audit" / "selection.csv")["run"]) == arms
     assert "The paper's setting" in printed(notebook) and (outputs / "audit" / "figures" / "collapse.png").is_file()
     assert (outputs / "audit" / "metrics.json").is_file()
 
@@ -118,6 +152,7 @@ def test_09_looks_at_labels_and_errors(outputs, monkeypatch):
     balanced.mkdir()
     execute("03_train_from_scratch", balanced, EPOCHS=3, HEAD_EPOCHS=2, CLASS_WEIGHTS="balanced")
     notebook = execute("09_labels_and_errors", outputs)
+    assert runs.read_run(balanced / "vgg16-scratch-seed0").manifest["test_epochs_scored"] == 0  # KEEP_EPOCHS is off
     prices = pd.read_csv(outputs / "labels" / "tables" / "class_weights.csv")
     assert set(prices["run"]) == {"vgg16-scratch-seed0"} and prices["emotion"].tolist() == [*data.EMOTIONS, "all"]
     assert "No FER+ votes" in printed(notebook)

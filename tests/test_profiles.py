@@ -76,6 +76,16 @@ MISTAKES = [
     ("jobs: 0", "profiles/mine.yaml: jobs: needs a whole number from 1 on, not 0"),
     ("architectures: [vgg19]", "profiles/mine.yaml: architectures: unknown architecture vgg19; did you mean vgg16?"),
     ("architectures: vgg16", "profiles/mine.yaml: architectures: needs a list, such as [vgg16, resnet50]"),
+    ("architectures: 0", "profiles/mine.yaml: architectures: needs a list, such as [vgg16, resnet50]"),
+    ("comparators: [vgg19]", "comparators: unknown comparator vgg19; did you mean vgg16bn?"),
+    ("ladder: [mixups]", "profiles/mine.yaml: ladder: unknown rung mixups; did you mean mixup?"),
+    ("ladder: [ten-crop]", "profiles/mine.yaml: ladder: unknown rung ten-crop"),  # another way of asking
+    ("finals: [crop]", "profiles/mine.yaml: finals: needs names with RECIPE and CHANGES below them"),
+    ("finals: {long: crop}", "finals: long: needs RECIPE and, where it differs from the rung, CHANGES"),
+    ("finals: {long: {RECIPE: crop, EPOCHS: 3}}", "finals: long: needs RECIPE and"),
+    ("finals: {long: {RECIPE: crap}}", "finals: long: RECIPE='crap' is unknown; did you mean crop?"),
+    ("finals: {long: {RECIPE: crop, CHANGES: epochs=0}}", "finals: long: epochs=0 must lie in [1, 10000]"),
+    ("finals: {mixup: {RECIPE: crop, CHANGES: epochs=3}}", "needs a name of its own"),
     ("all: {DATA: sample", "profiles/mine.yaml: is not readable as YAML:"),
     ("- all", "profiles/mine.yaml: needs sections, such as `all:`, at its top level"),
 ]

@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 
 import nbformat
 import numpy as np
@@ -24,7 +26,8 @@ def finished_run(root, name="vgg16-scratch-seed0", accuracy=0.5, **more):
     folder = runs.start_run(root, name)
     rng = np.random.default_rng(0)
     probabilities = rng.dirichlet(np.ones(7), 5)
-    pd.DataFrame({"epoch": [1], "val_accuracy": [accuracy]}).to_csv(folder / "history.csv", index=False)
+    history = pd.DataFrame({"epoch": [1], "val_accuracy": [accuracy], "seconds": [1.5]})
+    history.to_csv(folder / "history.csv", index=False)
     runs.save_predictions(folder, {"test": (np.arange(5) + 100, np.arange(5), probabilities)})
     runs.save_manifest(
         folder,
@@ -36,7 +39,7 @@ def finished_run(root, name="vgg16-scratch-seed0", accuracy=0.5, **more):
         strategy="scratch",
         **more,
     )
-    runs.finish_run(folder, {"test": {"accuracy": accuracy}})
+    runs.finish_run(folder, dict.fromkeys(("train", "validation", "test"), {"accuracy": accuracy}))
     return folder, probabilities
 
 
@@ -80,7 +83,7 @@ def test_what_was_written_is_read(tmp_path):
     folder, probabilities = finished_run(tmp_path, note="more")
     run = runs.read_run(folder)
     assert (run.name, run.arm) == ("vgg16-scratch-seed0", "vgg16-scratch")
-    assert run.metrics == {"test": {"accuracy": 0.5}}
+    assert run.metrics["test"] == {"accuracy": 0.5}
     assert run.manifest["seconds"] == 1.5
     assert run.manifest["note"] == "more"
     row_ids, labels, read = run.predictions["test"]
@@ -126,12 +129,18 @@ def test_unfinished_and_damaged_runs_are_named(tmp_path):
 @pytest.mark.parametrize(
     ("spoil", "word"),
     [
-        (lambda arrays: arrays["test_probabilities"].__setitem__((3, 1), np.nan), "NaN in 1 row.* the first is row 3"),
+        (lambda arrays: arrays["test_probabilities"].__setitem__((3, 1), np.nan), "test: .*NaN or infinity at row 3"),
+        (lambda arrays: arrays["test_probabilities"].__setitem__(3, 0), "test: .*row 3 sums to 0"),
+        (lambda arrays: arrays["test_probabilities"].__setitem__((3, 1), -0.1), "test: .*negative number at row 3"),
+        (lambda arrays: arrays.update(test_probabilities=np.ones((5, 5)) / 5), r"test: .*shape \(5, 5\)"),
+        (lambda arrays: arrays["test_labels"].__setitem__(2, 9), "test: labels must lie in 0 to 6, got 9 at row 2"),
+        (lambda arrays: arrays.update(test_labels=arrays["test_labels"][:3]), r"test: .*shape \(3, 7\).* \(5, 7\)"),
+        (lambda arrays: arrays.update(test_row_ids=np.arange(3)), r"row ids of shape \(3,\) for 5 labels"),
         (lambda arrays: arrays["test_row_ids"].__setitem__(4, 100), "image 100 is there 2 times in test"),
-        (lambda arrays: arrays.update(test_labels=arrays["test_labels"][:3]), "5 ids, 3 labels, 5 rows of test"),
+        (lambda arrays: arrays.pop("test_probabilities"), "predictions.npz lacks test_probabilities"),
         (lambda arrays: [arrays.pop(name) for name in list(arrays)], "no predictions of the test split"),
     ],
-)
+)  # fmt: skip
 def test_spoilt_predictions_are_named_and_left_out(tmp_path, capsys, spoil, word):
     finished_run(tmp_path, "good")
     path = finished_run(tmp_path, "spoilt")[0] / "predictions.npz"
@@ -142,6 +151,45 @@ def test_spoilt_predictions_are_named_and_left_out(tmp_path, capsys, spoil, word
         runs.read_run(path.parent)
     assert [run.name for run in runs.collect(tmp_path)] == ["good"]
     assert "Left out: " in (said := capsys.readouterr().out) and "spoilt" in said
+
+
+def rewrite(path, change):
+    path.write_bytes(change(path.read_bytes()))
+
+
+def without(name):
+    """A change of a JSON file: one of its entries is gone."""
+    return lambda text: json.dumps({key: value for key, value in json.loads(text).items() if key != name}).encode()
+
+
+@pytest.mark.parametrize(
+    ("file", "change", "word"),
+    [
+        ("predictions.npz", lambda content: content[: len(content) // 2], "predictions.npz is damaged: .*zip"),
+        ("predictions.npz", lambda content: b"", "predictions.npz is damaged: No data left"),
+        ("predictions.npz", lambda content: content.replace(b"PK\3\4", b"PK\3\5", 1), "predictions.npz is damaged"),
+        ("metrics.json", lambda content: b"{}", "metrics.json lacks train, validation, test"),
+        ("metrics.json", lambda content: content[:-9], "metrics.json is damaged: "),
+        ("metrics.json", lambda content: b"[1]", "metrics.json holds a list"),
+        ("manifest.json", without("architecture"), "manifest.json lacks architecture"),
+        ("manifest.json", without("data_checksum"), "manifest.json lacks data_checksum"),
+        ("history.csv", lambda content: content.replace(b"val_acc", b"acc"), "history.csv lacks val_accuracy"),
+        ("history.csv", lambda content: content.split(b"\n")[0], "history.csv has no epoch"),
+        ("history.csv", lambda content: b"", "history.csv is damaged: No columns"),
+    ],
+)  # fmt: skip
+def test_a_damaged_or_incomplete_file_is_named_and_its_run_left_out(tmp_path, capsys, file, change, word):
+    finished_run(tmp_path, "good")
+    rewrite(finished_run(tmp_path, "spoilt")[0] / file, change)
+    with pytest.raises(runs.RunError, match=f"spoilt: not a finished run.*{word}"):
+        runs.read_run(tmp_path / "spoilt")
+    assert [run.name for run in runs.collect(tmp_path)] == ["good"]
+    assert "Left out: " in capsys.readouterr().out
+
+
+def test_whoever_plans_runs_need_not_wait_for_scikit_learn():
+    code = "import sys, fer_utils.runs, fer_utils.workflow; sys.exit('sklearn' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], cwd=runs.PROJECT_ROOT).returncode == 0
 
 
 def test_a_pretraining_has_no_predictions_by_nature(tmp_path, capsys):

@@ -60,3 +60,25 @@ def test_epochs_come_back_as_written(tmp_path, epochs):
 def test_a_run_without_epochs_says_how_to_get_them(tmp_path):
     with pytest.raises(runs.RunError, match="epochs.npz: no answers of every epoch.*KEEP_EPOCHS=True"):
         selection.read_epochs(tmp_path)
+
+
+@pytest.mark.parametrize("kept", [0, 100])
+def test_a_damaged_file_is_named(tmp_path, kept):
+    labels = {split: np.zeros(4, np.uint8) for split in ("validation", "test")}
+    selection.save_epochs(tmp_path, labels, {split: np.ones((2, 4, 7)) for split in labels})
+    path = tmp_path / selection.FILE
+    path.write_bytes(path.read_bytes()[:kept])
+    with pytest.raises(runs.RunError, match="no answers of every epoch .*epochs.npz is damaged"):
+        selection.read_epochs(tmp_path)
+
+
+def test_runs_of_the_papers_protocol_are_left_out_by_name(tmp_path):
+    finished = []
+    for name, protocol, kept in (("a", "official", True), ("b", "paper", True), ("c", "official", False)):
+        (tmp_path / name).mkdir()
+        if kept:
+            (tmp_path / name / selection.FILE).touch()
+        finished.append(runs.Run(tmp_path / name, {"parameters": {"PROTOCOL": protocol}}, {}, None, {}))
+    found, notes = selection.with_epochs(finished)
+    assert [run.name for run in found] == ["a"]
+    assert notes == ["Left out: b was made by the protocol paper, not official."]

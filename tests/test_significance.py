@@ -51,16 +51,35 @@ def test_equal_accuracies_may_hide_two_different_networks():
     assert (row["first_only"], row["second_only"]) == (200, 200)
 
 
-def test_seeds_enter_the_interval_and_the_test():
+def test_one_arm_with_seeds_lends_their_spread_to_every_pair():
+    """Once an arm has several seeds all pairs are asked the same question: whether arms differ, not two networks."""
     several = [make_run("vgg16-scratch", first_right(count), seed) for seed, count in ((2, 300), (0, 240), (1, 180))]
-    other = make_run("vgg16-transfer", first_right(200))
-    row = significance.pairwise([*several, other], samples=300).iloc[0]
-    assert (row["seeds_first"], row["seeds_second"]) == (3, 1)
-    assert row["difference"] == pytest.approx((300 + 240 + 180) / 1200 - 0.5)
-    assert row["first_only"] == 40  # seed 0: 240 against 200
-    assert row["p_value"] > 0.1 > 2 / 2**40  # the seeds differ by more than the arms
-    narrow = evaluation.paired_difference(first_right(240), first_right(200), samples=300)
-    assert row["high"] - row["low"] > 1.5 * (narrow["high"] - narrow["low"])
+    singles = [make_run("vgg16-transfer", first_right(200)), make_run("vgg16-finetune", first_right(160))]
+    table = significance.pairwise(several + singles).set_index(["first", "second"])
+    assert set(table["speaks_of"]) == {significance.ARMS}
+    # accuracies 0.75, 0.6, 0.45: variance 0.0225 with 2 degrees of freedom, taken over to arms with one seed
+    for (first, second), row in table.iterrows():
+        of_seeds = 0.0225 * (1 / row["seeds_first"] + 1 / row["seeds_second"])
+        narrowest = stats.norm.ppf(0.975) * np.sqrt(of_seeds)
+        assert (row["high"] - row["low"]) / 2 > narrowest, (first, second)
+        assert row["p_value"] > 0.05
+        assert row["low"] < 0 < row["high"]
+    single = table.loc[("vgg16-transfer", "vgg16-finetune")]
+    assert (single["seeds_first"], single["seeds_second"], single["first_only"]) == (1, 1, 40)
+    assert table.loc[("vgg16-scratch", "vgg16-transfer"), "first_only"] == 40  # seed 0: 240 against 200
+    alone = significance.pairwise(singles).iloc[0]
+    assert alone["speaks_of"] == significance.NETWORKS and alone["p_value"] == pytest.approx(2 / 2**40)
+
+
+def test_interval_and_test_agree():
+    """From clear to unclear: wherever the test finds a difference, the interval leaves out 0, and nowhere else."""
+    found = []
+    for counts in ((240, 250, 245), (225, 250, 235), (200, 250, 225), (180, 270, 225)):
+        runs_of_arm = [make_run("vgg16-scratch", first_right(count), seed) for seed, count in enumerate(counts)]
+        row = significance.pairwise([*runs_of_arm, make_run("vgg16-transfer", first_right(200))]).iloc[0]
+        assert (row["p_value"] < 0.05) == (row["low"] > 0), counts
+        found.append(row["p_value"] < 0.05)
+    assert set(found) == {True, False}
 
 
 def test_a_single_arm_has_no_pairs():
@@ -84,32 +103,51 @@ def test_runs_on_other_images_or_labels_are_refused_with_both_names():
 def test_one_run_each_is_mcnemars_exact_test():
     first, second = np.zeros((2, 40), bool)
     first[:9], second[9:10] = True, True  # 9 and 1 discordant: 2 * (1 + 10) / 2^10
-    assert significance.paired_p_value(first, second) == pytest.approx(22 / 1024)
-    assert significance.paired_p_value(first, first) == 1.0
+    row = significance.pairwise([make_run("vgg16-scratch", first), make_run("vgg16-transfer", second)]).iloc[0]
+    assert row["p_value"] == pytest.approx(22 / 1024)
+    assert row["speaks_of"] == significance.NETWORKS
 
 
 def test_several_seeds_count_images_and_seeds():
     """Worked by hand: n = 4, two seeds each. Means 1 and 0.25; image differences 0.5, 0.5, 1, 1."""
     first = np.ones((2, 4), bool)
     second = np.array([[True, True, False, False], [False, False, False, False]])
-    images = np.var([0.5, 0.5, 1, 1], ddof=1) / 4
-    seeds = ((0.5 - 0.25) ** 2 + (0 - 0.25) ** 2) / 2 * (1 / 2 + 1 / 2)
+    variance, freedom = evaluation.pooled_over_seeds([first.mean(axis=1), second.mean(axis=1)])
+    assert (variance, freedom) == (((0.5 - 0.25) ** 2 + (0 - 0.25) ** 2) / 2, 2)
+    images, seeds = np.var([0.5, 0.5, 1, 1], ddof=1) / 4, variance * (1 / 2 + 1 / 2)
     # Welch's test of two means has the same variance and degrees of freedom, if one sample is the images (4) and the
     # other the seeds (3, for two degrees of freedom).
     spread = {"std1": np.sqrt(images * 4), "nobs1": 4, "std2": np.sqrt(seeds * 3), "nobs2": 3}
     expected = stats.ttest_ind_from_stats(mean1=0.75, mean2=0, **spread, equal_var=False).pvalue
-    assert significance.paired_p_value(first, second) == pytest.approx(expected)
+    tested = significance.compare_arms(first, second, variance, freedom)
+    assert tested["difference"] == 0.75
+    assert tested["p_value"] == pytest.approx(expected)
 
 
 def test_steady_seeds_leave_the_degrees_of_freedom_of_the_images():
     """Three steady seeds against one run, ten points apart: clear, although three seeds have two degrees of freedom."""
-    several, other = [first_right(count, 2000) for count in (1240, 1244, 1236)], first_right(1040, 2000)
-    assert significance.paired_p_value(several, other) < 1e-10
+    several, other = [first_right(count, 2000) for count in (1240, 1244, 1236)], [first_right(1040, 2000)]
+    pooled = evaluation.pooled_over_seeds([np.mean(several, axis=1), np.mean(other, axis=1)])
+    assert significance.compare_arms(several, other, *pooled)["p_value"] < 1e-10
 
 
 def test_a_large_difference_with_wild_seeds_is_not_significant():
     generator = np.random.default_rng(0)
     steady = [generator.random(2000) < rate for rate in (0.70, 0.70, 0.70)]
     wild = [generator.random(2000) < rate for rate in (0.45, 0.65, 0.85)]
-    assert significance.paired_p_value(steady, wild) > 0.3
-    assert significance.paired_p_value(steady, [generator.random(2000) < 0.62 for _ in range(3)]) < 0.01
+    lower = [generator.random(2000) < 0.62 for _ in range(3)]
+    for other, low, high in ((wild, 0.3, 1), (lower, 0, 0.01)):
+        pooled = evaluation.pooled_over_seeds([np.mean(steady, axis=1), np.mean(other, axis=1)])
+        assert low < significance.compare_arms(steady, other, *pooled)["p_value"] < high
+
+
+def test_two_arms_of_one_skill_are_rarely_called_different():
+    """Simulated: arms of one skill, whose seeds vary with sd 0.03, three or one each: about 5 % may look different."""
+    generator = np.random.default_rng(1)
+    found = []
+    for _ in range(400):
+        skills = [0.6 + 0.03 * generator.standard_normal(count) for count in (3, 3, 1, 1)]
+        arms = [generator.random((len(skill), 1000)) < skill[:, np.newaxis] for skill in skills]
+        pooled = evaluation.pooled_over_seeds([arm.mean(axis=1) for arm in arms])
+        found.append([significance.compare_arms(arms[i], arms[j], *pooled)["p_value"] for i, j in ((0, 2), (2, 3))])
+    assert (np.array(found) < 0.05).mean(axis=0) == pytest.approx([0.05, 0.05], abs=0.03)

@@ -181,15 +181,38 @@ def test_paired_difference_is_narrower_than_an_unpaired_one():
     assert (result["high"] - result["low"]) / 2 < unpaired / 2
 
 
-def test_several_seeds_widen_the_interval():
-    generator = np.random.default_rng(0)
-    same = generator.random(600) < 0.6
-    first = np.stack([same, same, same])
-    unlike = np.stack([np.roll(np.arange(600) < count, 0) for count in (300, 360, 420)])
-    assert evaluation.paired_difference(first, first, samples=500) == {"difference": 0, "low": 0, "high": 0}
-    wide = evaluation.paired_difference(first, unlike, samples=500)
-    one = evaluation.paired_difference(same, unlike[1], samples=500)
-    assert wide["high"] - wide["low"] > 1.3 * (one["high"] - one["low"])
+def test_paired_difference_wants_one_run_each():
+    with pytest.raises(ValueError, match="bool arrays of the same length"):
+        evaluation.paired_difference(np.ones((3, 5), bool), np.ones((3, 5), bool))
+
+
+def test_difference_test_is_z_welch_or_nothing():
+    # nothing but images of known variance: the z test, 1.96 standard errors
+    tested = evaluation.difference_test(0.03, 0.01**2, np.inf, 0, 0)
+    assert tested == pytest.approx({"low": 0.0104, "high": 0.0496, "p_value": 2 * stats.norm.sf(3)}, abs=1e-5)
+    # two samples: Welch's test, by scipy
+    one, other = np.array([3.0, 4, 5, 7]), np.array([1.0, 2, 6])
+    variances = [side.var(ddof=1) / side.size for side in (one, other)]
+    tested = evaluation.difference_test(one.mean() - other.mean(), variances[0], 3, variances[1], 2)
+    theirs = stats.ttest_ind(one, other, equal_var=False)
+    low, high = theirs.confidence_interval()
+    assert tested == pytest.approx({"low": low, "high": high, "p_value": theirs.pvalue})
+    assert evaluation.difference_test(0.1, 0, 9, 0, 0) == {"low": 0.1, "high": 0.1, "p_value": 0.0}
+    assert evaluation.difference_test(0.0, 0, 9, 0, 0)["p_value"] == 1.0
+
+
+def test_pooled_variance_is_the_residual_one_of_an_analysis_of_variance():
+    # by hand: squares 2 (around 62) and 0.5 (around 50.5), 2 + 1 degrees of freedom; the single one adds nothing
+    assert evaluation.pooled_over_seeds([[61, 62, 63], [50, 51], [30]]) == pytest.approx((2.5 / 3, 3))
+    assert evaluation.pooled_over_seeds([[61], [50]]) == (0.0, 0)
+    groups = [[0.61, 0.62, 0.60], [0.52, 0.49, 0.55]]
+    within = sum(stats.sem(group) ** 2 * 3 * 2 for group in groups)
+    assert evaluation.pooled_over_seeds(groups) == pytest.approx((within / 4, 4))
+    # and the t test with equal variances, by scipy, is made of it
+    means = np.mean(groups, axis=1)
+    variance = evaluation.pooled_over_seeds(groups)[0]
+    expected = (means[0] - means[1]) / np.sqrt(variance * 2 / 3)
+    assert stats.ttest_ind(*groups).statistic == pytest.approx(expected)
 
 
 def test_holm_by_hand_and_against_statsmodels():

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from fer_utils import training
+from fer_utils.recipes import Recipe
 
 
 def small_model(seed=0):
@@ -153,3 +154,120 @@ def test_no_epoch_is_kept_unless_asked(task, tmp_path):
     keeper = training.KeepEpochs()
     small_model().fit(*task, epochs=1, callbacks=[keeper], verbose=0)
     assert keeper.files == [] and list(tmp_path.iterdir()) == []
+
+
+# --- what a recipe asks for ------------------------------------------------------------------------------------------
+
+
+def rates(optimizer, steps):
+    """The learning rate at each of the steps."""
+    return [float(optimizer._learning_rate(step)) for step in steps]
+
+
+def test_a_cosine_rises_falls_and_ends_at_nothing():
+    recipe = Recipe(schedule="cosine", learning_rate=0.1, warmup=1.0, epochs=5)
+    optimizer = training.make_optimizer(recipe, steps_per_epoch=10)
+    assert rates(optimizer, [0, 5, 10, 30, 50]) == pytest.approx([0, 0.05, 0.1, 0.05, 0], abs=1e-6)
+    plain = training.make_optimizer(Recipe(schedule="cosine", learning_rate=0.1, epochs=4), 10)
+    assert rates(plain, [0, 20, 40]) == pytest.approx([0.1, 0.05, 0], abs=1e-6)
+
+
+def test_plateau_and_constant_start_from_a_plain_rate():
+    for schedule in ("plateau", "constant"):
+        assert float(training.make_optimizer(Recipe(schedule=schedule), 10).learning_rate) == pytest.approx(5e-4)
+
+
+def test_kernels_decay_and_batch_norm_and_biases_do_not():
+    recipe = Recipe(optimizer="sgd", schedule="constant", learning_rate=0.1, weight_decay=0.5)
+    model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
+    optimizer = training.make_optimizer(recipe, 1)
+    optimizer.build(model.trainable_variables)
+    before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
+    gradients = [keras.ops.zeros(variable.shape) for variable in model.trainable_variables]
+    optimizer.apply(gradients, model.trainable_variables)
+    factors = {"kernel": 1 - 0.1 * 0.5, "bias": 1, "gamma": 1, "beta": 1}
+    for old, variable in zip(before, model.trainable_variables):
+        np.testing.assert_allclose(keras.ops.convert_to_numpy(variable), factors[variable.name] * old, rtol=1e-6)
+
+
+def test_sgd_takes_nesterovs_step():
+    recipe = Recipe(optimizer="sgd", schedule="constant", learning_rate=0.1)
+    optimizer = training.make_optimizer(recipe, 1)
+    variable = keras.Variable([1.0])
+    for _ in range(2):
+        optimizer.apply([keras.ops.convert_to_tensor([1.0])], [variable])
+    # velocity -0.1, then -0.19; each step is 0.9 velocity - 0.1
+    assert float(variable[0]) == pytest.approx(1 - 0.19 - 0.271, rel=1e-5)
+
+
+def test_averaged_weights_are_what_fit_leaves(task):
+    recipe = Recipe(optimizer="sgd", schedule="constant", learning_rate=0.5, average=0.9)
+    model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax", kernel_initializer="ones")])
+    model.compile(training.make_optimizer(recipe, 1), "sparse_categorical_crossentropy")
+    kernels = []
+    keep = keras.callbacks.LambdaCallback(
+        on_epoch_end=lambda epoch, logs: kernels.append(model.layers[0].get_weights()[0])
+    )
+    model.fit(*task, batch_size=32, epochs=3, shuffle=False, callbacks=[keep], verbose=0)
+    expected = kernels[0]  # Keras starts the average at the weights after the first step
+    for kernel in kernels[1:]:
+        expected = 0.9 * expected + 0.1 * kernel
+    assert np.abs(kernels[-1] - expected).max() > 1e-3
+    np.testing.assert_allclose(model.layers[0].get_weights()[0], expected, atol=1e-5)
+
+
+def test_an_averaging_optimizer_goes_on_with_another_model_of_the_same_weights(task):
+    recipe = Recipe(optimizer="sgd", schedule="constant", learning_rate=0.5, average=0.9)
+    first = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax", kernel_initializer="ones")])
+    second = keras.Sequential([keras.Input((4,)), *first.layers])
+    optimizer = training.make_optimizer(recipe, 1)
+    for model in (first, second):
+        model.compile(optimizer, "sparse_categorical_crossentropy")
+        before = first.layers[0].get_weights()[0]
+        model.fit(*task, epochs=2, verbose=0)
+        training.separate(optimizer)
+        assert np.abs(first.layers[0].get_weights()[0] - before).max() > 1e-3
+    assert int(optimizer.iterations) == 4
+
+
+def batches(size=4, n=10, **keywords):
+    images = np.arange(n, dtype=np.uint8)[:, None, None].repeat(8, axis=1).repeat(8, axis=2) * 20
+    return training.MixedBatches(images, np.eye(n, dtype="float32"), size, seed=3, **keywords)
+
+
+def test_mixup_blends_images_and_targets_by_the_same_share():
+    mixed = batches(mixup=0.4)
+    seen = np.concatenate([mixed[index][0] for index in range(len(mixed))])
+    told = np.concatenate([mixed[index][1] for index in range(len(mixed))])
+    assert len(mixed) == 3 and len(seen) == 10
+    np.testing.assert_allclose(told.sum(axis=1), 1, atol=1e-6)
+    np.testing.assert_allclose(seen[:, 0, 0], told @ (20 * np.arange(10)), atol=0.51)
+    assert ((told > 0).sum(axis=1) > 1).any()
+
+
+def test_cutmix_tells_the_share_of_pixels_that_were_replaced():
+    mixed = batches(size=10, cutmix=1.0)
+    for _ in range(5):
+        seen, told = mixed[0]
+        for image, target in zip(seen, told):
+            shares = np.bincount(image.ravel() // 20, minlength=10) / image.size
+            np.testing.assert_allclose(target, shares, atol=1e-6)
+        mixed.on_epoch_end()
+
+
+def test_every_image_comes_once_an_epoch_in_an_order_of_its_own():
+    mixed = batches(mixup=1e-9)  # shares of 0 or 1
+    orders = []
+    for _ in range(2):
+        orders.append(mixed.order.tolist())
+        mixed.on_epoch_end()
+    assert sorted(orders[0]) == sorted(orders[1]) == list(range(10))
+    assert orders[0] != orders[1]
+    again = batches(mixup=1e-9)
+    assert again.order.tolist() == orders[0]
+    np.testing.assert_array_equal(again[1][0], batches(mixup=1e-9)[1][0])
+
+
+def test_a_batch_larger_than_the_data_is_one_batch():
+    mixed = batches(size=64, mixup=0.2)
+    assert len(mixed) == 1 and len(mixed[0][0]) == 10

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from fer_utils import recipes
 from fer_utils.profiles import ProfileError
 from fer_utils.workflow import (
     DATA_STAND_IN,
@@ -34,6 +35,7 @@ PARAMETERS = {
     "05_fine_tuning": ARM + 'WEIGHTS = ""\n',
     "06_compare_strategies": 'OUTPUT_DIR = "outputs/own"\n',
     "07_audit_the_paper": 'OUTPUT_DIR = "outputs/own"\nTHRESHOLD = 0.67\n',
+    "08_beyond_the_paper": COMMON + 'SEED = 0\nRECIPE = "crop"\nCHANGES = ""\nNAME = ""\nFINAL = False\n',
     "09_labels_and_errors": COMMON + 'FERPLUS = ""\n',
 }
 RUN_NAMES = {
@@ -44,6 +46,7 @@ RUN_NAMES = {
     "05_fine_tuning": 'f"{ARCHITECTURE}-finetune-seed{SEED}"',
     "06_compare_strategies": '"compare"',
     "07_audit_the_paper": '"audit"',
+    "08_beyond_the_paper": 'f"ladder/{NAME or RECIPE}-seed{SEED}"',
     "09_labels_and_errors": '"labels"',
 }
 # What a notebook does in the end, without training: its results, of which metrics.json is the last.
@@ -117,6 +120,51 @@ def test_every_run_of_a_study_and_its_names(project):
     names = [run.name for run in study.runs()]
     assert names == ["explore", "vgg16-pretrain", "resnet50-pretrain", *arms, "compare"]
     assert [run.parameters["SEED"] for run in study.arms()] == [0] * 6 + [2] * 6
+
+
+RECIPES = """
+architectures: []
+ladder: [vgg16, crop]
+finals:
+  long: {RECIPE: crop, CHANGES: "epochs=60"}
+all: {DATA: sample}
+"""
+
+
+def test_a_profile_of_recipes_alone_has_no_arms_and_nothing_to_compare(project):
+    (project / "profiles/rungs.yaml").write_text(RECIPES)
+    study = load_study("rungs", seeds="0 1", root=project)
+    names = ["vgg16-seed0", "crop-seed0", "vgg16-seed1", "crop-seed1", "long-seed0", "long-seed1"]
+    assert [run.name for run in study.runs()] == ["explore", *names]
+    common = {"OUTPUT_DIR": "outputs/rungs", "DATA": "sample"}
+    assert study.ladder()[3].parameters == {**common, "SEED": 1, "RECIPE": "crop"}
+    final = {"RECIPE": "crop", "CHANGES": "epochs=60", "NAME": "long", "FINAL": True}
+    assert study.finals()[0].parameters == {**common, "SEED": 0, **final}
+
+
+def test_all_of_the_ladder_is_what_has_to_be_trained(project):
+    (project / "profiles/rungs.yaml").write_text("architectures: []\nladder: all\n")
+    names = [run.parameters["RECIPE"] for run in load_study("rungs", root=project).ladder()]
+    assert names == [rung.name for rung in recipes.LADDER if not rung.same_run]
+
+
+def test_comparators_are_trained_from_scratch_only(project):
+    (project / "profiles/more.yaml").write_text("architectures: [vgg16]\ncomparators: [deepcnn]\nall: {EPOCHS: 3}\n")
+    study = load_study("more", root=project)
+    assert [run.name for run in study.runs()][-3:] == ["vgg16-finetune-seed0", "deepcnn-scratch-seed0", "compare"]
+    assert study.comparators()[0].parameters["ARCHITECTURE"] == "deepcnn"
+
+
+@pytest.mark.slow
+def test_snakemake_makes_the_ladder_and_then_its_finals(project):
+    (project / "profiles/rungs.yaml").write_text(RECIPES)
+    found = snakemake(project, "--cores", "2", "--scheduler", "greedy", "--config", "profile=rungs", "threads=1")
+    assert found.returncode == 0, found.stdout
+    folder = project / "outputs" / "rungs" / "ladder"
+    for name in ("vgg16-seed0", "crop-seed0", "long-seed0"):
+        assert (folder / name / "metrics.json").exists() and (folder / name / "executed.ipynb").exists()
+    assert re.findall(r"  start +(\S+)", found.stdout)[-1] == "long-seed0"
+    assert "Results: outputs/rungs/ladder" in found.stdout
 
 
 def test_a_profile_names_the_reports_on_its_finished_runs(project):

@@ -9,6 +9,7 @@ paper's conclusions.
 
 from __future__ import annotations
 
+import argparse
 import os
 import sys
 from pathlib import Path
@@ -378,16 +379,16 @@ def _sentence(text):
 
 def main(arguments=None):
     """The command line: write the table; returns the exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) != 2:
-        print("usage: python -m fer_utils.audit.claims OUTPUT_DIR PATH.csv", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(prog="python -m fer_utils.audit.claims", description=__doc__.splitlines()[0])
+    parser.add_argument("output_dir", help="folder that holds the runs, such as outputs/reference/cpu")
+    parser.add_argument("path", help="CSV file to write")
+    options = parser.parse_args(arguments)
     try:
-        finished = compare.load_runs(arguments[0])
+        finished = compare.load_runs(options.output_dir)
     except runs.RunError as error:
         print(f"{error}\nThe audit is written without reruns.", file=sys.stderr)
         finished = []
-    table = write_claims(arguments[1], compare.summarize_arms(finished) if finished else None, finished)
+    table = write_claims(options.path, compare.summarize_arms(finished) if finished else None, finished)
     print(verdict_counts(table).to_string())
     return 0
 

@@ -9,6 +9,7 @@ paper's setting and back from a repaired one; each is a run of notebook 05 in ``
 
 from __future__ import annotations
 
+import argparse
 import sys
 from typing import NamedTuple
 
@@ -146,12 +147,10 @@ def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
 
 
 def describe(run) -> dict:
-    """The columns of ``summarize_collapse`` that come from one run. Raises RunError without usable predictions."""
+    """The columns of ``summarize_collapse`` that come from one run. Raises RunError without validation predictions."""
     if "validation" not in run.predictions:
         raise runs.RunError(f"{run.folder}: has no predictions of its validation split. Run its notebook again")
     _, labels, probabilities = run.predictions["validation"]
-    if not np.isfinite(probabilities).all():
-        raise runs.RunError(f"{run.folder}: its predictions hold NaN: training diverged, or the file is damaged")
     answers = np.bincount(probabilities.argmax(axis=1), minlength=len(EMOTIONS))
     chosen = np.clip(probabilities[np.arange(len(labels)), labels], checks.SMALLEST_PROBABILITY, 1)
     share = answers.max() / answers.sum()
@@ -170,7 +169,7 @@ def describe(run) -> dict:
 
 
 def explanation(table) -> list[str]:
-    """What the variants say, in sentences computed from ``summarize_collapse``'s table."""
+    """What the variants say, and which have no run, in sentences computed from ``summarize_collapse``'s table."""
     if table.empty or "paper" not in set(table["variant"]):
         return ["The paper's setting has not been run yet, so nothing is explained."]
     collapsed = table.groupby("variant", sort=False)["collapsed"].mean()
@@ -184,26 +183,54 @@ def explanation(table) -> list[str]:
     for name in accuracy.index.drop("paper"):
         kept = "still collapsed" if collapsed[name] > 0.5 else "no collapse"
         lines.append(f"{changes[name]}: {kept}, {accuracy[name]:.1%} right, {shares[name]:.0%} the same answer.")
+    missing = [variant.name for variant in VARIANTS if variant.name not in accuracy.index]
+    if missing:
+        lines.append(f"Without a run yet, so that nothing is known of it: {', '.join(missing)}.")
+    if table.groupby("variant")["seed"].nunique().min() == 1:
+        lines.append(
+            "With one seed of a variant, whether it collapses may be seen; a few points of accuracy are noise."
+        )
     return lines
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+
+def read_value(word) -> tuple[str, object]:
+    """NAME=VALUE as (name, value), the value of the type that notebook 05's default has; RunError if it is none."""
+    name, equals, text = word.partition("=")
+    if not equals:
+        raise runs.RunError(f"{word}: must read NAME=VALUE")
+    defaults = {**runs.declared_parameters(NOTEBOOK), "SOURCE": "", "PRETRAIN_EPOCHS": 0}
+    if name not in defaults:
+        raise runs.RunError(f"{NOTEBOOK} has no parameter {name}. Its parameters: {', '.join(defaults)}")
+    kind = type(defaults[name])
+    try:
+        return name, {"True": True, "False": False}[text] if kind is bool else kind(text)
+    except (ValueError, KeyError) as error:
+        raise runs.RunError(f"{word}: {name} is of type {kind.__name__}, as in {name}={defaults[name]}") from error
 
 
 def main(arguments=None):
     """The command line: print the commands; returns the exit status."""
-    arguments = sys.argv[1:] if arguments is None else arguments
-    if len(arguments) < 2:
-        print("usage: python -m fer_utils.audit.collapse OUTPUT_DIR DATA [NAME=VALUE ...]", file=sys.stderr)
-        return 2
-    given = {}
-    for word in arguments[2:]:
-        name, _, value = word.partition("=")
-        given[name] = value if name in ("SOURCE", "WEIGHTS") else float(value) if "." in value else int(value)
-    special = {key.lower(): given.pop(key) for key in ("SOURCE", "WEIGHTS", "PRETRAIN_EPOCHS") if key in given}
+    parser = argparse.ArgumentParser(prog="python -m fer_utils.audit.collapse", description=__doc__.splitlines()[0])
+    parser.add_argument("output_dir", help="the study's folder, such as outputs/cpu")
+    parser.add_argument("data", help="DATA of the notebooks")
+    parser.add_argument(
+        "given",
+        nargs="*",
+        metavar="NAME=VALUE",
+        help="a parameter of notebook 05 for all variants, or SOURCE or PRETRAIN_EPOCHS of the backbone",
+    )
+    options = parser.parse_args(arguments)
     try:
-        found = commands(arguments[0], arguments[1], **special, **given)
+        given = dict(read_value(word) for word in options.given)
+        special = {key.lower(): given.pop(key) for key in ("SOURCE", "WEIGHTS", "PRETRAIN_EPOCHS") if key in given}
+        found = commands(options.output_dir, options.data, **special, **given)
     except runs.RunError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"mkdir -p {arguments[0]}/{FOLDER}", *found.values(), sep="\n")
+    print(f"mkdir -p {options.output_dir}/{FOLDER}", *found.values(), sep="\n")
     return 0
 
 

@@ -12,7 +12,7 @@ from matplotlib import ticker
 from fer_utils import compare, paper
 from fer_utils.audit import checks
 from fer_utils.data import EMOTIONS
-from fer_utils.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY
+from fer_utils.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axes_or_new, finish
 
 VERDICT_COLOURS = {
     checks.SELF_CONTRADICTED: RED,
@@ -29,7 +29,7 @@ VERDICT_COLOURS = {
 
 def class_counts(stated, ax=None):
     """Bars of Table 2's training counts beside FER-2013's. stated: dict emotion -> images."""
-    ax = _axes(ax, (9, 3.8))
+    ax = axes_or_new(ax, (9, 3.8))
     places = np.arange(len(EMOTIONS))
     for shift, colour, label, counts in (
         (-0.2, ORANGE, "the paper's Table 2", stated),
@@ -40,7 +40,8 @@ def class_counts(stated, ax=None):
         ax.bar_label(bars, [f"{height:,.0f}" for height in heights], padding=2, fontsize=8)
     ax.set_xticks(places, EMOTIONS)
     ax.set_ylabel("training images")
-    return _finish(ax, legend=True)
+    ax.legend(frameon=False)
+    return finish(ax)
 
 
 def stated_accuracies(reported, ax=None):
@@ -49,7 +50,7 @@ def stated_accuracies(reported, ax=None):
     reported: ``paper.reported()``. Hollow marks are the prose's readings of a curve; dashed lines are the thresholds
     that stopped an arm, the dotted one is what people are said to reach.
     """
-    ax = _axes(ax, (9, 5.2))
+    ax = axes_or_new(ax, (9, 5.2))
     rows = reported[reported["quantity"].isin(["validation accuracy", "stopping threshold"])]
     labels, ticks, height = [], [], 0
     for arm in paper.ARMS:
@@ -70,7 +71,7 @@ def stated_accuracies(reported, ax=None):
     ax.set_yticks(ticks, labels, fontsize=8)
     ax.invert_yaxis()
     ax.set_xlabel("validation accuracy, % (whiskers: Wilson, 95 %, n = 7,178)")
-    return _finish(ax)
+    return finish(ax)
 
 
 def costs(table, axes=None):
@@ -87,25 +88,25 @@ def costs(table, axes=None):
         ax.bar_label(bars, [f"{value:.3g}" for value in table[column]], padding=3, fontsize=8)
         ax.set_xlabel(f"seconds {title}")
         ax.margins(x=0.15)
-        _finish(ax)
+        finish(ax)
     axes[0].invert_yaxis()
     return axes
 
 
 def verdicts(counts, ax=None):
     """Bars of how many rows have each verdict. counts: from ``claims.verdict_counts``."""
-    ax = _axes(ax, (8, 0.4 * len(counts) + 1))
+    ax = axes_or_new(ax, (8, 0.4 * len(counts) + 1))
     bars = ax.barh(counts.index, counts.to_numpy(), color=[VERDICT_COLOURS.get(name, "0.7") for name in counts.index])
     ax.bar_label(bars, padding=3)
     ax.invert_yaxis()
     ax.set_xlabel("rows")
-    return _finish(ax)
+    return finish(ax)
 
 
 def collapse(table, ax=None):
     """Share of the most frequent answer and accuracy of each variant. table: from ``collapse.summarize_collapse``."""
     means = table.groupby("change", sort=False)[["majority_share", "accuracy"]].mean()
-    ax = _axes(ax, (9, 0.5 * len(means) + 1.2))
+    ax = axes_or_new(ax, (9, 0.5 * len(means) + 1.2))
     places = np.arange(len(means))
     for shift, column, colour, label in (
         (-0.2, "majority_share", ORANGE, "share of the most frequent answer"),
@@ -119,15 +120,4 @@ def collapse(table, ax=None):
     ax.set_xlabel("share of the validation images")
     ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=2, frameon=False)
-    return _finish(ax)
-
-
-def _axes(ax, size):
-    return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
-
-
-def _finish(ax, legend=False):
-    ax.spines[["top", "right"]].set_visible(False)
-    if legend:
-        ax.legend(frameon=False)
-    return ax
+    return finish(ax)

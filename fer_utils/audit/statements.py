@@ -43,15 +43,19 @@ def statements(finished) -> pd.DataFrame:
 
     finished: runs as of ``compare.load_runs``; may be empty. Columns: ``on_paper`` and ``paper_verdict`` (what its own
     numbers give), ``ours``, ``p_value`` (Holm-corrected; the largest of the pairs that a statement needs; NaN where no
-    test is made), ``verdict`` over our runs ("holds", "does not hold", "cannot be told") and ``reason``.
+    test is made), ``verdict`` over our runs ("holds", "does not hold", "cannot be told",
+    or "not a matter of runs" where the paper's tables or others' work decide) and ``reason``.
 
     Of several pairs all must hold; one that is significantly the other way round refutes the statement. Raises RunError
     if two runs were tested on different images.
     """
     pairs = significance.pairwise(finished)
     foreign = _foreign_features(finished)
-    rows = [_better(statement, place, wanted, pairs, foreign) for statement, place, wanted in BETTER]
+    rows = [_better(statement, place, wanted, pairs) for statement, place, wanted in BETTER]
     rows += [statement(finished) for statement in OTHERS]
+    for row in rows:
+        if foreign & row["arms"]:
+            row["reason"] += _CAVEAT
     table = pd.DataFrame(rows, columns=COLUMNS[1:])
     table.insert(0, "id", [f"S{number:02d}" for number in range(1, len(table) + 1)])
     return table
@@ -66,7 +70,7 @@ def _foreign_features(finished):
     return {run.arm for run in transferred if run.manifest.get("weights_checksum") != "imagenet"}
 
 
-def _better(statement, place, wanted, pairs, foreign):
+def _better(statement, place, wanted, pairs):
     on_paper = [paper_pair(first, second) for first, second in wanted]
     verdicts, texts, p_values, missing = [], [], [], []
     for first, second in wanted:
@@ -90,8 +94,8 @@ def _better(statement, place, wanted, pairs, foreign):
         "ours": "; ".join(texts),
         "p_value": max(p_values, default=np.nan),
         "verdict": verdict,
-        "reason": _reason(verdict, verdicts, missing, wanted, pairs)
-        + (_CAVEAT if foreign & {arm for pair in wanted for arm in pair} else ""),
+        "reason": _reason(verdict, verdicts, missing, wanted, pairs),
+        "arms": {arm for pair in wanted for arm in pair},
     }
 
 
@@ -115,8 +119,13 @@ def _reason(verdict, verdicts, missing, wanted, pairs):
     if len(missing) == len(wanted):
         return f"No runs yet of {'; '.join(missing)}."
     own = [row for row in (_oriented(pairs, *pair) for pair in wanted) if row is not None]
-    seeds = min(min(row["seeds_first"], row["seeds_second"]) for row in own)
-    scope = "one seed each, so of these networks only" if seeds == 1 else f"at least {seeds} seeds each"
+    seeds = ", ".join(f"{row['seeds_first']} and {row['seeds_second']}" for row in own)
+    of_networks = any(row["speaks_of"] == significance.NETWORKS for row in own)
+    scope = f"seeds: {seeds}"
+    if of_networks:
+        scope += "; one each, so of these networks only"
+    elif any(1 in (row["seeds_first"], row["seeds_second"]) for row in own):
+        scope += "; one alone is taken to vary as the other arms' do"
     decided = sum(one == verdict for one in verdicts)
     text = {
         HOLDS: f"{_all_comparisons(len(wanted))} this way beyond chance",

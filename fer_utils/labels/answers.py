@@ -60,8 +60,7 @@ def collect(finished, faces, split="test"):
 
     finished: list of ``runs.Run``. faces: all faces of the data; a run belongs to them if its manifest has their
     checksum. split: "test" or "validation". Runs on other data or other images than the first usable run are named in
-    the list, as are those whose rows are unknown, occur twice, have other labels than `faces`, or have probabilities
-    that are no numbers. None where no run is left.
+    the list, as are those whose rows are unknown or have other labels than `faces`. None where no run is left.
     """
     position = pd.Series(np.arange(len(faces)), index=faces.row_ids)
     row_ids, labels, probabilities, refused = None, None, {}, []
@@ -86,11 +85,7 @@ def _reason(run, faces, position, split):
         return f"it was made from other data ({run.manifest['data_checksum'][:12]}, not {faces.checksum[:12]})"
     if split not in run.predictions:
         return f"it has no predictions of {split}"
-    ids, labels, values = run.predictions[split]
-    if not np.isfinite(values).all():
-        return f"its {split} probabilities hold what is no number"
-    if len(np.unique(ids)) != len(ids):
-        return f"its {split} rows occur twice"
+    ids, labels, _ = run.predictions[split]
     if not np.isin(ids, position.index).all():
         return f"its {split} rows are not in the data"
     if not np.array_equal(faces.labels[position[ids]], labels):

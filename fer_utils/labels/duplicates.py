@@ -1,11 +1,13 @@
 """Images that FER-2013 holds more than once: to the byte, or as another crop, size or brightness of one photograph.
 
 Exact copies are found by a hash of their bytes, near ones in three steps. A perceptual hash (pHash of the library
-ImageHash: the signs of the 64 lowest cosine frequencies) finds candidates among 644 million pairs in seconds; the
-correlation of thumbnails drops most of those that are none; the correlation of the pixels, at the best of 49 small
-shifts, decides. The thresholds were chosen on FER-2013 itself: see `CORRELATION` and `DISTANCE`.
+ImageHash: of each of the 64 lowest cosine frequencies, whether it lies above their median) finds candidates among 644
+million pairs in seconds; the correlation of thumbnails drops most of those that are none; the correlation of the
+pixels, at the best of 49 small shifts, decides. The thresholds were chosen on FER-2013 itself: see `CORRELATION` and
+`DISTANCE`.
 
-Images with one gray value only are passed over: that two of them are equal says nothing about a face.
+All images of one photograph are a group, and to each of them the others are its twins. Images with one gray value only
+are passed over: that two of them are equal says nothing about a face.
 """
 
 import numpy as np
@@ -13,7 +15,7 @@ import pandas as pd
 from scipy import sparse
 
 from fer_utils.data import exact_duplicates
-from fer_utils.exploration import _thumbnails as thumbnails
+from fer_utils.exploration import thumbnails
 from fer_utils.faces import EMOTIONS, SIDE, USAGES
 from fer_utils.labels.answers import score
 

@@ -37,12 +37,11 @@ AGAIN = "Download fer2013new.csv again from github.com/microsoft/FERPlus"
 class FerPlus:
     """The votes, row by row as in fer2013.csv.
 
-    usage: <U11 (n,), Training, PublicTest or PrivateTest. names: str (n,), FER+'s image names, "" where it has none
-    (most of those images show no face). votes: int64 (n, 10), in the order of `VOTES`. source: the file.
+    usage: <U11 (n,), Training, PublicTest or PrivateTest. votes: int64 (n, 10), in the order of `VOTES`. source: the
+    file.
     """
 
     usage: np.ndarray
-    names: np.ndarray
     votes: np.ndarray
     source: str
 
@@ -131,9 +130,7 @@ def _parse(table, place):
     without = np.flatnonzero(numbers.sum(axis=1) == 0)
     if len(without):
         raise DataError(f"{place}, row {without[0] + 1}: has no vote at all, where FER+ has ten a row. {AGAIN}.")
-    named = columns.get("image name")  # which FER+'s first release did not have
-    names = table[named].to_numpy(dtype=str) if named else np.full(len(table), "")
-    return FerPlus(usage, names, numbers.astype(np.int64), place)
+    return FerPlus(usage, numbers.astype(np.int64), place)
 
 
 def join(faces, ferplus):
@@ -167,7 +164,7 @@ def join(faces, ferplus):
 
 
 def _check_agreement(faces, votes, source, mend):
-    agrees = majority(votes)
+    agrees = favourite(votes)
     known = agrees >= 0
     same = int((agrees[known] == faces.labels[known]).sum())
     if known.sum() >= FEWEST_TO_JUDGE and same < LOWEST_AGREEMENT * known.sum():
@@ -180,12 +177,12 @@ def _check_agreement(faces, votes, source, mend):
 # --- what the votes say ----------------------------------------------------------------------------------------------
 
 
-def majority(votes, rule="plurality"):
+def favourite(votes, rule="plurality"):
     """The emotion that the voters chose: int8 (n,), a code in the order of EMOTIONS, or -1 where there is none.
 
-    votes: integers (n, 10). rule: "plurality" takes the answer with the most votes. "majority" is the rule of the code
-    published with Barsoum et al. 2016 (arXiv:1608.01041): answers with a single vote are dropped, and the winner must
-    have more than half of what is left; it leaves out the faces on which people differ most.
+    votes: integers (n, 10). rule: "plurality" takes the answer with the most votes, be they three of ten. "majority" is
+    the rule of the code published with Barsoum et al. 2016 (arXiv:1608.01041): answers with a single vote are dropped,
+    and the winner must have more than half of what is left; it leaves out the faces on which people differ most.
     -1 under both: contempt, unknown or NF won, or two answers tie for the first place; under "majority" also no winner.
     """
     votes = _checked(votes)
@@ -233,12 +230,13 @@ def answers_by_label(labels, votes):
 def agreement_by_class(labels, votes, rule="plurality"):
     """Do people see the emotion that the label names? DataFrame, a row for each of EMOTIONS and one for "all".
 
-    Columns: n; same, other, none (images whose FER+ majority is the label, another of the seven emotions, or none of
-    them: counts); share (same / n) with low, high (Wilson, 95 %); agreement (mean share of the votes for the most-voted
+    Columns: n; same, other, none (images whose `favourite` is the label, another of the seven emotions, or none of
+    them: counts); share (same / n) with low, high (Wilson, 95 %); over_half (share of the images on which more than
+    half of all votes are for the label, whatever the rule); agreement (mean share of the votes for the most-voted
     answer); votes_for_label (mean share of the votes for the label). A class without images has NaN.
     """
     labels = np.asarray(labels, np.int64)
-    winner, top, own = majority(votes, rule), agreement(votes), share_for(labels, votes)
+    winner, top, own = favourite(votes, rule), agreement(votes), share_for(labels, votes)
     rows = {}
     for code, name in [*enumerate(EMOTIONS), (None, "all")]:
         chosen = np.full(len(labels), True) if code is None else labels == code
@@ -253,6 +251,7 @@ def agreement_by_class(labels, votes, rule="plurality"):
             "share": scored["accuracy"],
             "low": scored["low"],
             "high": scored["high"],
+            "over_half": (own[chosen] > 0.5).mean() if chosen.any() else np.nan,
             "agreement": top[chosen].mean() if chosen.any() else np.nan,
             "votes_for_label": own[chosen].mean() if chosen.any() else np.nan,
         }
@@ -263,19 +262,19 @@ def agreement_by_class(labels, votes, rule="plurality"):
 
 
 def rescored(labels, predicted, votes, rule="plurality"):
-    """One run's accuracy under FER-2013's labels and under the FER+ majority: DataFrame of three rows.
+    """One run's accuracy under FER-2013's labels and under FER+'s voters: DataFrame of three rows.
 
     labels, predicted: integers (n,), 0 to 6. votes: (n, 10) of the same images. Columns: n, correct, accuracy, low,
-    high (Wilson, 95 %). The second and third row are of the same images, those with a FER+ majority, so their
+    high (Wilson, 95 %). The second and third row are of the same images, those with a `favourite`, so their
     difference is the labels' doing; that from the first to the second is the doing of leaving out images.
     """
     labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
-    winner = majority(votes, rule)
+    winner = favourite(votes, rule)
     known = winner >= 0
     rows = {
         "FER-2013 labels, all images": score(predicted == labels),
-        "FER-2013 labels, images with a FER+ majority": score((predicted == labels)[known]),
-        "FER+ majority, the same images": score((predicted == winner)[known]),
+        "FER-2013 labels, images with a favourite": score((predicted == labels)[known]),
+        "the voters' favourite, the same images": score((predicted == winner)[known]),
     }
     return pd.DataFrame.from_dict(rows, orient="index")
 
@@ -296,46 +295,50 @@ def by_agreement(right, votes, bins=AGREEMENT_BINS):
 
 
 def label_noise_ceiling(labels, usage, votes, rule="plurality"):
-    """What the votes say about the accuracy that can be had against FER-2013's labels: DataFrame, a row a split.
+    """How often FER+'s voters hit FER-2013's labels, ten together and one alone: DataFrame, a row a split and "all".
 
-    Three estimates, each with its interval (95 %) and what it assumes:
+    labels: integers (n,), 0 to 6. usage: strings (n,). votes: integers (n, 10). Columns: n; with_favourite (of these,
+    the images that have a `favourite` under `rule`); then five rates, each with its interval (95 %) in <rate>_low and
+    <rate>_high. Two are of the images with a favourite only, which are the easier ones:
 
-    - majority (majority_low, majority_high, Wilson): the accuracy of a perfect predictor of the FER+ majority, on the
-      `with_majority` of `n` images that have one. Assumes that ten voters' favourite is the truth, and says nothing
-      of the images left out, which are the harder ones: as a ceiling for all images it is too high by that.
-    - lower: the same predictor on all n images, counted as wrong wherever there is no majority.
-    - voter (voter_low, voter_high, normal): the expected accuracy of one voter, drawn at random for each image, on all
-      n images; "contempt", "unknown" and NF count as wrong, since no label says so. This is the notion that "human
-      accuracy" stands for: one person who labels the test set. Assumes that such a person answers like FER+'s voters.
-      voter_of_seven is the same among the votes for the seven emotions only, the forced choice that a person has
-      who is given seven names; images without such a vote count as wrong.
+    - favourite (Wilson): a perfect predictor of the voters' favourite. Assumes that it is the truth.
+    - voter_same (normal): one voter, drawn at random for each image, on these same images.
+
+    Three are of all n images:
+
+    - favourite_or_wrong (Wilson): the perfect predictor again, counted as wrong wherever there is no favourite.
+    - voter (normal): one voter. "contempt", "unknown" and NF count as wrong, since no label says so. This is the notion
+      that "human accuracy" stands for: one person who labels the test set, if such a person answers like FER+'s voters.
+    - voter_of_seven (normal): one vote among those for the seven emotions, the forced choice of a person who is given
+      seven names; images without such a vote count as wrong.
 
     None of them bounds a network trained on FER-2013's labels: what is systematic in how these were made (search words,
     for one) can be learned, although no voter knows it.
     """
     votes, labels, usage = _checked(votes), np.asarray(labels, np.int64), np.asarray(usage)
-    winner, own = majority(votes, rule), share_for(labels, votes)
+    winner, own = favourite(votes, rule), share_for(labels, votes)
     seven = votes[:, list(EMOTION_COLUMNS)].sum(axis=1) / votes.sum(axis=1)
     forced = np.divide(own, seven, out=np.zeros_like(own), where=seven > 0)
     rows = {}
     for name in [*(name for name in USAGES if name in usage), "all"]:
         chosen = np.full(len(labels), True) if name == "all" else usage == name
         known = chosen & (winner >= 0)
-        best = score(winner[known] == labels[known])
-        voter = mean_interval(own[chosen])
         rows[name] = {
             "n": int(chosen.sum()),
-            "with_majority": best["n"],
-            "majority": best["accuracy"],
-            "majority_low": best["low"],
-            "majority_high": best["high"],
-            "lower": best["correct"] / int(chosen.sum()),
-            "voter": voter["mean"],
-            "voter_low": voter["low"],
-            "voter_high": voter["high"],
-            "voter_of_seven": forced[chosen].mean(),
+            "with_favourite": int(known.sum()),
+            **_rate("favourite", score(winner[known] == labels[known])),
+            **_rate("voter_same", mean_interval(own[known])),
+            **_rate("favourite_or_wrong", score(winner[chosen] == labels[chosen])),
+            **_rate("voter", mean_interval(own[chosen])),
+            **_rate("voter_of_seven", mean_interval(forced[chosen])),
         }
     return pd.DataFrame.from_dict(rows, orient="index")
+
+
+def _rate(name, found):
+    """Three columns from what `score` or `mean_interval` says."""
+    value = found["accuracy"] if "accuracy" in found else found["mean"]
+    return {name: value, f"{name}_low": found["low"], f"{name}_high": found["high"]}
 
 
 def _checked(votes):

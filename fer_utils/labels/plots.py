@@ -5,9 +5,10 @@ Every function takes tables, draws on ``ax`` (or on a new figure), and returns t
 
 import numpy as np
 from matplotlib import ticker
+from matplotlib.markers import CARETLEFT, CARETRIGHT
 
 from fer_utils.faces import EMOTIONS
-from fer_utils.plotting import BAR_COLOURS, BLACK, BLUE, GREEN, ORANGE, RED, _axes, _finish, _panels, _require
+from fer_utils.plotting import BAR_COLOURS, BLACK, BLUE, GREEN, ORANGE, RED, axes_grid, axes_or_new, finish, require
 
 AGREEMENT_PARTS = (
     ("same", "the label", BLUE, ""),
@@ -19,13 +20,13 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
 def agreement_bars(table, ax=None, title=None):
-    """What most voters see in the images of each label, as stacked bars in percent.
+    """Which answer got the most votes on the images of each label, as stacked bars in percent.
 
     table: DataFrame from ``ferplus.agreement_by_class``: rows EMOTIONS and "all", counts in the columns n, same, other
     and none. A class without images has no bar. Returns the Axes; ``ax.containers`` holds one set of bars a part.
     """
-    _require(table, ["n", "same", "other", "none"])
-    ax = _axes(ax, (9, 0.45 * len(table) + 1.2))
+    require(table, ["n", "same", "other", "none"])
+    ax = axes_or_new(ax, (9, 0.45 * len(table) + 1.2))
     place, start = np.arange(len(table)), np.zeros(len(table))
     n = np.maximum(table["n"].to_numpy(float), 1)
     for column, label, colour, hatch in AGREEMENT_PARTS:
@@ -37,10 +38,10 @@ def agreement_bars(table, ax=None, title=None):
         start += share
     ax.set_yticks(place, [f"{name} ({int(count):,})" for name, count in table["n"].items()])
     ax.invert_yaxis()
-    ax.set(xlim=(0, 1), xlabel="share of the label's images in which most voters see ...")
+    ax.set(xlim=(0, 1), xlabel="share of the label's images for which the answer with the most votes is ...")
     ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.legend(loc="lower center", bbox_to_anchor=(0.5, 1.0), ncols=3, frameon=False)
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def accuracy_by_agreement(tables, ax=None, title=None):
@@ -51,11 +52,11 @@ def accuracy_by_agreement(tables, ax=None, title=None):
     """
     if not tables:
         raise ValueError("accuracy_by_agreement needs at least one table")
-    ax = _axes(ax, (8, 4.6))
+    ax = axes_or_new(ax, (8, 4.6))
     first = next(iter(tables.values()))
     place = np.arange(len(first))
     for index, (name, table) in enumerate(tables.items()):
-        _require(table, ["bin", "n", "accuracy", "low", "high"])
+        require(table, ["bin", "n", "accuracy", "low", "high"])
         if table["bin"].tolist() != first["bin"].tolist():
             raise ValueError(f"{name} has the bins {table['bin'].tolist()}, the first table {first['bin'].tolist()}")
         is_label = name == "the labels themselves"
@@ -72,7 +73,7 @@ def accuracy_by_agreement(tables, ax=None, title=None):
     ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.grid(axis="y", alpha=0.25)
     ax.legend(frameon=False, fontsize=9)
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def interval_dots(table, ax=None, title=None, xlabel="accuracy"):
@@ -81,11 +82,11 @@ def interval_dots(table, ax=None, title=None, xlabel="accuracy"):
     table: DataFrame with the columns name, value, low, high (0 to 1; low and high may be NaN) and optionally kind,
     which gives the colour and the marker. Rows without a value are left out. Returns the Axes.
     """
-    _require(table, ["name", "value", "low", "high"])
+    require(table, ["name", "value", "low", "high"])
     table = table[table["value"].notna()]
     if table.empty:
         raise ValueError("interval_dots needs at least one row with a value")
-    ax = _axes(ax, (9, 0.36 * len(table) + 1.3))
+    ax = axes_or_new(ax, (9, 0.36 * len(table) + 1.3))
     kinds = table["kind"] if "kind" in table else table["name"].map(lambda _: "")
     for index, kind in enumerate(kinds.unique()):
         rows = np.flatnonzero(kinds == kind)
@@ -108,7 +109,7 @@ def interval_dots(table, ax=None, title=None, xlabel="accuracy"):
     ax.grid(axis="x", alpha=0.25)
     if kinds.nunique() > 1:
         ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    return _finish(ax, title)
+    return finish(ax, title)
 
 
 def confusion_shares(matrix, ax=None, title=None):
@@ -119,7 +120,7 @@ def confusion_shares(matrix, ax=None, title=None):
     """
     if matrix.shape != (len(EMOTIONS), len(EMOTIONS)):
         raise ValueError(f"confusion_shares needs a table of 7 labels and 7 answers, got {matrix.shape}")
-    ax = _axes(ax, (6.2, 5.2))
+    ax = axes_or_new(ax, (6.2, 5.2))
     counts = matrix.to_numpy(float)
     top = max(counts.max(), 1e-9)
     ax.imshow(counts, cmap="Oranges", vmin=0, vmax=top)
@@ -130,29 +131,32 @@ def confusion_shares(matrix, ax=None, title=None):
     ax.set_yticks(range(len(EMOTIONS)), matrix.index)
     ax.set(xlabel="answer", ylabel="label")
     ax.tick_params(length=0)
-    return _finish(ax, title, spines=())
+    return finish(ax, title, spines=())
 
 
 def weighting_arrows(table, figure=None, title=None):
     """Recall and precision of each emotion before and after class weights, as arrows; the rarest emotion on top.
 
-    table: DataFrame from ``weighting.price_of_weights``; its row "all" is not drawn. A class without images or answers
-    has no arrow. Returns the array of two Axes.
+    table: DataFrame from ``weighting.price_of_weights``; its row "all" is not drawn. Where there is nothing before (the
+    precision of an emotion that was never answered), what is there after is a diamond without an arrow. Returns the
+    array of two Axes.
     """
-    _require(table, ["n", "recall", "weighted_recall", "precision", "weighted_precision"])
+    require(table, ["n", "recall", "weighted_recall", "precision", "weighted_precision"])
     shown = table.drop(index="all", errors="ignore").sort_values("n", ascending=False)
-    axes = _panels(figure, 1, 2, (11, 3.8), title)[0]
+    axes = axes_grid(figure, 1, 2, (11, 3.8), title)[0]
     place = np.arange(len(shown))
     for ax, measure in zip(axes, ("recall", "precision"), strict=True):
         before, after = shown[measure].to_numpy(float), shown[f"weighted_{measure}"].to_numpy(float)
         for y, start, end in zip(place, before, after, strict=True):
-            if np.isfinite([start, end]).all():
-                arrow = {"arrowstyle": "->", "color": GREEN if end > start else ORANGE, "linewidth": 2}
-                ax.annotate("", xy=(end, y), xytext=(start, y), arrowprops=arrow)
+            colour, mark = (GREEN, CARETRIGHT) if end > start else (ORANGE, CARETLEFT) if end < start else (BLUE, "D")
+            ax.plot([start, end], [y, y], color=colour, linewidth=2)
+            # A caret, whose tip is the value: an arrow's head is longer than the way that some classes go.
+            ax.plot(end, y, marker=mark, color=colour, markersize=7, zorder=3)
         ax.plot(before, place, "o", color=BLACK, markersize=5)
-        ax.set(xlim=(0, 1), xlabel=f"{measure}, test split: dot without weights, arrowhead with them")
+        without = "\n(diamond: never answered without them)" if (np.isnan(before) & np.isfinite(after)).any() else ""
+        ax.set(xlim=(0, 1), xlabel=f"{measure}, test split: dot without weights, tip with them{without}")
         ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
         ax.set_yticks(place, [f"{name} ({int(n):,})" for name, n in shown["n"].items()])
         ax.set_ylim(-0.5, len(shown) - 0.5)  # the same rows in both, also where one has no point
-        _finish(ax, None)
+        finish(ax, None)
     return axes

@@ -4,6 +4,8 @@ FER-2013 has sixteen times as many happy faces as disgusted ones. With CLASS_WEI
 same in the loss, however rare it is. A study keeps such runs in ``OUTPUT_DIR/balanced/``, beside the plain ones:
 
     papermill notebooks/03_train_from_scratch.ipynb ... -p OUTPUT_DIR outputs/cpu/balanced -p CLASS_WEIGHTS balanced
+
+Notebooks 04 and 05 need WEIGHTS too, the backbone of the plain run, or they pretrain another one in that folder.
 """
 
 import numpy as np
@@ -12,7 +14,8 @@ import pandas as pd
 from fer_utils import data, evaluation, runs, significance
 
 FOLDER = "balanced"
-MAY_DIFFER = ("CLASS_WEIGHTS", "OUTPUT_DIR", "KEEP_EPOCHS", "DATA", "WEIGHTS")  # of two runs that are compared
+# Of two runs that are compared. DATA and WEIGHTS are places: what lies there is compared by its checksum.
+MAY_DIFFER = ("CLASS_WEIGHTS", "OUTPUT_DIR", "KEEP_EPOCHS", "DATA", "WEIGHTS")
 
 
 def weighted_twins(finished):
@@ -39,6 +42,8 @@ def _check_twins(plain, weighted):
     name = f"{FOLDER}/{weighted.name}"
     if weighted.manifest["data_checksum"] != plain.manifest["data_checksum"]:
         raise runs.RunError(f"{name} and {plain.name} were made from other data")
+    if weighted.manifest.get("weights_checksum") != plain.manifest.get("weights_checksum"):
+        raise runs.RunError(f"{name} and {plain.name} start from other backbones: give both the same WEIGHTS")
     ours, theirs = weighted.manifest["parameters"], plain.manifest["parameters"]
     if ours.get("CLASS_WEIGHTS") != "balanced" or theirs.get("CLASS_WEIGHTS", "none") != "none":
         raise runs.RunError(f"{name} needs CLASS_WEIGHTS=balanced, and {plain.name} none")
@@ -48,18 +53,28 @@ def _check_twins(plain, weighted):
     significance.check_same_images([plain, weighted])
 
 
-def price_of_weights(plain, weighted, train_labels, samples=2000):
+def train_labels(run, faces):
+    """The labels that a run was trained on, uint8 (n,), which MAX_IMAGES may have made a part of all.
+
+    faces: all Faces of its data.
+    """
+    given = run.manifest["parameters"]
+    return data.apply_protocol(faces, given["PROTOCOL"], given.get("MAX_IMAGES", 0), given["SEED"]).train.labels
+
+
+def price_of_weights(plain, weighted, trained_on, samples=2000):
     """What the weights changed on the test split: a row per emotion, and "all"; rates 0 to 1.
 
-    plain, weighted: from ``weighted_twins``. train_labels: uint8 (n,), whose rarity gives the weights. Columns: n
-    (test images), weight (in the loss; 1 on average over the images), recall and weighted_recall, difference with low
-    and high (95 %, paired bootstrap over the class's images), precision and weighted_precision. In the row "all",
-    recall is the accuracy and precision the macro-F1.
+    plain, weighted: from ``weighted_twins``. trained_on: uint8 (n,), from ``train_labels``; an emotion's rarity there
+    is its weight. Columns: n (test images), weight (in the loss; 1 on average over the images), recall and
+    weighted_recall, difference with low and high (95 %, paired bootstrap over the class's images), precision and
+    weighted_precision (NaN where the emotion was never answered). In the row "all", recall is the accuracy and
+    precision the macro-F1.
     """
     labels = plain.predictions["test"][1]
     before, after = (run.predictions["test"][2].argmax(axis=1) for run in (plain, weighted))
     scores = [evaluation.summarize(labels, run.predictions["test"][2]) for run in (plain, weighted)]
-    weights = data.class_weights(train_labels)
+    weights = data.class_weights(trained_on)
     rows = {}
     for code, emotion in enumerate(data.EMOTIONS):
         own = labels == code

@@ -1,0 +1,243 @@
+"""The ladder: every rung of ``recipes.LADDER`` that has been trained, and what it gained over the one before.
+
+    python -m fer_utils.ladder outputs/reference/tuned      prints the README's tables
+
+Rungs are compared on PublicTest, since that is where they are chosen; PrivateTest is opened by final candidates only
+(``finals``). Reads run folders of notebook 08 in OUTPUT_DIR/ladder/; no Keras.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+
+import numpy as np
+import pandas as pd
+
+from fer_utils import evaluation, recipes, runs
+from fer_utils.compare import number
+from fer_utils.significance import LEVEL, compare
+
+FOLDER = "ladder"
+COLUMNS = [
+    "rung", "change", "kept", "before", "seeds", "n", "accuracy", "low", "high", "difference", "difference_low",
+    "difference_high", "p_value", "epochs", "seconds", "parameters",
+]  # fmt: skip
+
+
+def load(output_dir, reference=""):
+    """The finished runs of notebook 08: name -> list of ``runs.Run``, sorted by seed.
+
+    reference: a folder whose runs stand in for names that `output_dir` has none of; "" for none. Runs that cannot be
+    paired with those of `output_dir`, since they were validated on other images, are left out, as are damaged ones; a
+    printed line names each, and one the reference as a whole.
+    """
+    own = _same_images(_read(output_dir))
+    if not reference:
+        return own
+    stand_ins = _same_images(_read(reference))
+    if own and stand_ins and not _paired(_first(own), _first(stand_ins)):
+        print(f"The runs of {reference} were validated on other images than these, and are not shown among them.")
+        return own
+    return {**stand_ins, **own}
+
+
+def _read(folder):
+    """The undamaged runs of a folder: name -> list, sorted by seed."""
+    found = {}
+    for path in sorted((runs.resolve(folder) / FOLDER).glob("*/metrics.json")):
+        try:
+            run = runs.read_run(path.parent, needs="validation")
+            found.setdefault(run.manifest["recipe"], []).append(run)
+        except (runs.RunError, KeyError) as error:
+            print(f"Left out: {error}.")
+    return {name: sorted(own, key=lambda run: run.manifest["seed"]) for name, own in found.items()}
+
+
+def _first(found):
+    """The first seed of the lowest rung that there is."""
+    return next(found[name][0] for name in (*recipes.NAMES, *found) if name in found)
+
+
+def _paired(ours, theirs):
+    """Whether two runs answered about the same PublicTest images."""
+    pairs = zip(ours.predictions["validation"][:2], theirs.predictions["validation"][:2], strict=True)
+    return all(np.array_equal(one, other) for one, other in pairs)
+
+
+def _same_images(found):
+    """The runs that were validated on the images that the lowest rung was; the others are named in a printed line."""
+    kept = {}
+    for name, own in found.items():
+        for run in own:
+            if _paired(run, _first(found)):
+                kept.setdefault(name, []).append(run)
+            else:
+                print(f"Left out: {runs.shown(run.folder)} has other validation images than {_first(found).name}.")
+    return kept
+
+
+def summarize(output_dir, reference="", samples=2000):
+    """A row for each rung that has a run, in the ladder's order: DataFrame with COLUMNS, p_holm and differ.
+
+    before: the nearest kept rung below that has a run, None for the first. accuracy (0 to 1): of PublicTest, mean over
+    seeds, as the rung answers (its views); low, high: Wilson, 95 %, of one seed's images. difference to `before`, its
+    interval and p_value: ``significance.compare``; p_holm: corrected for the number of rungs; differ: p_holm < 0.05.
+    seconds: of training, mean; parameters: trainable, of the first seed.
+    """
+    found = load(output_dir, reference)
+    runs_of, right = {}, {}
+    for rung in recipes.LADDER:
+        own = [run for run in found.get(network_of(rung.name), []) if answer_name(rung.name) in run.predictions]
+        if own:
+            runs_of[rung.name] = own
+            right[rung.name] = np.stack([_right(run, answer_name(rung.name)) for run in own])
+    trained = [right[rung.name] for rung in recipes.LADDER if rung.name in right and not rung.same_run]
+    of_seeds = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in trained)
+    rows = []
+    for rung in recipes.LADDER:
+        if rung.name in right:
+            row = _row(rung, runs_of[rung.name], right[rung.name])
+            below = [name for name in _kept_below(rung) if name in right]
+            if below:
+                # The same network asked differently: no seed was drawn anew between the two.
+                varied = (0.0, 0) if rung.same_run else of_seeds
+                gap = compare(right[rung.name], right[below[-1]], varied, samples)
+                row |= {"before": below[-1], "difference": gap["difference"], "p_value": gap["p_value"]}
+                row |= {"difference_low": gap["low"], "difference_high": gap["high"]}
+            rows.append(row)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    tested = table["p_value"].notna()
+    table["p_holm"] = np.nan
+    table.loc[tested, "p_holm"] = evaluation.holm(table.loc[tested, "p_value"]) if tested.any() else np.nan
+    table["differ"] = table["p_holm"] < LEVEL
+    return table
+
+
+def _kept_below(rung):
+    """Names of the kept rungs below one, lowest first."""
+    return [other.name for other in recipes.LADDER[: recipes.LADDER.index(rung)] if other.kept]
+
+
+def network_of(name):
+    """The name of the rung whose network answers for the one called `name`: itself, unless it only asks differently."""
+    position = recipes.NAMES.index(recipes.rung(name).name)
+    below = [rung.name for rung in recipes.LADDER[:position] if rung.kept and not rung.same_run]
+    return below[-1] if recipes.LADDER[position].same_run else name
+
+
+def answer_name(name):
+    """Under which name a rung's answers to PublicTest are kept."""
+    return recipes.answer_name("validation", recipes.read_recipe(name).views)
+
+
+def _right(run, answers):
+    _, labels, probabilities = run.predictions[answers]
+    return probabilities.argmax(axis=1) == labels
+
+
+def _row(rung, own, right):
+    n = right.shape[1]
+    low, high = evaluation.wilson_interval(round(right.mean() * n), n)
+    return {
+        "rung": rung.name,
+        "change": rung.change,
+        "kept": rung.kept,
+        "seeds": len(own),
+        "n": n,
+        "accuracy": right.mean(),
+        "low": low,
+        "high": high,
+        "epochs": np.mean([len(run.history) for run in own]),
+        "seconds": np.mean([run.manifest["seconds"] for run in own]),
+        "parameters": own[0].manifest["trainable_parameters"],
+    }
+
+
+def for_reading(table):
+    """``summarize``'s table in words and percent, to be looked at."""
+    points = 100 * table[["accuracy", "low", "high", "difference", "difference_low", "difference_high"]]
+    said = pd.DataFrame({"change": table["change"], "seeds": table["seeds"]})
+    said["PublicTest %"] = points["accuracy"].map("{:.1f}".format)
+    said["95 %"] = [f"{low:.1f} to {high:.1f}" for low, high in points[["low", "high"]].values]
+    gaps = points[["difference", "difference_low", "difference_high"]].values
+    said["difference"] = ["" if np.isnan(gap) else f"{gap:+.1f} ({low:+.1f} to {high:+.1f})" for gap, low, high in gaps]
+    said["p (Holm)"] = ["" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_holm"]]
+    said["kept"] = table["kept"].map({True: "yes", False: "no"})
+    said["parameters"] = [f"{count / 1e6:.2f} M" for count in table["parameters"]]
+    said["seconds"] = table["seconds"].map("{:,.0f}".format)
+    return said.set_axis(table["rung"])
+
+
+def finals(output_dir, reference=""):
+    """What the final candidates say to PrivateTest: a row for each and each way of asking, empty without any.
+
+    Columns: recipe, views, seeds, n, public, private (accuracies, 0 to 1, means over seeds), low, high (Wilson of
+    `private`, 95 %, of one seed's images), sd, seeds_low, seeds_high (standard deviation and t interval over seeds, NaN
+    with one), seconds (of training, mean).
+    """
+    rows = []
+    for name, own in load(output_dir, reference).items():
+        own = [run for run in own if "test" in run.predictions]
+        for views in recipes.VIEWS:
+            splits = [recipes.answer_name(split, views) for split in ("validation", "test")]
+            if own and all(split in run.predictions for run in own for split in splits):
+                rows.append({"recipe": name, "views": views, "seeds": len(own), **_final(own, *splits)})
+    columns = ["recipe", "views", "seeds", "n", "public", "private", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "sd", "seeds_low", "seeds_high", "seconds"])
+
+
+def _final(own, public, private):
+    answers = np.stack([_right(run, private) for run in own])
+    n, spread = answers.shape[1], evaluation.over_seeds(answers.mean(axis=1))
+    low, high = evaluation.wilson_interval(round(answers.mean() * n), n)
+    return {
+        "n": n,
+        "public": np.mean([_right(run, public).mean() for run in own]),
+        "private": answers.mean(),
+        "low": low,
+        "high": high,
+        "sd": number(spread["sd"]),
+        "seeds_low": number(spread["low"]),
+        "seeds_high": number(spread["high"]),
+        "seconds": np.mean([run.manifest["seconds"] for run in own]),
+    }
+
+
+def finals_for_reading(table):
+    """``finals``' table in words and percent, to be looked at."""
+    percents = 100 * table[["public", "private", "low", "high", "sd"]]
+    said = table[["recipe", "views", "seeds"]].copy()
+    said["PublicTest %"] = percents["public"].map("{:.1f}".format)
+    said["PrivateTest %"] = percents["private"].map("{:.1f}".format)
+    said["95 %"] = [f"{low:.1f} to {high:.1f}" for low, high in percents[["low", "high"]].values]
+    said["sd over seeds"] = ["" if np.isnan(sd) else f"{sd:.1f}" for sd in percents["sd"]]
+    said["seconds"] = table["seconds"].map("{:,.0f}".format)
+    return said.set_index("recipe")
+
+
+def main(arguments=None):
+    """The command line: print the ladder and its final candidates as Markdown tables; returns the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m fer_utils.ladder", description=__doc__.splitlines()[0])
+    parser.add_argument("output_dir", help="folder of runs, for example outputs/reference/cpu")
+    output_dir = parser.parse_args(arguments).output_dir
+    table, chosen = summarize(output_dir), finals(output_dir)
+    if table.empty:
+        print("No finished run of a rung there. Make some with notebook 08.", file=sys.stderr)
+        return 1
+    print(_markdown(for_reading(table)))
+    if not chosen.empty:
+        print("\n" + _markdown(finals_for_reading(chosen)))
+    return 0
+
+
+def _markdown(said):
+    lines = [f"| {said.index.name} | " + " | ".join(said.columns) + " |", "|" + " --- |" * (1 + len(said.columns))]
+    lines += [
+        f"| {name} | " + " | ".join(map(str, row)) + " |" for name, row in zip(said.index, said.values, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,44 @@
+"""That the benchmarks run, and what is made of their numbers; never how fast anything is."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from fer_utils.runs import PROJECT_ROOT
+
+FOLDER = PROJECT_ROOT / "tests" / "benchmarks"
+RAW = {
+    "benchmarks": [
+        {"group": "loading", "name": "bench_ours", "stats": {"median": 0.5, "q1": 0.4, "q3": 0.6, "rounds": 3}},
+        {"group": "loading", "name": "bench_baseline", "stats": {"median": 2.0, "q1": 1.9, "q3": 2.2, "rounds": 3}},
+        {"group": "study", "name": "bench_all", "stats": {"median": 300.0, "q1": 300.0, "q3": 300.0, "rounds": 1}},
+    ]
+}
+
+
+def test_ratios_are_to_the_baseline_of_the_same_group(tmp_path):
+    raw, kept = tmp_path / "raw.json", tmp_path / "benchmarks.json"
+    raw.write_text(json.dumps(RAW))
+    command = [sys.executable, str(FOLDER / "summarize.py"), str(raw), str(kept)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    content = json.loads(kept.read_text())
+    assert [row["times_as_fast"] for row in content["benchmarks"]] == [4.0, None, None]
+    assert content["versions"]["python"] and content["device"]["cores"]
+    assert "| loading: ours | 500.0 ms | 3 | 4.00 |" in printed
+    assert "| study: all | 300.0 s | 1 |  |" in printed
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chosen", ["loading", "augmentation", "training and mixup", "evaluation and flip", "keras"])
+def test_benchmarks_run(chosen, monkeypatch):
+    """Once each, untimed, on a few images; the study itself is what test_workflow runs small."""
+    pytest.importorskip("tensorflow")
+    monkeypatch.setenv("FER_BENCHMARK_IMAGES", "128")
+    monkeypatch.delenv("FER_DATA", raising=False)
+    command = [sys.executable, "-m", "pytest", "-q", str(FOLDER), "-k", chosen, "--benchmark-disable"]
+    command += ["-o", "python_files=bench_*.py", "-o", "python_functions=bench_*", "-p", "no:cacheprovider"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert " passed" in done.stdout

@@ -1,0 +1,142 @@
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from fer_utils import evaluation, ladder, recipes, runs
+from fer_utils.evidence_plots import ladder_differences
+
+N = 400
+
+
+def make_run(output_dir, name, counts, seed=0, n=N):
+    """A finished run of a recipe on disk; counts: kind of answer -> how many of the first n images are right."""
+    folder = output_dir / ladder.FOLDER / f"{name}-seed{seed}"
+    (folder / "figures").mkdir(parents=True)
+    labels = np.arange(n) % 7
+    answers = {}
+    for kind, count in counts.items():
+        guessed = np.where(np.arange(n) < count, labels, (labels + 1) % 7)
+        answers[kind] = (np.arange(n), labels, 0.4 * np.eye(7)[guessed] + 0.6 / 7)
+    runs.save_predictions(folder, answers)
+    history = pd.DataFrame({"epoch": [1, 2], "val_accuracy": [0.1, 0.2], "seconds": [50, 50]})
+    history.to_csv(folder / "history.csv", index=False)
+    manifest = {"recipe": name, "seed": seed, "seconds": 100.0, "trainable_parameters": 1_500_000}
+    manifest |= {"architecture": "vgg16", "strategy": "recipe", "data_checksum": "0", "parameters": {}, "device": {}}
+    runs.write_json(folder / "manifest.json", manifest)
+    metrics = {kind: evaluation.summarize(part[1], part[2]) for kind, part in answers.items()}
+    runs.finish_run(folder, metrics)
+    return folder
+
+
+@pytest.fixture
+def climbed(tmp_path, monkeypatch):
+    rungs = (
+        recipes.Rung("start", "the start", {}),
+        recipes.Rung("dead", "+ what does not help", {"dropout": 0.1}, kept=False),
+        recipes.Rung("better", "+ what helps", {"crop": 40}),
+        recipes.Rung("untried", "+ what nobody ran", {"light": 0.1}),
+        recipes.Rung("mirror", "+ the mirror image", {"views": "flip"}, same_run=True),
+    )
+    monkeypatch.setattr(recipes, "LADDER", rungs)
+    monkeypatch.setattr(recipes, "NAMES", tuple(rung.name for rung in rungs))
+    make_run(tmp_path, "start", {"validation": 200, "validation-flip": 210})
+    make_run(tmp_path, "dead", {"validation": 190, "validation-flip": 190})
+    make_run(tmp_path, "better", {"validation": 240, "validation-flip": 250})
+    return tmp_path
+
+
+def test_each_rung_is_held_against_the_last_kept_one_that_was_run(climbed):
+    table = ladder.summarize(climbed, samples=300).set_index("rung")
+    assert table.index.tolist() == ["start", "dead", "better"]
+    assert table["accuracy"].tolist() == pytest.approx([0.5, 0.475, 0.6])
+    assert table["before"].tolist()[1:] == ["start", "start"]
+    assert table["difference"].tolist()[1:] == pytest.approx([-0.025, 0.1])
+    # exact McNemar: 10 images to one side, 40 to the other; Holm doubles the smaller
+    assert table["p_value"].tolist()[1:] == pytest.approx([2 / 2**10, 2 / 2**40])
+    assert table["p_holm"].tolist()[1:] == pytest.approx([2 / 2**10, 4 / 2**40])
+    assert np.isnan(table.loc["start", "difference"]) and not table.loc["start", "differ"]
+    assert table.loc["better", "differ"]
+    assert table.loc["better", "low"] == pytest.approx(evaluation.wilson_interval(240, N)[0])
+
+
+def test_a_rung_that_only_asks_differently_answers_with_the_network_below(climbed):
+    make_run(climbed, "untried", {"validation": 240, "validation-flip": 260})
+    table = ladder.summarize(climbed, samples=300).set_index("rung")
+    assert table.loc["mirror", "accuracy"] == pytest.approx(260 / N)
+    assert table.loc["mirror", "before"] == "untried"
+    assert table.loc["mirror", "difference"] == pytest.approx(20 / N)
+
+
+def test_reference_fills_in_what_the_folder_has_not(climbed, tmp_path_factory):
+    fresh = tmp_path_factory.mktemp("fresh")
+    make_run(fresh, "better", {"validation": 300})
+    table = ladder.summarize(fresh, climbed, samples=300).set_index("rung")
+    assert table["accuracy"].tolist() == pytest.approx([0.5, 0.475, 0.75])
+    assert ladder.summarize(fresh, samples=300)["rung"].tolist() == ["better"]
+
+
+def test_a_reference_of_other_images_stays_out_as_a_whole(climbed, tmp_path_factory, capsys):
+    fresh = tmp_path_factory.mktemp("fresh")
+    make_run(fresh, "better", {"validation": 60}, n=100)
+    table = ladder.summarize(fresh, climbed, samples=300)
+    assert table[["rung", "n"]].values.tolist() == [["better", 100]]
+    assert "validated on other images than these" in capsys.readouterr().out
+
+
+def test_runs_on_other_images_and_damaged_ones_are_named_and_left_out(climbed, capsys):
+    make_run(climbed, "untried", {"validation": 100}, n=300)
+    (climbed / ladder.FOLDER / "dead-seed0" / "predictions.npz").unlink()
+    table = ladder.summarize(climbed, samples=300)
+    assert table["rung"].tolist() == ["start", "better"]
+    said = capsys.readouterr().out
+    assert "dead-seed0: not a finished run (No such file or directory: predictions.npz)" in said
+    assert "untried-seed0 has other validation images than start-seed0" in said
+
+
+def test_seeds_are_averaged(climbed):
+    make_run(climbed, "better", {"validation": 260}, seed=1)
+    row = ladder.summarize(climbed, samples=300).set_index("rung").loc["better"]
+    assert row["seeds"] == 2
+    assert row["accuracy"] == pytest.approx(250 / N)
+    assert row["difference"] == pytest.approx(50 / N)
+
+
+def test_markdown_has_a_row_a_rung(climbed, capsys):
+    assert ladder.main([str(climbed)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2 + 3
+    assert lines[4].startswith("| better | + what helps | 1 | 60.0 | 55.1 to 64.7 | +10.0 (+7.")
+    assert ladder.main([str(climbed / "empty")]) == 1
+
+
+def test_finals_are_those_that_opened_the_test_split(climbed, capsys):
+    assert ladder.finals(climbed).empty
+    for seed, (one, two) in enumerate(((260, 270), (280, 290))):
+        answers = {"validation": 250, "validation-flip": 255, "test": one, "test-flip": two}
+        make_run(climbed, "chosen", answers, seed=seed)
+    table = ladder.finals(climbed).set_index(["recipe", "views"])
+    assert table.index.tolist() == [("chosen", "single"), ("chosen", "flip")]
+    assert table["private"].tolist() == pytest.approx([270 / N, 280 / N])
+    assert table["public"].tolist() == pytest.approx([250 / N, 255 / N])
+    assert table["sd"].tolist() == pytest.approx([np.sqrt(200) / N] * 2)
+    assert table["low"].iloc[0] == pytest.approx(evaluation.wilson_interval(270, N)[0])
+    ladder.main([str(climbed)])
+    assert "| chosen | flip | 2 | 63.7 | 70.0 | 65.3 to 74.3 | 3.5 | 100 |" in capsys.readouterr().out
+
+
+def test_figure_marks_dead_ends_and_differences(climbed):
+    left, right = ladder_differences(ladder.summarize(climbed, samples=300))
+    marks = [line for line in right.lines if line.get_marker() in ("o", "s")]
+    assert [line.get_marker() for line in marks] == ["s", "o"]
+    assert [line.get_xdata()[0] for line in marks] == pytest.approx([-2.5, 10])
+    assert [label.get_text() for label in left.get_yticklabels()][0] == "the start"
+
+
+def test_manifest_is_what_a_run_is_sorted_by(climbed):
+    path = climbed / ladder.FOLDER / "dead-seed0" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["recipe"]
+    path.write_text(json.dumps(manifest))
+    assert "dead" not in ladder.load(climbed)

@@ -1,0 +1,113 @@
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from fer_utils import recipes
+from fer_utils.recipes import Recipe, RecipeError
+
+
+def test_each_rung_is_the_last_kept_one_with_its_own_change():
+    for rung in recipes.LADDER[1:]:
+        below = recipes.as_dict(recipes.read_recipe(recipes.before(rung.name).name))
+        own = recipes.as_dict(recipes.read_recipe(rung.name))
+        assert {key for key in own if own[key] != below[key]} == set(rung.settings), rung.name
+
+
+def test_first_rung_is_the_arm_of_profile_cpu():
+    first = recipes.read_recipe(recipes.NAMES[0])
+    assert (first.architecture, first.width, first.learning_rate, first.batch_size) == ("vgg16", 0.25, 5e-4, 64)
+    assert (first.optimizer, first.schedule, first.augmentation, first.head) == ("adam", "plateau", "paper", "paper")
+    assert recipes.before(recipes.NAMES[0]) is None
+
+
+def test_a_dead_end_is_not_built_upon(monkeypatch):
+    ladder = (
+        recipes.Rung("start", "", {}),
+        recipes.Rung("dead", "", {"dropout": 0.1}, kept=False),
+        recipes.Rung("next", "", {"crop": 40}),
+    )
+    monkeypatch.setattr(recipes, "LADDER", ladder)
+    monkeypatch.setattr(recipes, "NAMES", tuple(rung.name for rung in ladder))
+    assert recipes.read_recipe("dead").dropout == 0.1
+    assert recipes.read_recipe("next") == Recipe(crop=40)
+    assert recipes.before("next").name == "start"
+
+
+def test_changes_keep_the_types_of_the_settings():
+    changed = recipes.read_recipe("vgg16", "epochs=60  width=1 VIEWS=flip")
+    assert changed == dataclasses.replace(Recipe(), epochs=60, width=1.0, views="flip")
+    assert isinstance(changed.epochs, int) and isinstance(changed.width, float)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("epoch=3", "'epoch=3' names no setting of a recipe; did you mean epochs?"),
+        ("colour=3", "names no setting of a recipe. Settings: architecture, width"),
+        ("epochs=3.5", "epochs='3.5' must be a whole number"),
+        ("width=wide", "width='wide' must be a number"),
+        ("erasing=1.5", r"erasing=1.5 must lie in \[0.0, 1.0\]"),
+        ("light=-0.1", r"light=-0.1 must lie in \[0.0, 1.0\]"),
+        ("crop=49", r"crop=49 must lie in \[0, 48\]"),
+        ("learning_rate=nan", "learning_rate=nan must lie in"),
+        ("epochs=0", r"epochs=0 must lie in \[1,"),
+        ("schedule=step", "schedule='step' is unknown: use one of plateau, constant, cosine"),
+        ("optimizer=lion", "optimizer='lion' is unknown: use one of adam, sgd"),
+        ("crop=0 views=ten-crop", "views='ten-crop' needs a crop below the image's 48 pixels"),
+        ("mixup=0.2 cutmix=1", "exclude each other"),
+        ("sizes=24,big", "sizes='24,big' must be pixels from 16 on"),
+        ("sizes=8,40", "sizes='8,40' must be pixels from 16 on"),
+        ("sizes=24,32,40 epochs=2", "needs an epoch for each size, and there are 2"),
+        ("sizes=24,40 head=paper", "and head=average"),
+    ],
+)
+def test_changes_that_make_no_sense_are_refused(changes, message):
+    with pytest.raises(RecipeError, match=message):
+        recipes.read_recipe("crop", changes)
+
+
+def test_training_is_divided_among_the_sizes():
+    assert recipes.read_recipe("crop", "epochs=10 sizes=24,32,40").parts() == [(24, 0, 3), (32, 3, 7), (40, 7, 10)]
+    assert recipes.read_recipe("crop", "epochs=10").parts() == [(0, 0, 10)]
+
+
+def test_unknown_recipes_are_refused_with_what_there_is():
+    with pytest.raises(RecipeError, match="RECIPE='batchnorm' is unknown; did you mean batch-norm?.*vgg16, batch-norm"):
+        recipes.read_recipe("batchnorm")
+
+
+def test_unknown_augmentation_is_refused():
+    with pytest.raises(RecipeError, match="augmentation='strong' is unknown: use one of none, paper"):
+        Recipe(augmentation="strong").augmentation_ranges({"none": {}, "paper": {}})
+
+
+def test_ranges_of_a_recipe_join_those_of_the_named_augmentation():
+    named = {"paper": {"flip": True}}
+    assert Recipe().augmentation_ranges(named) == {"flip": True}
+    joined = {"flip": True, "brightness": 0.2, "contrast": 0.2, "erasing": 0.5}
+    assert Recipe(light=0.2, erasing=0.5).augmentation_ranges(named) == joined
+
+
+def test_a_changed_recipe_needs_a_name_of_its_own():
+    assert recipes.run_name("crop") == "crop"
+    assert recipes.run_name("crop", "", "final") == "final"
+    assert recipes.run_name("crop", "epochs=60", "crop-long") == "crop-long"
+    for given in ("", "crop", "mixup", "../up", "a b"):
+        with pytest.raises(RecipeError, match="needs a name of its own"):
+            recipes.run_name("crop", "epochs=60", given)
+
+
+def test_settings_table_says_which_rung_brought_a_setting_in():
+    table = recipes.settings_table("crop", "width=0.25")
+    assert table.loc["crop"].tolist() == [40, "crop"]
+    assert table.loc["width"].tolist() == [0.25, "CHANGES"]
+    assert table.loc["weight_decay", "rung"] == "weight-decay"
+    assert table.loc["dropout", "rung"] == ""
+    assert table["value"].tolist() == list(recipes.as_dict(recipes.read_recipe("crop", "width=0.25")).values())
+
+
+def test_recipes_and_the_ladder_need_no_keras():
+    code = "import sys, fer_utils, fer_utils.ladder, fer_utils.recipes, fer_utils.views; print('keras' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
