@@ -15,7 +15,7 @@ BIN := .venv/bin
 READY := .venv/ready
 OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "$(SEEDS)" --jobs "$(JOBS)"
 
-# A file's tests share what they made, so a file stays with one process; each process takes about 2 GB.
+# A file's tests share what they made, so a file stays with one process; four at most, for the memory's sake.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help setup reproduce plan test bench lab lock

@@ -1,5 +1,7 @@
 """Figures about how sure a number is. One function a figure, as in `plotting`: tables in, the Axes back."""
 
+import textwrap
+
 import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib import ticker
@@ -120,7 +122,7 @@ def ladder_differences(table, ax=None, title=None):
         filled = colour if row["differ"] else "white"
         ax[1].plot(100 * row["difference"], y, marker, color=colour, markerfacecolor=filled)
     ax[1].axvline(0, color="0.5", linewidth=1)
-    ax[0].set_yticks(place, table["change"])
+    ax[0].set_yticks(place, [textwrap.fill(change, 60) for change in table["change"]])
     ax[0].set_ylim(len(table) - 0.5, -0.5)
     ax[0].set_xlabel("accuracy on PublicTest, %\n(Wilson, 95 %)")
     ax[1].set_xlabel("difference to the rung before, points\n(paired bootstrap, 95 %)")

@@ -80,10 +80,10 @@ def _same_images(found):
 def summarize(output_dir, reference="", samples=2000):
     """A row for each rung that has a run, in the ladder's order: DataFrame with COLUMNS, p_holm and differ.
 
-    before: the nearest kept rung below that has a run, None for the first. accuracy (0 to 1): of PublicTest, mean over
-    seeds, as the rung answers (its views); low, high: Wilson, 95 %, of one seed's images. difference to `before`, its
-    interval and p_value: ``significance.compare``; p_holm: corrected for the number of rungs; differ: p_holm < 0.05.
-    seconds: of training, mean; parameters: trainable, of the first seed.
+    before: the nearest kept rung below that has a run, None for the first. change: all that has changed since that one.
+    accuracy (0 to 1): of PublicTest, mean over seeds, as the rung answers (its views); low, high: Wilson, 95 %, of one
+    seed's images. difference to `before`, its interval and p_value: ``significance.compare``; p_holm: corrected for the
+    number of rungs; differ: p_holm < 0.05. seconds: of training, mean; parameters: trainable, of the first seed.
     """
     found = load(output_dir, reference)
     runs_of, right = {}, {}
@@ -105,6 +105,7 @@ def summarize(output_dir, reference="", samples=2000):
                 gap = compare(right[rung.name], right[below[-1]], varied, samples)
                 row |= {"before": below[-1], "difference": gap["difference"], "p_value": gap["p_value"]}
                 row |= {"difference_low": gap["low"], "difference_high": gap["high"]}
+                row["change"] = _changes(below[-1], rung)
             rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     tested = table["p_value"].notna()
@@ -112,6 +113,12 @@ def summarize(output_dir, reference="", samples=2000):
     table.loc[tested, "p_holm"] = evaluation.holm(table.loc[tested, "p_value"]) if tested.any() else np.nan
     table["differ"] = table["p_holm"] < LEVEL
     return table
+
+
+def _changes(before, rung):
+    """In words, all in which a rung differs from `before`: where rungs between have no run, theirs, too."""
+    between = recipes.LADDER[recipes.NAMES.index(before) + 1 : recipes.LADDER.index(rung)]
+    return ", ".join([other.change for other in between if other.kept] + [rung.change])
 
 
 def _kept_below(rung):

@@ -4,8 +4,9 @@
     read_recipe("crop", "EPOCHS=60 WIDTH=0.5")     and what is changed in it
 
 The first rung is the paper's VGG16 from scratch, as profile `cpu` trains it. A rung changes one thing in the last rung
-before it that was kept; one that did not help stays in the ladder as a dead end (`kept=False`). Which are kept was
-decided on PublicTest alone. Notebook 08 trains one recipe; ``ladder`` holds what came of them all.
+before it that was kept; one that did not help stays in the ladder as a dead end (`kept=False`). Which are kept is
+decided on PublicTest alone, and a rung that nobody has trained yet counts as kept. Notebook 08 trains one recipe;
+``ladder`` holds what came of them all.
 
 No Keras here: a recipe is plain values, to be printed and kept in a manifest.
 """

@@ -2,10 +2,10 @@
 
 import pytest
 
-from fer_utils import reference, tables, workflow
+from fer_utils import ladder, reference, tables, workflow
 from fer_utils.audit import claims, collapse
 
-MODULES = [claims, collapse, reference, tables, workflow]
+MODULES = [claims, collapse, ladder, reference, tables, workflow]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

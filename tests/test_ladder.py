@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -67,6 +68,15 @@ def test_a_rung_that_only_asks_differently_answers_with_the_network_below(climbe
     assert table.loc["mirror", "accuracy"] == pytest.approx(260 / N)
     assert table.loc["mirror", "before"] == "untried"
     assert table.loc["mirror", "difference"] == pytest.approx(20 / N)
+
+
+def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climbed):
+    make_run(climbed, "untried", {"validation": 240})
+    shutil.rmtree(climbed / ladder.FOLDER / "better-seed0")
+    table = ladder.summarize(climbed, samples=300).set_index("rung")
+    assert table.loc["untried", "before"] == "start"
+    assert table.loc["untried", "change"] == "+ what helps, + what nobody ran"  # the dead end is not built upon
+    assert table.loc["dead", "change"] == "+ what does not help"
 
 
 def test_reference_fills_in_what_the_folder_has_not(climbed, tmp_path_factory):
