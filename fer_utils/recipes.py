@@ -45,7 +45,8 @@ class Recipe:
     learning_rate: float = 5e-4  # at its highest
     schedule: str = "plateau"  # halve on a plateau, as the paper; "constant"; or "cosine" down to 0 over all epochs
     warmup: float = 0.0  # epochs over which a cosine first rises from 0
-    weight_decay: float = 0.0  # decoupled: each step takes learning_rate times this off every kernel
+    weight_decay: float = 0.0  # decoupled: each step takes learning_rate times this off every kernel; with momentum of
+    # 0.9, ten times what is usually quoted for L2 in the gradient, which momentum multiplies
     label_smoothing: float = 0.0  # share of each label that is spread over all classes
     augmentation: str = "paper"  # a name of models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
     crop: int = 0  # train and answer on the middle so many pixels, which the shifts move over the face; 0 for all
@@ -131,7 +132,7 @@ LADDER = (
     Rung("average-head", "+ average pooling instead of two wide dense layers", {"head": "average"}),
     Rung("cosine", "+ the rate falls along a cosine", {"schedule": "cosine", "learning_rate": 1e-3, "warmup": 1.0}),
     Rung("sgd", "+ SGD with Nesterov momentum instead of Adam", {"optimizer": "sgd", "learning_rate": 0.05}),
-    Rung("weight-decay", "+ weight decay", {"weight_decay": 5e-4}),
+    Rung("weight-decay", "+ weight decay", {"weight_decay": 5e-3}),
     Rung("label-smoothing", "+ label smoothing", {"label_smoothing": 0.1}),
     Rung("deepcnn", "+ ten convolutions instead of thirteen", {"architecture": "deepcnn", "width": 0.5}),
     Rung("crop", "+ random crops of 40 pixels", {"crop": 40}),
