@@ -1,7 +1,11 @@
+import io
 import json
 from pathlib import Path
 
+import matplotlib.pyplot as plt
+import numpy as np
 import pytest
+from PIL import Image
 
 from fer_utils import reference, runs
 
@@ -13,7 +17,7 @@ def write_run(folder, figures=("history",), **manifest):
     for name in ("history.csv", "predictions.npz", "model.keras", "backbone.weights.h5", "executed.ipynb"):
         (folder / name).write_bytes(b"x" * 1000)
     for name in figures:
-        (folder / "figures" / f"{name}.png").write_bytes(b"png")
+        Image.new("RGBA", (4, 4), "red").save(folder / "figures" / f"{name}.png")
     (folder / "tables" / "table5.csv").write_text("a,b\n")
     runs.write_json(folder / "manifest.json", {"parameters": {"DATA": "data/fer2013.csv"}, **manifest})
     runs.finish_run(folder, {"test": {"n": 1}})
@@ -86,6 +90,34 @@ def test_an_absolute_path_is_refused_by_name_and_nothing_is_copied(tmp_path, tex
     with pytest.raises(runs.RunError) as caught:
         reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
     assert f"b/manifest.json: notes[1].inner holds the absolute path {found}." in str(caught.value)
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_figure_keeps_its_colours_in_fewer_bytes_and_a_gray_one_is_left_as_it_is(tmp_path):
+    figure, ax = plt.subplots()
+    ax.plot([0, 1, 0.5], label="training")
+    ax.plot([1, 0, 0.7], label="validation")
+    ax.set(title="Accuracy over epochs", xlabel="epoch", ylabel="share of all images")
+    ax.legend()
+    figure.savefig(tmp_path / "figure.png", dpi=150)
+    kept = reference.small_enough(tmp_path / "figure.png")
+    assert len(kept) < 0.6 * (tmp_path / "figure.png").stat().st_size
+    drawn = np.asarray(Image.open(tmp_path / "figure.png").convert("RGB")).astype(int)
+    seen = np.asarray(Image.open(io.BytesIO(kept)).convert("RGB")).astype(int)
+    assert seen.shape == drawn.shape and np.abs(seen - drawn).max() <= 8
+    line = (drawn == (31, 119, 180)).all(axis=-1)  # matplotlib's first colour
+    assert line.sum() > 1000 and np.abs(seen - drawn)[line].max() <= 2
+    noise = np.random.default_rng(0).integers(0, 256, (40, 40), dtype="uint8")
+    Image.fromarray(noise).save(tmp_path / "gray.png")
+    assert reference.small_enough(tmp_path / "gray.png") == (tmp_path / "gray.png").read_bytes()
+
+
+def test_a_damaged_figure_is_named_and_nothing_is_copied(tmp_path):
+    write_run(tmp_path / "cpu" / "a")
+    write_run(tmp_path / "cpu" / "b")
+    (tmp_path / "cpu" / "b" / "figures" / "history.png").write_bytes(b"\x89PNG\r\n")
+    with pytest.raises(runs.RunError, match="b/figures/history.png: is no readable PNG"):
+        reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
 
 
