@@ -12,9 +12,10 @@ import numpy as np
 import pandas as pd
 
 from fer_utils import evaluation, paper, runs
-from fer_utils.plotting import ARCHITECTURE_NAMES, STRATEGY_NAMES
+from fer_utils.plotting import ARCHITECTURE_NAMES, COMPARATOR_NAMES, STRATEGY_NAMES
 
 MISSING = "missing"
+COMPARATORS = tuple(f"{architecture}-scratch" for architecture in COMPARATOR_NAMES)
 # What is reported: FER-2013's PrivateTest, or, as the paper has it, PublicTest and PrivateTest merged.
 TEST_NAMES = {"official": "PrivateTest", "paper": "merged test folder"}
 TEST_SIZES = {"official": 3589, "paper": 7178}
@@ -53,6 +54,23 @@ def load_runs(output_dir, reference=""):
         f"no finished run of any arm in {places}. Make runs with notebooks 03 to 05 (same OUTPUT_DIR), or all of them "
         "with `make reproduce`"
     )
+
+
+def load_comparators(finished):
+    """The networks that the paper has no arm of, from scratch, beside the `finished` arms: list of ``runs.Run``.
+
+    They stand in the folder that `finished` came from (notebook 03 with another ARCHITECTURE). Those that cannot be
+    compared with the arms are left out, and a printed line names each.
+    """
+    beside = [run for run in runs.collect(finished[0].folder.parent) if run.arm in COMPARATORS]
+    kept = []
+    for run in sorted(beside, key=lambda run: (COMPARATORS.index(run.arm), run.manifest["seed"])):
+        try:
+            check_comparable([*finished, *kept, run])
+            kept += in_usual_order([*finished, run])[len(finished) :]
+        except runs.RunError as error:
+            print(f"Left out: {error}.")
+    return kept
 
 
 def check_comparable(finished):
@@ -137,8 +155,8 @@ def hardware(run):
 # --- numbers ---------------------------------------------------------------------------------------------------------
 
 
-def summarize_arms(finished):
-    """One row for each of the paper's six arms, in its order; NaN throughout where an arm has no finished run.
+def summarize_arms(finished, arms=paper.ARMS):
+    """One row for each of `arms`, the paper's six in its order; NaN throughout where an arm has no finished run.
 
     Columns: arm, architecture, strategy, source ("ours"), runs (number of seeds), n, then of each name in ``MEASURES``
     the mean over seeds and, as <name>_min and <name>_max, its range; validation_low, validation_high, test_low and
@@ -151,7 +169,7 @@ def summarize_arms(finished):
     dropout on, since that is what the paper's curves show.
     """
     rows = []
-    for arm in paper.ARMS:
+    for arm in arms:
         architecture, strategy = arm.split("-")
         own = [run for run in finished if run.arm == arm]
         n = min((run.metrics["test"]["n"] for run in own), default=np.nan)
@@ -256,7 +274,7 @@ def pretraining_seconds(finished):
 def arm_name(arm):
     """ "vgg16-scratch" as words: "VGG16 from scratch"."""
     architecture, strategy = arm.split("-")
-    return f"{ARCHITECTURE_NAMES[architecture]} {STRATEGY_NAMES[strategy]}"
+    return f"{(ARCHITECTURE_NAMES | COMPARATOR_NAMES)[architecture]} {STRATEGY_NAMES[strategy]}"
 
 
 def json_records(table):

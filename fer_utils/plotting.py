@@ -26,6 +26,7 @@ BAR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
 STYLES = ((RED, "-"), (GREEN, "--"), (PURPLE, "-."), (ORANGE, "-"), (BLUE, "-"), (SKY, "--"), (BLACK, ":"))
 CLASS_STYLES = dict(zip(EMOTIONS, STYLES, strict=True))
 ARCHITECTURE_NAMES = {"vgg16": "VGG16", "resnet50": "ResNet50"}
+COMPARATOR_NAMES = {"deepcnn": "deep CNN", "efficientnetb0": "EfficientNetB0", "vgg16bn": "VGG16 with batch norm"}
 STRATEGY_NAMES = {"scratch": "from scratch", "transfer": "transfer learning", "finetune": "fine-tuning"}
 
 

@@ -30,18 +30,29 @@ from fer_utils.plotting import ARCHITECTURE_NAMES, STRATEGY_NAMES
 # --- the paper's tables ----------------------------------------------------------------------------------------------
 
 
-def table4(summary):
-    """Published accuracies, the paper's and ours (Table 4): method, accuracy (%), what it was measured on, whose."""
+def table4(summary, comparators=()):
+    """Published accuracies, the paper's and ours (Table 4): method, accuracy (%), 95 %, measured on, whose.
+
+    summary: from ``summarize_arms``. comparators: from ``load_comparators``, a row for each architecture. The intervals
+    are Wilson's, over images, of ours; what others published states none ("").
+    """
     reported = paper.reported()
     published = reported[(reported["place"] == "Table 4") & (reported["arm"] == "")]
-    rows = [(q.split(": ")[1], v, "validation", note) for q, v, note in published[["quantity", "value", "note"]].values]
+    rows = [
+        (q.split(": ")[1], v, "", "validation", note) for q, v, note in published[["quantity", "value", "note"]].values
+    ]
     theirs = paper_arms()
     rows += [
-        (arm_name(row.arm), 100 * row.validation_accuracy, "validation", "paper, its comparison")
+        (arm_name(row.arm), 100 * row.validation_accuracy, "", "validation", "paper, its comparison")
         for row in theirs.itertuples()
     ]
-    rows += [(arm_name(row.arm), 100 * row.test_accuracy, "test", "ours") for row in summary.itertuples()]
-    return pd.DataFrame(rows, columns=["method", "accuracy (%)", "measured on", "whose"]).round(2)
+    further = summarize_arms(comparators, dict.fromkeys(run.arm for run in comparators))
+    for own in (summary, further):
+        rows += [
+            (arm_name(row.arm), 100 * row.test_accuracy, interval_text(row.test_low, row.test_high), "test", "ours")
+            for row in own.itertuples()
+        ]
+    return pd.DataFrame(rows, columns=["method", "accuracy (%)", "95 %", "measured on", "whose"]).round(2)
 
 
 def table5(summary, pretraining):

@@ -248,8 +248,37 @@ def test_recalls(tmp_path):
 def test_table4_holds_literature_paper_and_ours(study):
     table = tables.table4(compare.summarize_arms(study))
     assert len(table) == 4 + 6 + 6
-    assert table.iloc[0].tolist() == ["VGGNet", 51.11, "validation", "Bhagat et al. 2024"]
+    assert table.iloc[0].tolist() == ["VGGNet", 51.11, "", "validation", "Bhagat et al. 2024"]
     assert (table.loc[table["whose"] == "ours", "measured on"] == "test").all()
+
+
+def test_comparators_get_their_rows_in_table4_and_none_elsewhere(tmp_path):
+    write_study(tmp_path, arms=("vgg16-scratch",), seeds=(0,))
+    write_run(tmp_path, "efficientnetb0-scratch", correct=58)
+    for seed, correct in enumerate((64, 68)):
+        write_run(tmp_path, "deepcnn-scratch", seed, correct)
+    finished = compare.load_runs(tmp_path)
+    assert [run.arm for run in finished] == ["vgg16-scratch"]
+    comparators = compare.load_comparators(finished)
+    assert [run.name for run in comparators] == [
+        "deepcnn-scratch-seed0",
+        "deepcnn-scratch-seed1",
+        "efficientnetb0-scratch-seed0",
+    ]
+    table = tables.table4(compare.summarize_arms(finished), comparators)
+    assert len(table) == 4 + 6 + 6 + 2
+    low, high = evaluation.wilson_interval(66, 100)
+    assert table.iloc[-2].tolist() == [
+        "deep CNN from scratch", 66, f"{100 * low:.1f} to {100 * high:.1f}", "test", "ours"
+    ]  # fmt: skip
+    assert table.iloc[-1]["method"] == "EfficientNetB0 from scratch"
+
+
+def test_a_comparator_of_other_images_is_named_and_left_out(tmp_path, capsys):
+    write_study(tmp_path, arms=("vgg16-scratch", "vgg16-transfer"), seeds=(0,))
+    write_run(tmp_path, "deepcnn-scratch", checksum="b" * 64)
+    assert compare.load_comparators(compare.load_runs(tmp_path)) == []
+    assert "Left out: deepcnn-scratch-seed0 cannot be compared" in capsys.readouterr().out
 
 
 def test_figures_take_the_tables_even_with_missing_arms(tmp_path):
