@@ -139,8 +139,7 @@ def answer_name(name):
 
 
 def _right(run, answers):
-    _, labels, probabilities = run.predictions[answers]
-    return probabilities.argmax(axis=1) == labels
+    return _right_together([run], answers)
 
 
 def _row(rung, own, right):
@@ -179,9 +178,12 @@ def for_reading(table):
 def finals(output_dir, reference=""):
     """What the final candidates say to PrivateTest: a row for each and each way of asking, empty without any.
 
-    Columns: recipe, views, seeds, n, public, private (accuracies, 0 to 1, means over seeds), low, high (Wilson of
-    `private`, 95 %, of one seed's images), sd, seeds_low, seeds_high (standard deviation and t interval over seeds, NaN
-    with one), seconds (of training, mean).
+    A candidate with several seeds gets further rows, of all its networks asked together: their probabilities averaged.
+
+    Columns: recipe, views, networks (that are asked about a face), seeds (how many such answers the row is a mean of),
+    n, public, private (accuracies, 0 to 1, means over seeds), low, high (Wilson of `private`, 95 %, of one answer's
+    images), sd, seeds_low, seeds_high (standard deviation and t interval over seeds, NaN with one), seconds (of
+    training, of all networks that are asked; mean over seeds).
     """
     rows = []
     for name, own in load(output_dir, reference).items():
@@ -189,32 +191,42 @@ def finals(output_dir, reference=""):
         for views in recipes.VIEWS:
             splits = [recipes.answer_name(split, views) for split in ("validation", "test")]
             if own and all(split in run.predictions for run in own for split in splits):
-                rows.append({"recipe": name, "views": views, "seeds": len(own), **_final(own, *splits)})
-    columns = ["recipe", "views", "seeds", "n", "public", "private", "low", "high"]
+                groups = [[[run] for run in own], [own]] if len(own) > 1 else [[own]]
+                rows += [{"recipe": name, "views": views, **_final(group, *splits)} for group in groups]
+    columns = ["recipe", "views", "networks", "seeds", "n", "public", "private", "low", "high"]
     return pd.DataFrame(rows, columns=[*columns, "sd", "seeds_low", "seeds_high", "seconds"])
 
 
-def _final(own, public, private):
-    answers = np.stack([_right(run, private) for run in own])
+def _final(group, public, private):
+    """The row of a group of answers, each given by a list of runs together."""
+    answers = np.stack([_right_together(own, private) for own in group])
     n, spread = answers.shape[1], evaluation.over_seeds(answers.mean(axis=1))
     low, high = evaluation.wilson_interval(round(answers.mean() * n), n)
     return {
+        "networks": len(group[0]),
+        "seeds": len(group),
         "n": n,
-        "public": np.mean([_right(run, public).mean() for run in own]),
+        "public": np.mean([_right_together(own, public).mean() for own in group]),
         "private": answers.mean(),
         "low": low,
         "high": high,
         "sd": number(spread["sd"]),
         "seeds_low": number(spread["low"]),
         "seeds_high": number(spread["high"]),
-        "seconds": np.mean([run.manifest["seconds"] for run in own]),
+        "seconds": np.mean([sum(run.manifest["seconds"] for run in own) for own in group]),
     }
+
+
+def _right_together(own, answers):
+    """Which images several runs get right whose probabilities are averaged: bool (n,)."""
+    probabilities = np.mean([run.predictions[answers][2] for run in own], axis=0)
+    return probabilities.argmax(axis=1) == own[0].predictions[answers][1]
 
 
 def finals_for_reading(table):
     """``finals``' table in words and percent, to be looked at."""
     percents = 100 * table[["public", "private", "low", "high", "sd"]]
-    said = table[["recipe", "views", "seeds"]].copy()
+    said = table[["recipe", "views", "networks", "seeds"]].copy()
     said["PublicTest %"] = percents["public"].map("{:.1f}".format)
     said["PrivateTest %"] = percents["private"].map("{:.1f}".format)
     said["95 %"] = [f"{low:.1f} to {high:.1f}" for low, high in percents[["low", "high"]].values]

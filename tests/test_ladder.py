@@ -123,17 +123,32 @@ def test_markdown_has_a_row_a_rung(climbed, capsys):
 
 def test_finals_are_those_that_opened_the_test_split(climbed, capsys):
     assert ladder.finals(climbed).empty
-    for seed, (one, two) in enumerate(((260, 270), (280, 290))):
+    for seed, (one, two) in enumerate(((260, 270), (290, 295), (300, 305))):
         answers = {"validation": 250, "validation-flip": 255, "test": one, "test-flip": two}
         make_run(climbed, "chosen", answers, seed=seed)
-    table = ladder.finals(climbed).set_index(["recipe", "views"])
-    assert table.index.tolist() == [("chosen", "single"), ("chosen", "flip")]
-    assert table["private"].tolist() == pytest.approx([270 / N, 280 / N])
-    assert table["public"].tolist() == pytest.approx([250 / N, 255 / N])
-    assert table["sd"].tolist() == pytest.approx([np.sqrt(200) / N] * 2)
-    assert table["low"].iloc[0] == pytest.approx(evaluation.wilson_interval(270, N)[0])
+    table = ladder.finals(climbed).set_index(["recipe", "views", "networks"])
+    assert table.index.tolist() == [("chosen", views, count) for views in ("single", "flip") for count in (1, 3)]
+    alone = table.xs(1, level="networks")
+    assert alone["private"].tolist() == pytest.approx([850 / 3 / N, 870 / 3 / N])
+    assert alone["public"].tolist() == pytest.approx([250 / N, 255 / N])
+    assert alone["sd"].tolist() == pytest.approx(
+        [np.std(seeds, ddof=1) / N for seeds in ((260, 290, 300), (270, 295, 305))]
+    )
+    assert alone["low"].iloc[0] == pytest.approx(evaluation.wilson_interval(283, N)[0])
+    assert alone["seconds"].tolist() == [100, 100]
     ladder.main([str(climbed)])
-    assert "| chosen | flip | 2 | 63.7 | 70.0 | 65.3 to 74.3 | 3.5 | 100 |" in capsys.readouterr().out
+    assert "| chosen | flip | 1 | 3 | 63.7 | 72.5 | 67.9 to 76.6 | 4.5 | 100 |" in capsys.readouterr().out
+
+
+def test_an_ensemble_answers_with_the_mean_of_its_networks_probabilities(climbed):
+    # All answer with equal confidence, so a face goes to the majority: that of the middle one of three.
+    for seed, count in enumerate((260, 290, 300)):
+        make_run(climbed, "chosen", {"validation": 250, "test": count}, seed=seed)
+    ensemble = ladder.finals(climbed).set_index("networks").loc[3]
+    assert ensemble["private"] == pytest.approx(290 / N) and ensemble["public"] == pytest.approx(250 / N)
+    assert (ensemble["low"], ensemble["high"]) == pytest.approx(evaluation.wilson_interval(290, N))
+    assert ensemble["seeds"] == 1 and np.isnan(ensemble["sd"])
+    assert ensemble["seconds"] == 300
 
 
 def test_figure_marks_dead_ends_and_differences(climbed):
