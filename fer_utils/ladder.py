@@ -15,10 +15,11 @@ import numpy as np
 import pandas as pd
 
 from fer_utils import evaluation, recipes, runs
-from fer_utils.compare import number
+from fer_utils.compare import hardware, number
 from fer_utils.significance import LEVEL, compare
 
 FOLDER = "ladder"
+PAPER_ACCURACY = 0.6723  # of VGG16 from scratch on its validation images, in the abstract
 COLUMNS = [
     "rung", "change", "kept", "before", "seeds", "n", "accuracy", "low", "high", "difference", "difference_low",
     "difference_high", "p_value", "epochs", "seconds", "parameters",
@@ -175,6 +176,27 @@ def for_reading(table):
     return said.set_axis(table["rung"])
 
 
+def race(output_dir, reference="", accuracy=PAPER_ACCURACY):
+    """Which runs have reached an accuracy (0 to 1) on PublicTest, the fastest first: DataFrame.
+
+    Columns: recipe, seed, seconds (of training, validation included, until one view of each face first gave it),
+    epoch (after which), of (all its epochs), parameters, hardware. The weights that a moving average leaves at the end
+    count as the last epoch's. Runs that never reach it have no row.
+    """
+    rows = []
+    for name, own in load(output_dir, reference).items():
+        for run in own:
+            reached = run.history["val_accuracy"].to_numpy() >= accuracy
+            reached[-1] |= run.metrics["validation"]["accuracy"] >= accuracy
+            if reached.any():
+                epoch = int(reached.argmax()) + 1
+                seconds = run.history["seconds"].iloc[:epoch].sum()
+                counts = (len(run.history), run.manifest["trainable_parameters"], hardware(run))
+                rows.append((name, run.manifest["seed"], seconds, epoch, *counts))
+    columns = ["recipe", "seed", "seconds", "epoch", "of", "parameters", "hardware"]
+    return pd.DataFrame(rows, columns=columns).sort_values("seconds", ignore_index=True)
+
+
 def finals(output_dir, reference=""):
     """What the final candidates say to PrivateTest: a row for each and each way of asking, empty without any.
 
@@ -240,13 +262,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(prog="python -m fer_utils.ladder", description=__doc__.splitlines()[0])
     parser.add_argument("output_dir", help="folder of runs, for example outputs/reference/cpu")
     output_dir = parser.parse_args(arguments).output_dir
-    table, chosen = summarize(output_dir), finals(output_dir)
+    table, chosen, raced = summarize(output_dir), finals(output_dir), race(output_dir)
     if table.empty:
         print("No finished run of a rung there. Make some with notebook 08.", file=sys.stderr)
         return 1
     print(_markdown(for_reading(table)))
     if not chosen.empty:
         print("\n" + _markdown(finals_for_reading(chosen)))
+    if not raced.empty:
+        print("\n" + _markdown(raced.round({"seconds": 0}).set_index("recipe")))
     return 0
 
 

@@ -151,6 +151,27 @@ def test_an_ensemble_answers_with_the_mean_of_its_networks_probabilities(climbed
     assert ensemble["seconds"] == 300
 
 
+def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(climbed):
+    assert ladder.race(climbed).empty
+    for name, accuracies, right in (
+        ("late", [0.5, 0.6, 0.7], 280),
+        ("early", [0.68, 0.5, 0.6], 240),
+        ("averaged", [0.1, 0.2, 0.3], 269),  # 67.25 % of 400
+        ("never", [0.6, 0.66, 0.67], 268),  # 67.0 %
+    ):
+        folder = make_run(climbed, name, {"validation": right})
+        history = pd.DataFrame({"epoch": [1, 2, 3], "val_accuracy": accuracies, "seconds": [50, 40, 30]})
+        history.to_csv(folder / "history.csv", index=False)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        manifest["device"] = {"gpu": "", "processor": "Acme(R) CPU @ 2.50GHz", "cores": 2}
+        runs.write_json(folder / "manifest.json", manifest)
+    table = ladder.race(climbed).set_index("recipe")
+    assert table["seconds"].to_dict() == {"early": 50, "late": 120, "averaged": 120}
+    assert table["epoch"].to_dict() == {"early": 1, "late": 3, "averaged": 3}
+    assert table.loc["early", "hardware"] == "Acme 2.50 GHz, 2 cores"
+    assert table.index[0] == "early"
+
+
 def test_figure_marks_dead_ends_and_differences(climbed):
     left, right = ladder_differences(ladder.summarize(climbed, samples=300))
     marks = [line for line in right.lines if line.get_marker() in ("o", "s")]
