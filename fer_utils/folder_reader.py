@@ -2,6 +2,7 @@
 
 import io
 import re
+import warnings
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -26,6 +27,7 @@ SYNONYMS = {
     "sadness": "sad",
     "surprised": "surprise",
 }
+LARGEST_FILE = 1 << 20  # bytes of an image file
 PREFIX = re.compile("(" + "|".join(USAGES) + ")_", re.IGNORECASE)
 PREFIX_USAGE = {name.lower(): name for name in USAGES}
 
@@ -100,8 +102,15 @@ def _read_image(tree, name):
     """uint8 (48, 48). Raises DataError naming the image."""
     place = tree.place(name)
     again = "Delete it, or download the data again"
+    with tree.open(name) as file:
+        content = file.read(LARGEST_FILE + 1)
+    if len(content) > LARGEST_FILE:
+        raise DataError(f"{place}: is larger than {LARGEST_FILE >> 20} MB; FER-2013's images take 2 KB. {again}.")
     try:
-        with tree.open(name) as file, Image.open(io.BytesIO(file.read())) as image:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # nothing is decompressed before the check
+            image = Image.open(io.BytesIO(content))
+        if image.size == (SIDE, SIDE):
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         raise DataError(f"{place}: is no image, or a damaged one. {again}.") from None

@@ -26,6 +26,9 @@ ONLY_TRAINING = (
 )
 
 
+LARGEST_ZIP = 4 << 30  # bytes unpacked; FER-2013 takes 0.3 GB
+
+
 class Parsed(NamedTuple):
     """images uint8 (n, 48, 48), labels uint8 (n,), usage <U11 (n,), row_ids int64 (n,), and what to warn of."""
 
@@ -66,11 +69,25 @@ class ZipTree:
         except zipfile.BadZipFile as error:
             raise DataError(f"{path}: is no zip or a damaged one ({error}). Download it again.") from None
         self.tree = {"": {}}
+        self._check_sizes()
         for member in self.zip.namelist():
             name = member.replace("\\", "/").removeprefix("./").strip("/")
+            if ".." in name.split("/"):
+                raise DataError(
+                    f"{path}: its member {member!r} leads out of the zip. Do not trust it: download another."
+                )
             if name:
                 self.members[name] = member
                 self._add(name, member.endswith("/"))
+
+    def _check_sizes(self):
+        """zipfile reads no more of a member than the zip states, so what is stated can be relied on."""
+        stated = sum(member.file_size for member in self.zip.infolist())
+        if stated > LARGEST_ZIP:
+            raise DataError(
+                f"{self.path}: unpacks to {stated / 1e9:,.1f} GB, but FER-2013 takes 0.3 GB. It is something else, or "
+                "made to fill the memory: download another."
+            )
 
     def _add(self, name, is_folder):
         parent, _, last = name.rpartition("/")

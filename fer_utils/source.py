@@ -70,7 +70,7 @@ def _read_images(files, size):
                 if image.size != (size, size):
                     image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=None)
                 images[index] = np.asarray(image)
-        except (UnidentifiedImageError, OSError) as error:
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise SourceError(
                 f"{files[index]}: not a readable image ({error}). Remove it or download it again"
             ) from error

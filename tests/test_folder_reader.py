@@ -1,5 +1,8 @@
 """Image folders: usage from names, labels in the CSV's order, and errors that name the image or the folder."""
 
+import struct
+import zlib
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -150,6 +153,27 @@ def test_a_truncated_image(folders):
 def test_an_image_of_another_size(folders):
     Image.new("L", (224, 48)).save(folders / "train" / "fear" / "Training_1.png")
     with pytest.raises(DataError, match=r"Training_1.png: is 224 x 48 pixels; .*48 x 48. Delete it.*or resize it"):
+        readers.read(folders)
+
+
+@pytest.mark.parametrize("side", [15_000, 60_000])
+def test_an_image_whose_header_states_an_absurd_size_is_refused_unread(folders, side):
+    # a small file, whose pixels would take 0.2 or 3.6 GB
+    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
+    content = b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
+    )
+    (folders / "test" / "sad" / "PublicTest_1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
+    with pytest.raises(DataError, match=r"PublicTest_1.png: is (no image|15000 x 15000 pixels)"):
+        readers.read(folders)
+
+
+def test_a_file_far_too_large_for_a_face_is_refused_unread(folders):
+    path = folders / "test" / "sad" / "PublicTest_1.jpg"
+    with open(path, "wb") as file:
+        file.truncate(1 << 36)  # 64 GB, none of them written
+    with pytest.raises(DataError, match=r"PublicTest_1.jpg: is larger than 1 MB; FER-2013's images take 2 KB"):
         readers.read(folders)
 
 

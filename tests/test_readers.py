@@ -142,6 +142,38 @@ def test_a_zip_with_damaged_content(tmp_path, pixels):
         read(write(path, bytes(content)))
 
 
+@pytest.mark.parametrize("member", ["../fer2013.csv", "fer2013/../../fer2013.csv", "..\\fer2013.csv"])
+def test_a_zip_whose_members_lead_out_of_it(tmp_path, pixels, member):
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr(member, csv_text(pixels))
+    with pytest.raises(DataError, match=r"archive.zip: its member '.*\.\..*' leads out of the zip"):
+        read(path)
+
+
+def test_a_zip_that_would_fill_the_memory(tmp_path, pixels, monkeypatch):
+    path = tmp_path / "archive.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("fer2013.csv", csv_text(pixels))
+        archive.writestr("zeros", bytes(50_000_000))
+    assert path.stat().st_size < 1_000_000
+    assert len(read(path).labels) == 42
+    monkeypatch.setattr(readers, "LARGEST_ZIP", 40_000_000)
+    with pytest.raises(DataError, match=r"archive.zip: unpacks to 0.1 GB, but FER-2013 takes 0.3 GB"):
+        read(path)
+
+
+def test_a_zip_that_holds_more_than_it_states(tmp_path, pixels):
+    path, text = tmp_path / "archive.zip", csv_text(pixels).encode()
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("fer2013.csv", text)
+    size, stated = len(text).to_bytes(4, "little"), (len(text) - 5000).to_bytes(4, "little")
+    assert path.read_bytes().count(size) == 2
+    path.write_bytes(path.read_bytes().replace(size, stated))
+    with pytest.raises(DataError, match=r"archive.zip"):
+        read(path)
+
+
 def test_a_zip_without_a_known_layout(tmp_path):
     path = tmp_path / "archive.zip"
     with zipfile.ZipFile(path, "w") as archive:
