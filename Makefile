@@ -18,10 +18,10 @@ OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "
 # A file's tests share what they made, so a file stays with one process; four at most, for the memory's sake.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup reproduce plan test bench lab lock
+.PHONY: help setup reproduce plan test test-latest fuzz kill-test bench lab lock
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'For reproduce and plan, each as NAME=value:'
 	@echo '  PROFILE  a file of profiles/, or the path of your own: sample (built-in faces), cpu, paper   [$(PROFILE)]'
@@ -45,6 +45,23 @@ test: $(READY)  ## style, then the tests on JAX (models and training) and on Ten
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --durations=10
+
+# What would break for somebody who installs today; the lock stays as it is.
+test-latest: export TF_CPP_MIN_LOG_LEVEL = 3
+test-latest: $(READY)  ## the same tests with the newest versions of all packages instead of the locked ones, in .venv-latest
+	$(BIN)/python -m venv --clear .venv-latest
+	.venv-latest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[test,jax]'
+	@$(BIN)/python -m pip freeze --exclude-editable | sort > .venv-latest/locked.txt
+	@.venv-latest/bin/python -m pip freeze --exclude-editable | sort > .venv-latest/newest.txt
+	@echo 'Newer than the lock:'; diff .venv-latest/locked.txt .venv-latest/newest.txt | grep '^>' || echo '  nothing'
+	KERAS_BACKEND=tensorflow .venv-latest/bin/python -m pytest -q $(SIDE_BY_SIDE)
+
+fuzz: $(READY)  ## some minutes of damaged inputs, new ones each time
+	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist load --hypothesis-profile=many --hypothesis-show-statistics tests/test_fuzz.py
+
+KILLS ?= 50
+kill-test: $(READY)  ## kill a training KILLS=50 times and compare what it comes to, into outputs/reference/reliability.json
+	$(BIN)/python tests/reliability/kill_runs.py --kills $(KILLS) outputs/reference/reliability.json
 
 # Ratios, each measured in one run; the machine should have nothing else to do.
 bench: export TF_CPP_MIN_LOG_LEVEL = 3

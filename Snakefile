@@ -13,6 +13,7 @@
 
 from fer_utils import progress as reporting
 from fer_utils.profiles import ProfileError
+from fer_utils.runs import CHECKPOINT, EPOCHS
 from fer_utils.workflow import REPORTS, core_count, gpu_ids, load_study, shell_prefix
 
 try:
@@ -31,8 +32,11 @@ THREADS = int(config.get("threads", core_count()))  # of one run; as many runs a
 ARMS = [run.name for run in (*study.arms(), *study.comparators())]
 RUNGS, FINALS = ([run.name for run in runs] for runs in (study.ladder(), study.finals()))
 # A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
+# A notebook that is run again goes on from its checkpoint, which is needed until both outputs are in their places.
 RUN_NOTEBOOK = (
-    "{params.papermill} > {log.text} 2>&1 && test -s {output.metrics} && cp {log.notebook} {output.executed}"
+    "{params.papermill} > {log.text} 2>&1 && test -s {output.metrics}"
+    " && cp {log.notebook} {output.executed}.part && mv {output.executed}.part {output.executed}"
+    f" && cd $(dirname {{output.metrics}}) && rm -rf {CHECKPOINT} {EPOCHS}"
 )
 
 shell.executable("bash")

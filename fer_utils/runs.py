@@ -7,6 +7,7 @@
         model.keras       takes raw uint8 faces
         figures/*.png
         metrics.json      written last and atomically: a run without it is not finished
+        checkpoint.npz    and epochs/, only until then: what a training that was stopped goes on from
         executed.ipynb    put there by the workflow
 
 Comparison reads only these folders.
@@ -31,6 +32,9 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_utils import locks
+
+CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
 REQUIRED = {  # what comparison reads of a run, file by file
@@ -87,15 +91,23 @@ def collect_parameters(notebook, namespace):
 
 
 def start_run(output_dir, name):
-    """Make the folder of a new run and return its path; what an earlier run left there is removed.
+    """Make the folder of a new run, hold it for this process (``locks``), and return its path.
 
-    Raises RunError if the folder cannot be written.
+    What an earlier run left there is removed, except for what an unfinished training can go on from
+    (``checkpoints``). Raises RunError if the folder cannot be written or another process is writing it.
     """
     folder = resolve(output_dir) / name
     try:
-        if folder.exists():
-            shutil.rmtree(folder)
-        (folder / "figures").mkdir(parents=True)
+        folder.mkdir(parents=True, exist_ok=True)
+        locks.hold(folder)
+        spared = () if (folder / "metrics.json").exists() else (CHECKPOINT, EPOCHS)
+        (folder / "metrics.json").unlink(missing_ok=True)  # first: what is no longer whole must not count as finished
+        for path in folder.iterdir():
+            if path.name not in spared:
+                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+        (folder / "figures").mkdir()
+    except locks.HeldError as error:
+        raise RunError(f"{shown(folder)}: {error}") from None
     except OSError as error:
         raise RunError(
             f"{folder}: cannot be written ({error.strerror}). Set OUTPUT_DIR to a writable folder"
@@ -180,8 +192,23 @@ def file_checksum(path):
 
 
 def finish_run(folder, metrics):
-    """Write metrics.json, which makes the run count as finished. Call it last."""
+    """Write metrics.json, which makes the run count as finished, and let go of the folder. Call it last.
+
+    What an unfinished training would go on from is removed; with FER_KEEP_CHECKPOINT in the environment it is left to
+    whoever set that, and knows only later that the run's notebook has been saved as well.
+    """
     write_json(Path(folder) / "metrics.json", metrics)
+    if not os.environ.get("FER_KEEP_CHECKPOINT"):
+        (Path(folder) / CHECKPOINT).unlink(missing_ok=True)
+        shutil.rmtree(Path(folder) / EPOCHS, ignore_errors=True)
+    locks.release(folder)
+
+
+def identity(parameters, data_checksum, **more):
+    """What a training has to have in common with a checkpoint that it goes on from: a dict (``checkpoints``)."""
+    keras = sys.modules.get("keras")
+    found = {"parameters": parameters, "data": data_checksum, "versions": versions()}
+    return found | {"backend": keras.backend.backend() if keras else ""} | more
 
 
 def command(notebook, parameters):

@@ -5,13 +5,14 @@ notebooks use it directly.
 """
 
 import math
-import shutil
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
+
+from fer_utils import runs
 
 # On a CPU under TensorFlow, XLA doubles the processor time of a VGG16 step; JAX always compiles.
 COMPILE_WITH_XLA = keras.backend.backend() == "jax" or any(
@@ -79,26 +80,30 @@ def separate(optimizer):
         variable.assign(keras.ops.copy(variable))
 
 
-class MixedBatches(keras.utils.PyDataset):
-    """Batches of images blended with others (mixup) or with a rectangle of others (cutmix); labels are mixed alike.
+class Batches(keras.utils.PyDataset):
+    """Batches of images with their targets, in an order that follows from seed and epoch alone.
 
-    images: uint8 (n, height, width); targets: float32 (n, classes). mixup, cutmix: the Beta parameter of the share that
-    an image keeps, one of them 0 (Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899). The order
-    and the mix follow from seed, epoch and batch alone. A batch size larger than n gives one batch.
+    images: uint8 (n, height, width) or (n, height, width, 3); targets: labels (n,) or shares float32 (n, classes). A
+    batch size larger than n gives one batch. Pass shuffle=False to `fit`, which would deal the batches once more.
+
+    mixup, cutmix: blend each image with another (mixup) or with a rectangle of another (cutmix), and their shares
+    alike: the Beta parameter of the share that an image keeps, one of them 0 (Zhang et al. 2018, arXiv:1710.09412; Yun
+    et al. 2019, arXiv:1905.04899).
     """
 
-    def __init__(self, images, targets, batch_size, mixup=0.0, cutmix=0.0, seed=0):
+    def __init__(self, images, targets, batch_size, seed=0, mixup=0.0, cutmix=0.0):
         super().__init__()
         self.images, self.targets, self.batch_size = images, targets, batch_size
-        self.mixup, self.cutmix, self.seed = mixup, cutmix, seed
-        self.epoch = 0
-        self._shuffle()
+        self.seed, self.mixup, self.cutmix = seed, mixup, cutmix
+        self.set_epoch(0)
 
     def __len__(self):
         return math.ceil(len(self.images) / self.batch_size)
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        if not self.mixup and not self.cutmix:
+            return self.images[rows], self.targets[rows]
         generator = np.random.default_rng([self.seed, self.epoch, index])
         others = generator.permutation(rows)
         images, targets = self.images[rows], self.targets[rows]
@@ -111,11 +116,12 @@ class MixedBatches(keras.utils.PyDataset):
         return images, kept[:, None] * targets + (1 - kept[:, None]) * self.targets[others]
 
     def on_epoch_end(self):
-        self.epoch += 1
-        self._shuffle()
+        self.set_epoch(self.epoch + 1)
 
-    def _shuffle(self):
-        self.order = np.random.default_rng([self.seed, self.epoch]).permutation(len(self.images))
+    def set_epoch(self, epoch):
+        """Deal the images for an epoch, counted from 0; epochs that follow each other need not be told."""
+        self.epoch = epoch
+        self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
 
 
 def _paste(images, others, generator, parameter):
@@ -142,6 +148,8 @@ class StopAtAccuracy(keras.callbacks.Callback):
     is also reported picks a lucky epoch; under the `official` protocol that set is PublicTest, not what is reported.
     """
 
+    memory = ("stopped_epoch",)
+
     def __init__(self, threshold, monitor="val_accuracy"):
         super().__init__()
         if not 0 < threshold <= 1:
@@ -167,6 +175,8 @@ class RecordHistory(keras.callbacks.Callback):
     loss, val_accuracy, val_loss, learning_rate, seconds (wall clock of the epoch, its validation included).
     """
 
+    memory = ("rows",)
+
     def __init__(self, path=None, phase="all"):
         super().__init__()
         self.path = path
@@ -186,6 +196,12 @@ class RecordHistory(keras.callbacks.Callback):
                 "seconds": time.perf_counter() - self.started,
             }
         )
+        self._save()
+
+    def on_train_end(self, logs=None):
+        self._save()  # where a resumed training has no epoch left
+
+    def _save(self):
         if self.path is not None:
             self.frame().to_csv(self.path, index=False)
 
@@ -199,33 +215,36 @@ class RecordHistory(keras.callbacks.Callback):
 
 
 class KeepEpochs(keras.callbacks.Callback):
-    """Keep the weights of every epoch until `predict`, so that choosing an epoch can be studied after training.
+    """Keep the weights of every epoch until the run is finished, so that choosing an epoch can be studied afterwards.
 
     folder: a run's folder, where they lie in `epochs/` meanwhile; None keeps nothing. Counts on over several `fit`s.
     """
 
+    memory = ("count",)
+
     def __init__(self, folder=None):
         super().__init__()
-        self.folder = None if folder is None else Path(folder) / "epochs"
-        self.files = []
+        self.folder = None if folder is None else Path(folder) / runs.EPOCHS
+        self.count = 0
 
     def on_epoch_end(self, epoch, logs=None):
         if self.folder is not None:
             self.folder.mkdir(exist_ok=True)
-            self.files.append(self.folder / f"{len(self.files) + 1:03d}.weights.h5")
-            self.model.save_weights(self.files[-1])
+            self.count += 1
+            self.model.save_weights(self._file(self.count))
 
     def predict(self, images, batch_size=256):
         """What each epoch would have answered: split -> probabilities float32 (epochs, n, 7).
 
-        images: split -> uint8 (n, 48, 48). The model gets its weights back, and the kept ones are removed.
+        images: split -> uint8 (n, 48, 48). The model gets its weights back.
         """
         weights, predictions = self.model.get_weights(), {split: [] for split in images}
-        for file in self.files:
-            self.model.load_weights(file)
+        for number in range(1, self.count + 1):
+            self.model.load_weights(self._file(number))
             for split, faces in images.items():
                 predictions[split].append(self.model.predict(faces, batch_size=batch_size, verbose=0))
         self.model.set_weights(weights)
-        if self.files:
-            shutil.rmtree(self.folder)
         return {split: np.array(rows, np.float32) for split, rows in predictions.items()}
+
+    def _file(self, number):
+        return self.folder / f"{number:03d}.weights.h5"

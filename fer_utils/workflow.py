@@ -234,6 +234,7 @@ def shell_prefix(gpus):
     commands = [
         "set -euo pipefail",
         "export TF_CPP_MIN_LOG_LEVEL=3",
+        "export FER_KEEP_CHECKPOINT=1",  # until the executed notebook is in its place, too; the rule removes it then
         "export TF_NUM_INTRAOP_THREADS=$OMP_NUM_THREADS TF_NUM_INTEROP_THREADS=$OMP_NUM_THREADS",
     ]
     if gpus:
@@ -259,10 +260,12 @@ def snakemake_command(study, profile, jobs, cores, gpus):
     command += [f"seeds={' '.join(map(str, study.seeds))}", f"threads={threads}"]
     if gpus:
         command += ["--resources", f"gpu={len(gpus)}"]
+    # Of a killed study, whatever is there is whole: metrics.json and then the executed notebook are put in their places
+    # last, each in one step. So nothing is "incomplete" that has both.
     # A finished run is made again when its command changes (params) or when it starts from other files (input), but not
     # because a file is newer or the Snakefile's code changed: that must not cost hours of training.
     command += ["--rerun-triggers", "params", "input"]
-    return [*command, "--keep-going", "--rerun-incomplete", "--scheduler", "greedy"]
+    return [*command, "--keep-going", "--ignore-incomplete", "--scheduler", "greedy"]
 
 
 def plan(options):

@@ -2,6 +2,12 @@
 
 import numpy as np
 import pytest
+from hypothesis import settings
+
+# Of damaged inputs (test_fuzz), the same few in every `make test`; `make fuzz` draws new ones by the thousand.
+settings.register_profile("few", max_examples=60, deadline=None, derandomize=True, database=None)
+settings.register_profile("many", max_examples=4000, deadline=None, database=None, print_blob=True)
+settings.load_profile("few")
 
 
 @pytest.fixture

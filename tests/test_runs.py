@@ -218,6 +218,24 @@ def test_starting_a_run_removes_the_old_one(tmp_path):
     assert sorted(path.name for path in folder.iterdir()) == ["figures"]
 
 
+def test_an_unfinished_run_keeps_what_it_can_go_on_from_and_a_finished_one_does_not(tmp_path, monkeypatch):
+    folder = runs.start_run(tmp_path, "run")
+    for name in (runs.CHECKPOINT, "history.csv"):
+        (folder / name).write_text("x")
+    (folder / runs.EPOCHS).mkdir()
+    runs.start_run(tmp_path, "run")
+    assert sorted(path.name for path in folder.iterdir()) == [runs.CHECKPOINT, runs.EPOCHS, "figures"]
+    monkeypatch.setenv("FER_KEEP_CHECKPOINT", "1")
+    runs.finish_run(folder, {})
+    assert (folder / runs.CHECKPOINT).exists() and (folder / runs.EPOCHS).exists()
+    monkeypatch.delenv("FER_KEEP_CHECKPOINT")
+    runs.finish_run(folder, {})
+    assert sorted(path.name for path in folder.iterdir()) == ["figures", "metrics.json"]
+    (folder / runs.CHECKPOINT).write_text("left over")
+    runs.start_run(tmp_path, "run")
+    assert sorted(path.name for path in folder.iterdir()) == ["figures"]
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path):
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(runs.RunError, match="file.*cannot be written.*OUTPUT_DIR"):

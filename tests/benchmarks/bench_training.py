@@ -47,10 +47,8 @@ def bench_fit(benchmark, name, train):
     model, recipe = compiled(name, augmented=True), recipes.read_recipe(name)
 
     def epoch():
-        batches = {"x": train.images, "y": targets(train), "batch_size": BATCH}
-        if recipe.mixup:
-            batches = {"x": training.MixedBatches(train.images, targets(train), BATCH, recipe.mixup)}
-        model.fit(**batches, verbose=0)
+        batches = training.Batches(train.images, targets(train), BATCH, mixup=recipe.mixup)
+        model.fit(batches, shuffle=False, verbose=0)
 
     benchmark.pedantic(epoch, rounds=3, warmup_rounds=1)
 

@@ -1,0 +1,195 @@
+"""Checkpoints: a training that is killed and started again goes on, and ends as if it had never been stopped.
+
+After each epoch, ``Checkpoint`` keeps all that the next one depends on: the weights, what the optimizer and every
+source of random numbers remember, moving averages, the callbacks' own memory and the history. What remains, the order
+of the images, follows from seed and epoch (``training.Batches``).
+
+Keras' `BackupAndRestore` keeps neither the random numbers nor what the callbacks remember, so a training that it
+restores goes another way.
+"""
+
+import json
+import os
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_utils import runs
+
+# What a callback of Keras' remembers from epoch to epoch; ours say it themselves, in `memory`.
+MEMORY = {
+    keras.callbacks.EarlyStopping: ("best", "best_epoch", "wait", "stopped_epoch", "best_weights"),
+    keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
+    keras.callbacks.LearningRateScheduler: (),
+    keras.callbacks.TerminateOnNaN: (),
+}
+
+
+class Checkpoint(keras.callbacks.Callback):
+    """Keeps the state of a training in folder/checkpoint.npz after each epoch, and goes on from what it finds there.
+
+        checkpoint = Checkpoint(folder, batches, {"parameters": ...})
+        callbacks = [...]
+        first = checkpoint.begin(callbacks, EPOCHS)
+        model.fit(batches, epochs=EPOCHS, initial_epoch=first, shuffle=False, callbacks=[*callbacks, checkpoint])
+
+    batches: ``training.Batches``, which are told the number of each epoch. identity: JSON-able; what a checkpoint must
+    have been made with to be taken up. One of another identity, or a damaged one, is removed, and a printed line says
+    why. Code is no part of it: whoever mends a figure after hours of training wants to go on. So `commits` holds those
+    at which the epochs so far were trained, for the manifest.
+
+    A training of several `fit`s calls `begin` before each; those that the checkpoint has behind it are skipped. The
+    checkpoint has to be the last callback of each, since it keeps what the others have decided.
+    """
+
+    def __init__(self, folder, batches, identity):
+        super().__init__()
+        self.path = Path(folder) / runs.CHECKPOINT
+        self.batches = batches
+        self.identity = json.loads(json.dumps(identity))  # as it will be read
+        self.fits = 0  # begun so far
+        self.epochs_done = 0  # over all fits
+        self.callbacks = []
+        self.found = self._read()
+        self.commits = list(dict.fromkeys([*(self.found or {}).get("commits", []), runs.git_commit()]))
+
+    def begin(self, callbacks, epochs, first=0):
+        """Start the next `fit`; returns its `initial_epoch`.
+
+        callbacks: those whose memory is to be kept, in the order in which `fit` gets them. epochs, first: the number of
+        epochs that `fit` is given, and where it would begin without a checkpoint. Raises RunError for a callback whose
+        memory is not known.
+        """
+        for callback in callbacks:
+            memory_of(callback)
+        self.fits += 1
+        self.callbacks = list(callbacks)
+        self.resumes = self.found is not None and self.found["fit"] == self.fits
+        if self.found is None or self.found["fit"] < self.fits:
+            return first
+        if self.found["fit"] > self.fits or self.found["stopped"]:
+            return epochs
+        return self.found["epoch"]
+
+    def on_train_begin(self, logs=None):
+        optimizer = self.model.optimizer
+        if not optimizer.built:  # a `fit` without an epoch would still look for its averages of the weights
+            optimizer.build(self.model.trainable_variables)
+        if self.resumes:
+            self._restore()
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.batches.set_epoch(self.epochs_done)
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epochs_done += 1
+        self.found = None
+        self._write(epoch + 1)
+
+    def _write(self, epoch):
+        """Write the state beside the last one and put it in its place, so that there is always a whole one."""
+        arrays = {
+            f"{kind}_{index:04d}": keras.ops.convert_to_numpy(variable)
+            for kind, variables in self._variables().items()
+            for index, variable in enumerate(variables)
+        }
+        memories = []
+        for place, callback in enumerate(self.callbacks):
+            memory = {name: getattr(callback, name) for name in memory_of(callback)}
+            for name, value in memory.items():
+                if _is_weights(value):
+                    arrays |= {f"callback{place}_{name}_{index:04d}": array for index, array in enumerate(value)}
+                    memory[name] = {"arrays": len(value)}
+                elif isinstance(value, np.generic):
+                    memory[name] = value.item()
+            memories.append(memory)
+        state = {
+            "identity": self.identity,
+            "fit": self.fits,
+            "epoch": epoch,
+            "epochs_done": self.epochs_done,
+            "commits": self.commits,
+            "stopped": bool(self.model.stop_training),
+            "variables": {kind: _shapes(variables) for kind, variables in self._variables().items()},
+            "callbacks": memories,
+        }
+        part = self.path.with_name(f"{runs.CHECKPOINT}.part")
+        try:
+            with open(part, "wb") as stream:
+                np.savez(stream, state=np.array(json.dumps(state)), **arrays)
+            os.replace(part, self.path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            size = sum(array.nbytes for array in arrays.values()) / 1e6
+            raise runs.RunError(
+                f"{runs.shown(self.path)}: cannot be written ({error.strerror}). It takes {size:,.0f} MB, and as much "
+                "again while it is being replaced. The last checkpoint stands: make room and start the run again"
+            ) from error
+
+    def _restore(self):
+        for kind, variables in self._variables().items():
+            if self.found["variables"][kind] != _shapes(variables):
+                raise runs.RunError(f"{runs.shown(self.path)}: is of another {kind}. Delete it and start the run again")
+            for index, variable in enumerate(variables):
+                variable.assign(self.found["arrays"][f"{kind}_{index:04d}"])
+        for place, (callback, memory) in enumerate(zip(self.callbacks, self.found["callbacks"], strict=True)):
+            for name, value in memory.items():
+                if isinstance(value, dict) and "arrays" in value:
+                    keys = [f"callback{place}_{name}_{index:04d}" for index in range(value["arrays"])]
+                    value = [self.found["arrays"][key] for key in keys]
+                setattr(callback, name, value)
+        self.epochs_done = self.found["epochs_done"]
+        print(f"Goes on after {self.epochs_done} epochs, from {runs.shown(self.path)}.")
+
+    def _variables(self):
+        return {"model": self.model.variables, "optimizer": self.model.optimizer.variables}
+
+    def _read(self):
+        """The state that was kept, with its arrays; None where there is none that this training can take up."""
+        self.path.with_name(f"{runs.CHECKPOINT}.part").unlink(missing_ok=True)
+        try:
+            arrays = runs.read_arrays(self.path)
+            state = json.loads(str(arrays.pop("state")))
+            reason = _difference(state["identity"], self.identity)
+        except FileNotFoundError:
+            return None
+        except (ValueError, KeyError) as error:
+            reason = f"it is damaged: {error}"
+        if reason:
+            print(f"Starts anew, and not from {runs.shown(self.path)}: {reason}.")
+            self.path.unlink()
+            return None
+        return {**state, "arrays": arrays}
+
+
+def memory_of(callback):
+    """The names of the attributes in which a callback remembers something from epoch to epoch."""
+    if hasattr(callback, "memory"):
+        return callback.memory
+    for kind, names in MEMORY.items():
+        if isinstance(callback, kind):
+            return names
+    raise runs.RunError(
+        f"{type(callback).__name__}: it is not known what this callback remembers, so training could not be resumed. "
+        "Name the attributes in a class attribute `memory`, () for none"
+    )
+
+
+def _is_weights(value):
+    return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray) for item in value)
+
+
+def _shapes(variables):
+    return [[variable.name, list(variable.shape)] for variable in variables]
+
+
+def _difference(theirs, ours, place=""):
+    """In words, the first thing in which two identities differ; "" where they are equal."""
+    if not (isinstance(theirs, dict) and isinstance(ours, dict)):
+        return "" if theirs == ours else f"{place} was {theirs!r} and is {ours!r}"
+    for name in {**theirs, **ours}:
+        found = _difference(theirs.get(name), ours.get(name), f"{place}.{name}" if place else name)
+        if found:
+            return found
+    return ""

@@ -1,0 +1,239 @@
+"""A training that is stopped anywhere and started again against one that never was: equal to the bit."""
+
+import keras
+import numpy as np
+import pytest
+
+from fer_utils import checkpoints, models, runs, training
+from fer_utils.recipes import Recipe
+
+N = 48
+AUGMENTATION = {"flip": True, "rotation": 10.0, "width_shift": 0.1, "brightness": 0.2, "erasing": 0.5}
+IDENTITY = {"parameters": {"SEED": 0}, "data": "abc"}
+
+
+class Killed(Exception):
+    """Stands for the end of the process."""
+
+
+class KillAt(keras.callbacks.Callback):
+    """Ends training at the n-th batch or epoch end of all fits, counted from 1."""
+
+    memory = ()
+
+    def __init__(self, batch=0, epoch=0):
+        super().__init__()
+        self.batch, self.epoch = batch, epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        self.batch -= 1
+        if self.batch == 0:
+            raise Killed
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.epoch -= 1
+        if self.epoch == 0:
+            raise Killed
+
+
+@pytest.fixture(scope="module")
+def faces():
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 7, N).astype("uint8")
+    images = generator.integers(0, 60, (N, 48, 48), dtype="uint8") + 25 * labels[:, None, None]
+    return images.astype("uint8"), labels
+
+
+def classifier(**keywords):
+    return models.build_classifier(
+        "deepcnn", "scratch", width=0.02, augmentation=AUGMENTATION, head="average", seed=0, **keywords
+    )
+
+
+def plateau(folder, faces, killer):
+    """One fit with Adam, labels, class weights and everything that notebook 03 watches with."""
+    images, labels = faces
+    training.set_seeds(0)
+    model = classifier()
+    model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    batches = training.Batches(images, labels, 20, seed=0)
+    recorder = training.RecordHistory(folder / "history.csv")
+    callbacks = [
+        recorder,
+        training.KeepEpochs(folder),
+        training.StopAtAccuracy(1.0),
+        keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1),
+        keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=3, restore_best_weights=True),
+    ]
+    checkpoint = checkpoints.Checkpoint(folder, batches, IDENTITY)
+    first = checkpoint.begin(callbacks, 6)
+    model.fit(
+        batches,
+        initial_epoch=first,
+        epochs=6,
+        validation_data=(images[:20], labels[:20]),
+        class_weight={label: 1 + label / 7 for label in range(7)},
+        callbacks=[*callbacks, checkpoint, killer],
+        shuffle=False,
+        verbose=0,
+    )
+    kept = callbacks[1].predict({"validation": images[:5]})["validation"]
+    return model, recorder, kept
+
+
+def two_fits(folder, faces, killer):
+    """The head alone, then all of it, as in notebook 05."""
+    images, labels = faces
+    training.set_seeds(0)
+    model = classifier()
+    batches = training.Batches(images, labels, 20, seed=0)
+    recorder = training.RecordHistory(folder / "history.csv", phase="head")
+    checkpoint = checkpoints.Checkpoint(folder, batches, IDENTITY)
+    for phase in ("head", "unfrozen"):
+        model.get_layer("deepcnn").trainable = phase == "unfrozen"
+        model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"])
+        recorder.phase = phase
+        callbacks = [recorder]
+        if phase == "unfrozen":
+            callbacks.append(keras.callbacks.EarlyStopping("val_accuracy", patience=3, restore_best_weights=True))
+        model.fit(
+            batches,
+            initial_epoch=checkpoint.begin(callbacks, 3),
+            epochs=3,
+            validation_data=(images[:20], labels[:20]),
+            callbacks=[*callbacks, checkpoint, killer],
+            shuffle=False,
+            verbose=0,
+        )
+    return model, recorder, np.zeros(0)
+
+
+def sizes(folder, faces, killer):
+    """Two sizes, mixup, SGD with a cosine and an average of the weights, as in notebook 08."""
+    images, labels = faces
+    recipe = Recipe(
+        optimizer="sgd", schedule="cosine", learning_rate=0.05, warmup=1, average=0.9, epochs=6, weight_decay=1e-3
+    )  # fmt: skip
+    training.set_seeds(0)
+    model = classifier(crop=40, any_size=True, input_size=0)
+    batches = training.Batches(images, np.eye(7, dtype="float32")[labels], 20, seed=0, mixup=0.3)
+    optimizer = training.make_optimizer(recipe, len(batches))
+    recorder = training.RecordHistory(folder / "history.csv")
+    checkpoint = checkpoints.Checkpoint(folder, batches, IDENTITY)
+    for size, first, end in ((16, 0, 3), (24, 3, 6)):
+        model = models.at_size(model, size)
+        model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
+        model.fit(
+            batches,
+            initial_epoch=checkpoint.begin([recorder], end, first),
+            epochs=end,
+            validation_data=(images[:20], np.eye(7)[labels[:20]]),
+            callbacks=[recorder, checkpoint, killer],
+            shuffle=False,
+            verbose=0,
+        )
+        training.separate(optimizer)
+    return model, recorder, np.zeros(0)
+
+
+# "two fits" and "sizes" change over after the third epoch: killed before, right after, and after that.
+KINDS = {"plateau": plateau, "two fits": two_fits, "sizes": sizes}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(faces, tmp_path_factory):
+    """kind -> what it comes to when nothing stops it."""
+    return {name: result(*kind(tmp_path_factory.mktemp("whole"), faces, KillAt())) for name, kind in KINDS.items()}
+
+
+def result(model, recorder, kept):
+    history = recorder.frame().drop(columns="seconds")
+    return history, model.get_weights(), kept
+
+
+@pytest.mark.parametrize("kills", [[{"epoch": 2}, {"epoch": 1}], [{"batch": 5}, {"batch": 3}], [{"epoch": 4}]])
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stopped_training_ends_as_if_it_had_not_been_stopped(undisturbed, faces, tmp_path, kind, kills, capsys):
+    for kill in kills:
+        with pytest.raises(Killed):
+            KINDS[kind](tmp_path, faces, KillAt(**kill))
+    again = KINDS[kind](tmp_path, faces, KillAt())
+    assert "Goes on after" in capsys.readouterr().out
+    assert_equal(result(*again), undisturbed[kind])
+    on_disk = np.genfromtxt(tmp_path / "history.csv", delimiter=",", skip_header=1, usecols=3)
+    assert len(on_disk) == len(undisturbed[kind][0])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_training_that_was_through_is_not_repeated(undisturbed, faces, tmp_path, kind):
+    KINDS[kind](tmp_path, faces, KillAt())
+    again = KINDS[kind](tmp_path, faces, KillAt(batch=1))  # would be killed by its first batch
+    assert_equal(result(*again), undisturbed[kind])
+
+
+def assert_equal(ours, theirs):
+    assert len(ours[0]) == len(theirs[0])
+    assert ours[0].equals(theirs[0]), ours[0].compare(theirs[0])
+    assert len(ours[1]) == len(theirs[1])
+    assert all(np.array_equal(one, other) for one, other in zip(ours[1], theirs[1]))
+    np.testing.assert_array_equal(ours[2], theirs[2])
+
+
+def test_plateau_and_patience_were_put_to_the_test(undisturbed):
+    history = undisturbed["plateau"][0]
+    assert history["learning_rate"].nunique() > 1  # else the plateau's memory was never needed
+    assert len(undisturbed["sizes"][0]) == 6 and set(undisturbed["two fits"][0]["phase"]) == {"head", "unfrozen"}
+
+
+def begun(tmp_path, faces, identity=IDENTITY):
+    """A checkpoint after one epoch, and what reads it."""
+    with pytest.raises(Killed):
+        plateau(tmp_path, faces, KillAt(epoch=1))
+    return checkpoints.Checkpoint(tmp_path, training.Batches(*faces, 20), identity)
+
+
+def test_a_checkpoint_of_other_parameters_is_not_taken_up(faces, tmp_path, capsys):
+    checkpoint = begun(tmp_path, faces, {"parameters": {"SEED": 1}, "data": "abc"})
+    assert checkpoint.begin([], 6) == 0
+    assert "parameters.SEED was 0 and is 1" in capsys.readouterr().out
+    assert not (tmp_path / runs.CHECKPOINT).exists()
+
+
+def test_a_damaged_checkpoint_is_not_taken_up(faces, tmp_path, capsys):
+    begun(tmp_path, faces)
+    path = tmp_path / runs.CHECKPOINT
+    path.write_bytes(path.read_bytes()[:-2000])
+    assert checkpoints.Checkpoint(tmp_path, training.Batches(*faces, 20), IDENTITY).begin([], 6) == 0
+    assert "it is damaged" in capsys.readouterr().out
+
+
+def test_a_half_written_checkpoint_leaves_the_last_one(faces, tmp_path):
+    begun(tmp_path, faces)
+    part = tmp_path / f"{runs.CHECKPOINT}.part"
+    part.write_bytes(b"half")
+    checkpoint = checkpoints.Checkpoint(tmp_path, training.Batches(*faces, 20), IDENTITY)
+    memory = [training.RecordHistory(), training.KeepEpochs(), training.StopAtAccuracy(1.0)]
+    assert checkpoint.begin(memory, 6) == 1
+    assert not part.exists()
+
+
+def test_a_callback_with_an_unknown_memory_is_refused():
+    class Counter(keras.callbacks.Callback):
+        pass
+
+    with pytest.raises(runs.RunError, match="Counter: it is not known what this callback remembers"):
+        checkpoints.memory_of(Counter())
+
+
+def test_a_full_disk_is_named_and_the_last_checkpoint_stands(faces, tmp_path, monkeypatch):
+    begun(tmp_path, faces)
+    before = (tmp_path / runs.CHECKPOINT).read_bytes()
+
+    def full(*_args, **_keywords):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(np, "savez", full)
+    with pytest.raises(runs.RunError, match="cannot be written .No space left on device.*MB"):
+        plateau(tmp_path, faces, KillAt())
+    assert (tmp_path / runs.CHECKPOINT).read_bytes() == before
+    assert not (tmp_path / f"{runs.CHECKPOINT}.part").exists()
