@@ -21,8 +21,6 @@ from fer_utils import runs
 MEMORY = {
     keras.callbacks.EarlyStopping: ("best", "best_epoch", "wait", "stopped_epoch", "best_weights"),
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
-    keras.callbacks.LearningRateScheduler: (),
-    keras.callbacks.TerminateOnNaN: (),
 }
 
 
@@ -51,6 +49,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.fits = 0  # begun so far
         self.epochs_done = 0  # over all fits
         self.callbacks = []
+        self.resumes = False  # whether the fit that was begun last is the one that the checkpoint stopped in
         self.found = self._read()
         self.commits = list(dict.fromkeys([*(self.found or {}).get("commits", []), runs.git_commit()]))
 

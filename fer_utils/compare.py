@@ -62,9 +62,9 @@ def load_comparators(finished):
     They stand in the folder that `finished` came from (notebook 03 with another ARCHITECTURE). Those that cannot be
     compared with the arms are left out, and a printed line names each.
     """
-    beside = [run for run in runs.collect(finished[0].folder.parent) if run.arm in COMPARATORS]
+    beside = [run for arm in COMPARATORS for run in runs.collect(finished[0].folder.parent, f"{arm}-*")]
     kept = []
-    for run in sorted(beside, key=lambda run: (COMPARATORS.index(run.arm), run.manifest["seed"])):
+    for run in beside:
         try:
             check_comparable([*finished, *kept, run])
             kept += in_usual_order([*finished, run])[len(finished) :]

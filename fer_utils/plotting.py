@@ -131,8 +131,8 @@ def history_curves(history, monitor="val_accuracy", figure=None, title=None):
     """Loss and accuracy by epoch, training and validation, the best epoch marked (Figs. 9, 11, 13, 15, 17, 19).
 
     history: DataFrame with the columns epoch (from 1), loss, accuracy and, where there was validation, val_loss and
-    val_accuracy. monitor: the column that says which epoch is best, highest for an accuracy, lowest for a loss.
-    Returns two Axes: loss, accuracy.
+    val_accuracy. monitor: the column that says which epoch is best, highest for an accuracy, lowest for a loss;
+    None where no epoch is chosen, and none is marked. Returns two Axes: loss, accuracy.
     """
     require(history, ["epoch", "loss", "accuracy"])
     axes = axes_grid(figure, 1, 2, (11, 3.8), title)[0]

@@ -363,15 +363,15 @@ def _checked(split, row_ids, labels, probabilities):
     return probabilities
 
 
-def collect(output_dir):
-    """All finished training runs below `output_dir`, sorted by name.
+def collect(output_dir, names="*"):
+    """All finished training runs below `output_dir` whose names match, as a shell would match them; sorted by name.
 
     A run that cannot be used (a file missing, damaged or incomplete; predictions that cannot be scored; an image twice)
     is named in a printed line and left out.
     Folders of other notebooks, which have no predictions by nature, are passed over.
     """
     found = []
-    for path in sorted(resolve(output_dir).glob("*/metrics.json")):
+    for path in sorted(resolve(output_dir).glob(f"{names}/metrics.json")):
         folder = path.parent
         if (folder / "predictions.npz").exists() or _is_training(folder):
             try:

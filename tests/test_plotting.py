@@ -159,9 +159,17 @@ def test_history_curves_draw_the_numbers_and_mark_the_best_epoch():
     assert "at epoch 3: 1.300" in [line.get_label() for line in loss.get_lines()]
 
 
+def texts(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
 def test_history_curves_of_another_monitor_no_validation_and_one_epoch():
     _, accuracy = plotting.history_curves(history().assign(val_loss=[2.0, 1.0, 1.5, 1.6]), monitor="val_loss")
     assert "best epoch 2: 45.0%" in [line.get_label() for line in accuracy.get_lines()]
+    chosen, unchosen = (plotting.history_curves(history(), monitor=name) for name in ("val_accuracy", None))
+    for marked, unmarked in zip(chosen, unchosen, strict=True):
+        assert "best" in str(texts(marked)) or "at epoch" in str(texts(marked))
+        assert texts(unmarked) == ["training", "validation"]
     loss, _ = plotting.history_curves(history()[["epoch", "loss", "accuracy"]])
     assert [line.get_label() for line in loss.get_lines()] == ["training"]
     loss, _ = plotting.history_curves(history(1))

@@ -212,6 +212,15 @@ def test_a_run_without_predictions_is_left_out_with_a_word(tmp_path, capsys):
     assert "bare: not a finished run" in capsys.readouterr().out
 
 
+def test_runs_are_collected_by_name(tmp_path):
+    for name in ("vgg16-scratch-seed0", "vgg16-scratch-seed1", "deepcnn-scratch-seed0"):
+        finished_run(tmp_path, name)
+    assert [run.name for run in runs.collect(tmp_path, "vgg16-scratch-*")] == [
+        "vgg16-scratch-seed0",
+        "vgg16-scratch-seed1",
+    ]
+
+
 def test_starting_a_run_removes_the_old_one(tmp_path):
     folder, _ = finished_run(tmp_path)
     assert runs.start_run(tmp_path, folder.name) == folder

@@ -9,11 +9,12 @@ left is compared to the bit, and it begins again from nothing. Exit status 1 for
 """
 
 import argparse
+import contextlib
 import json
 import os
 import random
+import shlex
 import shutil
-import subprocess
 import sys
 import tempfile
 import time
@@ -25,6 +26,7 @@ import pandas as pd
 import psutil
 
 from fer_utils import runs
+from fer_utils.workflow import papermill_command
 
 NOTEBOOK = "03_train_from_scratch"
 PARAMETERS = {
@@ -49,24 +51,20 @@ DELICATE = (
 
 
 def start(folder):
-    command = [sys.executable, "-m", "papermill", f"notebooks/{NOTEBOOK}.ipynb", str(folder / "executed.ipynb")]
-    command += ["-k", "python3", "--cwd", "notebooks", "--no-progress-bar", "-p", "OUTPUT_DIR", str(folder)]
-    for name, value in PARAMETERS.items():
-        command += ["-p", name, str(value)]
+    """The workflow's own command, in a process of its own; what it prints goes to folder/log."""
+    command = papermill_command(NOTEBOOK, folder / "executed.ipynb", {"OUTPUT_DIR": str(folder), **PARAMETERS})
     environment = os.environ | {"KERAS_BACKEND": keras.backend.backend(), "TF_CPP_MIN_LOG_LEVEL": "3"}
-    return psutil.Popen(
-        command, cwd=runs.PROJECT_ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
-    )
+    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
+    with open(folder / "log", "w") as log:
+        return psutil.Popen(shlex.split(command), cwd=runs.PROJECT_ROOT, env=environment, stdout=log, stderr=log)
 
 
 def kill(process):
     """SIGKILL to a process and all below it, which papermill's kernel is in a session of its own."""
     family = [process, *process.children(recursive=True)]
     for member in family:
-        try:
+        with contextlib.suppress(psutil.NoSuchProcess):
             member.kill()
-        except psutil.NoSuchProcess:
-            continue
     psutil.wait_procs(family)
 
 
@@ -133,7 +131,7 @@ def disturb(scratch, kills, draw):
     began = time.monotonic()
     process = start(whole)
     if process.wait():
-        raise SystemExit(f"The undisturbed run failed:\n{process.stderr.read()}")
+        raise SystemExit(f"The undisturbed run failed:\n{(whole / 'log').read_text()}")
     length, expected = time.monotonic() - began, outcome(whole)
     report = {"notebook": NOTEBOOK, "parameters": PARAMETERS, "undisturbed_seconds": round(length, 1)}
     report |= {"kills": 0, "finished": 0, "differences": [], "losses": [], "failures": [], "killed": []}
@@ -148,7 +146,8 @@ def disturb(scratch, kills, draw):
                 wait_for(process, folder, at, since, length)
                 time.sleep(draw.uniform(0, 0.02))
             else:
-                wait_for(process, folder, "no such file", since, float(at.split()[0]))
+                with contextlib.suppress(psutil.TimeoutExpired):
+                    process.wait(float(at.split()[0]))
         else:
             process.wait()
         if process.poll() is None:
@@ -161,7 +160,7 @@ def disturb(scratch, kills, draw):
             behind = max(done, 0)
             print(f"kill {report['kills']}: {at}, {done} epochs done", flush=True)
         elif process.returncode:
-            report["failures"].append(process.stderr.read()[-2000:])
+            report["failures"].append((folder / "log").read_text()[-2000:])
         if (folder / NAME / "metrics.json").exists():  # written last: what is there by now must be whole
             report["finished"] += 1
             report["differences"] += differences(outcome(folder), expected)
