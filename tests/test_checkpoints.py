@@ -62,7 +62,7 @@ def plateau(folder, faces, killer):
         recorder,
         training.KeepEpochs(folder),
         training.StopAtAccuracy(1.0),
-        keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=1),
+        keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2, min_delta=1.0),  # falls for sure
         keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=3, restore_best_weights=True),
     ]
     checkpoint = checkpoints.Checkpoint(folder, batches, IDENTITY)

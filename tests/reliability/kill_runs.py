@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
+import fer_utils.models  # noqa: F401  (registers the layers that a saved classifier holds)
 from fer_utils import runs
 from fer_utils.workflow import papermill_command
 
@@ -33,9 +34,9 @@ PARAMETERS = {
     "DATA": "sample",
     "ARCHITECTURE": "vgg16",
     "WIDTH": 0.0625,
-    "EPOCHS": 6,
-    "MAX_IMAGES": 140,
-    "STOP_PATIENCE": 3,
+    "EPOCHS": 20,
+    "MAX_IMAGES": 420,
+    "STOP_PATIENCE": 20,
     "KEEP_EPOCHS": True,
 }
 NAME = "vgg16-scratch-seed0"
