@@ -9,16 +9,19 @@ DATA ?=
 SOURCE ?=
 SEEDS ?=
 JOBS ?=
+TIMEOUT ?=
+EXECUTOR ?=
 PYTHON ?= python3.13 python3.12 python3.11 python3
 
 BIN := .venv/bin
 READY := .venv/ready
-OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "$(SEEDS)" --jobs "$(JOBS)"
+OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "$(SEEDS)" --jobs "$(JOBS)" \
+	--timeout "$(TIMEOUT)" --executor "$(EXECUTOR)"
 
 # A file's tests share what they made, so a file stays with one process; four at most, for the memory's sake.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help setup reproduce plan test test-latest fuzz kill-test bench lab lock
+.PHONY: help setup reproduce plan test test-latest fuzz kill-test slurm-test bench lab lock
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -27,15 +30,18 @@ help:  ## this list
 	@echo '  PROFILE  a file of profiles/, or the path of your own: sample (built-in faces), cpu, paper   [$(PROFILE)]'
 	@echo '  DATA     the real FER-2013: a path (CSV, folder or zip), or kaggle; also $$FER_DATA'
 	@echo '  SOURCE   what the backbones are pretrained on: a folder with a folder of images per class'
-	@echo '  SEEDS    one run of each arm a seed, as in SEEDS="0 1 2"'
+	@echo '  SEEDS    one run of each arm a seed: how many, as in SEEDS=5, or which, as in SEEDS="0 1 2"'
+	@echo '  TIMEOUT  seconds that one cell may take before its run is ended as stalled; none by default, since a'
+	@echo '           training cell takes hours on a slow machine'
 	@echo '  JOBS     runs at once; by default one a GPU, or what the profile says for a machine without'
+	@echo '  EXECUTOR slurm or kubernetes: each run is a job of the cluster, as profiles/<it>/config.yaml asks for it'
 
 setup: $(READY)  ## make the environment in .venv (the others do it when needed)
 
 reproduce: $(READY)  ## run the study; finished runs are kept, so the same command resumes
 	@$(BIN)/python -m fer_utils.workflow reproduce $(OPTIONS)
 
-plan: $(READY)  ## print every papermill command of the study and run none
+plan: $(READY)  ## print what the study costs and every papermill command, and run none
 	@$(BIN)/python -m fer_utils.workflow plan $(OPTIONS)
 
 test: export TF_CPP_MIN_LOG_LEVEL = 3
@@ -62,6 +68,13 @@ fuzz: $(READY)  ## some minutes of damaged inputs, new ones each time
 KILLS ?= 50
 kill-test: $(READY)  ## kill a training KILLS=50 times and compare what it comes to, into outputs/reference/reliability.json
 	$(BIN)/python tests/reliability/kill_runs.py --kills $(KILLS) outputs/reference/reliability.json
+
+# It installs packages of the system and writes into /etc/slurm: for a container, not for a cluster's login node.
+STUDY ?= small
+slurm-test: $(READY)  ## on Debian, as root: the study on a real Slurm of two nodes, one of them lost (STUDY=sample: the whole)
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends slurm-wlm munge
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[slurm]'
+	$(BIN)/python tests/slurm/run.py --study $(STUDY) outputs/slurm-test
 
 # Ratios, each measured in one run; the machine should have nothing else to do.
 bench: export TF_CPP_MIN_LOG_LEVEL = 3

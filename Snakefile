@@ -2,6 +2,7 @@
 #
 #     make reproduce PROFILE=sample                            calls this with what the machine has
 #     snakemake --cores 8 --config profile=cpu data=kaggle     the same by hand
+#     snakemake --workflow-profile profiles/slurm --config profile=cpu data=...    the same as jobs of a Slurm cluster
 #     snakemake -n -p --cores 8 --config profile=sample        only list the runs and their commands
 #
 # papermill executes into logs/, since Snakemake deletes the outputs of a failed run but keeps its logs; the notebook is
@@ -12,7 +13,7 @@
 # the run's folder. 01, 06, 07 and 09 take seconds, so they do follow their notebooks.
 
 from fer_utils import progress as reporting
-from fer_utils.profiles import ProfileError
+from fer_utils.profiles import ProfileError, read_count
 from fer_utils.runs import CHECKPOINT, EPOCHS
 from fer_utils.workflow import REPORTS, core_count, gpu_ids, load_study, shell_prefix
 
@@ -24,6 +25,8 @@ try:
         seeds=str(config.get("seeds", "")),
         root=workflow.basedir,
     )
+    # Seconds that a cell may take. It is no part of a run's command, so setting it makes no finished run again.
+    LIMIT = f" --execution-timeout {read_count('timeout', config['timeout'])}" if config.get("timeout") else ""
 except ProfileError as error:
     raise WorkflowError(str(error)) from None
 
@@ -34,13 +37,15 @@ RUNGS, FINALS = ([run.name for run in runs] for runs in (study.ladder(), study.f
 # A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
 # A notebook that is run again goes on from its checkpoint, which is needed until both outputs are in their places.
 RUN_NOTEBOOK = (
-    "{params.papermill} > {log.text} 2>&1 && test -s {output.metrics}"
+    f"{{params.papermill}}{LIMIT} > {{log.text}} 2>&1"
+    " && test -s {output.metrics}"
     " && cp {log.notebook} {output.executed}.part && mv {output.executed}.part {output.executed}"
     f" && cd $(dirname {{output.metrics}}) && rm -rf {CHECKPOINT} {EPOCHS}"
 )
 
 shell.executable("bash")
-shell.prefix(shell_prefix(gpu_ids()))
+# A cluster has given its job the GPUs that it asked for; on one machine, each run takes one that is free.
+shell.prefix(shell_prefix([] if workflow.remote_exec else gpu_ids()))
 SETTINGS = workflow.output_settings  # a dry run, and who asks for more words, wants Snakemake's own messages
 progress = reporting.follow(study, workflow.basedir, replace=not (SETTINGS.dryrun or SETTINGS.verbose))
 
@@ -54,6 +59,8 @@ wildcard_constraints:
 
 onstart:
     reporting.stop_leftovers(workflow.basedir)
+    if trouble := reporting.unwritable(OUT):
+        raise WorkflowError(trouble)
 
 
 onsuccess:

@@ -15,13 +15,15 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_utils import runs
+from fer_utils import run_reader, runs
 
 # What a callback of Keras' remembers from epoch to epoch; ours say it themselves, in `memory`.
 MEMORY = {
     keras.callbacks.EarlyStopping: ("best", "best_epoch", "wait", "stopped_epoch", "best_weights"),
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
 }
+STATE = ("identity", "fit", "epoch", "epochs_done", "stopped", "variables", "callbacks")  # what is read of it
+LARGEST = 1 << 35  # bytes; the widest network's weights with Adam's memory and the best epoch's take 2 GB
 
 
 class Checkpoint(keras.callbacks.Callback):
@@ -148,12 +150,13 @@ class Checkpoint(keras.callbacks.Callback):
         """The state that was kept, with its arrays; None where there is none that this training can take up."""
         self.path.with_name(f"{runs.CHECKPOINT}.part").unlink(missing_ok=True)
         try:
-            arrays = runs.read_arrays(self.path)
+            arrays = run_reader.read_arrays(self.path, LARGEST)
             state = json.loads(str(arrays.pop("state")))
-            reason = _difference(state["identity"], self.identity)
+            lacking = [name for name in STATE if name not in state]
+            reason = f"it lacks {', '.join(lacking)}" if lacking else _difference(state["identity"], self.identity)
         except FileNotFoundError:
             return None
-        except (ValueError, KeyError) as error:
+        except (ValueError, KeyError, TypeError, RecursionError) as error:  # TypeError: a state that is no dict
             reason = f"it is damaged: {error}"
         if reason:
             print(f"Starts anew, and not from {runs.shown(self.path)}: {reason}.")

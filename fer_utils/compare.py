@@ -1,6 +1,6 @@
 """Which finished runs can be compared, and what they come to arm by arm, beside what the paper reports.
 
-Everything is built from run folders (``runs.collect``) and from what the paper reports (``paper``); no Keras.
+Everything is built from run folders (``run_reader.collect``) and from what the paper reports (``paper``); no Keras.
 ``tables`` makes the paper's tables of it, ``significance`` tests which arms differ.
 """
 
@@ -11,7 +11,7 @@ from collections import Counter
 import numpy as np
 import pandas as pd
 
-from fer_utils import evaluation, paper, runs
+from fer_utils import evaluation, paper, run_reader, runs
 from fer_utils.plotting import ARCHITECTURE_NAMES, COMPARATOR_NAMES, STRATEGY_NAMES
 
 MISSING = "missing"
@@ -36,13 +36,13 @@ MEASURES = (
 
 
 def load_runs(output_dir, reference=""):
-    """The finished runs of the study's six arms below `output_dir`, a list of ``runs.Run`` sorted by arm and seed.
+    """The finished runs of the study's six arms below `output_dir`: ``run_reader.Run``s, sorted by arm and seed.
 
     reference: a folder of runs that is shown, and said to be shown, where `output_dir` has none; "" for none.
     Raises RunError where there is nothing to show, or where the runs cannot be compared (``check_comparable``).
     """
     for folder in filter(None, (output_dir, reference)):
-        found = [run for run in runs.collect(folder) if run.arm in paper.ARMS]
+        found = [run for run in run_reader.collect(folder) if run.arm in paper.ARMS]
         if found:
             if folder != output_dir:
                 print(f"No finished run in {output_dir} yet: this compares the runs kept in {reference}.")
@@ -57,12 +57,12 @@ def load_runs(output_dir, reference=""):
 
 
 def load_comparators(finished):
-    """The networks that the paper has no arm of, from scratch, beside the `finished` arms: list of ``runs.Run``.
+    """The networks that the paper has no arm of, from scratch, beside the `finished` arms: list of ``run_reader.Run``.
 
     They stand in the folder that `finished` came from (notebook 03 with another ARCHITECTURE). Those that cannot be
     compared with the arms are left out, and a printed line names each.
     """
-    beside = [run for arm in COMPARATORS for run in runs.collect(finished[0].folder.parent, f"{arm}-*")]
+    beside = [run for arm in COMPARATORS for run in run_reader.collect(finished[0].folder.parent, f"{arm}-*")]
     kept = []
     for run in beside:
         try:

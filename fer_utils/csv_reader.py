@@ -90,6 +90,8 @@ def _find_columns(header, place, usage_needed):
     names = header_names(header)
     wanted = ["emotion", "pixels"] + ["usage"] * usage_needed
     missing = [name for name in wanted if name not in names]
+    if twice := [name for name in wanted if names.count(name) > 1]:
+        raise DataError(f"{place}: has the column {twice[0]!r} twice. Delete one of them, or download the file again.")
     if not missing:
         usage = names.index("usage") if "usage" in names else None
         return Columns(names.index("emotion"), names.index("pixels"), usage, len(names))

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils import cache, readers
+from fer_utils import cache, downloads, parameters, readers
 from fer_utils.faces import EMOTIONS, MERGED_USAGE, PROJECT_ROOT, USAGES, DataError, DataWarning, Faces
 
 __all__ = [
@@ -33,9 +33,8 @@ __all__ = [
     "stratified_subset",
 ]
 
-CLASS_WEIGHTINGS = ("none", "balanced")
-PROTOCOLS = ("official", "paper")
-KAGGLE_DATA_SETS = ("deadskull7/fer2013", "msambare/fer2013")  # the CSV first: it tells PublicTest from PrivateTest
+CLASS_WEIGHTINGS = parameters.CHOICES["CLASS_WEIGHTS"]
+PROTOCOLS = parameters.CHOICES["PROTOCOL"]
 EXPECTED_COUNTS = {  # of the original FER-2013 (Goodfellow et al. 2013), in the order of EMOTIONS
     "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
     "PublicTest": (467, 56, 496, 895, 653, 415, 607),
@@ -55,12 +54,16 @@ def load_fer2013(source=None):
     source = os.fspath(source or os.environ.get("FER_DATA") or "sample")
     if source == "sample":
         return _load_sample()
-    path = _download() if source == "kaggle" else PROJECT_ROOT / Path(source).expanduser()
-    path = readers.locate(path).resolve()
-    faces, messages = _through_cache(str(path), readers.state(path), lambda: readers.read(path))
+    faces, messages = _load_download() if source == "kaggle" else _load_path(PROJECT_ROOT / Path(source).expanduser())
     for message in messages + _differences(faces):
         warnings.warn(message, DataWarning, stacklevel=2)
     return faces
+
+
+def _load_path(path, read=None):
+    """(Faces, warnings) of a file or folder. read: instead of ``readers.read``."""
+    path = readers.locate(path).resolve()
+    return _through_cache(str(path), readers.state(path), lambda: (read or readers.read)(path))
 
 
 def _through_cache(source, state, read):
@@ -105,24 +108,25 @@ def _sample_state():
     return digest.hexdigest()
 
 
-def _download():
-    """The folder with FER-2013 that kagglehub downloaded (or has from before)."""
-    mend = (
-        "Download fer2013.csv in a browser instead (kaggle.com, data set deadskull7/fer2013) and give its path as DATA"
-    )
+def _load_download():
+    """(Faces, warnings) of what Kaggle has; a download that is no FER-2013 is removed and refused."""
+    folder = downloads.fetch()
     try:
-        import kagglehub
-    except ImportError:
-        raise DataError(
-            f"DATA=kaggle: kagglehub is not installed. Install it (pip install kagglehub). {mend}."
-        ) from None
-    reasons = []
-    for name in KAGGLE_DATA_SETS:
-        try:
-            return Path(kagglehub.dataset_download(name))
-        except Exception as error:  # kagglehub lets through whatever its network library raises
-            reasons.append(f"{name}: {type(error).__name__}: {error}")
-    raise DataError(f"DATA=kaggle: nothing could be downloaded ({'; '.join(reasons)}). Is there a network? {mend}.")
+        return _load_path(folder, _read_download)
+    except DataError as error:
+        raise downloads.discard(folder, str(error)) from None
+
+
+def _read_download(path):
+    """``readers.read``, held against the published file: one that differs in more than its spelling is a DataError."""
+    parsed = readers.read(path)
+    difference = downloads.differs_from_published(path)
+    if not difference:
+        return parsed
+    faces = Faces(parsed.images, parsed.labels, parsed.usage, parsed.row_ids, checksum="not needed")
+    if _differences(faces):
+        raise DataError(f"{path}: {difference}; and its counts of images are not FER-2013's.")
+    return parsed._replace(warnings=[*parsed.warnings, f"{path}: {difference}. Its counts are the original's."])
 
 
 @dataclass(frozen=True, eq=False)

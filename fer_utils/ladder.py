@@ -14,7 +14,7 @@ import sys
 import numpy as np
 import pandas as pd
 
-from fer_utils import evaluation, paper, recipes, runs
+from fer_utils import evaluation, paper, recipes, run_reader, runs
 from fer_utils.compare import hardware, number
 from fer_utils.significance import LEVEL, compare
 
@@ -28,7 +28,7 @@ COLUMNS = [
 
 
 def load(output_dir, reference=""):
-    """The finished runs of notebook 08: name -> list of ``runs.Run``, sorted by seed.
+    """The finished runs of notebook 08: name -> list of ``run_reader.Run``, sorted by seed.
 
     reference: a folder whose runs stand in for names that `output_dir` has none of; "" for none. Runs that cannot be
     paired with those of `output_dir`, since they were validated on other images, are left out, as are damaged ones; a
@@ -49,7 +49,7 @@ def _read(folder):
     found = {}
     for path in sorted((runs.resolve(folder) / FOLDER).glob("*/metrics.json")):
         try:
-            run = runs.read_run(path.parent, needs="validation")
+            run = run_reader.read_run(path.parent, needs="validation")
             found.setdefault(run.manifest["recipe"], []).append(run)
         except (runs.RunError, KeyError) as error:
             print(f"Left out: {error}.")

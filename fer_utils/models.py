@@ -7,11 +7,13 @@ notebooks. Source of the heads: Jahangir et al. 2024, section "Results and Discu
 
 import keras
 
+from fer_utils import parameters
 from fer_utils.augmentation import RandomAffine
 from fer_utils.backbones import BATCH_NORM_MOMENTUM, build_backbone, choose, scaled
+from fer_utils.recipes import HEADS
 
 STRATEGIES = ("scratch", "transfer", "finetune")
-PREPROCESSINGS = ("rescale", "imagenet")
+PREPROCESSINGS = parameters.CHOICES["PREPROCESSING"]
 
 # keras.applications' "caffe" preprocessing, which both ImageNet checkpoints were trained with: BGR minus these means.
 IMAGENET_BGR_MEANS = (103.939, 116.779, 123.68)
@@ -32,7 +34,6 @@ AUGMENTATIONS = {
 }
 LIGHT = ("brightness", "contrast")  # what an augmentation may hold beside RandomAffine's ranges; and "erasing"
 ERASED_SHARE = (0.02, 0.25)  # of the image: how much of it one erased rectangle covers
-HEADS = ("paper", "average")
 
 
 # --- from a raw face to the backbone's input -------------------------------------------------------------------------

@@ -21,18 +21,20 @@ the notebook's default: a typing error is one message at once, not hours of trai
 
 import difflib
 import os
+import reprlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import yaml
 
-from fer_utils import recipes
+from fer_utils import parameters, recipes
 
 ARCHITECTURES = ("vgg16", "resnet50")
 COMPARATORS = ("deepcnn", "efficientnetb0", "vgg16bn")  # which the paper has no arm of
 REPORTS = ("audit", "labels")
 TOP_LEVEL = ("all", "seeds", "architectures", "comparators", "ladder", "finals", "jobs", "reports")
 SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:", "RECIPE": "ladder:", "NAME": "finals:"}
+MOST_SEEDS = 100
 FINAL_KEYS = ("RECIPE", "CHANGES")
 BUILT_IN_DATA = ("sample", "kaggle")
 
@@ -92,18 +94,37 @@ def read_profile(profile, notebooks, root):
 
 
 def read_seeds(place, given):
-    """Seeds as a tuple of ints, from a list or from text such as "0 1 2" or "0,1,2"; `place` is for the message."""
+    """Seeds as a tuple of ints, from a list or from text: "0 1 2" and "0,1,2" are themselves, "3" is three of them.
+
+    One number as text is how many, counted from 0; "3," is seed 3 alone. `place` is for the message.
+    """
     words = given.replace(",", " ").split() if isinstance(given, str) else given
     words = [words] if isinstance(words, int) else words
-    if not isinstance(words, list) or not words or not all(str(word).isdecimal() for word in words):
-        raise ProfileError(f'{place}: needs whole numbers from 0 on, such as "0 1 2", not {given!r}')
-    return tuple(dict.fromkeys(int(word) for word in words))
+    largest = parameters.RANGES["SEED"][1]
+    if not isinstance(words, list) or not words or not all(_is_count(word, largest) for word in words):
+        raise ProfileError(
+            f'{place}: needs whole numbers from 0 on, to {largest}, such as "0 1 2", not {reprlib.repr(given)}'
+        )
+    seeds = tuple(dict.fromkeys(int(word) for word in words))
+    if isinstance(given, str) and given.strip().isdecimal() and int(given):
+        seeds = range(int(given))
+    if len(seeds) > MOST_SEEDS:
+        raise ProfileError(
+            f'{place}: {len(seeds)} seeds are too many. Give at most {MOST_SEEDS}; "{given}," is one seed'
+        )
+    return tuple(seeds)
+
+
+def _is_count(word, largest):
+    """Whether an int or a text is a whole number from 0 to `largest`; of thousands of digits, Python makes none."""
+    text = str(word)[:20] if isinstance(word, int | str) else ""
+    return text.isdecimal() and int(text) <= largest
 
 
 def read_count(place, value):
     """A whole number from 1 on, from an int or its text; `place` is for the message."""
-    if not str(value).isdecimal() or int(value) < 1:
-        raise ProfileError(f"{place}: needs a whole number from 1 on, not {value!r}")
+    if not _is_count(value, 10**9) or int(value) < 1:
+        raise ProfileError(f"{place}: needs a whole number from 1 on, not {reprlib.repr(value)}")
     return int(value)
 
 
@@ -156,6 +177,29 @@ def reads_as_another_type(text):
     return True
 
 
+class _Loader(yaml.SafeLoader):
+    """YAML without code, and without two things that profiles have no use for.
+
+    A key that stands twice: the second would silently take the place of the first. Names for parts (&x, *x): a few
+    lines of them can stand for more than any memory holds.
+    """
+
+    def compose_node(self, parent, index):
+        if self.check_event(yaml.AliasEvent):
+            where = {"problem": "names for parts, as in *x, are not read", "problem_mark": self.peek_event().start_mark}
+            raise yaml.composer.ComposerError(**where)
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node, deep=False):
+        keys = [key.value for key, _ in node.value]
+        for key, _ in node.value:
+            if keys.count(key.value) > 1:
+                raise yaml.constructor.ConstructorError(
+                    problem=f"{key.value} is there twice", problem_mark=key.start_mark
+                )
+        return super().construct_mapping(node, deep)
+
+
 def _read_yaml(profile, root):
     is_path = str(profile).endswith((".yaml", ".yml"))
     named = str(profile) if is_path else f"profiles/{profile}.yaml"
@@ -163,9 +207,12 @@ def _read_yaml(profile, root):
         known = sorted(found.stem for found in (root / "profiles").glob("*.yaml"))
         raise ProfileError(f"there is no profile {named}{suggest(profile, known)}")
     try:
-        content = yaml.safe_load((root / named).read_text(encoding="utf-8")) or {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ProfileError(f"{named}: is not readable as YAML: {' '.join(str(error).split())}") from error
+        content = yaml.load((root / named).read_text(encoding="utf-8"), Loader=_Loader) or {}
+    # ValueError: not UTF-8, a date that is none, a number of thousands of digits
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise ProfileError(
+            f"{named}: is not readable as YAML: {' '.join(str(error).split())[:500]}. Mend that place"
+        ) from error
     if not isinstance(content, dict):
         raise ProfileError(f"{named}: needs sections, such as `all:`, at its top level")
     return named, content
@@ -173,7 +220,7 @@ def _read_yaml(profile, root):
 
 def _check_section(place, section, declared):
     if not isinstance(section, dict):
-        raise ProfileError(f"{place}: needs parameters below it, not {section!r}")
+        raise ProfileError(f"{place}: needs parameters below it, not {reprlib.repr(section)}")
     for key, value in section.items():
         if key in (*ARCHITECTURES, *COMPARATORS) and "ARCHITECTURE" in declared:
             inner = {name: default for name, default in declared.items() if name != "ARCHITECTURE"}
@@ -185,12 +232,12 @@ def _check_section(place, section, declared):
         if key not in declared:
             known = (*declared, *ARCHITECTURES, *COMPARATORS) if "ARCHITECTURE" in declared else tuple(declared)
             raise ProfileError(f"{place}: unknown parameter {key}{suggest(key, known)}")
-        _check_type(f"{place}: {key}", value, declared[key])
+        _check_value(place, key, value, declared[key])
 
 
 def _check_common(place, common, notebooks):
     if not isinstance(common, dict):
-        raise ProfileError(f"{place}: needs parameters below it, not {common!r}")
+        raise ProfileError(f"{place}: needs parameters below it, not {reprlib.repr(common)}")
     for key, value in common.items():
         _refuse_set_by_graph(place, key)
         having = [declared for declared in notebooks.values() if key in declared]
@@ -198,7 +245,7 @@ def _check_common(place, common, notebooks):
             known = sorted({name for declared in notebooks.values() for name in declared})
             raise ProfileError(f"{place}: no notebook has a parameter {key}{suggest(key, known)}")
         for declared in having:
-            _check_type(f"{place}: {key}", value, declared[key])
+            _check_value(place, key, value, declared[key])
 
 
 def _refuse_set_by_graph(place, key):
@@ -206,14 +253,16 @@ def _refuse_set_by_graph(place, key):
         raise ProfileError(f"{place}: {key} differs from run to run; use `{SET_BY_GRAPH[key]}` at the top level")
 
 
-def _check_type(place, value, default):
+def _check_value(place, key, value, default):
     if default is None or type(value) is type(default) or (type(default) is float and type(value) is int):
+        if wrong := parameters.problem(key, value, default):
+            raise ProfileError(f"{place}: {wrong}")
         return
     hint = ""
     if isinstance(value, str) and isinstance(default, float) and reads_as_another_type(value):
         hint = "; YAML reads an exponent as a number only with a decimal point and a sign, as in 1.0e-4"
     kinds = f"is of type {type(value).__name__}, but the notebook's {default!r} is of type {type(default).__name__}"
-    raise ProfileError(f"{place}: {value!r} {kinds}{hint}")
+    raise ProfileError(f"{place}: {key}: {reprlib.repr(value)} {kinds}{hint}. Give a value of that type")
 
 
 def _read_ladder(place, given):
@@ -224,9 +273,10 @@ def _read_ladder(place, given):
 
 def _read_finals(place, given):
     if not isinstance(given, dict):
-        raise ProfileError(f"{place}: needs names with RECIPE and CHANGES below them, not {given!r}")
+        raise ProfileError(f"{place}: needs names with RECIPE and CHANGES below them, not {reprlib.repr(given)}")
     for name, settings in given.items():
-        if not isinstance(settings, dict) or set(settings) - set(FINAL_KEYS) or "RECIPE" not in settings:
+        words = isinstance(settings, dict) and all(isinstance(value, str) for value in settings.values())
+        if not words or set(settings) - set(FINAL_KEYS) or "RECIPE" not in settings:
             raise ProfileError(f"{place}: {name}: needs RECIPE and, where it differs from the rung, CHANGES")
         try:
             changes = settings.get("CHANGES", "")

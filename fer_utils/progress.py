@@ -10,11 +10,17 @@ import logging
 import os
 import re
 import shutil
+import socket
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-STUDY_VARIABLE = "FER_STUDY"  # in the environment of every run: "<process id of Snakemake>:<project folder>"
+DIED = (
+    "the process died without an error: out of memory, most often (try JOBS=1, or a smaller BATCH_SIZE), or a cell of "
+    "the notebook ended it, as exit() does"
+)
+LEAST_ROOM = 1 << 20  # bytes, without which a notebook cannot even be saved
+STUDY_VARIABLE = "FER_STUDY"  # of every run: "<process id of Snakemake>@<its machine>:<project folder>"
 
 
 # --- while it runs ---------------------------------------------------------------------------------------------------
@@ -54,6 +60,11 @@ class Progress(logging.Handler):
             self.write(f"Nothing to do: every run is complete. Results: {self.results}")
         elif str(record.msg).startswith("Terminating processes"):
             self.interrupted = True
+        elif said := _error_of_the_disk(record.msg):
+            mend = "Make room" if "No space" in said else "Make what it names writable"
+            self.write(f"{said}. {mend}, and give the same command again.")
+            if self.failed:
+                self.write(self.closing())
 
     def _announce(self, record):
         self.total = sum(count for rule, count in record.stats.items() if rule not in ("all", "total"))
@@ -65,7 +76,9 @@ class Progress(logging.Handler):
             return
         name = Path(record.log[0]).stem
         self.jobs[record.jobid] = _Job(name, record.log[0], self.clock())
-        self._say("start ", name)
+        before = len(self.failed)
+        self.failed = [failure for failure in self.failed if failure.name != name]  # this is Snakemake's retry
+        self._say("start ", name, "again" if len(self.failed) < before else "")
 
     def _finish(self, record):
         job = self.jobs.pop(record.job_id, None)
@@ -77,6 +90,8 @@ class Progress(logging.Handler):
         job = self.jobs.pop(record.jobid, None)
         if job and not self.interrupted:
             failure = read_failure(Path(job.log).with_suffix(".ipynb"), job.name, job.started - 1)
+            said = said_by_cluster(record, job, failure)
+            failure = replace(failure, reason=f"{failure.reason} ({said})") if said else failure
             self.failed.append(failure)
             self._say("FAILED", job.name, f"after {duration(self.clock() - job.started)}: {failure.reason}")
 
@@ -133,25 +148,83 @@ def read_failure(executed, name, since=0.0):
     executed: its path; the log lies beside it. since: seconds since 1970; an older notebook is of an earlier try.
     """
     executed = Path(executed)
+    log = executed.with_suffix(".log")
     try:
         cells = json.loads(executed.read_text(encoding="utf-8"))["cells"] if executed.stat().st_mtime >= since else []
     except (OSError, ValueError, KeyError):
         cells = []
     if not cells:
-        return Failure(name, executed, "", f"papermill could not start: {_last_line(executed.with_suffix('.log'))}")
-    finished = 0
+        reason = disk_trouble(executed.parent) or f"papermill could not start: {_last_line(log)}"
+        return Failure(name, executed, "", reason)
+    finished, too_long = 0, _limit_passed(log)
     for cell in cells:
         if cell["cell_type"] != "code" or not "".join(cell["source"]).strip():
             continue
         error = next((output for output in cell["outputs"] if output["output_type"] == "error"), None)
         if error:
-            reason = _one_line(f"{error['ename']}: {error['evalue']}")
+            reason = too_long or _one_line(f"{error['ename']}: {error['evalue']}".rstrip(": "))
             return Failure(name, executed, str(cell["execution_count"]), reason)
         if not cell["execution_count"]:  # the kernel never answered; papermill calls such cells completed
-            died = "the process died without an error: out of memory, most often (try JOBS=1, or a smaller BATCH_SIZE)"
-            return Failure(name, executed, str(finished + 1), died)
+            started = cell["metadata"].get("papermill", {}).get("start_time", "unknown")
+            number = finished + 1 if started else finished or 1  # one that never started waited for the one before it
+            return Failure(name, executed, str(number), too_long or disk_trouble(executed.parent) or DIED)
         finished = cell["execution_count"]
+    if too_long or "DeadKernelError" in _last_line(log):
+        return Failure(name, executed, str(finished), too_long or DIED)
     return Failure(name, executed, "", "the notebook ran through, but did not write its metrics.json")
+
+
+def unwritable(output_dir):
+    """In words, why a study cannot write its results, asked before anything is started; "" if it can.
+
+    The folder is made. Snakemake would end in a traceback. A single run's folder is left to its notebook, which names
+    it while the other runs go on.
+    """
+    logs = Path(output_dir) / "logs"
+    try:
+        logs.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        reason = error.strerror
+    else:
+        reason = "" if os.access(output_dir, os.W_OK) and os.access(logs, os.W_OK) else "it may not be written"
+    mend = "Make it writable, or set OUTPUT_DIR to another folder, and give the same command again"
+    return f"Nothing was started. {output_dir}: {reason}. {mend}." if reason else ""
+
+
+def disk_trouble(folder):
+    """In words, why nothing can be written into a folder just now: its disk is full or read-only; "" if neither."""
+    try:
+        state = os.statvfs(folder)
+    except (OSError, AttributeError):  # Windows has no statvfs
+        return ""
+    if state.f_flag & os.ST_RDONLY:
+        return f"{folder} is on a disk that is read-only: make it writable, or set OUTPUT_DIR to another"
+    free = state.f_bavail * state.f_frsize
+    if free < LEAST_ROOM:
+        return f"the disk of {folder} is full ({free / 1e6:.1f} MB left): make room"
+    return ""
+
+
+def _limit_passed(log):
+    """In words, that a cell took longer than it may, if the log of papermill says so; else ""."""
+    try:
+        found = re.search(r"Timeout waiting for execute reply \((\d+)s\)", log.read_text("utf-8", errors="replace"))
+    except OSError:
+        return ""
+    return f"the cell took longer than TIMEOUT={found[1]} (seconds) allows" if found else ""
+
+
+def said_by_cluster(record, job, failure):
+    """What a cluster's executor says of a failed job and the notebook cannot know; "" for a run of this machine.
+
+    That is how Slurm ended it (out of time, say) and, where papermill did not start, the log of the Slurm job.
+    record: Snakemake's, of the error. failure: what the notebook tells.
+    """
+    text = str(getattr(record, "rule_msg", None) or "").split("For further error details")[0].split("\n")[0]
+    text = text.strip().rstrip(".")
+    said = [text] if text and "'FAILED'" not in text else []  # which is what Slurm calls a program that failed
+    said += [f"see {path}" for path in record.log if Path(path).stem != job.name and not failure.cell]
+    return _one_line("; ".join(said), longest=400)
 
 
 def _last_line(log):
@@ -210,13 +283,14 @@ def _others_at_work(root):
 
 def mark_study(root):
     """Mark this process's children as runs of the study in `root`, so that `stop_leftovers` knows them later."""
-    os.environ.setdefault(STUDY_VARIABLE, f"{os.getpid()}:{root}")
+    os.environ.setdefault(STUDY_VARIABLE, f"{os.getpid()}@{socket.gethostname()}:{root}")
 
 
 def stop_leftovers(root, write=print):
     """End runs of a killed Snakemake in `root` that still train: they would write into folders that are made anew.
 
-    Only processes of this user that carry the mark of a Snakemake which is no longer alive. Returns how many.
+    Only processes of this user that carry the mark of a Snakemake of this machine which is no longer alive: of one on a
+    cluster's login node, a compute node cannot tell. Returns how many.
     """
     import psutil
 
@@ -224,9 +298,10 @@ def stop_leftovers(root, write=print):
     for process in psutil.process_iter():
         try:
             owner, _, folder = process.environ().get(STUDY_VARIABLE, "").partition(":")
+            owner, _, machine = owner.partition("@")
         except (psutil.Error, OSError):
             continue
-        if folder == str(root) and not psutil.pid_exists(int(owner)):
+        if folder == str(root) and machine == socket.gethostname() and not psutil.pid_exists(int(owner)):
             found.append(process)
     if found:
         write(f"Ending what an interrupted study left running: {len(found)} process(es).")
@@ -245,7 +320,14 @@ def keep_only_errors(record):
     if event == "shellcmd" or text.startswith(("Will exit after", "Terminating processes")):
         return True  # commands come this far only with `snakemake --printshellcmds`
     said_better = ("CalledProcessError", "At least one job did not complete", "Exiting because a job")
-    return record.levelno >= logging.WARNING and event != "job_error" and not any(part in text for part in said_better)
+    told = event == "job_error" or _error_of_the_disk(text) or any(part in text for part in said_better)
+    return record.levelno >= logging.WARNING and not told
+
+
+def _error_of_the_disk(text):
+    """The last line of Snakemake's traceback, where it is of a folder that Snakemake itself cannot empty; else ""."""
+    found = re.search(r"^(OSError|PermissionError): .*", str(text), re.MULTILINE)
+    return found[0] if found and str(text).startswith("Traceback") else ""
 
 
 def follow(study, root, replace=True):

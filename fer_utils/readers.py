@@ -1,7 +1,9 @@
 """The layouts in which people have FER-2013, each read into the same arrays: CSV files, image folders, zips."""
 
+import contextlib
 import hashlib
 import os
+import stat
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -52,42 +54,57 @@ class DiskTree:
         return _sorted_children(found)
 
     def open(self, name):
-        return open(self.root / name, "rb")
+        path = self.root / name
+        if not path.is_file():  # a link that leads nowhere, or a pipe, which one would wait for for ever
+            raise DataError(f"{path}: is no file, nor a link to one. Delete it, or download the data again.")
+        return open(path, "rb")
 
     def place(self, name):
         return str(self.root / name)
 
 
 class ZipTree:
-    """A zip seen the same way as a folder; nothing is unpacked to disk."""
+    """A zip seen the same way as a folder; nothing is unpacked to disk.
 
-    def __init__(self, path):
+    largest: bytes that it may unpack to, None for LARGEST_ZIP. Raises DataError for a zip that cannot be trusted.
+    """
+
+    def __init__(self, path, largest=None):
         self.path = path
-        self.members = {}  # name as seen here: name in the zip
+        self.members = {}  # name as seen here: member of the zip
         try:
             self.zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
             raise DataError(f"{path}: is no zip or a damaged one ({error}). Download it again.") from None
         self.tree = {"": {}}
-        self._check_sizes()
-        for member in self.zip.namelist():
-            name = member.replace("\\", "/").removeprefix("./").strip("/")
-            if ".." in name.split("/"):
-                raise DataError(
-                    f"{path}: its member {member!r} leads out of the zip. Do not trust it: download another."
-                )
+        self._check_sizes(LARGEST_ZIP if largest is None else largest)
+        for member in self.zip.infolist():
+            name = self._checked_name(member)
             if name:
                 self.members[name] = member
-                self._add(name, member.endswith("/"))
+                self._add(name, member.is_dir() or member.filename.endswith("\\"))
 
-    def _check_sizes(self):
+    def _check_sizes(self, largest):
         """zipfile reads no more of a member than the zip states, so what is stated can be relied on."""
         stated = sum(member.file_size for member in self.zip.infolist())
-        if stated > LARGEST_ZIP:
+        if stated > largest:
             raise DataError(
-                f"{self.path}: unpacks to {stated / 1e9:,.1f} GB, but FER-2013 takes 0.3 GB. It is something else, or "
-                "made to fill the memory: download another."
+                f"{self.path}: unpacks to {stated / 1e9:,.1f} GB, where at most {largest / 1e9:,.1f} GB are "
+                "expected. It is something else, or made to fill the memory: download another."
             )
+
+    def _checked_name(self, member):
+        """A member's name with forward slashes. Nothing is unpacked, but a zip with such members is none to trust."""
+        name = member.filename.replace("\\", "/").removeprefix("./")
+        mend = "Do not trust it: download another"
+        if ".." in name.split("/") or name.startswith("/") or name[1:3] == ":/":
+            raise DataError(f"{self.path}: its member {member.filename!r} leads out of the zip. {mend}.")
+        if stat.S_ISLNK(member.external_attr >> 16):
+            raise DataError(f"{self.path}: its member {member.filename!r} is a link. {mend}, or give the folder.")
+        name = name.strip("/")
+        if name in self.members and not member.is_dir():
+            raise DataError(f"{self.path}: holds {name!r} twice, so it is not clear which one is meant. {mend}.")
+        return name
 
     def _add(self, name, is_folder):
         parent, _, last = name.rpartition("/")
@@ -119,35 +136,57 @@ def _is_clutter(name):
 def locate(path):
     """What to read for `path`: the CSV in a folder that holds one, else `path`. Raises DataError if nothing fits."""
     path = Path(path)
-    if not path.exists():
+    give = f"Give the path of {LAYOUTS}"
+    if not _exists(path):
         raise DataError(
-            f"{path}: no such file or folder. Give the path of {LAYOUTS}; or DATA=sample for the built-in sample, or "
-            "DATA=kaggle to download FER-2013."
+            f"{_shown(path)}: no such file or folder. {give}; or DATA=sample for the built-in sample, or DATA=kaggle "
+            "to download FER-2013."
         )
     if path.is_dir():
-        kind, name, _ = _find_layout(DiskTree(path))
+        with _errors_of(path):
+            kind, name, _ = _find_layout(DiskTree(path))
         return path / name if kind == "csv" else path
+    if not path.is_file():
+        raise DataError(f"{path}: is neither a file nor a folder. {give}.")
     return path
+
+
+def _exists(path):
+    try:
+        return path.exists()
+    except OSError:  # a name that is too long, or a folder on the way that may not be entered
+        return False
+
+
+def _shown(path):
+    text = str(path)
+    return text if len(text) <= 300 else text[:300] + "..."
 
 
 def state(path):
     """A text that changes when the data at `path` (as `locate` gives it) change: sizes and times, not contents."""
     digest = hashlib.sha256(f"parser {PARSER_VERSION}\n".encode())
-    if path.is_dir():
-        _, base, splits = _find_layout(DiskTree(path))
-        for folder in splits.values():
-            _add_folder_state(digest, path / base / folder)
-    else:
-        _add_state(digest, path.name, path.stat())
+    with _errors_of(path):
+        if path.is_dir():
+            _, base, splits = _find_layout(DiskTree(path))
+            for folder in splits.values():
+                _add_folder_state(digest, path / base / folder)
+        else:
+            _add_state(digest, path.name, path.stat())
     return digest.hexdigest()
 
 
-def _add_folder_state(digest, folder):
+def _add_folder_state(digest, folder, depth=2):
+    """A split's classes and their files; what lies deeper is refused, and could be a link back to where it lies."""
     with os.scandir(folder) as entries:
         for entry in sorted(entries, key=lambda entry: entry.name):
-            _add_state(digest, entry.path, entry.stat())
-            if entry.is_dir():
-                _add_folder_state(digest, entry.path)
+            _add_state(digest, entry.path, entry.stat(follow_symlinks=not _leads_nowhere(entry)))
+            if depth > 1 and entry.is_dir():
+                _add_folder_state(digest, entry.path, depth - 1)
+
+
+def _leads_nowhere(entry):
+    return entry.is_symlink() and not _exists(Path(entry.path))
 
 
 def _add_state(digest, name, stat):
@@ -157,16 +196,23 @@ def _add_state(digest, name, stat):
 def read(path):
     """Read whatever layout lies at `path` (as `locate` gives it): Parsed. Raises DataError."""
     path = Path(path)
-    try:
+    with _errors_of(path):
         if path.is_dir():
             return _read_tree(DiskTree(path))
-        with open(path, "rb") as file:
+        with DiskTree(path.parent).open(path.name) as file:
             start = file.read(4)
         if start.startswith(b"PK") or path.suffix.lower() == ".zip":
             return _read_tree(ZipTree(path))
         if start.startswith(b"\x1f\x8b"):
             raise DataError(f"{path}: a gzip or tar.gz is not read. Unpack it (tar xf) and give fer2013.csv from it.")
         return _read_csv(DiskTree(path.parent), path.name)
+
+
+@contextlib.contextmanager
+def _errors_of(path):
+    """Whatever reading `path` raises is one DataError."""
+    try:
+        yield
     except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise DataError(f"{path}: the zip is damaged ({error}). Download it again.") from None
     except RuntimeError as error:  # what zipfile raises for a member with a password

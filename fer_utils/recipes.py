@@ -20,11 +20,21 @@ from typing import NamedTuple
 
 import pandas as pd
 
+from fer_utils import parameters
 from fer_utils.faces import SIDE
 
 SCHEDULES = ("plateau", "constant", "cosine")
 OPTIMIZERS = ("adam", "sgd")
 VIEWS = ("single", "flip", "ten-crop")
+HEADS = ("paper", "average")
+CHOICES = {  # name -> what a word in a recipe may be
+    "architecture": parameters.ARCHITECTURES,
+    "head": HEADS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "augmentation": parameters.CHOICES["AUGMENTATION"],
+    "views": VIEWS,
+}
 
 
 class RecipeError(ValueError):
@@ -60,7 +70,7 @@ class Recipe:
     epochs: int = 10
 
     def __post_init__(self):
-        for name, allowed in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES), ("views", VIEWS)):
+        for name, allowed in CHOICES.items():
             if getattr(self, name) not in allowed:
                 raise RecipeError(f"{name}={getattr(self, name)!r} is unknown: use one of {', '.join(allowed)}")
         for name, (low, high) in RANGES.items():
@@ -90,7 +100,7 @@ class Recipe:
 
 
 def _is_size(word):
-    return word.isdecimal() and 16 <= int(word) <= 512
+    return word.isdecimal() and len(word) <= 4 and 16 <= int(word) <= 512
 
 
 # name -> (least, largest) of every number in a recipe
@@ -177,6 +187,8 @@ def read_recipe(name, changes=""):
     fields = {field.name: field.default for field in dataclasses.fields(Recipe)}
     settings = settings_of(name)
     for word in str(changes).split():
+        if len(word) > 200:
+            raise RecipeError(f"CHANGES: '{word[:40]}...' is too long for a setting: give name=value")
         key, _, text = word.partition("=")
         key = key.lower()
         if key not in fields:

@@ -1,19 +1,18 @@
-"""The run folder: how a notebook writes a finished run, and how others read it.
+"""The run folder: what a notebook that runs leaves behind, and how it is written (``run_reader``: and read).
 
-    outputs/<profile>/<run>/
-        manifest.json     parameters, seed, versions, device, data checksum, git commit, seconds
-        history.csv       one row an epoch
-        predictions.npz   <split>_row_ids int64 (n,), <split>_labels uint8 (n,), <split>_probabilities float16 (n, 7)
-        model.keras       takes raw uint8 faces
-        figures/*.png
-        metrics.json      written last and atomically: a run without it is not finished
-        checkpoint.npz    and epochs/, only until then: what a training that was stopped goes on from
-        executed.ipynb    put there by the workflow
-
-Comparison reads only these folders.
+outputs/<profile>/<run>/
+    manifest.json     parameters, seed, versions, device, data checksum, git commit, seconds
+    history.csv       one row an epoch
+    predictions.npz   <split>_row_ids int64 (n,), <split>_labels uint8 (n,), <split>_probabilities float16 (n, 7)
+    model.keras       takes raw uint8 faces
+    figures/*.png
+    metrics.json      written last and atomically: a run without it is not finished
+    checkpoint.npz    and epochs/, only until then: what a training that was stopped goes on from
+    executed.ipynb    put there by the workflow
 """
 
 import ast
+import contextlib
 import datetime
 import difflib
 import hashlib
@@ -24,24 +23,15 @@ import platform
 import shutil
 import subprocess
 import sys
-import zipfile
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
-from fer_utils import locks
+from fer_utils import locks, parameters
 
 CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
-REQUIRED = {  # what comparison reads of a run, file by file
-    "manifest.json": ("architecture", "strategy", "parameters", "seed", "seconds", "data_checksum", "device"),
-    "metrics.json": ("train", "validation", "test"),
-    "history.csv": ("epoch", "val_accuracy", "seconds"),
-}
 
 
 class RunError(ValueError):
@@ -75,7 +65,7 @@ def collect_parameters(notebook, namespace):
 
     notebook: its stem. namespace: the notebook's `globals()`. papermill injects whatever it is given and only warns of
     names that the notebook does not have, so a typing error would train for hours with the default: an UPPERCASE name
-    that is not a declared parameter raises RunError here.
+    that is not a declared parameter raises RunError here, and so does a value that makes no sense (``parameters``).
     """
     declared = declared_parameters(notebook)
     given = [name for name in namespace if name.isupper() and not name.startswith("_")]
@@ -84,7 +74,11 @@ def collect_parameters(notebook, namespace):
             close = difflib.get_close_matches(name, declared, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise RunError(f"{notebook} has no parameter {name}{hint}. Its parameters: {', '.join(declared)}")
-    return {name: namespace[name] for name in declared}
+    values = {name: namespace[name] for name in declared}
+    problems = [parameters.problem(name, values[name], default) for name, default in declared.items()]
+    if wrong := next(filter(None, problems), "") or parameters.problem_together(values):
+        raise RunError(f"{notebook}: {wrong}")
+    return values
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -96,6 +90,8 @@ def start_run(output_dir, name):
     What an earlier run left there is removed, except for what an unfinished training can go on from
     (``checkpoints``). Raises RunError if the folder cannot be written or another process is writing it.
     """
+    if Path(name).name != name or name in ("", ".", ".."):  # what is there is removed, so it must lie below output_dir
+        raise RunError(f"{name!r} is no name of a run. Give one without a path in it")
     folder = resolve(output_dir) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -123,9 +119,27 @@ def shown(path):
 
 def write_json(path, content):
     """Write `content` as JSON atomically: the file is either the old one or the whole new one."""
+    text = json.dumps(content, indent=1, allow_nan=False) + "\n"
+    write_whole(path, lambda stream: stream.write(text.encode("utf-8")))
+
+
+def write_whole(path, write):
+    """Let `write(stream)` write a file beside `path`, then put it there: it is either the old one or the whole new one.
+
+    Raises RunError where the disk is full or read-only.
+    """
     part = Path(f"{path}.part")
-    part.write_text(json.dumps(content, indent=1, allow_nan=False) + "\n", encoding="utf-8")
-    os.replace(part, path)
+    try:
+        with open(part, "wb") as stream:
+            write(stream)
+        os.replace(part, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):  # of a read-only folder
+            part.unlink(missing_ok=True)
+        raise RunError(
+            f"{shown(path)}: cannot be written ({error.strerror}). Make room, or set OUTPUT_DIR to a folder that can "
+            "be written, and run the notebook again"
+        ) from error
 
 
 def save_predictions(folder, predictions):
@@ -141,7 +155,7 @@ def save_predictions(folder, predictions):
         arrays[f"{split}_row_ids"] = np.asarray(row_ids, np.int64)
         arrays[f"{split}_labels"] = np.asarray(labels, np.uint8)
         arrays[f"{split}_probabilities"] = np.asarray(probabilities, np.float16)
-    np.savez_compressed(Path(folder) / "predictions.npz", **arrays)
+    write_whole(Path(folder) / "predictions.npz", lambda stream: np.savez_compressed(stream, **arrays))
 
 
 def save_manifest(folder, *, notebook, parameters, seconds, data_checksum, **more):
@@ -268,125 +282,7 @@ def _output(command_line):
         return ""
 
 
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True)
-class Run:
-    """A finished run. predictions: split -> (row ids int64 (n,), labels uint8 (n,), probabilities float64 (n, 7))."""
-
-    folder: Path
-    manifest: dict
-    metrics: dict
-    history: pd.DataFrame
-    predictions: dict
-
-    @property
-    def name(self):
-        return self.folder.name
-
-    @property
-    def arm(self):
-        return f"{self.manifest['architecture']}-{self.manifest['strategy']}"
-
-
-def read_run(folder, needs="test"):
-    """Read one finished run: Run. Raises RunError that names the folder, the file and what is wrong with it.
-
-    needs: the split that it must hold predictions of; "validation" for a rung of the ladder, which opens no test split.
-    """
-    folder = Path(folder)
-    try:
-        required = REQUIRED if needs == "test" else {**REQUIRED, "metrics.json": (needs,)}
-        manifest, metrics, history = (_content(folder / name, keys) for name, keys in required.items())
-        predictions = _predictions(read_arrays(folder / "predictions.npz"), needs)
-    except (OSError, ValueError) as error:
-        named = isinstance(error, OSError) and error.filename
-        reason = f"{error.strerror}: {Path(error.filename).name}" if named else error
-        raise RunError(f"{shown(folder)}: not a finished run ({reason}). Run its notebook again") from error
-    return Run(folder, manifest, metrics, history, predictions)
-
-
-def read_arrays(path):
-    """The arrays of an .npz file, name -> array. Raises OSError without the file, ValueError where it is damaged."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    # Empty, cut short, or with changed bytes, which zipfile may also take for a kind of zip that it does not know.
-    except (ValueError, RuntimeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise ValueError(f"{Path(path).name} is damaged: {error}") from error
-
-
-def _content(path, required):
-    """A JSON or CSV file as dict or DataFrame. ValueError where it is damaged or lacks one of `required`."""
-    try:
-        content = pd.read_csv(path) if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{path.name} is damaged: {error}") from error
-    if not isinstance(content, dict | pd.DataFrame):
-        raise ValueError(f"{path.name} holds a {type(content).__name__}, not names with values")
-    missing = [key for key in required if key not in content]
-    if missing:
-        raise ValueError(f"{path.name} lacks {', '.join(missing)}")
-    if not len(content):
-        raise ValueError(f"{path.name} has no epoch")
-    return content
-
-
-def _predictions(arrays, needs):
-    splits = [name.removesuffix("_labels") for name in arrays if name.endswith("_labels")]
-    predictions = {}
-    for split in splits:
-        missing = [name for kind in ("row_ids", "probabilities") if (name := f"{split}_{kind}") not in arrays]
-        if missing:
-            raise ValueError(f"predictions.npz lacks {', '.join(missing)}")
-        row_ids, labels = arrays[f"{split}_row_ids"], arrays[f"{split}_labels"]
-        predictions[split] = (row_ids, labels, _checked(split, row_ids, labels, arrays[f"{split}_probabilities"]))
-    if needs not in predictions:
-        raise ValueError(f"predictions.npz holds no predictions of the {needs} split")
-    return predictions
-
-
-def _checked(split, row_ids, labels, probabilities):
-    """Probabilities float64 (n, 7) whose rows sum to 1; ValueError where a split's predictions cannot be scored."""
-    from fer_utils import evaluation  # here, since it loads scikit-learn, which whoever plans or writes runs can spare
-
-    try:
-        _, probabilities = evaluation.checked(labels, probabilities)
-    except ValueError as error:
-        raise ValueError(f"predictions.npz, {split}: {error}") from error
-    if row_ids.shape != labels.shape:
-        raise ValueError(f"predictions.npz, {split}: row ids of shape {row_ids.shape} for {len(labels)} labels")
-    ids, counts = np.unique(row_ids, return_counts=True)
-    if (counts > 1).any():
-        raise ValueError(f"predictions.npz: image {ids[counts > 1][0]} is there {counts.max()} times in {split}")
-    return probabilities
-
-
-def collect(output_dir, names="*"):
-    """All finished training runs below `output_dir` whose names match, as a shell would match them; sorted by name.
-
-    A run that cannot be used (a file missing, damaged or incomplete; predictions that cannot be scored; an image twice)
-    is named in a printed line and left out.
-    Folders of other notebooks, which have no predictions by nature, are passed over.
-    """
-    found = []
-    for path in sorted(resolve(output_dir).glob(f"{names}/metrics.json")):
-        folder = path.parent
-        if (folder / "predictions.npz").exists() or _is_training(folder):
-            try:
-                found.append(read_run(folder))
-            except RunError as error:
-                print(f"Left out: {error}.")
-    return found
-
-
-def _is_training(folder):
-    try:
-        strategy = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["strategy"]
-    except (OSError, ValueError, KeyError, TypeError):  # TypeError: JSON, but no dict
-        return False
-    return strategy in ("scratch", "transfer", "finetune")
+# --- weights from another run -----------------------------------------------------------------------------------------
 
 
 def pretrained_backbone(weights, output_dir, architecture, **parameters):

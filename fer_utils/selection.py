@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils import evaluation, runs
+from fer_utils import evaluation, run_reader, runs
 
 FILE = "epochs.npz"
 THRESHOLD = 0.67  # the paper's, for VGG16 from scratch
@@ -29,14 +29,14 @@ def save_epochs(folder, labels, probabilities):
         f"{split}_answers": np.argmax(np.asarray(values, np.float16), axis=2).astype(np.uint8)
         for split, values in probabilities.items()
     }
-    np.savez_compressed(Path(folder) / FILE, **arrays)
+    runs.write_whole(Path(folder) / FILE, lambda stream: np.savez_compressed(stream, **arrays))
 
 
 def read_epochs(folder):
     """Whether each image was named rightly in each epoch: split -> bool (epochs, n). RunError without the file."""
     path = Path(folder) / FILE
     try:
-        arrays = runs.read_arrays(path)
+        arrays = run_reader.read_arrays(path)
         return {split: arrays[f"{split}_answers"] == arrays[f"{split}_labels"] for split in ("validation", "test")}
     except (OSError, ValueError, KeyError) as error:
         raise runs.RunError(f"{path}: no answers of every epoch ({error}). Run with KEEP_EPOCHS=True") from error

@@ -45,7 +45,8 @@ def check_same_images(finished):
 def pairwise(finished, samples=2000):
     """Every pair of arms, compared on the same test images: a row per pair, the first arm's accuracy the higher.
 
-    finished: list of ``runs.Run`` of several arms and seeds. Columns: first, second (arms), seeds_first, seeds_second,
+    finished: list of ``run_reader.Run`` of several arms and seeds.
+    Columns: first, second (arms), seeds_first, seeds_second,
     n (images), difference (mean accuracy of the first minus that of the second, 0 to 1), low, high (its 95 % interval),
     first_only, second_only (images that only this one named rightly, lowest seed of each), speaks_of, p_value, p_holm
     (corrected for the number of pairs), differ (p_holm < 0.05). Raises RunError unless all runs were tested on the same

@@ -8,6 +8,8 @@ from PIL import Image, UnidentifiedImageError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
+LARGEST_IMAGE = 50_000_000  # pixels, more than any photograph in ImageNet; a small file can state far more
+
 
 class SourceError(ValueError):
     """A source data set that cannot be used; the message names the folder or file, what is wrong and the mend."""
@@ -28,6 +30,8 @@ def load_source(source="sample", size=48, max_images=0, seed=0):
         names = [f"person {number}" for number in range(labels.max() + 1)]
     else:
         files, labels, names = _list_class_folders(Path(source).expanduser())
+    if max_images == 1:
+        raise SourceError(f"{source}: MAX_IMAGES=1 leaves none to train on once one is held out. Give 2 or more, or 0")
     order = np.random.default_rng(seed).permutation(len(labels))
     order = order[:max_images] if max_images else order
     if source == "sample":
@@ -43,7 +47,9 @@ def hold_out(images, labels, fraction=0.05):
 
 def _list_class_folders(root):
     if not root.is_dir():
-        raise SourceError(f"{root}: no such folder. SOURCE is 'sample' or a folder with one folder of images per class")
+        raise SourceError(
+            f"{root}: no such folder. Give SOURCE as 'sample' or a folder with one folder of images per class"
+        )
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(folders) < 2:
         raise SourceError(
@@ -65,7 +71,11 @@ def _read_images(files, size):
 
     def read(index):
         try:
+            if not files[index].is_file():  # a pipe would be waited for for ever
+                raise OSError("it is no file")
             with Image.open(files[index]) as image:
+                if image.width * image.height > LARGEST_IMAGE:  # of the header: nothing is decoded yet
+                    raise ValueError(f"it states {image.width} x {image.height} pixels")
                 image = image.convert("RGB")
                 if image.size != (size, size):
                     image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=None)

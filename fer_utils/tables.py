@@ -161,7 +161,8 @@ def recall_table(finished):
 def intervals_table(finished, samples=2000):
     """Every measure of every run's test split with its 95 % bootstrap interval over images, for a CSV.
 
-    finished: list of ``runs.Run``. Columns: run, n (images), measure (as in ``evaluation.bootstrap_intervals``), value,
+    finished: list of ``run_reader.Run``.
+    Columns: run, n (images), measure (as in ``evaluation.bootstrap_intervals``), value,
     low, high; rates 0 to 1, log loss in nats; all NaN for the recall of an emotion without images. A recall of 0
     or 1 has no width: a bootstrap cannot draw what was never seen (0 of 55 faces is 0 to 6.5 % by Wilson).
     """

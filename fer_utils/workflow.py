@@ -7,6 +7,7 @@ prints the commands, or checks everything and hands over to Snakemake.
 """
 
 import argparse
+import importlib.util
 import os
 import shlex
 import subprocess
@@ -16,6 +17,7 @@ from pathlib import Path
 
 import yaml
 
+from fer_utils import cost
 from fer_utils.profiles import (
     Profile,
     ProfileError,
@@ -25,6 +27,7 @@ from fer_utils.profiles import (
     read_profile,
     read_seeds,
     reads_as_another_type,
+    suggest,
 )
 from fer_utils.runs import declared_parameters
 
@@ -228,7 +231,8 @@ def shell_prefix(gpus):
     """What bash does before each papermill command: set the environment and, if there are `gpus`, lock one for the run.
 
     Snakemake counts GPUs but chooses none. A lock a device, held for as long as the run lives, does; while other
-    studies hold all of them, a run waits here.
+    studies hold all of them, a run waits here. In an allocation of Slurm the locks are its own: to each, its first GPU
+    may be number 0.
     """
     # Snakemake sets OMP_NUM_THREADS to the rule's threads; TensorFlow has its own names for the same thing.
     commands = [
@@ -238,8 +242,9 @@ def shell_prefix(gpus):
         "export TF_NUM_INTRAOP_THREADS=$OMP_NUM_THREADS TF_NUM_INTEROP_THREADS=$OMP_NUM_THREADS",
     ]
     if gpus:
+        job = f"job{os.environ['SLURM_JOB_ID']}-" if "SLURM_JOB_ID" in os.environ else ""
         try_each = (
-            f"for gpu in {shlex.join(gpus)}; do exec 9>/tmp/fer-gpu-$UID-$gpu.lock; "
+            f"for gpu in {shlex.join(gpus)}; do exec 9>/tmp/fer-gpu-$UID-{job}$gpu.lock; "
             "if flock -n 9; then export CUDA_VISIBLE_DEVICES=$gpu; break 2; fi; done"
         )
         commands.append(f"while true; do {try_each}; sleep 2; done")
@@ -249,23 +254,72 @@ def shell_prefix(gpus):
 # --- the command line ------------------------------------------------------------------------------------------------
 
 
-def snakemake_command(study, profile, jobs, cores, gpus):
+# Of a killed study, whatever is there is whole: metrics.json and then the executed notebook are put in their places
+# last, each in one step. So nothing is "incomplete" that has both.
+# A finished run is made again when its command changes (params) or when it starts from other files (input), but not
+# because a file is newer or the Snakefile's code changed: that must not cost hours of training.
+ALWAYS = ["--rerun-triggers", "params", "input", "--keep-going", "--ignore-incomplete", "--scheduler", "greedy"]
+
+
+def snakemake_command(study, profile, jobs, cores, gpus, limit=0):
     """The snakemake command, as a list of words, that runs `study` with `jobs` runs at once on `cores` cores.
 
-    profile: as given on the command line. gpus: as of `gpu_ids`. Each run gets its part of the cores as threads.
+    profile: as given on the command line. gpus: as of `gpu_ids`. limit: seconds that a cell may take, 0 for any.
+    Each run gets its part of the cores as threads.
     """
     threads = max(1, cores // jobs)
     command = [sys.executable, "-m", "snakemake", "--cores", str(threads * jobs)]
-    command += ["--config", f"profile={profile}", f"data={study.data}", f"source={study.source}"]
-    command += [f"seeds={' '.join(map(str, study.seeds))}", f"threads={threads}"]
+    command += [*study_settings(study, profile, limit), f"threads={threads}"]
     if gpus:
         command += ["--resources", f"gpu={len(gpus)}"]
-    # Of a killed study, whatever is there is whole: metrics.json and then the executed notebook are put in their places
-    # last, each in one step. So nothing is "incomplete" that has both.
-    # A finished run is made again when its command changes (params) or when it starts from other files (input), but not
-    # because a file is newer or the Snakefile's code changed: that must not cost hours of training.
-    command += ["--rerun-triggers", "params", "input"]
-    return [*command, "--keep-going", "--ignore-incomplete", "--scheduler", "greedy"]
+    return [*command, *ALWAYS]
+
+
+def cluster_command(study, profile, executor, jobs=None, limit=0):
+    """The snakemake command, as a list of words, that runs `study` as jobs of a cluster.
+
+    executor: a folder of `profiles/` with Snakemake's settings for the cluster, which say what a run asks for. jobs: at
+    once; None leaves that to them too. limit: as in ``snakemake_command``.
+    """
+    command = [sys.executable, "-m", "snakemake", "--workflow-profile", f"profiles/{executor}"]
+    command += ["--jobs", str(jobs)] if jobs else []
+    return [*command, *study_settings(study, profile, limit), *ALWAYS]
+
+
+def study_settings(study, profile, limit=0):
+    """Snakemake's `--config` for `study`; `profile` and `limit` as in ``snakemake_command``."""
+    settings = {"profile": profile, "data": study.data, "source": study.source}
+    settings["seeds"] = "".join(f"{seed}," for seed in study.seeds)  # with a comma even one is a list, not a number
+    settings |= {"timeout": limit} if limit else {}
+    return ["--config", *(f"{name}={value}" for name, value in settings.items())]
+
+
+def check_executor(executor, root=ROOT):
+    """Raise ProfileError unless there is a folder profiles/<executor>/ and what Snakemake needs for it is installed."""
+    folder = Path(root) / "profiles" / executor
+    if not (folder / "config.yaml").is_file():
+        known = sorted(found.parent.name for found in folder.parent.glob("*/config.yaml"))
+        raise ProfileError(f"EXECUTOR: there is no profiles/{executor}/config.yaml{suggest(executor, known)}")
+    plugin = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["executor"].partition("-")[0]
+    if importlib.util.find_spec(f"snakemake_executor_plugin_{plugin}") is None:
+        mend = f"{shlex.quote(sys.executable)} -m pip install '.[{plugin}]'"
+        raise ProfileError(f"EXECUTOR={executor} needs snakemake-executor-plugin-{plugin}: {mend}")
+
+
+def placement(study, jobs=""):
+    """(runs at once, cores of each, GPUs): one run a GPU; without any, as many as the profile says that memory allows.
+
+    jobs: how many at once, from the command line; "" for what the machine suggests. Raises ProfileError.
+    """
+    gpus, cores = gpu_ids(), core_count()
+    jobs = read_count("JOBS", jobs) if jobs else len(gpus) or min(study.profile.jobs, cores)
+    return jobs, max(1, cores // jobs), gpus
+
+
+def expected(study, jobs, threads, gpus):
+    """What the whole study would cost here, runs that are finished already included."""
+    costs = [cost.estimate(run, study) for run in study.runs()]
+    return cost.summary(costs, jobs, "gpu" if gpus else "cpu", threads)
 
 
 def plan(options):
@@ -275,34 +329,64 @@ def plan(options):
     except ProfileError:
         study = load_study(options.profile, options.data or DATA_STAND_IN, options.source, options.seeds)
         print(f"# {DATA_STAND_IN} stands for the data set, which DATA=... would name")
-    print(f"mkdir -p {study.output_dir}/logs")
+    jobs, threads, gpus = placement(study, options.jobs)
+    print(f"# {expected(study, jobs, threads, gpus)}\nmkdir -p {study.output_dir}/logs")
     for run in study.runs():
         print(f"\n# {run.name}\n{study.papermill(run)}")
 
 
 def reproduce(options):
     """Check everything, say what is about to happen, and become Snakemake."""
-    from fer_utils.progress import clear_stale_lock
-
     study = load_study(options.profile, options.data, options.source, options.seeds)
-    gpus, cores = gpu_ids(), core_count()
-    # One run a GPU; without any, as many at once as the profile says that memory allows.
-    jobs = read_count("JOBS", options.jobs) if options.jobs else len(gpus) or min(study.profile.jobs, cores)
-    command = snakemake_command(study, options.profile, jobs, cores, gpus)
+    prepare = on_a_cluster if options.executor else on_this_machine
+    command, where = prepare(study, options)
     os.chdir(ROOT)
-    os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
-    clear_stale_lock(ROOT)
-    where = f"{len(gpus)} GPU(s)" if gpus else f"{cores} CPU core(s)"
-    print(f"Profile {study.profile.name}: {len(study.runs())} notebooks, {jobs} at once, on {where}. To follow one:")
+    put_first("PATH", Path(sys.executable).parent)
+    if options.executor:
+        put_first("PYTHONPATH", ROOT / "profiles" / options.executor)  # for an executor of its own
+    print(f"Profile {study.profile.name}: {len(study.runs())} notebooks, {where}\nTo follow one:")
     print(f"    tail -f {study.output_dir}/logs/<name>.log", flush=True)
     os.execv(command[0], command)  # not a child, so that Ctrl-C reaches Snakemake and nothing else
+
+
+def put_first(variable, folder):
+    """Put `folder` before the others in an environment variable that lists folders."""
+    others = os.environ.get(variable)
+    os.environ[variable] = os.pathsep.join([str(folder), others]) if others else str(folder)
+
+
+def on_this_machine(study, options):
+    """Snakemake's command and, in words, where the runs will be; what a killed study locked here is open again."""
+    from fer_utils.progress import clear_stale_lock
+
+    jobs, threads, gpus = placement(study, options.jobs)
+    command = snakemake_command(study, options.profile, jobs, core_count(), gpus, time_limit(options))
+    clear_stale_lock(ROOT)
+    where = f"{len(gpus)} GPU(s)" if gpus else f"{core_count()} CPU core(s)"
+    return command, f"{jobs} at once, on {where}.\n{expected(study, jobs, threads, gpus)}"
+
+
+def on_a_cluster(study, options):
+    """Snakemake's command and, in words, where the runs will be.
+
+    A lock is left alone: whoever holds it may be alive on another login node. Snakemake says how to open a dead one's.
+    """
+    check_executor(options.executor)
+    jobs = read_count("JOBS", options.jobs) if options.jobs else None
+    command = cluster_command(study, options.profile, options.executor, jobs, time_limit(options))
+    return command, f"each a job as profiles/{options.executor} says."
+
+
+def time_limit(options):
+    """Seconds that a cell may take, from TIMEOUT on the command line; 0 for any."""
+    return read_count("TIMEOUT", options.timeout) if options.timeout else 0
 
 
 def main(arguments=None):
     """The command line behind `make plan` and `make reproduce`; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m fer_utils.workflow", description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=["plan", "reproduce"])
-    for name in ("profile", "data", "source", "seeds", "jobs"):
+    for name in ("profile", "data", "source", "seeds", "jobs", "timeout", "executor"):
         parser.add_argument(f"--{name}", default="sample" if name == "profile" else "")
     options = parser.parse_args(arguments)
     try:

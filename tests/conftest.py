@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from hypothesis import settings
+from stand_ins import make_project
 
 # Of damaged inputs (test_fuzz), the same few in every `make test`; `make fuzz` draws new ones by the thousand.
 settings.register_profile("few", max_examples=60, deadline=None, derandomize=True, database=None)
@@ -22,3 +23,10 @@ def own_cache(tmp_path, monkeypatch):
 def pixels():
     """Random images: uint8 (42, 48, 48), two for each usage and emotion."""
     return np.random.default_rng(0).integers(0, 256, (42, 48, 48), dtype=np.uint8)
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A folder with the real Snakefile and stand-ins for the notebooks (``stand_ins``)."""
+    monkeypatch.delenv("FER_DATA", raising=False)
+    return make_project(tmp_path)

@@ -5,7 +5,7 @@ from scipy import stats
 from statsmodels.stats import proportion
 from test_statements import change, write_run
 
-from fer_utils import compare, paper, runs
+from fer_utils import compare, paper, run_reader, runs
 from fer_utils.audit import checks, claims, readings, reruns
 
 # Every number of the project's list of facts on the paper, by hand: what is audited must not depend on what
@@ -242,14 +242,14 @@ def test_overlapping_intervals_are_not_enough_to_be_reproduced(tmp_path):
 def test_a_loss_counts_only_beside_a_reproduced_accuracy(tmp_path):
     write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 950)  # 26.5 %: the training accuracy
     path = change(tmp_path / "resnet50-transfer-seed0", history={"accuracy": 0.265})
-    metrics = runs.read_run(path).metrics
+    metrics = run_reader.read_run(path).metrics
     metrics["train"]["log_loss"] = 1.70
     runs.write_json(path / "metrics.json", metrics)
     assert rerun_verdicts(tmp_path, "resnet50-transfer", "training loss") == {1.74: checks.REPRODUCED}
     change(path, history={"accuracy": 0.60})
     assert rerun_verdicts(tmp_path, "resnet50-transfer", "training loss") == {1.74: ""}
     path = write_run(tmp_path, "resnet50-finetune", right=np.arange(3589) < 1620)  # 45 %: has not collapsed
-    metrics = runs.read_run(path).metrics
+    metrics = run_reader.read_run(path).metrics
     metrics["validation"]["log_loss"] = 1.42
     runs.write_json(path / "metrics.json", metrics)
     assert rerun_verdicts(tmp_path, "resnet50-finetune", "loss") == {1.41: ""}

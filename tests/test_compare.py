@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import compare, evaluation, findings, paper, plotting, runs, significance, tables
+from fer_utils import compare, evaluation, findings, paper, plotting, run_reader, runs, significance, tables
 
 DEVICE = {"backend": "tensorflow", "processor": "Acme(R) Chip(TM)  3000", "cores": 2, "gpu": ""}
 
@@ -337,12 +337,12 @@ def test_findings_of_a_single_run(tmp_path):
 
 
 def test_notes_say_what_is_comparable(tmp_path):
-    official = [compare_run := runs.read_run(write_run(tmp_path / "a", "vgg16-scratch"))]
+    official = [compare_run := run_reader.read_run(write_run(tmp_path / "a", "vgg16-scratch"))]
     assert "PrivateTest, opened once" in findings.protocol_note(official)
     assert "tested on 100 images" in findings.protocol_note(official)
     compare_run.metrics["test"]["n"] = 3589
     assert "images, not on" not in findings.protocol_note(official)
-    merged = [runs.read_run(write_run(tmp_path / "b", "vgg16-scratch", PROTOCOL="paper", WIDTH=1.0))]
+    merged = [run_reader.read_run(write_run(tmp_path / "b", "vgg16-scratch", PROTOCOL="paper", WIDTH=1.0))]
     assert "one and the same merged folder" in findings.protocol_note(merged)
     assert findings.settings_note(merged) == ""
     assert "WIDTH (0.25, 1.0)" in findings.settings_note(official + merged)
@@ -378,7 +378,7 @@ def test_results_markdown_and_its_command(tmp_path, capsys):
     ],
 )
 def test_hardware_in_words(device, words):
-    run = runs.Run(None, {"device": {"gpu": "", **device}}, {}, None, {})
+    run = run_reader.Run(None, {"device": {"gpu": "", **device}}, {}, None, {})
     assert compare.hardware(run) == words
 
 

@@ -1,5 +1,6 @@
 """Loading by source, the cache in use, the integrity report, protocols, class weights and subsets."""
 
+import hashlib
 import os
 import sys
 import types
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_utils import cache, data, readers
+from fer_utils import cache, data, downloads, readers
 from fer_utils.data import EMOTIONS, USAGES, DataError, DataWarning, Faces
 
 pytestmark = [pytest.mark.usefixtures("own_cache"), pytest.mark.filterwarnings("ignore::fer_utils.data.DataWarning")]
@@ -208,8 +209,14 @@ def stand_in_for_kagglehub(monkeypatch, answers):
     return asked
 
 
+def publish(monkeypatch, path):
+    """As if the published file of this name were the one at `path`."""
+    monkeypatch.setitem(downloads.PUBLISHED_MD5, path.name, hashlib.md5(path.read_bytes()).hexdigest())
+
+
 def test_kaggle_downloads_the_csv(csv, monkeypatch):
     asked = stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": csv.parent})
+    publish(monkeypatch, csv)
     assert len(data.load_fer2013("kaggle")) == 42
     assert asked == ["deadskull7/fer2013"]
 
@@ -217,12 +224,38 @@ def test_kaggle_downloads_the_csv(csv, monkeypatch):
 def test_kaggle_falls_back_on_the_folders(csv, monkeypatch):
     answers = {"deadskull7/fer2013": RuntimeError("gone"), "msambare/fer2013": csv.parent}
     asked = stand_in_for_kagglehub(monkeypatch, answers)
+    publish(monkeypatch, csv)
     assert len(data.load_fer2013("kaggle")) == 42
     assert asked == ["deadskull7/fer2013", "msambare/fer2013"]
 
 
+def test_a_download_that_is_no_fer2013_is_removed_and_asked_for_again(csv, monkeypatch):
+    asked = stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": csv.parent})
+    whole = csv.read_bytes()
+    publish(monkeypatch, csv)
+    csv.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(DataError, match=r"has been removed. .*fer2013.csv, row 22 .*truncated.*Give the same"):
+        data.load_fer2013("kaggle")
+    assert not csv.parent.exists()
+    csv.parent.mkdir()
+    csv.write_bytes(whole.replace(b",Training", b",PublicTest", 1))  # well-formed, and still another file
+    with pytest.raises(DataError, match=r"its MD5 is \w{32}, and that of the published .*counts .*are not FER-2013's"):
+        data.load_fer2013("kaggle")
+    csv.parent.mkdir()
+    csv.write_bytes(whole)
+    assert len(data.load_fer2013("kaggle")) == 42 and len(asked) == 3
+
+
+def test_a_download_that_is_only_spelled_otherwise_is_used_with_a_warning(csv, monkeypatch):
+    stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": csv.parent})
+    monkeypatch.setattr(data, "_differences", lambda faces: [])  # as if its counts were the original's
+    with pytest.warns(DataWarning, match="its MD5 is .* Its counts are the original's"):
+        data.load_fer2013("kaggle")
+    assert csv.exists()
+
+
 def test_kaggle_without_a_network_is_one_error_with_the_mend(monkeypatch):
-    stand_in_for_kagglehub(monkeypatch, dict.fromkeys(data.KAGGLE_DATA_SETS, ConnectionError("no route")))
+    stand_in_for_kagglehub(monkeypatch, dict.fromkeys(downloads.DATA_SETS, ConnectionError("no route")))
     with pytest.raises(
         DataError, match=r"deadskull7/fer2013: ConnectionError: no route; msambare.*give its path as DATA"
     ):

@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_utils import evaluation, profiles, readers, recipes, runs
+from fer_utils import evaluation, profiles, readers, recipes, run_reader, runs
 from fer_utils.faces import EMOTIONS, USAGES, DataError
 from fer_utils.labels import ferplus
 
@@ -178,7 +178,7 @@ def test_a_file_of_a_run(run, name, data):
     folder, files = run
     (folder / name).write_bytes(data.draw(damaged(files[name])))
     try:
-        found = runs.read_run(folder)
+        found = run_reader.read_run(folder)
     except runs.RunError as error:
         assert folder.name in str(error) and "Run its notebook again" in str(error)
     else:

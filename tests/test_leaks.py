@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from test_notebooks import execute
 
-from fer_utils import models, runs, sample
+from fer_utils import models, run_reader, sample
 
 SMALL = {"WIDTH": 0.0625, "MAX_IMAGES": 0, "BATCH_SIZE": 32, "EPOCHS": 3, "HEAD_EPOCHS": 1, "PLATEAU_PATIENCE": 1}
 
@@ -54,7 +54,7 @@ def run_on(twins, name, stem, protocol):
         given |= {"RECIPE": "crop", "CHANGES": changes, "NAME": "small", "FINAL": True}
     execute(stem, outputs, **given, PROTOCOL=protocol)
     needs = "validation" if stem.startswith("08") else "test"
-    return runs.read_run(outputs / FOLDERS[stem], needs)
+    return run_reader.read_run(outputs / FOLDERS[stem], needs)
 
 
 def training_of(run):

@@ -9,7 +9,7 @@ import pandas as pd
 import papermill
 import pytest
 
-from fer_utils import data, paper, recipes, runs, selection
+from fer_utils import data, paper, recipes, run_reader, runs, selection
 from fer_utils.audit import collapse
 from fer_utils.labels import weighting
 
@@ -61,7 +61,7 @@ def test_02_pretrains_a_backbone(outputs, architecture):
 
 def test_03_trains_the_comparators_too(outputs):
     execute("03_train_from_scratch", outputs, ARCHITECTURE="deepcnn", EPOCHS=1)
-    assert runs.read_run(outputs / "deepcnn-scratch-seed0").arm == "deepcnn-scratch"
+    assert run_reader.read_run(outputs / "deepcnn-scratch-seed0").arm == "deepcnn-scratch"
 
 
 RECIPES = {
@@ -80,7 +80,7 @@ def test_08_trains_a_recipe_and_opens_the_test_split_for_a_final_one_only(output
     notebook = execute(
         "08_beyond_the_paper", outputs, RECIPE=rung, CHANGES=changes, NAME=name, FINAL=final, REFERENCE=""
     )
-    run = runs.read_run(outputs / "ladder" / f"{name}-seed0", needs="validation")
+    run = run_reader.read_run(outputs / "ladder" / f"{name}-seed0", needs="validation")
     assert run.manifest["settings"] == recipes.as_dict(recipes.read_recipe(rung, changes))
     assert run.manifest["test_openings"] == int(final)
     views = ["validation", "validation-flip"] + (["validation-ten-crop"] if rung == "crop" else [])
@@ -97,7 +97,7 @@ def test_08_trains_a_recipe_and_opens_the_test_split_for_a_final_one_only(output
 def test_03_to_05_train_the_six_arms(outputs, stem, architecture):
     notebook = execute(stem, outputs, ARCHITECTURE=architecture, EPOCHS=3, HEAD_EPOCHS=2, KEEP_EPOCHS=True)
     strategy = {"03": "scratch", "04": "transfer", "05": "finetune"}[stem[:2]]
-    run = runs.read_run(outputs / f"{architecture}-{strategy}-seed0")
+    run = run_reader.read_run(outputs / f"{architecture}-{strategy}-seed0")
     assert run.arm == f"{architecture}-{strategy}"
     phases = {"scratch": ["all"] * 3, "transfer": ["head"] * 3, "finetune": ["head", "head", "unfrozen"]}[strategy]
     assert run.history["phase"].tolist() == phases
@@ -140,7 +140,7 @@ def test_07_audits_the_paper(outputs):
     table = pd.read_csv(outputs / "audit" / "claims.csv")
     assert len(table) == len(paper.reported())
     assert table["verdict"].notna().all()
-    arms = {run.name for run in runs.collect(outputs) if run.arm in paper.ARMS}  # no comparator is audited
+    arms = {run.name for run in run_reader.collect(outputs) if run.arm in paper.ARMS}  # no comparator is audited
     assert set(pd.read_csv(outputs / "audit" / "selection.csv")["run"]) == arms
     assert "The paper's setting" in printed(notebook) and (outputs / "audit" / "figures" / "collapse.png").is_file()
     assert (outputs / "audit" / "metrics.json").is_file()
@@ -152,7 +152,8 @@ def test_09_looks_at_labels_and_errors(outputs, monkeypatch):
     balanced.mkdir()
     execute("03_train_from_scratch", balanced, EPOCHS=3, HEAD_EPOCHS=2, CLASS_WEIGHTS="balanced")
     notebook = execute("09_labels_and_errors", outputs)
-    assert runs.read_run(balanced / "vgg16-scratch-seed0").manifest["test_epochs_scored"] == 0  # KEEP_EPOCHS is off
+    manifest = run_reader.read_run(balanced / "vgg16-scratch-seed0").manifest
+    assert manifest["test_epochs_scored"] == 0  # KEEP_EPOCHS is off
     prices = pd.read_csv(outputs / "labels" / "tables" / "class_weights.csv")
     assert set(prices["run"]) == {"vgg16-scratch-seed0"} and prices["emotion"].tolist() == [*data.EMOTIONS, "all"]
     assert "No FER+ votes" in printed(notebook)

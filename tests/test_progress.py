@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -120,6 +121,57 @@ The other runs are kept. Mend the cause and give the same command again.
     )
 
 
+def test_a_retry_takes_the_failure_back(study):
+    progress, lines, folder = study
+    log = [f"{folder}/logs/explore.log", f"{folder}/logs/explore.ipynb"]
+    for name in ("job_info", "job_error", "job_info"):
+        progress.emit(event(name, jobid=1, log=log))
+    progress.emit(event("job_finished", job_id=1))
+    assert [" ".join(line.split()[1:4]) for line in lines] == [
+        "start explore",
+        "FAILED explore after",
+        "start explore again",
+        "done explore in",
+    ]
+    assert progress.closing().startswith("Done in ")
+
+
+ENDING = "For further error details see the cluster/cloud log and the log files of the involved rule(s)."
+
+
+@pytest.mark.parametrize(
+    ("message", "said"),
+    [
+        (None, ""),
+        ("SLURM-job '7' failed, SLURM status is: 'FAILED'. Reason: Unknown.", " (see {slurm_log})"),
+        (
+            "SLURM-job '7' failed, SLURM status is: 'TIMEOUT'. ",
+            " (SLURM-job '7' failed, SLURM status is: 'TIMEOUT'; see {slurm_log})",
+        ),
+        ("SLURM sbatch failed: 'no such partition'.\n    sbatch call:", " (SLURM sbatch failed: 'no such partition')"),
+    ],
+)
+def test_what_a_cluster_says_of_a_failed_job_is_passed_on(study, message, said):
+    progress, lines, folder = study
+    log = [f"{folder}/logs/explore.log", f"{folder}/logs/explore.ipynb"]
+    progress.emit(event("job_info", jobid=1, log=log))
+    slurm_log = f"{folder}/slurm_logs/7.log"
+    known = {"log": [*log, slurm_log] if "{slurm_log}" in said else log, "rule_msg": message and message + ENDING}
+    progress.emit(event("job_error", jobid=1, **known))
+    assert lines[-1].endswith(f": papermill could not start: it left no log{said.format(slurm_log=slurm_log)}")
+
+
+def test_where_the_notebook_says_why_the_log_of_its_job_is_not_needed(study):
+    progress, lines, folder = study
+    (folder / "logs").mkdir()
+    write_notebook(folder / "logs" / "explore.ipynb", code("fit()", 3, ERROR))
+    log = [f"{folder}/logs/explore.log", f"{folder}/logs/explore.ipynb"]
+    progress.emit(event("job_info", jobid=1, log=log))
+    message = "SLURM-job '7' failed, SLURM status is: 'FAILED'. " + ENDING
+    progress.emit(event("job_error", jobid=1, log=[*log, f"{folder}/7.log"], rule_msg=message))
+    assert lines[-1].endswith("ValueError: images have shape (32, 40), but 48 is needed")
+
+
 def test_an_interruption_is_no_failure(study):
     progress, lines, folder = study
     progress.emit(event("job_info", jobid=2, log=[f"{folder}/logs/explore.log"]))
@@ -138,6 +190,49 @@ def test_snakemakes_own_words_are_kept_only_where_they_say_more():
     assert not kept("RuleException: CalledProcessError in file Snakefile")
     assert not kept("Error in rule scratch", event="job_error")
     assert not kept("Building DAG of jobs...", logging.INFO, None)
+
+
+def test_a_folder_that_snakemake_cannot_empty_is_one_line_and_then_what_failed(study):
+    progress, lines, folder = study
+    text = "Traceback (most recent call last):\n\n  File \"dag.py\", line 351\n\nPermissionError: [Errno 1] no: 'a'\n"
+    record = SimpleNamespace(event=None, msg=text, levelno=logging.ERROR)
+    assert not reporting.keep_only_errors(record)
+    progress.emit(record)
+    assert lines == [
+        "PermissionError: [Errno 1] no: 'a'. Make what it names writable, and give the same command again."
+    ]
+    progress.emit(event("job_info", jobid=2, log=[f"{folder}/logs/explore.log"]))
+    progress.emit(event("job_error", jobid=2, log=[]))
+    progress.emit(record)
+    assert "1 run failed" in lines[-1]
+    other = SimpleNamespace(event=None, msg="Traceback (most recent call last):\nKeyError: 3", levelno=logging.ERROR)
+    assert reporting.keep_only_errors(other)
+
+
+def in_papermill(cell, started):
+    return {**cell, "metadata": {"papermill": {"start_time": started}}}
+
+
+def test_the_cell_that_died_is_the_last_that_was_started(tmp_path):
+    started = [in_papermill(code("fit()", 1), "10:00"), in_papermill(code("save()", None), None)]
+    assert read_failure(write_notebook(tmp_path / "a.ipynb", *started), "a").cell == "1"
+    silent = [in_papermill(code("x = 1", 1), "10:00"), in_papermill(code("fit()", None), "10:01")]
+    assert read_failure(write_notebook(tmp_path / "a.ipynb", *silent), "a").cell == "2"
+
+
+def test_a_kernel_that_died_in_the_last_cell_is_known_by_the_log(tmp_path):
+    path = write_notebook(tmp_path / "a.ipynb", code("x = 1", 1), code("save()", 2))
+    (tmp_path / "a.log").write_text("nbclient.exceptions.DeadKernelError: Kernel died\n")
+    failure = read_failure(path, "a")
+    assert failure.cell == "2" and failure.reason.startswith("the process died without an error")
+
+
+@pytest.mark.parametrize("outputs", [[ERROR], []])
+def test_a_cell_that_took_too_long_is_not_a_keyboard_interrupt(tmp_path, outputs):
+    path = write_notebook(tmp_path / "a.ipynb", code("fit()", 1, *outputs))
+    (tmp_path / "a.log").write_text("Timeout waiting for execute reply (90s).\nKeyboardInterrupt\n")
+    failure = read_failure(path, "a")
+    assert (failure.cell, failure.reason) == ("1", "the cell took longer than TIMEOUT=90 (seconds) allows")
 
 
 def test_a_stale_lock_is_removed_but_not_while_another_snakemake_works_there(tmp_path, monkeypatch, capsys):
@@ -163,13 +258,15 @@ def test_only_the_runs_of_a_dead_snakemake_in_this_folder_are_ended(tmp_path):
     dead = subprocess.Popen([sys.executable, "-c", ""])
     dead.wait()
     sleeper = [sys.executable, "-c", "import time; time.sleep(60)"]
-    marks = [f"{dead.pid}:{tmp_path}", f"{os.getpid()}:{tmp_path}", f"{dead.pid}:{tmp_path}-other"]
+    here = socket.gethostname()
+    marks = [f"{dead.pid}@{here}:{tmp_path}", f"{os.getpid()}@{here}:{tmp_path}", f"{dead.pid}@{here}:{tmp_path}-other"]
+    marks += [f"{dead.pid}@login-{here}:{tmp_path}"]  # whose Snakemake may be alive, on another machine
     runs = [subprocess.Popen(sleeper, env={**os.environ, reporting.STUDY_VARIABLE: mark}) for mark in marks]
     try:
         lines = []
         assert stop_leftovers(tmp_path, write=lines.append) == 1
         assert lines == ["Ending what an interrupted study left running: 1 process(es)."]
-        assert [run.poll() is None for run in runs] == [False, True, True]
+        assert [run.poll() is None for run in runs] == [False, True, True, True]
     finally:
         for run in runs:
             run.kill()

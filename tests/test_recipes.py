@@ -79,7 +79,7 @@ def test_unknown_recipes_are_refused_with_what_there_is():
 
 
 def test_unknown_augmentation_is_refused():
-    with pytest.raises(RecipeError, match="augmentation='strong' is unknown: use one of none, paper"):
+    with pytest.raises(RecipeError, match="augmentation='strong' is unknown: use one of none, flip, paper"):
         Recipe(augmentation="strong").augmentation_ranges({"none": {}, "paper": {}})
 
 

@@ -5,7 +5,7 @@ import re
 import pandas as pd
 import pytest
 
-from fer_utils import compare, evaluation, runs, significance, tables
+from fer_utils import compare, evaluation, run_reader, runs, significance, tables
 from fer_utils.audit import claims, statements
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
@@ -30,7 +30,7 @@ FOLDERS = sorted({path.parent.parent for path in (runs.PROJECT_ROOT / "outputs/r
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(runs.shown(folder)))
 def test_metrics_can_be_computed_again_from_the_predictions(folder):
     for path in folder.glob("*/predictions.npz"):
-        run = runs.read_run(path.parent, needs="validation")  # rungs of the ladder leave the test split shut
+        run = run_reader.read_run(path.parent, needs="validation")  # rungs of the ladder leave the test split shut
         for split, (_, labels, probabilities) in run.predictions.items():
             again, kept = evaluation.summarize(labels, probabilities), run.metrics[split]
             # In a collapsed run all rows are nearly the same, and half precision ties what an AUC would rank.

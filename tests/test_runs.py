@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from fer_utils import runs
+from fer_utils import run_reader, runs
 
 
 @pytest.fixture(autouse=True)
@@ -81,7 +81,7 @@ def test_relative_paths_count_from_the_project(monkeypatch, tmp_path):
 
 def test_what_was_written_is_read(tmp_path):
     folder, probabilities = finished_run(tmp_path, note="more")
-    run = runs.read_run(folder)
+    run = run_reader.read_run(folder)
     assert (run.name, run.arm) == ("vgg16-scratch-seed0", "vgg16-scratch")
     assert run.metrics["test"] == {"accuracy": 0.5}
     assert run.manifest["seconds"] == 1.5
@@ -95,7 +95,7 @@ def test_what_was_written_is_read(tmp_path):
 
 def test_half_precision_keeps_the_predicted_class_of_confident_rows(tmp_path):
     folder, probabilities = finished_run(tmp_path)
-    np.testing.assert_array_equal(runs.read_run(folder).predictions["test"][2].argmax(1), probabilities.argmax(1))
+    np.testing.assert_array_equal(run_reader.read_run(folder).predictions["test"][2].argmax(1), probabilities.argmax(1))
 
 
 def test_manifest_says_how_to_make_the_run_again(tmp_path):
@@ -114,16 +114,16 @@ def test_only_finished_runs_with_predictions_are_collected(tmp_path, capsys):
     finished_run(tmp_path, "a")
     (finished_run(tmp_path, "unfinished")[0] / "metrics.json").unlink()
     runs.finish_run(runs.start_run(tmp_path, "explore"), {})  # a notebook that trains nothing
-    assert [run.name for run in runs.collect(tmp_path)] == ["a", "b"]
+    assert [run.name for run in run_reader.collect(tmp_path)] == ["a", "b"]
     assert capsys.readouterr().out == ""
-    assert runs.collect(tmp_path / "nowhere") == []
+    assert run_reader.collect(tmp_path / "nowhere") == []
 
 
 def test_unfinished_and_damaged_runs_are_named(tmp_path):
     folder, _ = finished_run(tmp_path)
     (folder / "predictions.npz").write_bytes(b"broken")
     with pytest.raises(runs.RunError, match="vgg16-scratch-seed0: not a finished run.*Run its notebook again"):
-        runs.read_run(folder)
+        run_reader.read_run(folder)
 
 
 @pytest.mark.parametrize(
@@ -148,8 +148,8 @@ def test_spoilt_predictions_are_named_and_left_out(tmp_path, capsys, spoil, word
     spoil(arrays)
     np.savez_compressed(path, **arrays)
     with pytest.raises(runs.RunError, match=f"spoilt: not a finished run.*{word}"):
-        runs.read_run(path.parent)
-    assert [run.name for run in runs.collect(tmp_path)] == ["good"]
+        run_reader.read_run(path.parent)
+    assert [run.name for run in run_reader.collect(tmp_path)] == ["good"]
     assert "Left out: " in (said := capsys.readouterr().out) and "spoilt" in said
 
 
@@ -166,7 +166,7 @@ def without(name):
     ("file", "change", "word"),
     [
         ("predictions.npz", lambda content: content[: len(content) // 2], "predictions.npz is damaged: .*zip"),
-        ("predictions.npz", lambda content: b"", "predictions.npz is damaged: No data left"),
+        ("predictions.npz", lambda content: b"", "predictions.npz is damaged: File is not a zip file"),
         ("predictions.npz", lambda content: content.replace(b"PK\3\4", b"PK\3\5", 1), "predictions.npz is damaged"),
         ("metrics.json", lambda content: b"{}", "metrics.json lacks train, validation, test"),
         ("metrics.json", lambda content: content[:-9], "metrics.json is damaged: "),
@@ -182,8 +182,8 @@ def test_a_damaged_or_incomplete_file_is_named_and_its_run_left_out(tmp_path, ca
     finished_run(tmp_path, "good")
     rewrite(finished_run(tmp_path, "spoilt")[0] / file, change)
     with pytest.raises(runs.RunError, match=f"spoilt: not a finished run.*{word}"):
-        runs.read_run(tmp_path / "spoilt")
-    assert [run.name for run in runs.collect(tmp_path)] == ["good"]
+        run_reader.read_run(tmp_path / "spoilt")
+    assert [run.name for run in run_reader.collect(tmp_path)] == ["good"]
     assert "Left out: " in capsys.readouterr().out
 
 
@@ -197,7 +197,7 @@ def test_a_pretraining_has_no_predictions_by_nature(tmp_path, capsys):
     (folder / "predictions.npz").unlink()
     manifest = json.loads((folder / "manifest.json").read_text())
     runs.write_json(folder / "manifest.json", {**manifest, "strategy": "pretrain"})
-    assert runs.collect(tmp_path) == []
+    assert run_reader.collect(tmp_path) == []
     assert capsys.readouterr().out == ""
 
 
@@ -208,14 +208,14 @@ def test_paths_are_named_from_the_projects_root():
 
 def test_a_run_without_predictions_is_left_out_with_a_word(tmp_path, capsys):
     (finished_run(tmp_path, "bare")[0] / "predictions.npz").unlink()
-    assert runs.collect(tmp_path) == []
+    assert run_reader.collect(tmp_path) == []
     assert "bare: not a finished run" in capsys.readouterr().out
 
 
 def test_runs_are_collected_by_name(tmp_path):
     for name in ("vgg16-scratch-seed0", "vgg16-scratch-seed1", "deepcnn-scratch-seed0"):
         finished_run(tmp_path, name)
-    assert [run.name for run in runs.collect(tmp_path, "vgg16-scratch-*")] == [
+    assert [run.name for run in run_reader.collect(tmp_path, "vgg16-scratch-*")] == [
         "vgg16-scratch-seed0",
         "vgg16-scratch-seed1",
     ]

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_utils import runs, selection
+from fer_utils import run_reader, runs, selection
 
 
 def right(*counts, n=100):
@@ -78,7 +78,7 @@ def test_runs_of_the_papers_protocol_are_left_out_by_name(tmp_path):
         (tmp_path / name).mkdir()
         if kept:
             (tmp_path / name / selection.FILE).touch()
-        finished.append(runs.Run(tmp_path / name, {"parameters": {"PROTOCOL": protocol}}, {}, None, {}))
+        finished.append(run_reader.Run(tmp_path / name, {"parameters": {"PROTOCOL": protocol}}, {}, None, {}))
     found, notes = selection.with_epochs(finished)
     assert [run.name for run in found] == ["a"]
     assert notes == ["Left out: b was made by the protocol paper, not official."]

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fer_utils import evaluation, runs, significance
+from fer_utils import evaluation, run_reader, runs, significance
 
 
 def make_run(arm, right, seed=0, labels=None, row_ids=None):
@@ -17,7 +17,7 @@ def make_run(arm, right, seed=0, labels=None, row_ids=None):
     architecture, strategy = arm.split("-")
     manifest = {"architecture": architecture, "strategy": strategy, "seed": seed}
     folder = Path(f"outputs/x/{arm}-seed{seed}")
-    return runs.Run(folder, manifest, {}, pd.DataFrame(), {"test": (row_ids, labels, probabilities)})
+    return run_reader.Run(folder, manifest, {}, pd.DataFrame(), {"test": (row_ids, labels, probabilities)})
 
 
 def first_right(count, n=400):

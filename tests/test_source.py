@@ -50,7 +50,7 @@ def test_the_samples_source_task(own_cache):
         (lambda root: (root / "a" / "0.png").write_bytes(b"no image"), r"0\.png: not a readable image"),
         (lambda root: [path.unlink() for path in (root / "b").iterdir()], "b: this class folder has no image"),
         (lambda root: __import__("shutil").rmtree(root / "b"), r"has 1 class folder\(s\), at least 2"),
-        (lambda root: __import__("shutil").rmtree(root), "no such folder. SOURCE is"),
+        (lambda root: __import__("shutil").rmtree(root), "no such folder. Give SOURCE as"),
     ],
 )
 def test_bad_sources_are_named(folders, damage, message):

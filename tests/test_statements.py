@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import compare, evaluation, paper, runs, significance
+from fer_utils import compare, evaluation, paper, run_reader, runs, significance
 from fer_utils.audit import checks, other_statements
 from fer_utils.audit.statements import paper_pair, statements
 from fer_utils.data import EMOTIONS
@@ -64,7 +64,7 @@ def write_run(
 
 def change(folder, history=None, manifest=None, **accuracies):
     """Alter a finished run: columns of its history, entries of its manifest, the accuracy of a split."""
-    run = runs.read_run(folder)
+    run = run_reader.read_run(folder)
     run.history.assign(**(history or {})).to_csv(folder / "history.csv", index=False)
     runs.write_json(folder / "manifest.json", {**run.manifest, **(manifest or {})})
     measured = {split: {**run.metrics[split], "accuracy": value} for split, value in accuracies.items()}
@@ -136,7 +136,7 @@ def test_features_that_are_not_imagenets_are_said_to_be_others(tmp_path):
     reason = row(statements(compare.load_runs(tmp_path)), beginning)["reason"]
     assert reason.startswith("The one comparison goes this way beyond chance (seeds: 1 and 1; one each, so of")
     assert reason.endswith("not ImageNet's, so this says nothing of the paper's own arms.")
-    manifest = runs.read_run(path).manifest
+    manifest = run_reader.read_run(path).manifest
     runs.write_json(path / "manifest.json", {**manifest, "weights_checksum": "imagenet"})
     assert "ImageNet" not in row(statements(compare.load_runs(tmp_path)), beginning)["reason"]
 
@@ -316,7 +316,7 @@ def test_a_lower_arm_may_generalise_better_where_the_statement_says_lower(tmp_pa
 
 def write_recalls(folder, arm, seed, **recalls):
     path = write_run(folder, arm, seed)
-    metrics = runs.read_run(path).metrics
+    metrics = run_reader.read_run(path).metrics
     for emotion in EMOTIONS:
         metrics["test"]["per_class"][emotion]["recall"] = recalls.get(emotion, 0.6)
     runs.write_json(path / "metrics.json", metrics)

@@ -6,16 +6,15 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from stand_ins import ROOT, jobs_of, snakemake, write_notebook
 
 from fer_utils import recipes
 from fer_utils.profiles import ProfileError
 from fer_utils.workflow import (
     DATA_STAND_IN,
-    NOTEBOOKS,
     load_study,
     main,
     papermill_command,
@@ -23,82 +22,6 @@ from fer_utils.workflow import (
     shell_prefix,
     snakemake_command,
 )
-
-ROOT = Path(__file__).resolve().parent.parent
-COMMON = 'OUTPUT_DIR = "outputs/own"\nDATA = ""\n'
-ARM = COMMON + 'SEED = 0\nARCHITECTURE = "vgg16"\nWIDTH = 0.125\nEPOCHS = 10\nLEARNING_RATE = 1e-3\n'
-PARAMETERS = {
-    "01_explore_data": COMMON,
-    "02_pretrain_backbone": ARM + 'SOURCE = "sample"\n',
-    "03_train_from_scratch": ARM,
-    "04_transfer_learning": ARM + 'WEIGHTS = ""\n',
-    "05_fine_tuning": ARM + 'WEIGHTS = ""\n',
-    "06_compare_strategies": 'OUTPUT_DIR = "outputs/own"\n',
-    "07_audit_the_paper": 'OUTPUT_DIR = "outputs/own"\nTHRESHOLD = 0.67\n',
-    "08_beyond_the_paper": COMMON + 'SEED = 0\nRECIPE = "crop"\nCHANGES = ""\nNAME = ""\nFINAL = False\n',
-    "09_labels_and_errors": COMMON + 'FERPLUS = ""\n',
-}
-RUN_NAMES = {
-    "01_explore_data": '"explore"',
-    "02_pretrain_backbone": 'f"{ARCHITECTURE}-pretrain"',
-    "03_train_from_scratch": 'f"{ARCHITECTURE}-scratch-seed{SEED}"',
-    "04_transfer_learning": 'f"{ARCHITECTURE}-transfer-seed{SEED}"',
-    "05_fine_tuning": 'f"{ARCHITECTURE}-finetune-seed{SEED}"',
-    "06_compare_strategies": '"compare"',
-    "07_audit_the_paper": '"audit"',
-    "08_beyond_the_paper": 'f"ladder/{NAME or RECIPE}-seed{SEED}"',
-    "09_labels_and_errors": '"labels"',
-}
-# What a notebook does in the end, without training: its results, of which metrics.json is the last.
-FINISH = """
-from pathlib import Path
-print("epoch 1 of 1")
-folder = Path.cwd().parent / OUTPUT_DIR / {name}
-folder.mkdir(parents=True, exist_ok=True)
-(folder / "backbone.weights.h5").write_text("weights")
-(folder / "metrics.json").write_text("{{}}")
-"""
-PROFILE = """
-seeds: [0]
-jobs: 2
-all: {DATA: sample, WIDTH: 0.25, EPOCHS: 3}
-03_train_from_scratch: {EPOCHS: 5, resnet50: {EPOCHS: 7, LEARNING_RATE: 1.0e-4}}
-"""
-
-
-def write_notebook(root, stem, before_the_end="pass"):
-    """A notebook with the stem's parameters that does `before_the_end` and then writes its results."""
-    sources = [PARAMETERS[stem], before_the_end, FINISH.format(name=RUN_NAMES[stem])]
-    cells = [
-        {
-            "cell_type": "code",
-            "id": f"cell{i}",
-            "metadata": {},
-            "execution_count": None,
-            "outputs": [],
-            "source": source,
-        }
-        for i, source in enumerate(sources)
-    ]
-    cells[0]["metadata"] = {"tags": ["parameters"]}
-    kernel = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
-    text = json.dumps({"cells": cells, "metadata": kernel, "nbformat": 4, "nbformat_minor": 5})
-    (root / "notebooks" / f"{stem}.ipynb").write_text(text, encoding="utf-8")
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    """A folder with the real Snakefile, stand-ins for the notebooks, and the profiles `small` and `real`."""
-    monkeypatch.delenv("FER_DATA", raising=False)
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "profiles").mkdir()
-    for stem in NOTEBOOKS:
-        write_notebook(tmp_path, stem)
-    (tmp_path / "profiles" / "small.yaml").write_text(PROFILE)
-    (tmp_path / "profiles" / "real.yaml").write_text('all: {DATA: ""}')
-    shutil.copy(ROOT / "Snakefile", tmp_path)
-    return tmp_path
-
 
 # --- parameters ------------------------------------------------------------------------------------------------------
 
@@ -192,7 +115,7 @@ def test_arms_that_transfer_start_from_the_pretrained_backbone_unless_weights_ar
 def test_the_command_line_beats_the_profile(project):
     (project / "faces.csv").touch()
     (project / "things").mkdir()
-    study = load_study("small", data="faces.csv", source="things", seeds="4", root=project)
+    study = load_study("small", data="faces.csv", source="things", seeds="4,", root=project)
     assert study.explore().parameters["DATA"] == "faces.csv"
     assert study.pretrain("vgg16").parameters["SOURCE"] == "things"
     assert study.seeds == (4,)
@@ -258,6 +181,8 @@ def test_cores_are_shared_among_the_runs_at_once(project):
     assert command[command.index("--cores") + 1] == "4"
     assert "threads=1" in command
     assert command[command.index("--resources") + 1] == "gpu=2"
+    assert not any(word.startswith("timeout=") for word in command)
+    assert "timeout=90" in snakemake_command(study, "small", jobs=1, cores=1, gpus=[], limit=90)
 
 
 def in_bash(script, **environment):
@@ -314,32 +239,13 @@ def test_the_plan_lists_every_command_and_runs_none(capsys, monkeypatch):
     assert all("-p WEIGHTS imagenet" in command and "-p WIDTH 1.0" in command for command in transfers)
 
 
-@pytest.mark.parametrize("arguments", [["--profile", "papre"], ["--profile", "cpu"], ["--jobs", "none"]])
+@pytest.mark.parametrize(
+    "arguments", [["--profile", "papre"], ["--profile", "cpu"], ["--jobs", "none"], ["--timeout", "soon"]]
+)
 def test_a_mistake_stops_the_study_before_anything_starts(arguments, capsys, monkeypatch):
     monkeypatch.delenv("FER_DATA", raising=False)
     assert main(["reproduce", *arguments]) == 2
     assert capsys.readouterr().err.startswith("Nothing was started. ")
-
-
-def snakemake(folder, *arguments):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment.pop("FER_STUDY", None)
-    return subprocess.run(
-        [sys.executable, "-m", "snakemake", *arguments],
-        cwd=folder,
-        env=environment,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=600,
-        check=False,
-    )
-
-
-def jobs_of(dry_run):
-    """The table of jobs in the output of a dry run: rule -> count."""
-    return {rule: int(count) for rule, count in re.findall(r"^(\w+) +(\d+)$", dry_run.stdout, re.MULTILINE)}
 
 
 def test_the_sample_profile_is_ten_notebook_runs():

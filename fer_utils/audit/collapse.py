@@ -16,7 +16,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_utils import runs, workflow
+from fer_utils import run_reader, runs, workflow
 from fer_utils.audit import checks
 from fer_utils.data import EMOTIONS
 
@@ -139,7 +139,7 @@ def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
     for variant in VARIANTS:
         for metrics in sorted((runs.resolve(output_dir) / FOLDER / variant.name).glob("*-finetune-seed*/metrics.json")):
             try:
-                run = runs.read_run(metrics.parent)
+                run = run_reader.read_run(metrics.parent)
                 rows.append({"variant": variant.name, "change": variant.change, **describe(run)})
             except (runs.RunError, KeyError) as error:
                 notes.append(f"left out: {error}")

@@ -58,7 +58,7 @@ class Answers:
 def collect(finished, faces, split="test"):
     """The answers of those of `finished` that are about `faces`: (Answers or None, list of what was left out and why).
 
-    finished: list of ``runs.Run``. faces: all faces of the data; a run belongs to them if its manifest has their
+    finished: list of ``run_reader.Run``. faces: all faces of the data; a run belongs to them if its manifest has their
     checksum. split: "test" or "validation". Runs on other data or other images than the first usable run are named in
     the list, as are those whose rows are unknown or have other labels than `faces`. None where no run is left.
     """

@@ -10,17 +10,20 @@ take an integer array (n, 10) in the order of `VOTES`.
 
 import os
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from fer_utils import readers
 from fer_utils.faces import EMOTIONS, PROJECT_ROOT, USAGES, DataError
 from fer_utils.labels.answers import mean_interval, score
 
 FILE_NAME = "fer2013new.csv"
 ROWS = 35_887
+LARGEST = 64 << 20  # bytes; the file takes 1.6 MB
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 # The place of each of EMOTIONS among the columns of VOTES: angry is "anger", neutral comes first there and last here.
 EMOTION_COLUMNS = tuple(
@@ -70,20 +73,29 @@ def load_ferplus(path):
     try:
         if path.is_dir():
             place = _in_folder(path)
-            table = _read_table(place)
-        elif zipfile.is_zipfile(path):
-            with zipfile.ZipFile(path) as archive:
-                member = _in_zip(path, archive)
-                place = f"{path}, {member}"
-                with archive.open(member) as stream:
-                    table = _read_table(stream)
+            table = _read_table(_checked_size(place))
+        elif path.is_file() and zipfile.is_zipfile(path):
+            tree = readers.ZipTree(path, LARGEST)
+            member = _in_zip(path, tree.members)
+            place = tree.place(member)
+            with tree.open(member) as stream:
+                table = _read_table(stream)
         else:
-            table = _read_table(path)
+            table = _read_table(_checked_size(path))
     except DataError:
         raise
-    except (OSError, RuntimeError, ValueError, zipfile.BadZipFile) as error:  # ValueError: what pandas cannot parse
-        raise DataError(f"{place}: cannot be read as a CSV file ({error}). {AGAIN}.") from None
+    # ValueError: what pandas cannot parse; zlib.error, EOFError: what a damaged zip gives
+    except (OSError, RuntimeError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise DataError(f"{place}: cannot be read as a CSV file ({reason}). {AGAIN}.") from None
     return _parse(table, str(place))
+
+
+def _checked_size(path):
+    """`path`, if it is a file of a size that the votes can have; a pipe would be waited for for ever."""
+    if not path.is_file() or path.stat().st_size > LARGEST:
+        raise DataError(f"{path}: is no file of the votes' 2 MB, but something else. {AGAIN}.")
+    return path
 
 
 def _in_folder(folder):
@@ -93,8 +105,8 @@ def _in_folder(folder):
     return found[0]
 
 
-def _in_zip(path, archive):
-    found = [name for name in archive.namelist() if name.rsplit("/", 1)[-1] == FILE_NAME]
+def _in_zip(path, names):
+    found = [name for name in names if name.rsplit("/", 1)[-1] == FILE_NAME]
     if not found:
         raise DataError(f"{path}: holds no {FILE_NAME}. {AGAIN}.")
     return min(found, key=lambda name: (name.count("/"), name))

@@ -11,7 +11,7 @@ Notebooks 04 and 05 need WEIGHTS too, the backbone of the plain run, or they pre
 import numpy as np
 import pandas as pd
 
-from fer_utils import data, evaluation, runs, significance
+from fer_utils import data, evaluation, run_reader, runs, significance
 
 FOLDER = "balanced"
 # Of two runs that are compared. DATA and WEIGHTS are places: what lies there is compared by its checksum.
@@ -21,7 +21,7 @@ MAY_DIFFER = ("CLASS_WEIGHTS", "OUTPUT_DIR", "KEEP_EPOCHS", "DATA", "WEIGHTS")
 def weighted_twins(finished):
     """Pairs (plain run, weighted run) of the same arm and seed, and a sentence on each run that cannot be used.
 
-    finished: plain runs, list of ``runs.Run``; a weighted one lies in ``FOLDER`` beside the plain one, with its name.
+    finished: plain runs, list of ``run_reader.Run``; a weighted one of the same name lies in ``FOLDER`` beside it.
     """
     pairs, notes = [], []
     for plain in finished:
@@ -29,7 +29,7 @@ def weighted_twins(finished):
         if not (folder / "metrics.json").is_file():
             continue
         try:
-            weighted = runs.read_run(folder)
+            weighted = run_reader.read_run(folder)
             _check_twins(plain, weighted)
             pairs.append((plain, weighted))
         except runs.RunError as error:

@@ -25,8 +25,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-import fer_utils.models  # noqa: F401  (registers the layers that a saved classifier holds)
-from fer_utils import runs
+from fer_utils import run_reader, runs, saved_models
 from fer_utils.workflow import papermill_command
 
 NOTEBOOK = "03_train_from_scratch"
@@ -85,7 +84,7 @@ def wait_for(process, folder, pattern, since, limit):
 def epochs_done(folder):
     """How many epochs the checkpoint has behind it; 0 without one, -1 for one that cannot be read."""
     try:
-        arrays = runs.read_arrays(folder / NAME / runs.CHECKPOINT)
+        arrays = run_reader.read_arrays(folder / NAME / runs.CHECKPOINT)
     except FileNotFoundError:
         return 0
     except ValueError:
@@ -99,8 +98,8 @@ def outcome(folder):
     found = {"metrics": (folder / "metrics.json").read_text()}
     found["history"] = pd.read_csv(folder / "history.csv").drop(columns="seconds").to_csv()
     for name in ("predictions.npz", "epochs.npz"):
-        found |= {f"{name} {key}": array for key, array in runs.read_arrays(folder / name).items()}
-    weights = keras.saving.load_model(folder / "model.keras").get_weights()
+        found |= {f"{name} {key}": array for key, array in run_reader.read_arrays(folder / name).items()}
+    weights = saved_models.load_classifier(folder / "model.keras").get_weights()
     return found | {f"weights {index}": array for index, array in enumerate(weights)}
 
 

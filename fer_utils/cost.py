@@ -1,0 +1,128 @@
+"""What a study will cost, before anything starts: device hours and gigabytes, from measured rates.
+
+    costs = [estimate(run, study) for run in study.runs()]
+    print(summary(costs, jobs=2, device="cpu"))
+
+    python -m fer_utils.cost paper 5        a profile with five seeds on one, eight and sixty-four GPUs, as Markdown
+
+An estimate, meant to tell an hour from a week: the multiply-adds of the convolutions, times images and epochs, over
+what a device was measured to do of them a second. No Keras here, since a plan is printed in no time.
+"""
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fer_utils.recipes import read_recipe
+
+TRAINING_IMAGES = {"sample": 4800, "fer2013": 28_709}
+SOURCE_IMAGES = 4000  # of the sample's source task
+# Of one image and pixel through a backbone's convolutions at full width; with width squared for narrower ones.
+MULTIPLY_ADDS = {"vgg16": 305e3, "vgg16bn": 305e3, "deepcnn": 277e3, "resnet50": 80e3, "efficientnetb0": 9.2e3}
+PARAMETERS = {"vgg16": 33.6e6, "vgg16bn": 33.6e6, "deepcnn": 7.6e6, "resnet50": 23.9e6, "efficientnetb0": 4.1e6}
+# Multiply-adds a second in training, all three passes counted. "cpu": one core, half of what two threads did (AMD EPYC
+# with AVX-512, TensorFlow 2.21, float32: VGG16 835 and ResNet50 511 images of 48 pixels a second at a quarter of the
+# width, the deep CNN 316 crops of 40 at half, one short run each). Those of vgg16bn and efficientnetb0 are guesses.
+# "gpu": not measured; an H200 at a sixth of its 990 TFLOP/s in bfloat16, and at less where networks are thin.
+RATES = {
+    "cpu": {"vgg16": 55e9, "vgg16bn": 45e9, "deepcnn": 52e9, "resnet50": 10e9, "efficientnetb0": 4e9},
+    "gpu": {"vgg16": 8e13, "vgg16bn": 8e13, "deepcnn": 8e13, "resnet50": 2e13, "efficientnetb0": 5e12},
+}
+MEASURED = ("cpu",)
+PASSES = {"02": 3, "03": 3, "04": 1, "05": 2.5, "08": 3}  # forward and twice that backward; 04 does not go back
+START = 25  # seconds until a notebook's first step; all there is in one that trains nothing
+MEMORY = 1.2e9  # bytes of one process at a quarter of the width
+BYTES_KEPT = 12  # a parameter, in model.keras with what Adam remembers of it
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One run's: multiply-adds in training, of which architecture, and bytes that it leaves."""
+
+    name: str
+    architecture: str
+    multiply_adds: float
+    size: float
+
+    def seconds(self, device="cpu"):
+        """On one core ("cpu") or one "gpu"."""
+        return START + (self.multiply_adds / RATES[device][self.architecture] if self.architecture else 0)
+
+
+def estimate(run, study):
+    """The ``Cost`` of a ``workflow.Run`` of a ``workflow.Study``."""
+    given = {**study.declared[run.notebook], **run.parameters}
+    passes = PASSES.get(run.notebook[:2])
+    if passes is None:
+        return Cost(run.name, "", 0.0, 1e6)
+    if "RECIPE" in given:
+        recipe = read_recipe(given["RECIPE"], given["CHANGES"])
+        architecture, width, epochs = recipe.architecture, recipe.width, recipe.epochs
+        pixels = sum((size or recipe.crop or 48) ** 2 * (end - first) for size, first, end in recipe.parts()) / epochs
+    else:
+        architecture, width = given["ARCHITECTURE"], given["WIDTH"]
+        epochs, pixels = given["EPOCHS"], given.get("INPUT_SIZE", 48) ** 2
+    width = 1.0 if architecture == "efficientnetb0" else width
+    work = MULTIPLY_ADDS[architecture] * width**2 * pixels * passes * epochs * _images(given)
+    return Cost(run.name, architecture, work, 1e6 + BYTES_KEPT * PARAMETERS[architecture] * width**2)
+
+
+def _images(given):
+    """Training images of a run."""
+    if "SOURCE" in given:
+        source = given["SOURCE"]
+        count = SOURCE_IMAGES if source == "sample" else _files(source)
+    else:
+        count = TRAINING_IMAGES["sample" if given["DATA"] == "sample" else "fer2013"]
+    return min(count, given.get("MAX_IMAGES") or count)
+
+
+@cache
+def _files(source):
+    return sum(1 for _ in Path(source).glob("*/**/*.*"))
+
+
+def summary(costs, jobs, device="cpu", cores=1):
+    """A paragraph for the terminal: runs, device hours, wall clock with `jobs` at once, memory and disk.
+
+    cores: of a run, where device is "cpu". The wall clock is what the longest run allows, and the order in which
+    Snakemake starts runs may cost some more.
+    """
+    in_all, wall = sum(cost.seconds(device) for cost in costs), _wall(costs, jobs, device, cores)
+    basis = "from rates measured on two cores" if device in MEASURED else "from assumed rates, measured on none"
+    return (
+        f"Cost, {basis}: {len(costs)} runs, {_duration(in_all)} of a {'core' if device == 'cpu' else 'GPU'} in all, "
+        f"{_duration(wall)} with {jobs} at once; {_bytes(jobs * MEMORY)} of memory at a quarter of the width, "
+        f"{_bytes(sum(cost.size for cost in costs))} of disk."
+    )
+
+
+def _wall(costs, jobs, device="cpu", cores=1):
+    """Seconds until all runs are through, `jobs` at once: their sum shared out, and no less than the longest."""
+    per_run = [START + (cost.seconds(device) - START) / (cores if device == "cpu" else 1) for cost in costs]
+    return max(max(per_run), sum(per_run) / jobs)
+
+
+def _duration(seconds):
+    hours, minutes = divmod(round(seconds / 60), 60)
+    return f"{hours:,} h {minutes:02d} min" if hours else f"{max(1, minutes)} min"
+
+
+def _bytes(count):
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"
+
+
+def main(profile, seeds):
+    """Print a Markdown row of the README's table: a profile on the real FER-2013, with so many seeds."""
+    from fer_utils.workflow import DATA_STAND_IN, load_study  # which imports this module
+
+    study = load_study(profile, data=DATA_STAND_IN, seeds=seeds)
+    costs = [estimate(run, study) for run in study.runs()]
+    walls = [_duration(_wall(costs, jobs, "gpu")) for jobs in (1, 8, 64)]
+    row = [f"`PROFILE={profile} SEEDS={seeds}`, {len(costs)} runs", *walls, _bytes(sum(cost.size for cost in costs))]
+    print(f"| {' | '.join(row)} |")
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

@@ -1,0 +1,86 @@
+"""What the notebooks' parameters may be: checked where they come in, before a run's folder is made or a profile starts.
+
+Papermill and profiles take any value, and much that makes no sense would only show after the data are loaded, or never:
+a learning rate of -1 trains, for hours. Names of rungs and their settings are checked in ``recipes``.
+"""
+
+import os
+
+# No Keras here: whoever plans runs need not wait for it. A test holds the architectures and augmentations against the
+# tables of their modules; the other modules take their names from here.
+ARCHITECTURES = ("vgg16", "resnet50", "vgg16bn", "deepcnn", "efficientnetb0")
+CHOICES = {
+    "PROTOCOL": ("official", "paper"),
+    "ARCHITECTURE": ARCHITECTURES,
+    "PREPROCESSING": ("rescale", "imagenet"),
+    "AUGMENTATION": ("none", "flip", "paper"),
+    "CLASS_WEIGHTS": ("none", "balanced"),
+    "PRECISION": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+}
+RANGES = {  # name -> (least, largest), both allowed
+    "SEED": (0, 2**32 - 1),
+    "MAX_IMAGES": (0, 10**9),
+    "INPUT_SIZE": (8, 1024),
+    "WIDTH": (0.001, 4.0),
+    "BATCH_SIZE": (1, 65_536),
+    "EPOCHS": (1, 10_000),
+    "HEAD_EPOCHS": (0, 10_000),
+    "LEARNING_RATE": (1e-9, 10.0),
+    "FINE_TUNING_RATE": (1e-9, 10.0),
+    "UNFREEZE_FROM": (1, 5),
+    "DROPOUT": (0.0, 0.95),
+    "PLATEAU_PATIENCE": (1, 10_000),
+    "STOP_PATIENCE": (1, 10_000),
+    "STOP_ACCURACY": (0.001, 1.0),
+    "THRESHOLD": (0.001, 1.0),
+}
+LEAST_SIZES = {name: 8 if name == "deepcnn" else 32 for name in ARCHITECTURES}  # pixels that survive the halvings
+KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+
+
+def problem(name, value, default):
+    """What is wrong with a parameter's value and what it may be, in words; "" where nothing is.
+
+    default: the notebook's own, whose type says what the value has to be.
+    """
+    if not _is_of_kind(value, default):
+        return f"{name}={_short(value)} makes no sense: give {KINDS[type(default)]}"
+    if name in CHOICES and value not in CHOICES[name]:
+        return f"{name}={_short(value)} is unknown: use one of {', '.join(map(repr, CHOICES[name]))}"
+    if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:  # NaN lies nowhere
+        low, high = RANGES[name]
+        return f"{name}={_short(value)} makes no sense: give {KINDS[type(default)]} from {low} to {high}"
+    if name == "OUTPUT_DIR" and not str(value).strip():
+        return "OUTPUT_DIR is empty: give the folder for the runs, such as 'outputs/interactive'"
+    if isinstance(value, str) and "\0" in value:
+        return f"{name}={_short(value)} holds a character that no path can have: give it without"
+    return ""
+
+
+def problem_together(values):
+    """What is wrong with parameters that do not fit together, in words; "" where nothing is. values: name -> value."""
+    size, least = values.get("INPUT_SIZE"), LEAST_SIZES.get(values.get("ARCHITECTURE"), 0)
+    if size is not None and size < least:
+        halvings = f"{values['ARCHITECTURE']} halves the image {least.bit_length() - 1} times"
+        return f"INPUT_SIZE={size} is too small, since {halvings}: give {least} or more"
+    if values.get("HEAD_EPOCHS", 0) >= values.get("EPOCHS", 1):
+        return (
+            f"HEAD_EPOCHS={values['HEAD_EPOCHS']} leaves none of EPOCHS={values['EPOCHS']} to what is unfrozen: "
+            "give fewer, or more EPOCHS"
+        )
+    return ""
+
+
+def _is_of_kind(value, default):
+    if isinstance(default, bool) or isinstance(value, bool):
+        return isinstance(value, bool) and isinstance(default, bool)
+    if isinstance(default, float):
+        return isinstance(value, int | float)
+    if isinstance(default, str):
+        return isinstance(value, str | os.PathLike)
+    return isinstance(value, type(default))
+
+
+def _short(value):
+    text = repr(value)
+    return text if len(text) <= 60 else text[:60] + "..."

@@ -1,0 +1,111 @@
+"""Broken CSV files, and what is no CSV file at all."""
+
+import gzip
+import io
+import tarfile
+
+from fer_utils.data import load_fer2013
+from fer_utils.faces import DataError
+
+from .case import Case, csv_bytes, csv_lines, link, pipe, write
+
+
+def content(what, name="fer2013.csv"):
+    """Makes a file of this content."""
+    return lambda folder: write(folder / name, what)
+
+
+def row(number, change):
+    """Makes a CSV file whose data row `number` (from 1) went through `change(emotion, pixels, usage)`."""
+
+    def make(folder):
+        lines = csv_lines()
+        lines[number] = change(*lines[number].split(","))
+        return write(folder / "fer2013.csv", csv_bytes(lines))
+
+    return make
+
+
+def pixel(position, value):
+    def change(emotion, pixels, usage):
+        parts = pixels.split(" ")
+        parts[position - 1] = value
+        return f"{emotion},{' '.join(parts)},{usage}"
+
+    return row(9, change)
+
+
+def header(line, name="fer2013.csv"):
+    """Makes a CSV file with another first line."""
+    return content(csv_bytes([line, *csv_lines()[1:]]), name)
+
+
+def tar(folder):
+    with tarfile.open(folder / "fer2013.tar", "w") as archive:
+        member = tarfile.TarInfo("fer2013.csv")
+        member.size = len(csv_bytes())
+        archive.addfile(member, io.BytesIO(csv_bytes()))
+    return folder / "fer2013.tar"
+
+
+def train_without_labels(folder):
+    write(folder / "test.csv", "pixels\n" + csv_lines()[1].split(",")[1])
+    return folder
+
+
+def case(name, make, says, names=""):
+    return Case(f"csv: {name}", make, load_fer2013, DataError, says, names)
+
+
+LFS = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a21\nsize 301072766\n"
+HTML = "<!DOCTYPE html>\n<html><title>Sign in</title></html>\n"
+CASES = [
+    case("empty", content(""), "the file is empty.*Download"),
+    case("only blank lines", content("\n \r\n\n"), "the file is empty.*Download"),
+    case("a header and no row", content("emotion,pixels,Usage\n"), "a header but no row below it.*Download"),
+    case("a page to sign in", content(HTML), "missing column 'emotion' and 'pixels' and 'usage'.*download fer2013.csv"),
+    case("a pointer of Git LFS", content(LFS), "missing column.*'version https://git-lfs.*download fer2013.csv"),
+    case("UTF-16", content(csv_bytes().decode().encode("utf-16")), "wrong encoding.*Save it again as UTF-8"),
+    case("bytes of anything", content(bytes(range(256)) * 40), "wrong encoding.*download it again"),
+    case("semicolons", content(csv_bytes().replace(b",", b";")), "separated by commas: save the file so"),
+    case("no header", content(csv_bytes(csv_lines()[1:])), "The first line must be emotion,pixels,Usage.*add it"),
+    case("no column of usages", header("emotion,pixels,kind"), "missing column 'usage'.*Give fer2013.csv"),
+    case("no column of emotions", header("label,pixels,Usage"), "missing column 'emotion'.*The first line must be"),
+    case("a column twice", header("emotion,pixels,Pixels,Usage"), "the column 'pixels' twice. Delete one of them"),
+    case("the challenge's test.csv", train_without_labels, "test.csv has no labels. Give fer2013.csv"),
+    case("a pixel too few", row(3, lambda e, p, u: f"{e},{p[: p.rindex(' ')]},{u}"), r"row 3 .*wrong pixel count 2303"),
+    case("a pixel too many", row(3, lambda e, p, u: f"{e},{p} 1,{u}"), r"row 3 .*wrong pixel count 2305"),
+    case("no pixels", row(3, lambda e, p, u: f"{e},,{u}"), r"row 3 .*wrong pixel count 0"),
+    case("pixel 256", pixel(17, "256"), r"row 9 .*pixel 17 is '256', outside 0 to 255.*mend or delete the row"),
+    case("pixel -1", pixel(17, "-1"), "row 9 .*pixel 17 is '-1', outside 0 to 255"),
+    case("a pixel of thousands of digits", pixel(17, "9" * 6000), r"row 9 .*pixel 17 is '9{40}\.\.\.', outside"),
+    case("a fraction for a pixel", pixel(17, "0.5"), "row 9 .*pixel 17 is not a whole number: '0.5'"),
+    case("NaN for a pixel", pixel(17, "nan"), "row 9 .*pixel 17 is not a whole number: 'nan'"),
+    case("digits of another script", pixel(17, "١٢"), "row 9 .*pixel 17 is not a whole number"),
+    case("emotion 7", row(2, lambda e, p, u: f"7,{p},{u}"), "row 2 .*unknown emotion code '7'; the codes are 0 angry"),
+    case("emotion by name", row(2, lambda e, p, u: f"happy,{p},{u}"), "row 2 .*unknown emotion code 'happy'"),
+    case("no emotion", row(2, lambda e, p, u: f",{p},{u}"), "row 2 .*unknown emotion code ''"),
+    case("an unknown usage", row(2, lambda e, p, u: f"{e},{p},Testing"), "row 2 .*unknown usage 'Testing'"),
+    case("a field too many", row(2, lambda e, p, u: f"{e},{p},{u},x"), "row 2 .*4 columns where the header has 3"),
+    case("cut off in the last row", content(csv_bytes()[:-4000]), "row 21 .*may be truncated. Download"),
+    case("zeros where the disk was full", content(csv_bytes()[:-9000] + bytes(9000)), r"row \d+ .*mend or delete"),
+    case(
+        "two megabytes without a line end",
+        content(csv_bytes()[:40] + b"1 " * 1_100_000),
+        r"row 1 .*526320 of 2304 pixels",
+    ),
+    case("gzip", content(gzip.compress(csv_bytes()), "fer2013.csv.gz"), r"a gzip or tar.gz is not read. Unpack it"),
+    case("tar", tar, "wrong encoding.*as UTF-16 or binary data does.*download it again"),
+    case("no such file", lambda folder: folder / "nowhere.csv", "no such file or folder. Give the path of"),
+    case("a name longer than any", lambda folder: folder / ("x" * 5000), "no such file or folder. Give", "xxxxxxxx"),
+    case(
+        "a link to nothing",
+        lambda folder: link(folder / "fer2013.csv", folder / "gone"),
+        "no such file or folder. Give",
+    ),
+    case(
+        "a link to itself", lambda folder: link(folder / "fer2013.csv", "fer2013.csv"), "no such file or folder. Give"
+    ),
+    case("a pipe", lambda folder: pipe(folder / "fer2013.csv"), "is neither a file nor a folder. Give the path of"),
+    case("a pipe in a folder", lambda folder: pipe(folder / "fer2013.csv").parent, "fer2013.csv: is no.* file"),
+]

@@ -1,0 +1,139 @@
+"""Broken image folders, for FER-2013 and for what a backbone is pretrained on."""
+
+import io
+
+import numpy as np
+from PIL import Image
+
+from fer_utils.data import load_fer2013
+from fer_utils.faces import DataError
+from fer_utils.source import SourceError, load_source
+
+from .case import FACES, Case, image_folders, link, pipe, png, png_that_states, write
+
+
+def with_image(content, name="test/sad/PublicTest_90.png"):
+    """Makes folders that are whole but for one image of this content."""
+
+    def make(folder):
+        write(image_folders(folder) / name, content)
+        return folder
+
+    return make
+
+
+def after(change):
+    """Makes whole folders and lets `change(folder)` break them."""
+
+    def make(folder):
+        change(image_folders(folder))
+        return folder
+
+    return make
+
+
+def saved(image, kind="PNG"):
+    stream = io.BytesIO()
+    image.save(stream, kind)
+    return stream.getvalue()
+
+
+def empty_class(folder):
+    for path in (folder / "train" / "disgust").iterdir():
+        path.unlink()
+
+
+def loops(folder):
+    for name in "abc":  # each leads back to all of them: a walk that followed links would take for ever
+        link(folder / "train" / "happy" / name, folder / "train")
+
+
+def case(name, make, says, names=""):
+    return Case(f"folders: {name}", make, load_fer2013, DataError, says, names)
+
+
+def source(name, make, says, names=""):
+    return Case(f"source: {name}", make, lambda path: load_source(path, size=32), SourceError, says, names)
+
+
+def two_classes(**files):
+    """Makes cats/ and dogs/ with an image each, and these further files in dogs/."""
+
+    def make(folder):
+        for name in ("cats", "dogs"):
+            write(folder / name / "1.png", png())
+        for name, content in files.items():
+            write(folder / "dogs" / f"{name}.png", content)
+        return folder
+
+    return make
+
+
+def broken_link(folder):
+    two_classes()(folder)
+    link(folder / "dogs" / "2.png", folder / "gone")
+    return folder
+
+
+def source_pipe(folder):
+    two_classes()(folder)
+    pipe(folder / "dogs" / "2.png")
+    return folder
+
+
+SIXTEEN_BITS = saved(Image.fromarray(np.zeros((48, 48), np.uint16)))
+IN_COLOUR = saved(Image.new("RGB", (48, 48), (9, 9, 200)))
+CASES = [
+    case("empty", lambda folder: folder, "holds no layout of FER-2013.*found nothing. Give fer2013.csv"),
+    case("other files", lambda folder: write(folder / "notes.txt").parent, "found notes.txt. Give fer2013.csv"),
+    case("an image of no bytes", with_image(b""), "PublicTest_90.png: is no image, or a damaged one. Delete it"),
+    case("a text called .png", with_image(b"not a face"), "PublicTest_90.png: is no image, or a damaged one"),
+    case("an image cut off", with_image(png()[:900]), "PublicTest_90.png: is no image, or a damaged one"),
+    case("an image of another size", with_image(png(FACES[0][:40])), "is 48 x 40 pixels; .*48 x 48"),
+    case("a header that states 60,000 pixels a side", with_image(png_that_states(60_000, 60_000)), "is no image"),
+    case("a header that states no pixels", with_image(png_that_states(0, 0)), "is no image"),
+    case(
+        "a header of 48 pixels and nothing behind it", with_image(png_that_states(48, 48)), "is no image, or a damaged"
+    ),
+    case("an image in colour", with_image(IN_COLOUR), "is in colour; FER-2013 is gray"),
+    case("an image of sixteen bits", with_image(SIXTEEN_BITS), "has the mode I;16; .*8 bits are needed"),
+    case("an image of two megabytes", with_image(bytes(2 << 20)), "is larger than 1 MB"),
+    case("an unknown class", after(lambda folder: (folder / "train" / "contempt").mkdir()), "unknown class folder"),
+    case("an empty class", after(empty_class), "train/disgust: the class folder is empty. Delete it"),
+    case("a folder among images", after(lambda folder: (folder / "test/sad/more").mkdir()), r"holds a folder \(more\)"),
+    case(
+        "images beside classes", after(lambda folder: write(folder / "test" / "1.png", png())), "must hold a folder for"
+    ),
+    case(
+        "two folders of a split",
+        after(lambda folder: (folder / "Training").mkdir()),
+        "Two folders .*: move one",
+        "train",
+    ),
+    case("a link to nothing", after(lambda f: link(f / "test/sad/9.png", f / "gone")), "9.png: is no file, nor a link"),
+    case("a link to no image", after(lambda f: link(f / "test/sad/9.png", "/etc/hostname")), "9.png: is no image"),
+    case("links back to their own folder", after(loops), r"train/happy: holds a folder \(a\) among the images. Move"),
+    case(
+        "a pipe for an image",
+        after(lambda f: pipe(f / "test/sad/9.png")),
+        "9.png: is no file, nor a link to one. Delete",
+    ),
+    Case(
+        "source: one image",
+        two_classes(),
+        lambda path: load_source(path, 32, 1),
+        SourceError,
+        "MAX_IMAGES=1 leaves none",
+    ),
+    source("no such folder", lambda folder: folder / "gone", "no such folder. Give SOURCE as 'sample' or"),
+    source("a file", lambda folder: write(folder / "images.zip"), "no such folder. Give SOURCE as"),
+    source("one class", lambda folder: write(folder / "cats" / "1.png", png()).parents[1], "has 1 class folder.*Give"),
+    source("a class without images", lambda f: (two_classes()(f) / "owls").mkdir() or f, "owls: this class.*Remove it"),
+    source("a text called .png", two_classes(b=b"no image"), "b.png: not a readable image.*Remove it"),
+    source(
+        "a header that states 9,000 pixels a side", two_classes(b=png_that_states(9000, 9000)), "9000 x 9000 pixels"
+    ),
+    source("an image cut off", two_classes(b=png()[:900]), "b.png: not a readable image.*Remove it"),
+    source("a link to nothing", broken_link, r"2.png: not a readable image \(it is no file\).*Remove it"),
+    source("a pipe", source_pipe, r"2.png: not a readable image \(it is no file\).*Remove it"),
+]

@@ -1,0 +1,55 @@
+"""Writes the models that later versions must still load: `python tests/saved/make.py 0.1.0` into tests/saved/0.1.0/.
+
+Run it once for a version, before that version is released; a folder that exists is left as it is. Each model is tiny
+and lies beside what it answers to a few images.
+"""
+
+import sys
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_utils import models, training
+
+HERE = Path(__file__).resolve().parent
+WIDTH = 0.02
+IMAGES = (np.random.default_rng(5).integers(0, 85, (3, 48, 48)) + [[[0]], [[85]], [[170]]]).astype("uint8")
+RECIPE = {
+    "crop": 40,
+    "head": "average",
+    "augmentation": {"flip": True, "rotation": 10.0, "erasing": 0.5, "contrast": 0.2},
+}
+# name -> architecture, strategy, what else the builder is given: one of every kind that the notebooks save
+KINDS = {
+    "vgg16-scratch": ("vgg16", "scratch", {}),
+    "resnet50-finetune": ("resnet50", "finetune", {"input_size": 64, "head_units": (8,)}),
+    "deepcnn-recipe": ("deepcnn", "scratch", RECIPE),
+}
+
+
+def model_of(name):
+    """One of KINDS, trained until it tells the images apart."""
+    architecture, strategy, options = KINDS[name]
+    training.set_seeds(7)
+    model = models.build_classifier(architecture, strategy, width=WIDTH, **options)
+    model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
+    model.fit(np.repeat(IMAGES, 8, axis=0), np.repeat([0, 3, 6], 8), epochs=30, verbose=0)
+    return model
+
+
+def main(version):
+    folder = HERE / version
+    folder.mkdir()
+    answers = {}
+    for name in KINDS:
+        model = model_of(name)
+        model.save(folder / f"{name}.keras", include_optimizer=name == "vgg16-scratch")
+        answers[name] = model.predict(IMAGES, verbose=0)
+        if name == "deepcnn-recipe":
+            model.get_layer("deepcnn").save_weights(folder / "backbone.weights.h5")
+    np.savez(folder / "answers.npz", **answers)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,97 @@
+"""What a study will cost: by hand for one run, against the networks themselves, and in words."""
+
+import pytest
+
+from fer_utils import cost, runs
+from fer_utils.profiles import ProfileError, read_seeds
+from fer_utils.workflow import Run, load_study, main
+
+SCRATCH = "03_train_from_scratch"
+
+
+def costs(study):
+    return {run.name: cost.estimate(run, study) for run in study.runs()}
+
+
+def test_a_run_by_hand():
+    found = costs(load_study("cpu", data="sample"))["vgg16-scratch-seed0"]
+    assert found.multiply_adds == pytest.approx(305e3 / 16 * 48 * 48 * 3 * 24 * 4800)
+    assert found.seconds() == pytest.approx(25 + found.multiply_adds / 55e9)
+    assert found.size == pytest.approx(1e6 + 12 * 33.6e6 / 16)
+
+
+def test_a_recipe_counts_its_crop_and_the_sizes_of_its_parts():
+    study = load_study("tuned", data="sample")
+    given = {"DATA": "sample", "RECIPE": "crop", "CHANGES": "width=0.5 epochs=30 sizes=20,30,40"}
+    found = cost.estimate(Run("mine", "08_beyond_the_paper", given), study)
+    assert found.multiply_adds == pytest.approx(277e3 / 4 * (400 + 900 + 1600) * 10 * 3 * 4800)
+
+
+def test_the_number_of_images_that_is_allowed_and_those_of_a_source_folder(tmp_path):
+    for name in ("a/images/1.png", "a/images/2.png", "b/3.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    study = load_study("cpu", data="sample", source=str(tmp_path))
+    assert cost._images({"DATA": "faces.csv", "MAX_IMAGES": 100}) == 100
+    assert cost._images({"DATA": "faces.csv", "MAX_IMAGES": 0}) == 28_709
+    assert costs(study)["vgg16-pretrain"].multiply_adds == pytest.approx(305e3 / 16 * 48 * 48 * 3 * 5 * 3)
+
+
+@pytest.mark.parametrize("architecture", cost.MULTIPLY_ADDS)
+def test_the_constants_are_those_of_the_networks(architecture):
+    keras = pytest.importorskip("keras")
+    from fer_utils import models
+
+    network = models.build_classifier(architecture, "scratch", input_size=48)
+    assert network.count_params() == pytest.approx(cost.PARAMETERS[architecture], rel=0.03)
+    found = 0
+    for layer in network.get_layer(architecture).layers:
+        if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
+            _, height, width, _ = layer.output.shape
+            found += height * width * int(keras.ops.size(layer.kernel))
+    assert found / 48**2 == pytest.approx(cost.MULTIPLY_ADDS[architecture], rel=0.13)
+
+
+def test_five_seeds_cost_five_times_what_one_costs():
+    one, five = (costs(load_study("paper", data="sample", seeds=seeds)) for seeds in ("1", "5"))
+    arms = [name for name in five if "seed" in name]
+    assert len(arms) == 5 * 6 and {name[-1] for name in arms} == set("01234")
+    in_arms = [sum(found.multiply_adds for name, found in some.items() if "seed" in name) for some in (one, five)]
+    assert in_arms[1] == pytest.approx(5 * in_arms[0])
+
+
+def test_a_count_of_seeds_and_a_list_of_them():
+    assert read_seeds("SEEDS", "5") == (0, 1, 2, 3, 4)
+    assert read_seeds("SEEDS", "3,") == (3,)
+    assert read_seeds("SEEDS", "0") == (0,)
+    assert read_seeds("seeds", [3]) == (3,)
+    with pytest.raises(ProfileError, match="needs whole numbers from 0 on"):
+        read_seeds("SEEDS", "five")
+
+
+def test_in_words():
+    runs = [cost.Cost("explore", "", 0, 1e6), cost.Cost("long", "vgg16", 55e9 * 7200, 2e9)]
+    found = cost.summary(runs, jobs=2, device="cpu", cores=2)
+    assert found == (
+        "Cost, from rates measured on two cores: 2 runs, 2 h 01 min of a core in all, 1 h 00 min with 2 at once; "
+        "2.4 GB of memory at a quarter of the width, 2.0 GB of disk."
+    )
+    assert "from assumed rates, measured on none: 2 runs, 1 min of a GPU in all" in cost.summary(runs, 1, "gpu")
+
+
+def test_epochs_of_the_head_alone_are_among_the_epochs():
+    study = load_study("cpu", data="sample")
+    found = costs(study)["vgg16-finetune-seed0"]
+    assert found.multiply_adds == pytest.approx(305e3 / 16 * 64 * 64 * 2.5 * 10 * 4800)
+
+
+def test_the_row_for_the_readme(capsys):
+    cost.main("paper", "5")
+    row = capsys.readouterr().out
+    assert row.startswith("| `PROFILE=paper SEEDS=5`, 34 runs | ") and row.count("|") == 6
+    assert row.strip() in (runs.PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_plan_begins_with_it(capsys):
+    assert main(["plan", "--profile", "sample", "--jobs", "2"]) == 0
+    assert capsys.readouterr().out.startswith("# Cost, from rates measured on two cores: 10 runs, ")

@@ -1,0 +1,70 @@
+"""What a parameter may be: the same names as in the modules that use them, and room for everything that is in use."""
+
+import pytest
+
+from fer_utils import backbones, data, models, parameters, profiles, runs, training, workflow
+
+NOTEBOOKS = {stem: runs.declared_parameters(stem) for stem in workflow.NOTEBOOKS}
+
+
+def test_the_names_are_those_of_the_modules():
+    assert {
+        "PROTOCOL": data.PROTOCOLS,
+        "ARCHITECTURE": tuple(backbones.BACKBONES),
+        "PREPROCESSING": models.PREPROCESSINGS,
+        "AUGMENTATION": tuple(models.AUGMENTATIONS),
+        "CLASS_WEIGHTS": data.CLASS_WEIGHTINGS,
+        "PRECISION": training.PRECISIONS,
+    } == parameters.CHOICES
+    assert {*profiles.ARCHITECTURES, *profiles.COMPARATORS} == set(parameters.ARCHITECTURES)
+
+
+def test_every_number_has_a_range():
+    numbers = {
+        name
+        for declared in NOTEBOOKS.values()
+        for name, default in declared.items()
+        if isinstance(default, int | float) and not isinstance(default, bool)
+    }
+    assert numbers == set(parameters.RANGES)
+
+
+@pytest.mark.parametrize("stem", NOTEBOOKS)
+def test_a_notebooks_own_values_are_allowed(stem):
+    assert runs.collect_parameters(stem, NOTEBOOKS[stem]) == NOTEBOOKS[stem]
+
+
+@pytest.mark.parametrize("profile", ["sample", "cpu", "paper", "tuned"])
+def test_what_the_profiles_give_is_allowed(profile):
+    for run in workflow.load_study(profile, data=workflow.DATA_STAND_IN).runs():
+        given = NOTEBOOKS[run.notebook] | run.parameters
+        assert runs.collect_parameters(run.notebook, given) == given
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("SEED", [0, 2**32 - 1]),
+        ("WIDTH", [0.001, 1, 4.0]),
+        ("BATCH_SIZE", [1, 65_536]),
+        ("EPOCHS", [1, 10_000]),
+        ("STOP_ACCURACY", [0.67, 1.0, 1]),
+        ("LEARNING_RATE", [1e-9, 10]),
+        ("MAX_IMAGES", [0, 1]),
+        ("DATA", ["", "kaggle", __file__]),
+    ],
+)
+def test_the_ends_of_a_range_are_allowed(name, values):
+    for value in values:
+        assert parameters.problem(name, value, NOTEBOOKS["03_train_from_scratch"][name]) == ""
+
+
+def test_the_least_size_is_what_the_network_can_halve():
+    for name, least in parameters.LEAST_SIZES.items():
+        assert parameters.problem_together({"ARCHITECTURE": name, "INPUT_SIZE": least}) == ""
+        assert "too small" in parameters.problem_together({"ARCHITECTURE": name, "INPUT_SIZE": least - 1})
+
+
+def test_fine_tuning_keeps_an_epoch_for_what_is_unfrozen():
+    assert parameters.problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 3}) == ""
+    assert "leaves none of EPOCHS=2" in parameters.problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 2})

@@ -1,0 +1,50 @@
+"""Models that earlier versions saved: they load, answer as they did, and train on (made by tests/saved/make.py)."""
+
+import importlib.util
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+
+HERE = Path(__file__).resolve().parent / "saved"
+SAVED = sorted(path for path in HERE.glob("*/*.keras"))
+spec = importlib.util.spec_from_file_location("make_saved_models", HERE / "make.py")
+make = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(make)
+
+
+def shown(path):
+    return f"{path.parent.name}-{path.stem}"
+
+
+def test_every_kind_was_kept_of_every_version():
+    versions = [folder for folder in HERE.iterdir() if (folder / "answers.npz").is_file()]
+    assert versions
+    for folder in versions:
+        assert {path.stem for path in folder.glob("*.keras")} == set(np.load(folder / "answers.npz"))
+    assert set(make.KINDS) <= {path.stem for path in SAVED}
+
+
+@pytest.mark.parametrize("path", SAVED, ids=shown)
+def test_a_saved_model_answers_as_it_did_and_trains_on(path):
+    model = keras.saving.load_model(path)
+    kept = np.load(path.parent / "answers.npz")[path.stem]
+    assert kept.std(axis=0).max() > 1e-4  # it does look at the image
+    np.testing.assert_allclose(model.predict(make.IMAGES, verbose=0), kept, atol=1e-4)
+    if model.optimizer is None:
+        model.compile("adam", "sparse_categorical_crossentropy")
+    before = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
+    model.fit(make.IMAGES, np.array([0, 3, 6]), verbose=0)
+    after = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
+    assert any((old != new).any() for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("path", sorted(HERE.glob("*/backbone.weights.h5")), ids=shown)
+def test_saved_backbone_weights_fit_the_backbone(path):
+    from fer_utils import backbones
+
+    whole = keras.saving.load_model(path.parent / "deepcnn-recipe.keras").get_layer("deepcnn")
+    ours = backbones.build_backbone("deepcnn", 40, 1, make.WIDTH, str(path))
+    for kept, loaded in zip(whole.get_weights(), ours.get_weights(), strict=True):
+        np.testing.assert_array_equal(kept, loaded)
