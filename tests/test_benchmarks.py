@@ -31,7 +31,9 @@ def test_ratios_are_to_the_baseline_of_the_same_group(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("chosen", ["loading", "augmentation", "training and mixup", "evaluation and flip", "keras"])
+@pytest.mark.parametrize(
+    "chosen", ["loading", "augmentation", "training and mixup", "evaluation and flip", "tuned", "keras"]
+)
 def test_benchmarks_run(chosen, monkeypatch):
     """Once each, untimed, on a few images; the study itself is what test_workflow runs small."""
     pytest.importorskip("tensorflow")

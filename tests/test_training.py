@@ -18,13 +18,74 @@ def small_model(seed=0):
     return model
 
 
+only_tensorflow = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="is about TensorFlow's ways")
+
+
 @pytest.fixture
 def task():
     rng = np.random.default_rng(0)
     return rng.normal(size=(32, 4)).astype("float32"), rng.integers(0, 3, 32)
 
 
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="only TensorFlow traces a step in Python twice")
+@only_tensorflow
+@pytest.mark.parametrize("kind", ["arrays", "batches"])
+def test_no_data_are_tuned_by_a_thread_that_is_waited_for(kind, monkeypatch):
+    import tensorflow as tf
+
+    images, labels = np.zeros((8, 48, 48), "uint8"), np.eye(7, dtype="float32")[[0] * 8]
+    sources = {
+        "arrays": lambda: {"x": images, "y": labels, "batch_size": 4},
+        "batches": lambda: {"x": training.Batches(images, labels, 4)},
+    }
+    model = keras.Sequential([keras.Input((48, 48)), keras.layers.Flatten(), keras.layers.Dense(7, "softmax")])
+    model.compile("sgd", "categorical_crossentropy")
+    tuned, iterate = [], tf.data.Dataset.__iter__
+    monkeypatch.setattr(
+        tf.data.Dataset,
+        "__iter__",
+        lambda dataset: tuned.append(dataset.options().autotune.enabled is not False) or iterate(dataset),
+    )
+    model.fit(**sources[kind](), epochs=1, verbose=0)
+    assert tuned and not any(tuned)
+    training.untune_datasets()  # on import, and no more than once
+    assert not hasattr(tf.data.Dataset.prefetch.tuned, "tuned")
+
+
+@only_tensorflow
+def test_reading_ahead_keeps_the_data_and_their_order():
+    import tensorflow as tf
+
+    numbers = tf.data.Dataset.range(7)
+    for ahead in (tf.data.AUTOTUNE, 1, 3):
+        assert list(numbers.prefetch(ahead).as_numpy_iterator()) == list(range(7))
+
+
+def test_precision_is_what_was_asked_for():
+    assert [training.precision(name) for name in training.PRECISIONS[1:]] == list(training.PRECISIONS[1:])
+    with pytest.raises(ValueError, match=r"PRECISION='half' is unknown: use one of auto, float32"):
+        training.precision("half")
+
+
+@only_tensorflow
+@pytest.mark.parametrize(
+    ("flags", "policy"),
+    [
+        ("fpu avx512f avx512_bf16", "mixed_bfloat16"),
+        ("amx_bf16", "mixed_bfloat16"),
+        ("avx512f avx512_bf161", "float32"),
+    ],
+)
+def test_auto_is_bfloat16_where_the_processor_has_it(flags, policy, tmp_path, monkeypatch):
+    monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
+    (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
+    in_bfloat16 = training._computes_in_bfloat16
+    monkeypatch.setattr(training, "_computes_in_bfloat16", lambda: in_bfloat16(tmp_path / "cpuinfo"))
+    assert training.precision("auto") == policy
+    monkeypatch.setattr(training, "_computes_in_bfloat16", lambda: in_bfloat16(tmp_path / "no such file"))
+    assert training.precision("auto") == "float32"
+
+
+@only_tensorflow  # traces a step in Python
 def test_a_step_is_traced_once_when_all_variables_are_there(task):
     def traces(prepare):
         model, count = small_model(), []

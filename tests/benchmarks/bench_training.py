@@ -9,9 +9,10 @@ from fer_utils import models, recipes, training
 BATCH = 64
 
 
-def compiled(name, augmented):
+def compiled(name, augmented, policy="float32", xla=training.COMPILE_WITH_XLA, **compile_options):
     recipe = recipes.read_recipe(name)
     training.set_seeds(0)
+    keras.config.set_dtype_policy(policy)
     model = models.build_classifier(
         recipe.architecture,
         "scratch",
@@ -22,12 +23,14 @@ def compiled(name, augmented):
         dropout=recipe.dropout,
         crop=recipe.crop,
     )
+    keras.config.set_dtype_policy("float32")
     optimizer = training.make_optimizer(recipe, 100)
     model.compile(
         optimizer,
         keras.losses.CategoricalCrossentropy(),
         metrics=["accuracy"],
-        jit_compile=training.COMPILE_WITH_XLA,
+        jit_compile=xla,
+        **compile_options,
     )
     return model
 
