@@ -67,7 +67,7 @@ class Recipe:
     average: float = 0.0  # momentum of the moving average of the weights that answers are given with; 0 for none
     views: str = "single"  # whose answers are averaged: "flip": and its mirror image; "ten-crop": of corners and centre
     batch_size: int = 64
-    epochs: int = 10
+    epochs: int = 6  # of a rung; a final candidate has more
 
     def __post_init__(self):
         for name, allowed in CHOICES.items():
