@@ -19,7 +19,8 @@ OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "
 	--timeout "$(TIMEOUT)" --executor "$(EXECUTOR)"
 
 # A file's tests share what they made, so a file stays with one process; four at most, for the memory's sake.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile
+# A process that crashes ends the tests: xdist would start its whole file again, and again.
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
 .PHONY: help setup reproduce plan test test-latest fuzz kill-test slurm-test bench lab lock
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fer_utils import devices
 from fer_utils.parameters import LEAST_SIZES
 
 # (convolutions, filters) of VGG16's five blocks: configuration D of Simonyan and Zisserman 2015, Table 1.
@@ -69,7 +70,8 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not training or not self.trainable or keras.backend.backend() != "tensorflow":
+        fused = training and self.trainable and not self.synchronized and keras.backend.backend() == "tensorflow"
+        if not fused:
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
@@ -176,7 +178,11 @@ def resnet50(input_shape, width=1.0):
 
 def _batch_norm(name, scale="ones"):
     return BatchNormalization(
-        momentum=BATCH_NORM_MOMENTUM, epsilon=BATCH_NORM_EPSILON, gamma_initializer=scale, name=name
+        momentum=BATCH_NORM_MOMENTUM,
+        epsilon=BATCH_NORM_EPSILON,
+        gamma_initializer=scale,
+        synchronized=devices.synchronized(),
+        name=name,
     )
 
 

@@ -7,7 +7,7 @@ notebooks. Source of the heads: Jahangir et al. 2024, section "Results and Discu
 
 import keras
 
-from fer_utils import parameters
+from fer_utils import devices, parameters
 from fer_utils.augmentation import RandomAffine
 from fer_utils.backbones import BATCH_NORM_MOMENTUM, build_backbone, choose, scaled
 from fer_utils.recipes import HEADS
@@ -189,7 +189,9 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
         "flatten": layers.Flatten,
         "average": layers.GlobalAveragePooling2D,
         "dropout": lambda: layers.Dropout(dropout),
-        "batch_norm": lambda: layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM),
+        "batch_norm": lambda: layers.BatchNormalization(
+            momentum=BATCH_NORM_MOMENTUM, synchronized=devices.synchronized()
+        ),
     }
     x = features
     for step in _with_units(plan, units):

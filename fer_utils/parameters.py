@@ -23,6 +23,7 @@ RANGES = {  # name -> (least, largest), both allowed
     "INPUT_SIZE": (8, 1024),
     "WIDTH": (0.001, 4.0),
     "BATCH_SIZE": (1, 65_536),
+    "DEVICES": (0, 1024),
     "EPOCHS": (1, 10_000),
     "HEAD_EPOCHS": (0, 10_000),
     "LEARNING_RATE": (1e-9, 10.0),
@@ -35,6 +36,10 @@ RANGES = {  # name -> (least, largest), both allowed
     "THRESHOLD": (0.001, 1.0),
 }
 LEAST_SIZES = {name: 8 if name == "deepcnn" else 32 for name in ARCHITECTURES}  # pixels that survive the halvings
+# TensorFlow's CPU kernels for ResNet50's strided 1x1 convolutions write out of bounds with fewer than 16 channels
+# coming in, which ends the process or spoils its heap (TensorFlow 2.21: oneDNN's jit_1x1:avx512_core, the gradient of
+# the weights, odd batches).
+LEAST_WIDTHS = {"resnet50": 16 / 256}
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
 
@@ -63,6 +68,12 @@ def problem_together(values):
     if size is not None and size < least:
         halvings = f"{values['ARCHITECTURE']} halves the image {least.bit_length() - 1} times"
         return f"INPUT_SIZE={size} is too small, since {halvings}: give {least} or more"
+    width, narrowest = values.get("WIDTH"), LEAST_WIDTHS.get(values.get("ARCHITECTURE"), 0)
+    if width is not None and width < narrowest:
+        return (
+            f"WIDTH={width} is too narrow for {values['ARCHITECTURE']}, whose training crashes TensorFlow on CPUs with "
+            f"fewer than 16 channels: give {narrowest} or more"
+        )
     if values.get("HEAD_EPOCHS", 0) >= values.get("EPOCHS", 1):
         return (
             f"HEAD_EPOCHS={values['HEAD_EPOCHS']} leaves none of EPOCHS={values['EPOCHS']} to what is unfrozen: "

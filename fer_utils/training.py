@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer_utils import parameters, runs
+from fer_utils import devices, parameters, runs
 
 # On a CPU under TensorFlow, XLA doubles the processor time of a VGG16 step; JAX always compiles.
 COMPILE_WITH_XLA = keras.backend.backend() == "jax" or any(
@@ -145,7 +145,8 @@ class Batches(keras.utils.PyDataset):
     """Batches of images with their targets, in an order that follows from seed and epoch alone.
 
     images: uint8 (n, height, width) or (n, height, width, 3); targets: labels (n,) or shares float32 (n, classes). A
-    batch size larger than n gives one batch. Pass shuffle=False to `fit`, which would deal the batches once more.
+    batch size larger than n gives one batch. A last batch that is too small to be shared (``devices.least_batch``)
+    repeats some of the epoch's first images. Pass shuffle=False to `fit`, which would deal the batches once more.
 
     mixup, cutmix: blend each image with another (mixup) or with a rectangle of another (cutmix), and their shares
     alike: the Beta parameter of the share that an image keeps, one of them 0 (Zhang et al. 2018, arXiv:1710.09412; Yun
@@ -163,6 +164,7 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
+        rows = np.concatenate([rows, self.order[: max(0, devices.least_batch() - len(rows))]])
         if not self.mixup and not self.cutmix:
             return self.images[rows], self.targets[rows]
         generator = np.random.default_rng([self.seed, self.epoch, index])
@@ -253,7 +255,7 @@ class RecordHistory(keras.callbacks.Callback):
                 **{key: float(value) for key, value in (logs or {}).items()},
                 "epoch": len(self.rows) + 1,
                 "phase": self.phase,
-                "learning_rate": float(self.model.optimizer.learning_rate),
+                "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
                 "seconds": time.perf_counter() - self.started,
             }
         )
@@ -294,7 +296,7 @@ class KeepEpochs(keras.callbacks.Callback):
             self.count += 1
             self.model.save_weights(self._file(self.count))
 
-    def predict(self, images, batch_size=256):
+    def predict(self, images):
         """What each epoch would have answered: split -> probabilities float32 (epochs, n, 7).
 
         images: split -> uint8 (n, 48, 48). The model gets its weights back.
@@ -303,7 +305,8 @@ class KeepEpochs(keras.callbacks.Callback):
         for number in range(1, self.count + 1):
             self.model.load_weights(self._file(number))
             for split, faces in images.items():
-                predictions[split].append(self.model.predict(faces, batch_size=batch_size, verbose=0))
+                size = devices.answering_batch(len(faces))
+                predictions[split].append(self.model.predict(faces, batch_size=size, verbose=0))
         self.model.set_weights(weights)
         return {split: np.array(rows, np.float32) for split, rows in predictions.items()}
 

@@ -6,6 +6,7 @@ network with a crop can look at, and their mirror images (Krizhevsky et al. 2012
 
 import numpy as np
 
+from fer_utils import devices
 from fer_utils.recipes import VIEWS
 
 
@@ -30,9 +31,9 @@ def views(images, kind, crop=0):
             yield moved[:, :, ::-1]
 
 
-def predict(model, images, kind="single", crop=0, batch_size=256):
+def predict(model, images, kind="single", crop=0):
     """Mean over the views of a model's probabilities: float32 (n, 7). model: takes uint8 (n, height, width)."""
-    total, count = 0.0, 0
+    total, count, batch_size = 0.0, 0, devices.answering_batch(len(images))
     for view in views(images, kind, crop):
         total = total + model.predict(view, batch_size=batch_size, verbose=0)
         count += 1

@@ -65,6 +65,12 @@ def test_the_least_size_is_what_the_network_can_halve():
         assert "too small" in parameters.problem_together({"ARCHITECTURE": name, "INPUT_SIZE": least - 1})
 
 
+def test_a_resnet50_is_wide_enough_to_be_trained_without_a_crash():
+    assert parameters.problem_together({"ARCHITECTURE": "resnet50", "WIDTH": 0.0625}) == ""
+    assert "too narrow for resnet50" in parameters.problem_together({"ARCHITECTURE": "resnet50", "WIDTH": 0.06})
+    assert parameters.problem_together({"ARCHITECTURE": "vgg16", "WIDTH": 0.06}) == ""
+
+
 def test_fine_tuning_keeps_an_epoch_for_what_is_unfrozen():
     assert parameters.problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 3}) == ""
     assert "leaves none of EPOCHS=2" in parameters.problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 2})

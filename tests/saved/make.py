@@ -23,7 +23,7 @@ RECIPE = {
 # name -> architecture, strategy, what else the builder is given: one of every kind that the notebooks save
 KINDS = {
     "vgg16-scratch": ("vgg16", "scratch", {}),
-    "resnet50-finetune": ("resnet50", "finetune", {"input_size": 64, "head_units": (8,)}),
+    "resnet50-finetune": ("resnet50", "finetune", {"width": 0.0625, "input_size": 64, "head_units": (8,)}),
     "deepcnn-recipe": ("deepcnn", "scratch", RECIPE),
 }
 
@@ -32,7 +32,7 @@ def model_of(name):
     """One of KINDS, trained until it tells the images apart."""
     architecture, strategy, options = KINDS[name]
     training.set_seeds(7)
-    model = models.build_classifier(architecture, strategy, width=WIDTH, **options)
+    model = models.build_classifier(architecture, strategy, **{"width": WIDTH, **options})
     model.compile(keras.optimizers.Adam(3e-3), "sparse_categorical_crossentropy")
     model.fit(np.repeat(IMAGES, 8, axis=0), np.repeat([0, 3, 6], 8), epochs=30, verbose=0)
     return model
