@@ -35,19 +35,22 @@ def compiled(name, augmented, policy="float32", xla=training.COMPILE_WITH_XLA, *
     return model
 
 
-@pytest.fixture(params=["vgg16", "erasing", "mixup"])
-def name(request):
-    return request.param
+@pytest.fixture(params=["vgg16", "erasing", "mixup", "mixup in bfloat16"])
+def case(request):
+    """A recipe's name, and the precision."""
+    name, _, policy = request.param.partition(" in ")
+    return name, f"mixed_{policy}" if policy else "float32"
 
 
 def targets(train):
     return np.eye(7, dtype="float32")[train.labels]
 
 
-def bench_fit(benchmark, name, train):
+def bench_fit(benchmark, case, train):
     """Shuffling, mixing, augmentation, batches and metrics, as notebook 08 does it."""
-    benchmark.group = f"training {len(train):,} images, recipe {name}"
-    model, recipe = compiled(name, augmented=True), recipes.read_recipe(name)
+    name, policy = case
+    benchmark.group = f"training {len(train):,} images, recipe {name}, {policy}"
+    model, recipe = compiled(name, augmented=True, policy=policy), recipes.read_recipe(name)
 
     def epoch():
         batches = training.Batches(train.images, targets(train), BATCH, mixup=recipe.mixup)
@@ -56,9 +59,10 @@ def bench_fit(benchmark, name, train):
     benchmark.pedantic(epoch, rounds=3, warmup_rounds=1)
 
 
-def bench_baseline_constant_batch(benchmark, name, train):
-    benchmark.group = f"training {len(train):,} images, recipe {name}"
-    model = compiled(name, augmented=False)
+def bench_baseline_constant_batch(benchmark, case, train):
+    name, policy = case
+    benchmark.group = f"training {len(train):,} images, recipe {name}, {policy}"
+    model = compiled(name, augmented=False, policy=policy)
     images, labels = train.images[:BATCH], targets(train)[:BATCH]
 
     def steps():
