@@ -6,7 +6,6 @@ network with a crop can look at, and their mirror images (Krizhevsky et al. 2012
 
 import numpy as np
 
-from fer_utils import devices
 from fer_utils.recipes import VIEWS
 
 
@@ -33,6 +32,8 @@ def views(images, kind, crop=0):
 
 def predict(model, images, kind="single", crop=0):
     """Mean over the views of a model's probabilities: float32 (n, 7). model: takes uint8 (n, height, width)."""
+    from fer_utils import devices  # which needs Keras; planning recipes does not
+
     total, count, batch_size = 0.0, 0, devices.answering_batch(len(images))
     for view in views(images, kind, crop):
         total = total + model.predict(view, batch_size=batch_size, verbose=0)
