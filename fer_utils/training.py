@@ -14,11 +14,6 @@ import pandas as pd
 
 from fer_utils import devices, parameters, runs
 
-# On a CPU under TensorFlow, XLA doubles the processor time of a VGG16 step; JAX always compiles.
-COMPILE_WITH_XLA = keras.backend.backend() == "jax" or any(
-    not name.lower().startswith("cpu") for name in keras.distribution.list_devices()
-)
-
 READ_AHEAD = 2  # batches
 PRECISIONS = parameters.CHOICES["PRECISION"]
 
@@ -49,6 +44,18 @@ def untune_datasets():
 
     prefetch.tuned = tuned
     tf.data.Dataset.prefetch = prefetch
+
+
+def compile_with_xla():
+    """Whether `compile` should be told to use XLA: always under JAX, on GPUs under TensorFlow.
+
+    On a CPU under TensorFlow, XLA doubles the processor time of a VGG16 step. Of batches that several devices share
+    (``devices``), TensorFlow's XLA looks for every variable on the first device, and fails.
+    """
+    if keras.backend.backend() == "jax":
+        return True
+    on_gpus = any(not name.lower().startswith("cpu") for name in keras.distribution.list_devices())
+    return on_gpus and devices.count() == 1
 
 
 def precision(name):

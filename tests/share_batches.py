@@ -39,7 +39,8 @@ def train(folder, random, *epochs):
             "deepcnn", "scratch", width=0.03, head="average", crop=24, image_shape=(32, 32), **drawn
         )
         optimizer = keras.optimizers.SGD(0.02, momentum=0.9)
-        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"])
+        xla = training.compile_with_xla()
+        model.compile(optimizer, "sparse_categorical_crossentropy", metrics=["accuracy"], jit_compile=xla)
         training.make_variables(model)
         recorder = training.RecordHistory()
         batches = training.Batches(FACES, LABELS, BATCH)

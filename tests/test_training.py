@@ -341,3 +341,11 @@ def test_a_last_batch_that_is_too_small_to_be_shared_repeats_the_epochs_first_im
     assert [len(batches[index][1]) for index in range(3)] == [4, 4, 3]
     assert list(batches[2][1]) == [*batches.order[8:], *batches.order[:2]]
     np.testing.assert_array_equal(batches[2][0].ravel(), batches[2][1])
+
+
+def test_xla_is_for_jax_and_for_one_gpu_under_tensorflow(monkeypatch):
+    on_jax = keras.backend.backend() == "jax"
+    for names, count, under_tensorflow in ((["cpu:0"], 1, False), (["gpu:0", "gpu:1"], 1, True), (["gpu:0"], 2, False)):
+        monkeypatch.setattr(keras.distribution, "list_devices", lambda names=names: names)
+        monkeypatch.setattr(training.devices, "count", lambda count=count: count)
+        assert training.compile_with_xla() == (on_jax or under_tensorflow)

@@ -9,7 +9,7 @@ from fer_utils import models, recipes, training
 BATCH = 64
 
 
-def compiled(name, augmented, policy="float32", xla=training.COMPILE_WITH_XLA, **compile_options):
+def compiled(name, augmented, policy="float32", xla=None, **compile_options):
     recipe = recipes.read_recipe(name)
     training.set_seeds(0)
     keras.config.set_dtype_policy(policy)
@@ -29,7 +29,7 @@ def compiled(name, augmented, policy="float32", xla=training.COMPILE_WITH_XLA, *
         optimizer,
         keras.losses.CategoricalCrossentropy(),
         metrics=["accuracy"],
-        jit_compile=xla,
+        jit_compile=training.compile_with_xla() if xla is None else xla,
         **compile_options,
     )
     return model
