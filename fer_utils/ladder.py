@@ -1,6 +1,6 @@
 """The ladder: every rung of ``recipes.LADDER`` that has been trained, and what it gained over the one before.
 
-    python -m fer_utils.ladder outputs/reference/tuned      prints the README's tables
+    python -m fer_utils.ladder outputs/reference/tuned      prints the README's tables; draws with --figure FILE
 
 Rungs are compared on PublicTest, since that is where they are chosen; PrivateTest is opened by final candidates only
 (``finals``). Reads run folders of notebook 08 in OUTPUT_DIR/ladder/; no Keras.
@@ -262,7 +262,9 @@ def main(arguments=None):
     """The command line: print the ladder and its final candidates as Markdown tables; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m fer_utils.ladder", description=__doc__.splitlines()[0])
     parser.add_argument("output_dir", help="folder of runs, for example outputs/reference/cpu")
-    output_dir = parser.parse_args(arguments).output_dir
+    parser.add_argument("--figure", help="PNG to draw the ladder to")
+    given = parser.parse_args(arguments)
+    output_dir = given.output_dir
     table, chosen, raced = summarize(output_dir), finals(output_dir), race(output_dir)
     if table.empty:
         print("No finished run of a rung there. Make some with notebook 08.", file=sys.stderr)
@@ -272,6 +274,11 @@ def main(arguments=None):
         print("\n" + _markdown(finals_for_reading(chosen)))
     if not raced.empty:
         print("\n" + _markdown(raced.round({"seconds": 0}).set_index("recipe")))
+    if given.figure:
+        from fer_utils import evidence_plots
+
+        figure = evidence_plots.ladder_differences(table)[0].figure
+        figure.savefig(given.figure, dpi=150, bbox_inches="tight", metadata={"Software": None})
     return 0
 
 

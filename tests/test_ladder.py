@@ -121,6 +121,11 @@ def test_markdown_has_a_row_a_rung(climbed, capsys):
     assert ladder.main([str(climbed / "empty")]) == 1
 
 
+def test_the_ladder_is_drawn_where_it_is_asked_to_be(climbed, tmp_path):
+    assert ladder.main([str(climbed), "--figure", str(tmp_path / "ladder.png")]) == 0
+    assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")
+
+
 def test_finals_are_those_that_opened_the_test_split(climbed, capsys):
     assert ladder.finals(climbed).empty
     for seed, (one, two) in enumerate(((260, 270), (290, 295), (300, 305))):
