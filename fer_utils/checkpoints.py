@@ -9,7 +9,6 @@ restores goes another way.
 """
 
 import json
-import os
 from pathlib import Path
 
 import keras
@@ -115,17 +114,13 @@ class Checkpoint(keras.callbacks.Callback):
             "variables": {kind: _shapes(variables) for kind, variables in self._variables().items()},
             "callbacks": memories,
         }
-        part = self.path.with_name(f"{runs.CHECKPOINT}.part")
         try:
-            with open(part, "wb") as stream:
-                np.savez(stream, state=np.array(json.dumps(state)), **arrays)
-            os.replace(part, self.path)
-        except OSError as error:
-            part.unlink(missing_ok=True)
+            runs.write_whole(self.path, lambda stream: np.savez(stream, state=np.array(json.dumps(state)), **arrays))
+        except runs.RunError as error:
             size = sum(array.nbytes for array in arrays.values()) / 1e6
             raise runs.RunError(
-                f"{runs.shown(self.path)}: cannot be written ({error.strerror}). It takes {size:,.0f} MB, and as much "
-                "again while it is being replaced. The last checkpoint stands: make room and start the run again"
+                f"{error}. A checkpoint takes {size:,.0f} MB, and as much again while it is being replaced; the last "
+                "one stands"
             ) from error
 
     def _restore(self):
@@ -183,7 +178,8 @@ def _is_weights(value):
 
 
 def _shapes(variables):
-    return [[variable.name, list(variable.shape)] for variable in variables]
+    """Names would do more, but Keras counts them on when a notebook builds its model again in the same kernel."""
+    return [list(variable.shape) for variable in variables]
 
 
 def _difference(theirs, ours, place=""):

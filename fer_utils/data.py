@@ -54,7 +54,7 @@ def load_fer2013(source=None):
     source = os.fspath(source or os.environ.get("FER_DATA") or "sample")
     if source == "sample":
         return _load_sample()
-    faces, messages = _load_download() if source == "kaggle" else _load_path(PROJECT_ROOT / Path(source).expanduser())
+    faces, messages = _load_download() if source == "kaggle" else _load_path(PROJECT_ROOT / os.path.expanduser(source))
     for message in messages + _differences(faces):
         warnings.warn(message, DataWarning, stacklevel=2)
     return faces
@@ -114,6 +114,10 @@ def _load_download():
     try:
         return _load_path(folder, _read_download)
     except DataError as error:
+        if (
+            getattr(error.__cause__, "filename", None) is not None
+        ):  # an OSError of this machine's: the data may be whole
+            raise
         raise downloads.discard(folder, str(error)) from None
 
 

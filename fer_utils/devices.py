@@ -35,13 +35,19 @@ def share_batches(wanted, batch_size):
     """Share each batch of every model that is built from now on among the `wanted` number of devices, 0 for all.
 
     batch_size: images of a batch in training, which the devices get equal parts of; one that is smaller than the
-    others, at an epoch's end, is allowed. Returns the number of devices. Raises DeviceError if there are fewer, or if
-    parts would be unequal.
+    others, at an epoch's end, is allowed. Returns the number of devices. Raises DeviceError if there are fewer, if
+    parts would be unequal, or if this process shares among another number already.
     """
+    if wanted == count():
+        return wanted
     found = available()
     wanted = wanted or len(found)
-    if wanted == 1:
-        return 1
+    if wanted == count():
+        return wanted
+    if count() > 1:
+        raise DeviceError(
+            f"DEVICES={wanted}: this process shares its batches among {count()} for good. Restart the kernel"
+        )
     if wanted > len(found):
         raise DeviceError(
             f"DEVICES={wanted}: this machine has {len(found)} that {keras.backend.backend()} can use "
@@ -67,13 +73,15 @@ def count():
     return _sharing["devices"]
 
 
-def least_batch():
-    """How many images the smallest batch must have: one a device under TensorFlow.
+def goes_round(images):
+    """Whether a batch of so many images leaves no device without one.
 
-    Its strategy gives a device without an image an empty batch, which convolutions cannot take. JAX computes a batch
-    that cannot be parted on every device (``_allow_partial_batches``).
+    TensorFlow's strategy cuts parts of equal size until nothing is left, and a device that comes away empty-handed gets
+    an empty batch, which convolutions cannot take. JAX computes a batch that cannot be parted equally on every device
+    (``_allow_partial_batches``).
     """
-    return count() if keras.backend.backend() == "tensorflow" else 1
+    part = -(-images // count())
+    return keras.backend.backend() != "tensorflow" or part * (count() - 1) < images
 
 
 def answering_batch(images, largest=256):
@@ -81,11 +89,10 @@ def answering_batch(images, largest=256):
 
     Under TensorFlow the first has to have equal parts, and the last an image for each device.
     """
-    least = least_batch()
-    if least == 1:
+    if keras.backend.backend() != "tensorflow" or count() == 1:
         return largest
-    sizes = range(min(images, largest) // least * least, 0, -least)
-    return next((size for size in sizes if images % size == 0 or images % size >= least), largest)
+    sizes = range(min(images, largest) // count() * count(), 0, -count())
+    return next((size for size in sizes if images % size == 0 or goes_round(images % size)), largest)
 
 
 def synchronized():

@@ -31,8 +31,8 @@ def load(output_dir, reference=""):
     """The finished runs of notebook 08: name -> list of ``run_reader.Run``, sorted by seed.
 
     reference: a folder whose runs stand in for names that `output_dir` has none of; "" for none. Runs that cannot be
-    paired with those of `output_dir`, since they were validated on other images, are left out, as are damaged ones; a
-    printed line names each, and one the reference as a whole.
+    paired with those of `output_dir`, since they were validated on other images, are left out, as are damaged ones and
+    those of a rung that had other settings; a printed line names each, and one the reference as a whole.
     """
     own = _same_images(_read(output_dir))
     if not reference:
@@ -50,10 +50,19 @@ def _read(folder):
     for path in sorted((runs.resolve(folder) / FOLDER).glob("*/metrics.json")):
         try:
             run = run_reader.read_run(path.parent, needs="validation")
-            found.setdefault(run.manifest["recipe"], []).append(run)
+            if _is_of_another_ladder(run):
+                print(f"Left out: {runs.shown(run.folder)} was trained with other settings than its rung has now.")
+            else:
+                found.setdefault(run.manifest["recipe"], []).append(run)
         except (runs.RunError, KeyError) as error:
             print(f"Left out: {error}.")
     return {name: sorted(own, key=lambda run: run.manifest["seed"]) for name, own in found.items()}
+
+
+def _is_of_another_ladder(run):
+    """Whether a run bears the name of a rung whose settings have changed since: fewer epochs, say."""
+    name, settings = run.manifest["recipe"], run.manifest.get("settings")
+    return name in recipes.NAMES and settings not in (None, recipes.as_dict(recipes.read_recipe(name)))
 
 
 def _first(found):

@@ -218,7 +218,7 @@ def _errors_of(path):
     except RuntimeError as error:  # what zipfile raises for a member with a password
         raise DataError(f"{path}: {error}. Unpack it and give the folder.") from None
     except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error}). Check the file's permissions and the disk.") from None
+        raise DataError(f"{path}: cannot be read ({error}). Check the file's permissions and the disk.") from error
 
 
 def _read_tree(tree):

@@ -74,6 +74,10 @@ def read_arrays(path, largest=LARGEST_ARRAYS):
             raise ValueError(f"it unpacks to {stated / 1e9:,.1f} GB, and at most {largest / 1e9:,.1f} are expected")
         with np.load(path, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
+    except OSError as error:  # zipfile seeks to where a changed byte points
+        if error.filename is not None:
+            raise
+        raise ValueError(f"{path.name} is damaged: {error}") from error
     # Empty, cut short, or with changed bytes, which zipfile may also take for a kind of zip that it does not know.
     # MemoryError: an array's header states more than its file holds.
     except (ValueError, RuntimeError, EOFError, MemoryError, zipfile.BadZipFile, zlib.error) as error:

@@ -40,7 +40,7 @@ class RunError(ValueError):
 
 def resolve(path):
     """An absolute path; relative ones count from the project's root, wherever the notebook's kernel was started."""
-    return PROJECT_ROOT / Path(path).expanduser()
+    return PROJECT_ROOT / os.path.expanduser(path)
 
 
 # --- parameters ------------------------------------------------------------------------------------------------------
@@ -66,9 +66,10 @@ def collect_parameters(notebook, namespace):
     notebook: its stem. namespace: the notebook's `globals()`. papermill injects whatever it is given and only warns of
     names that the notebook does not have, so a typing error would train for hours with the default: an UPPERCASE name
     that is not a declared parameter raises RunError here, and so does a value that makes no sense (``parameters``).
+    PARAMETERS is the notebook's name for the answer, and there when its cell is run again.
     """
     declared = declared_parameters(notebook)
-    given = [name for name in namespace if name.isupper() and not name.startswith("_")]
+    given = [name for name in namespace if name.isupper() and not name.startswith("_") and name != "PARAMETERS"]
     for name in given:
         if name not in declared:
             close = difflib.get_close_matches(name, declared, n=1)

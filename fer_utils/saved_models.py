@@ -34,12 +34,13 @@ def load_classifier(path):
     try:
         _check_names(_configuration(path))
         model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        takes, answers = model.input_shape, model.output_shape
     except Exception as error:  # zipfile, json, h5py and Keras each raise their own kinds
         reason = " ".join(str(error).split())[:300] or type(error).__name__
         raise WeightsError(f"{path}: is not a model to load ({reason}). {AGAIN}") from error
-    if model.input_shape[1:] != (SIDE, SIDE) or model.output_shape[1:] != (len(EMOTIONS),):
+    if takes[1:] != (SIDE, SIDE) or answers[1:] != (len(EMOTIONS),):
         raise WeightsError(
-            f"{path}: takes {model.input_shape} and answers {model.output_shape}, where faces of {SIDE} x {SIDE} and "
+            f"{path}: takes {takes} and answers {answers}, where faces of {SIDE} x {SIDE} and "
             f"{len(EMOTIONS)} emotions are needed. {AGAIN}"
         )
     return model

@@ -4,6 +4,7 @@ Compiling and fitting stay in the notebooks. Where Keras has the callback (`Redu
 notebooks use it directly.
 """
 
+import itertools
 import math
 import time
 from pathlib import Path
@@ -152,8 +153,9 @@ class Batches(keras.utils.PyDataset):
     """Batches of images with their targets, in an order that follows from seed and epoch alone.
 
     images: uint8 (n, height, width) or (n, height, width, 3); targets: labels (n,) or shares float32 (n, classes). A
-    batch size larger than n gives one batch. A last batch that is too small to be shared (``devices.least_batch``)
-    repeats some of the epoch's first images. Pass shuffle=False to `fit`, which would deal the batches once more.
+    batch size larger than n gives one batch. A last batch that leaves a device without an
+    image (``devices.goes_round``) repeats some of the epoch's first images. Pass shuffle=False to `fit`, which would
+    deal the batches once more.
 
     mixup, cutmix: blend each image with another (mixup) or with a rectangle of another (cutmix), and their shares
     alike: the Beta parameter of the share that an image keeps, one of them 0 (Zhang et al. 2018, arXiv:1710.09412; Yun
@@ -171,7 +173,8 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        rows = np.concatenate([rows, self.order[: max(0, devices.least_batch() - len(rows))]])
+        more = next(more for more in itertools.count() if devices.goes_round(len(rows) + more))
+        rows = np.concatenate([rows, self.order[:more]])
         if not self.mixup and not self.cutmix:
             return self.images[rows], self.targets[rows]
         generator = np.random.default_rng([self.seed, self.epoch, index])

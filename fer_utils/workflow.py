@@ -29,6 +29,7 @@ from fer_utils.profiles import (
     reads_as_another_type,
     suggest,
 )
+from fer_utils.recipes import RecipeError
 from fer_utils.runs import declared_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -300,10 +301,18 @@ def check_executor(executor, root=ROOT):
     if not (folder / "config.yaml").is_file():
         known = sorted(found.parent.name for found in folder.parent.glob("*/config.yaml"))
         raise ProfileError(f"EXECUTOR: there is no profiles/{executor}/config.yaml{suggest(executor, known)}")
-    plugin = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))["executor"].partition("-")[0]
-    if importlib.util.find_spec(f"snakemake_executor_plugin_{plugin}") is None:
-        mend = f"{shlex.quote(sys.executable)} -m pip install '.[{plugin}]'"
+    plugin = (yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}).get("executor")
+    if not plugin:
+        raise ProfileError(f"profiles/{executor}/config.yaml: has no line `executor: ...`, which Snakemake needs")
+    if (folder / _module(plugin)).is_dir():  # of the profile's own, named after the one that it builds upon
+        plugin = plugin.partition("-")[0]
+    if importlib.util.find_spec(_module(plugin)) is None:
+        mend = f"{shlex.quote(sys.executable)} -m pip install snakemake-executor-plugin-{plugin}"
         raise ProfileError(f"EXECUTOR={executor} needs snakemake-executor-plugin-{plugin}: {mend}")
+
+
+def _module(plugin):
+    return f"snakemake_executor_plugin_{plugin.replace('-', '_')}"
 
 
 def placement(study, jobs=""):
@@ -391,7 +400,7 @@ def main(arguments=None):
     options = parser.parse_args(arguments)
     try:
         {"plan": plan, "reproduce": reproduce}[options.action](options)
-    except ProfileError as error:
+    except (ProfileError, RecipeError) as error:
         print(f"Nothing was started. {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:

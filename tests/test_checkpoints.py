@@ -217,6 +217,19 @@ def test_a_half_written_checkpoint_leaves_the_last_one(faces, tmp_path):
     assert not part.exists()
 
 
+def test_a_training_is_taken_up_in_the_kernel_that_it_was_interrupted_in(faces, tmp_path):
+    """There Keras counts on: the same layer, made again, has another name."""
+    batches = training.Batches(*faces, 20)
+    for first in (0, 1):
+        layers = [keras.Input((48, 48)), keras.layers.Flatten(), keras.layers.Dense(7, "softmax")]
+        model = keras.Sequential(layers)
+        model.compile("adam", "sparse_categorical_crossentropy")
+        checkpoint = checkpoints.Checkpoint(tmp_path, batches, IDENTITY)
+        assert checkpoint.begin([], 2) == first
+        model.fit(batches, initial_epoch=first, epochs=first + 1, callbacks=[checkpoint], shuffle=False, verbose=0)
+    assert checkpoint.epochs_done == 2
+
+
 def test_a_callback_with_an_unknown_memory_is_refused():
     class Counter(keras.callbacks.Callback):
         pass

@@ -72,7 +72,7 @@ def test_slurm_itself_starts_the_jobs_of_a_lost_node_again():
 def test_settings_of_the_plugin_are_ones_that_it_knows(name):
     plugin = f"snakemake_executor_plugin_{name}"
     if importlib.util.find_spec(plugin) is None:
-        pytest.skip(f"pip install '.[{name}]'")
+        pytest.skip(f"pip install -e '.[{name}]'")
     known = {field.name for field in dataclasses.fields(importlib.import_module(plugin).ExecutorSettings)}
     text = (ROOT / "profiles" / name / "config.yaml").read_text(encoding="utf-8")
     used = re.findall(rf"^(?:# )?{read(name)['executor']}-([a-z-]+):", text, re.MULTILINE)  # commented ones too
@@ -122,6 +122,7 @@ def test_a_run_that_fails_once_costs_a_retry_and_the_study_ends_well(project):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("mode", "expected"), [("default", "7"), ("remote", "7,8")])
+@pytest.mark.skipif(shutil.which("flock") is None, reason="a run takes its GPU with flock (util-linux)")
 def test_a_job_of_a_cluster_keeps_the_gpus_that_it_was_given(mode, expected, project, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
     write_notebook(project, "01_explore_data", "import os; print('devices', os.environ['CUDA_VISIBLE_DEVICES'])")

@@ -229,6 +229,21 @@ def test_kaggle_falls_back_on_the_folders(csv, monkeypatch):
     assert asked == ["deadskull7/fer2013", "msambare/fer2013"]
 
 
+def test_a_download_that_this_machine_cannot_read_is_left_alone(csv, monkeypatch):
+    stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": csv.parent})
+
+    def unreadable(_path):
+        try:
+            raise PermissionError(13, "Permission denied", str(csv))
+        except OSError as error:
+            raise DataError("cannot be read") from error
+
+    monkeypatch.setattr(data.readers, "read", unreadable)
+    with pytest.raises(DataError, match="^cannot be read$"):
+        data.load_fer2013("kaggle")
+    assert csv.exists()
+
+
 def test_a_download_that_is_no_fer2013_is_removed_and_asked_for_again(csv, monkeypatch):
     asked = stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": csv.parent})
     whole = csv.read_bytes()

@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 
+import keras
 import numpy as np
 import pytest
 
@@ -16,7 +17,7 @@ from fer_utils.runs import PROJECT_ROOT
 def trained(request, tmp_path_factory):
     """What tests/share_batches.py prints."""
     pytest.importorskip(request.param)
-    environment = {**os.environ, "KERAS_BACKEND": request.param}
+    environment = {**os.environ, "KERAS_BACKEND": request.param, "CUDA_VISIBLE_DEVICES": "", "JAX_PLATFORMS": "cpu"}
     command = [sys.executable, str(PROJECT_ROOT / "tests" / "share_batches.py"), str(tmp_path_factory.mktemp("runs"))]
     done = subprocess.run(command, capture_output=True, text=True, env=environment)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -47,6 +48,14 @@ def test_one_device_changes_nothing():
     assert devices.count() == 1 and not devices.synchronized()
 
 
+def test_the_number_of_devices_stays_what_it_was_in_a_process(monkeypatch):
+    monkeypatch.setitem(devices._sharing, "devices", 2)
+    monkeypatch.setattr(devices, "available", lambda: ["gpu:0", "gpu:1"])
+    assert devices.share_batches(2, 32) == 2
+    with pytest.raises(devices.DeviceError, match="DEVICES=1: this process shares its batches among 2.*Restart"):
+        devices.share_batches(1, 32)
+
+
 def test_more_devices_than_there_are_or_unequal_parts_are_refused(monkeypatch):
     monkeypatch.setattr(devices, "available", lambda: ["gpu:0", "gpu:1"])
     with pytest.raises(devices.DeviceError, match=r"DEVICES=3: this machine has 2 .*\(gpu:0, gpu:1\). Give at most 2"):
@@ -56,11 +65,22 @@ def test_more_devices_than_there_are_or_unequal_parts_are_refused(monkeypatch):
             devices.share_batches(wanted, 33)
 
 
-def test_the_last_batch_of_answers_goes_round(monkeypatch):
-    monkeypatch.setattr(devices, "least_batch", lambda: 1)
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX shares any batch")
+def test_every_device_gets_an_image_of_every_batch(monkeypatch):
+    """As TensorFlow cuts a batch: five among four are two, two, one and none."""
+    for count in range(1, 10):
+        monkeypatch.setattr(devices, "count", lambda count=count: count)
+        for images in range(1, 60):
+            part = -(-images // count)
+            parts = [len(range(images)[start : start + part]) for start in range(0, count * part, part)]
+            assert devices.goes_round(images) == (min(parts) > 0) and sum(parts) == images
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="JAX shares any batch")
+def test_batches_of_answers_can_be_shared(monkeypatch):
     assert devices.answering_batch(3589) == 256
-    monkeypatch.setattr(devices, "least_batch", lambda: 8)
-    size = devices.answering_batch(3589)  # 256 would leave five
-    assert size == 248 and size % 8 == 0 and 3589 % size == 117
-    assert devices.answering_batch(512) == 256
-    assert devices.answering_batch(27) == 16 and devices.answering_batch(24) == 24
+    for count in (2, 3, 4, 8):
+        monkeypatch.setattr(devices, "count", lambda count=count: count)
+        for images in (3589, 7178, 28709, 420, 512):
+            size = devices.answering_batch(images)
+            assert 128 < size <= 256 and size % count == 0 and (images % size == 0 or devices.goes_round(images % size))

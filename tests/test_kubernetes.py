@@ -17,7 +17,7 @@ from stand_ins import write_notebook
 
 ROOT = Path(__file__).resolve().parent.parent
 missing = importlib.util.find_spec("snakemake_executor_plugin_kubernetes") is None
-pytestmark = pytest.mark.skipif(missing, reason="pip install '.[kubernetes]'")
+pytestmark = pytest.mark.skipif(missing, reason="pip install -e '.[kubernetes]'")
 
 
 class Api(ThreadingHTTPServer):

@@ -121,6 +121,16 @@ def test_markdown_has_a_row_a_rung(climbed, capsys):
     assert ladder.main([str(climbed / "empty")]) == 1
 
 
+def test_a_run_of_a_rung_as_it_once_was_is_left_out(climbed, capsys):
+    for name in ("start", "better"):
+        path = climbed / ladder.FOLDER / f"{name}-seed0" / "manifest.json"
+        settings = recipes.as_dict(recipes.read_recipe(name))
+        changed = settings | {"epochs": 10} if name == "better" else settings
+        runs.write_json(path, json.loads(path.read_text()) | {"settings": changed})
+    assert ladder.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
+    assert "better-seed0 was trained with other settings than its rung has now" in capsys.readouterr().out
+
+
 def test_the_ladder_is_drawn_where_it_is_asked_to_be(climbed, tmp_path):
     assert ladder.main([str(climbed), "--figure", str(tmp_path / "ladder.png")]) == 0
     assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")

@@ -69,6 +69,12 @@ def test_unknown_parameter_is_refused_with_the_nearest_name():
         runs.collect_parameters("03_train_from_scratch", namespace)
 
 
+def test_the_cell_after_the_parameters_can_be_run_again():
+    namespace = runs.declared_parameters("03_train_from_scratch")
+    namespace["PARAMETERS"] = runs.collect_parameters("03_train_from_scratch", namespace)
+    assert runs.collect_parameters("03_train_from_scratch", namespace) == namespace["PARAMETERS"]
+
+
 def test_relative_paths_count_from_the_project(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert runs.resolve("outputs/x") == runs.PROJECT_ROOT / "outputs" / "x"

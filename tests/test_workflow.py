@@ -248,6 +248,15 @@ def test_a_mistake_stops_the_study_before_anything_starts(arguments, capsys, mon
     assert capsys.readouterr().err.startswith("Nothing was started. ")
 
 
+def test_a_mistake_in_a_recipe_stops_it_too(tmp_path, capsys):
+    path = tmp_path / "mine.yaml"
+    path.write_text(
+        "ladder: [crop]\narchitectures: []\nall: {DATA: sample}\n08_beyond_the_paper: {CHANGES: epohcs=3}\n"
+    )
+    assert main(["plan", "--profile", str(path)]) == 2
+    assert "'epohcs=3' names no setting of a recipe; did you mean epochs?" in capsys.readouterr().err
+
+
 def test_the_sample_profile_is_ten_notebook_runs():
     found = snakemake(ROOT, "--dry-run", "--forceall", "--nolock", "--cores", "2", "--config", "profile=sample")
     assert found.returncode == 0, found.stdout
