@@ -32,7 +32,7 @@ def test_ratios_are_to_the_baseline_of_the_same_group(tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "chosen", ["loading", "augmentation", "training and mixup", "evaluation and flip", "tuned", "keras"]
+    "chosen", ["loading", "augmentation", "training and mixup", "evaluation and flip", "tuned", "keras", "xla"]
 )
 def test_benchmarks_run(chosen, monkeypatch):
     """Once each, untimed, on a few images; the study itself is what test_workflow runs small."""

@@ -343,9 +343,12 @@ def test_a_last_batch_that_leaves_a_device_without_an_image_repeats_the_epochs_f
     np.testing.assert_array_equal(batches[2][0].ravel(), batches[2][1])
 
 
-def test_xla_is_for_jax_and_for_one_gpu_under_tensorflow(monkeypatch):
-    on_jax = keras.backend.backend() == "jax"
-    for names, count, under_tensorflow in ((["cpu:0"], 1, False), (["gpu:0", "gpu:1"], 1, True), (["gpu:0"], 2, False)):
-        monkeypatch.setattr(keras.distribution, "list_devices", lambda names=names: names)
-        monkeypatch.setattr(training.devices, "count", lambda count=count: count)
-        assert training.compile_with_xla() == (on_jax or under_tensorflow)
+def test_an_augmented_classifier_is_trained_as_it_is_compiled_in_the_notebooks():
+    """XLA, where it is asked for, has to know the augmentation."""
+    from fer_utils import models
+
+    model = models.build_classifier("deepcnn", "scratch", width=0.03, head="average", augmentation="paper", crop=40)
+    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=training.compile_with_xla())
+    before = model.get_weights()[0].copy()
+    model.train_on_batch(np.full((4, 48, 48), 100, "uint8"), np.arange(4))
+    assert not np.array_equal(before, model.get_weights()[0])
