@@ -75,7 +75,7 @@ class ZipTree:
         try:
             self.zip = zipfile.ZipFile(path)
         except zipfile.BadZipFile as error:
-            raise DataError(f"{path}: is no zip or a damaged one ({error}). Download it again.") from None
+            raise DataError(f"{path}: is no zip or a damaged one ({str(error)[:300]}). Download it again.") from None
         self.tree = {"": {}}
         self._check_sizes(LARGEST_ZIP if largest is None else largest)
         for member in self.zip.infolist():
@@ -213,8 +213,9 @@ def _errors_of(path):
     """Whatever reading `path` raises is one DataError."""
     try:
         yield
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise DataError(f"{path}: the zip is damaged ({error}). Download it again.") from None
+    # UnicodeDecodeError: of a name in the zip; zipfile also quotes names, however long damage has made them.
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: the zip is damaged ({str(error)[:300]}). Download it again.") from None
     except RuntimeError as error:  # what zipfile raises for a member with a password
         raise DataError(f"{path}: {error}. Unpack it and give the folder.") from None
     except OSError as error:

@@ -77,6 +77,20 @@ def bad_row():
     return csv_bytes([*csv_lines()[:4], "3,1 2 3,Training"])
 
 
+def name_without_text(content):
+    """Directory and header say that the name is UTF-8 (bit 11 of the flags), and the header has other bytes."""
+    content = bytearray(content)
+    content[content.rindex(b"PK\x01\x02") + 9] |= 0x08
+    content[7] |= 0x08
+    content[30] = 0xE8
+    return bytes(content)
+
+
+def name_without_end(content):
+    """The member's own header states a name of 20,000 bytes."""
+    return content[:26] + (20_000).to_bytes(2, "little") + content[28:]
+
+
 def case(name, make, says, names="archive.zip"):
     return Case(f"zip: {name}", make, load_fer2013, DataError, says, names)
 
@@ -89,6 +103,8 @@ CASES = [
     case("empty file", lambda folder: write(folder / "archive.zip"), "is no zip.*Download it again"),
     case("cut off", changed(lambda content: content[: len(content) // 2]), "is no zip.*Download it again"),
     case("a changed byte", changed(flip), "archive.zip.*ownload"),
+    case("a name that is no text", changed(name_without_text), "the zip is damaged .*utf-8.*Download it again"),
+    case("a name without end", changed(name_without_end), r"the zip is damaged \(.{,300}\). Download it again"),
     case("no member", lambda folder: zip_of(folder / "archive.zip", {}), "found nothing. Give fer2013.csv"),
     case("other members", members({"cat.jpg": b"x", "notes/a.txt": b""}), "found notes/, cat.jpg. Give fer2013.csv"),
     case("a zip in it", members({"fer2013.zip": b"PK"}), "found fer2013.zip. Give fer2013.csv"),
