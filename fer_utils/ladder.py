@@ -150,7 +150,7 @@ def answer_name(name):
 
 
 def _right(run, answers):
-    return _right_together([run], answers)
+    return right_together([run], answers)
 
 
 def _row(rung, own, right):
@@ -231,14 +231,14 @@ def finals(output_dir, reference=""):
 
 def _final(group, public, private):
     """The row of a group of answers, each given by a list of runs together."""
-    answers = np.stack([_right_together(own, private) for own in group])
+    answers = np.stack([right_together(own, private) for own in group])
     n, spread = answers.shape[1], evaluation.over_seeds(answers.mean(axis=1))
     low, high = evaluation.wilson_interval(round(answers.mean() * n), n)
     return {
         "networks": len(group[0]),
         "seeds": len(group),
         "n": n,
-        "public": np.mean([_right_together(own, public).mean() for own in group]),
+        "public": np.mean([right_together(own, public).mean() for own in group]),
         "private": answers.mean(),
         "low": low,
         "high": high,
@@ -249,7 +249,7 @@ def _final(group, public, private):
     }
 
 
-def _right_together(own, answers):
+def right_together(own, answers):
     """Which images several runs get right whose probabilities are averaged: bool (n,)."""
     probabilities = np.mean([run.predictions[answers][2] for run in own], axis=0)
     return probabilities.argmax(axis=1) == own[0].predictions[answers][1]
