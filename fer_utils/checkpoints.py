@@ -1,14 +1,15 @@
 """Checkpoints: a training that is killed and started again goes on, and ends as if it had never been stopped.
 
-After each epoch, ``Checkpoint`` keeps all that the next one depends on: the weights, what the optimizer and every
-source of random numbers remember, moving averages, the callbacks' own memory and the history. What remains, the order
-of the images, follows from seed and epoch (``training.Batches``).
+After an epoch, ``Checkpoint`` keeps all that the next one depends on: the weights, what the optimizer and every source
+of random numbers remember, moving averages, the callbacks' own memory and the history. What remains, the order of the
+images, follows from seed and epoch (``training.Batches``).
 
 Keras' `BackupAndRestore` keeps neither the random numbers nor what the callbacks remember, so a training that it
 restores goes another way.
 """
 
 import json
+import time
 from pathlib import Path
 
 import keras
@@ -22,11 +23,16 @@ MEMORY = {
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
 }
 STATE = ("identity", "fit", "epoch", "epochs_done", "stopped", "variables", "callbacks")  # what is read of it
+SHARE = 0.05  # of a training's time for its checkpoints: on a GPU, writing one can take longer than an epoch
+SHARE = 0.05  # of a training's time for its checkpoints: on a GPU, writing one can take longer than an epoch
 LARGEST = 1 << 35  # bytes; the widest network's weights with Adam's memory and the best epoch's take 2 GB
 
 
 class Checkpoint(keras.callbacks.Callback):
-    """Keeps the state of a training in folder/checkpoint.npz after each epoch, and goes on from what it finds there.
+    """Keeps the state of a training in folder/checkpoint.npz after an epoch, and goes on from what it finds there.
+
+    That is after each epoch, unless they are so short that it would take more than SHARE of the time; then after the
+    first that leaves it below, and after the last. So a kill costs an epoch, or twenty times what a checkpoint takes.
 
         checkpoint = Checkpoint(folder, batches, {"parameters": ...})
         callbacks = [...]
@@ -53,6 +59,8 @@ class Checkpoint(keras.callbacks.Callback):
         self.resumes = False  # whether the fit that was begun last is the one that the checkpoint stopped in
         self.found = self._read()
         self.commits = list(dict.fromkeys([*(self.found or {}).get("commits", []), runs.git_commit()]))
+        self.due = 0.0  # time.monotonic() from which on another checkpoint stays within SHARE
+        self.due = 0.0  # time.monotonic() from which on the next checkpoint is within SHARE
 
     def begin(self, callbacks, epochs, first=0):
         """Start the next `fit`; returns its `initial_epoch`.
@@ -85,7 +93,10 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.epochs_done += 1
         self.found = None
-        self._write(epoch + 1)
+        begun = time.monotonic()
+        if begun >= self.due or self.model.stop_training or epoch + 1 == self.params["epochs"]:
+            self._write(epoch + 1)
+            self.due = time.monotonic() + (time.monotonic() - begun) * (1 / SHARE - 1)
 
     def _write(self, epoch):
         """Write the state beside the last one and put it in its place, so that there is always a whole one."""

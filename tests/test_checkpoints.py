@@ -12,6 +12,15 @@ AUGMENTATION = {"flip": True, "rotation": 10.0, "width_shift": 0.1, "brightness"
 IDENTITY = {"parameters": {"SEED": 0}, "data": "abc"}
 
 
+SHARE = checkpoints.SHARE
+
+
+@pytest.fixture(autouse=True)
+def after_each_epoch(monkeypatch):
+    """Else these short epochs would be checkpointed or not as the machine is fast."""
+    monkeypatch.setattr(checkpoints, "SHARE", 1.0)
+
+
 class Killed(Exception):
     """Stands for the end of the process."""
 
@@ -177,6 +186,29 @@ def assert_equal(ours, theirs):
     assert len(ours[1]) == len(theirs[1])
     assert all(np.array_equal(one, other) for one, other in zip(ours[1], theirs[1]))
     np.testing.assert_array_equal(ours[2], theirs[2])
+
+
+def test_checkpoints_take_a_twentieth_of_the_time_at_most(monkeypatch, tmp_path):
+    now, written = [0.0], []
+    monkeypatch.setattr(checkpoints, "SHARE", SHARE)
+    monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
+
+    def write(epoch):
+        written.append(epoch)
+        now[0] += 0.5
+
+    checkpoint = checkpoints.Checkpoint(tmp_path, training.Batches(np.zeros((4, 48, 48)), np.zeros(4), 2), IDENTITY)
+    checkpoint.set_model(keras.Sequential())
+    checkpoint.model.stop_training = False
+    checkpoint.set_params({"epochs": 30})
+    checkpoint._write = write
+    for epoch in range(30):  # of a second each, and half a second for what is kept after one
+        now[0] += 1.0
+        checkpoint.on_epoch_end(epoch)
+    assert written == [1, 11, 21, 30]  # the last whatever it costs
+    checkpoint.model.stop_training = True
+    checkpoint.on_epoch_end(5)
+    assert written[-1] == 6
 
 
 def test_plateau_and_patience_were_put_to_the_test(undisturbed):

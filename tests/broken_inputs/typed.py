@@ -102,6 +102,7 @@ PARAMETERS = [
     parameter(PRETRAIN, "give a whole number from 0", MAX_IMAGES=-1),
     parameter(AUDIT, "give a number from 0.001 to 1.0", THRESHOLD=67.0),
     parameter("08_beyond_the_paper", "use one of 'auto', 'float32'", PRECISION="float8"),
+    parameter(TRAIN, "use one of 'auto', 'float32'", PRECISION="half"),
 ]
 PROFILES = [
     profile("no YAML", "all: {DATA: sample", "is not readable as YAML"),
