@@ -275,14 +275,13 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     output_dir = given.output_dir
     table, chosen, raced = summarize(output_dir), finals(output_dir), race(output_dir)
-    if table.empty:
+    said = [] if table.empty else [for_reading(table)]
+    said += [] if chosen.empty else [finals_for_reading(chosen)]
+    said += [] if raced.empty else [raced.round({"seconds": 0}).set_index("recipe")]
+    if not said or (given.figure and table.empty):
         print("No finished run of a rung there. Make some with notebook 08.", file=sys.stderr)
         return 1
-    print(_markdown(for_reading(table)))
-    if not chosen.empty:
-        print("\n" + _markdown(finals_for_reading(chosen)))
-    if not raced.empty:
-        print("\n" + _markdown(raced.round({"seconds": 0}).set_index("recipe")))
+    print("\n\n".join(map(_markdown, said)))
     if given.figure:
         from fer_utils import evidence_plots
 

@@ -175,15 +175,11 @@ class Batches(keras.utils.PyDataset):
         if not self.mixup and not self.cutmix:
             return self.images[rows], self.targets[rows]
         generator = np.random.default_rng([self.seed, self.epoch, index])
-        others = generator.permutation(rows)
         images, targets = self.images[rows], self.targets[rows]
-        if self.cutmix:
-            kept, images = _paste(images, self.images[others], generator, self.cutmix)
-        else:
-            kept = generator.beta(self.mixup, self.mixup, len(rows)).astype("float32")
-            share = kept[:, None, None]
-            images = np.rint(share * images + (1 - share) * self.images[others]).astype("uint8")
-        return images, kept[:, None] * targets + (1 - kept[:, None]) * self.targets[others]
+        others = generator.permutation(len(rows))
+        mix, parameter = (_paste, self.cutmix) if self.cutmix else (_blend, self.mixup)
+        kept, images = mix(images, others, generator, parameter)
+        return images, kept[:, None] * targets + (1 - kept[:, None]) * targets[others]
 
     def on_epoch_end(self):
         self.set_epoch(self.epoch + 1)
@@ -194,18 +190,31 @@ class Batches(keras.utils.PyDataset):
         self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
 
 
+def _blend(images, others, generator, parameter):
+    """The share float32 (n,) that each image keeps, and the images blended with those at `others`.
+
+    In whole numbers, the share a multiple of 1/256: a quarter of the time of floats, for which an H200 had to wait.
+    """
+    parts = np.rint(256 * generator.beta(parameter, parameter, len(images))).astype("uint16")
+    share = parts[:, None, None]
+    blended = images.astype("uint16")
+    blended = blended * share + blended[others] * (256 - share)  # at most 255 * 256, so that 128 still fits in
+    return parts.astype("float32") / 256, ((blended + 128) >> 8).astype("uint8")
+
+
 def _paste(images, others, generator, parameter):
-    """The share float32 (n,) that each image keeps, and the images with one rectangle a batch from `others`."""
+    """The share float32 (n,) that each image keeps, and the images, one rectangle a batch from those at `others`."""
     height, width = images.shape[1:3]
     side = np.sqrt(1 - generator.beta(parameter, parameter))
     rows, columns = (
         np.clip(np.rint([centre - side * size / 2, centre + side * size / 2]).astype(int), 0, size)
         for size, centre in ((size, generator.uniform(0, size)) for size in (height, width))
     )
-    images = images.copy()
-    images[:, rows[0] : rows[1], columns[0] : columns[1]] = others[:, rows[0] : rows[1], columns[0] : columns[1]]
+    pasted = images.copy()
+    place = np.s_[:, rows[0] : rows[1], columns[0] : columns[1]]
+    pasted[place] = images[others][place]
     kept = 1 - (rows[1] - rows[0]) * (columns[1] - columns[0]) / (height * width)
-    return np.full(len(images), kept, "float32"), images
+    return np.full(len(images), kept, "float32"), pasted
 
 
 # --- callbacks -------------------------------------------------------------------------------------------------------

@@ -76,7 +76,8 @@ def test_in_words():
         "Cost, from rates measured on two cores: 2 runs, 2 h 01 min of a core in all, 1 h 00 min with 2 at once; "
         "2.4 GB of memory at a quarter of the width, 2.0 GB of disk."
     )
-    assert "from assumed rates, measured on none: 2 runs, 1 min of a GPU in all" in cost.summary(runs, 1, "gpu")
+    on_gpu = cost.summary(runs, 1, "gpu")
+    assert "measured on an H200 for VGG16 and the deep CNN: 2 runs, 1 min of a GPU in all" in on_gpu
 
 
 def test_epochs_of_the_head_alone_are_among_the_epochs():

@@ -201,3 +201,11 @@ def test_manifest_is_what_a_run_is_sorted_by(climbed):
     del manifest["recipe"]
     path.write_text(json.dumps(manifest))
     assert "dead" not in ladder.load(climbed)
+
+
+def test_the_command_prints_final_candidates_without_a_ladder(tmp_path, capsys):
+    assert ladder.main([str(tmp_path)]) == 1
+    make_run(tmp_path, "long", {"validation": 240, "test": 230})
+    assert ladder.main([str(tmp_path)]) == 0
+    assert capsys.readouterr().out.count("| long | single | 1 | 1 | 60.0 | 57.5 |") == 1
+    assert ladder.main([str(tmp_path), "--figure", str(tmp_path / "ladder.png")]) == 1  # there is none to draw

@@ -305,6 +305,12 @@ def test_mixup_blends_images_and_targets_by_the_same_share():
     assert ((told > 0).sum(axis=1) > 1).any()
 
 
+def test_mixup_of_the_brightest_images_does_not_overflow():
+    images = np.full((64, 8, 8), 255, np.uint8)
+    for parameter in (0.01, 0.2, 5.0):
+        assert (training.Batches(images, np.eye(64, dtype="float32"), 64, mixup=parameter)[0][0] == 255).all()
+
+
 def test_cutmix_tells_the_share_of_pixels_that_were_replaced():
     mixed = batches(size=10, cutmix=1.0)
     for _ in range(5):
