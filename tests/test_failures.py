@@ -142,11 +142,22 @@ answers = np.random.default_rng(0).random((400_000, 7))
 runs.save_predictions(folder, {"test": (np.arange(400_000), np.zeros(400_000), answers)})
 """
 
+# It writes when the other has failed.
+LATER = """
+import time
+from pathlib import Path
+log = Path("../outputs/small/logs/crop-seed0.log")
+for _ in range(600):
+    if log.is_file() and "RunError" in log.read_text():
+        break
+    time.sleep(0.1)
+"""
+
 
 def test_a_run_that_needs_more_than_the_disk_has_leaves_it_to_the_others(project):
     (project / "profiles" / "small.yaml").write_text(TWO_RUNS)
     write_notebook(project, "08_beyond_the_paper", TOO_MUCH)
-    write_notebook(project, "01_explore_data", "import time\ntime.sleep(4)")  # it writes when the other has failed
+    write_notebook(project, "01_explore_data", LATER)
     with small_disk(project / "outputs") as disk:
         first = snakemake(project, *COMMAND)
         assert first.returncode == 1, first.stdout

@@ -204,7 +204,7 @@ def shortcomings(report):
         found.append("nothing was compared")
     for fault in report["faults"]:
         if fault["went_on_after_epochs"] != fault["epochs_done"]:
-            found.append(f"{fault['run']} did not go on from its last epoch")
+            found.append(f"{fault['run']} did not go on from its last checkpoint")
         if not fault["restarts_by_slurm"] + fault["retries_by_snakemake"]:
             found.append(f"{fault['run']} was not disturbed")
     return found
