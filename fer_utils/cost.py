@@ -93,7 +93,8 @@ def summary(costs, jobs, device="cpu", cores=1):
     in_all, wall = sum(cost.seconds(device) for cost in costs), _wall(costs, jobs, device, cores)
     return (
         f"Cost, from {BASIS[device]}: {len(costs)} runs, "
-        f"{_duration(in_all)} of a {'core' if device == 'cpu' else 'GPU'} in all, {_duration(wall)} with {jobs} at once; {_bytes(jobs * MEMORY)} of memory at a quarter of the width, "
+        f"{_duration(in_all)} of a {'core' if device == 'cpu' else 'GPU'} in all, "
+        f"{_duration(wall)} with {jobs} at once; {_bytes(jobs * MEMORY)} of memory at a quarter of the width, "
         f"{_bytes(sum(cost.size for cost in costs))} of disk."
     )
 
