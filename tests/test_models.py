@@ -174,6 +174,20 @@ def test_gray_becomes_three_equal_channels_and_bilinear_halfway_values():
     np.testing.assert_allclose(result[0, 0, :, 0], [0, 25, 75, 100], atol=1e-3)
 
 
+@pytest.mark.parametrize("preprocessing", models.PREPROCESSINGS)
+@pytest.mark.parametrize("size", [70, 20])
+def test_images_are_scaled_before_they_are_resized_which_changes_nothing(preprocessing, size):
+    images = np.random.default_rng(3).integers(0, 256, (2, 40, 40, 1), dtype=np.uint8)
+    resized = keras.ops.image.resize(images.astype("float32"), (size, size), interpolation="bilinear")
+    rgb = keras.ops.convert_to_numpy(resized).repeat(3, axis=-1)
+    expected = rgb / 255 if preprocessing == "rescale" else keras.applications.vgg16.preprocess_input(rgb.copy())
+    result = prepared(images, input_size=size, channels=3, preprocessing=preprocessing)
+    np.testing.assert_allclose(result, expected, atol=2e-4)
+    model = models.build_classifier("deepcnn", "scratch", input_size=size, image_shape=(40, 40), width=0.02)
+    names = [layer.name for layer in model.layers]
+    assert names.index("rescale") + 1 == names.index("resize") == names.index("deepcnn") - 1
+
+
 def test_freezing_leaves_only_the_head_trainable(architecture):
     model = models.build_classifier(architecture, "transfer", channels=3, width=0.125)
     total = model.count_params()
