@@ -9,7 +9,7 @@ import pandas as pd
 import papermill
 import pytest
 
-from fer_utils import data, paper, recipes, run_reader, runs, selection
+from fer_utils import data, paper, recipes, run_reader, runs, saved_models, selection
 from fer_utils.audit import collapse
 from fer_utils.labels import weighting
 
@@ -59,9 +59,22 @@ def test_02_pretrains_a_backbone(outputs, architecture):
     assert json.loads((folder / "metrics.json").read_text())["held_out"]["n"] == 4  # a twentieth of 70
 
 
-def test_03_trains_the_comparators_too(outputs):
-    execute("03_train_from_scratch", outputs, ARCHITECTURE="deepcnn", EPOCHS=1)
-    assert run_reader.read_run(outputs / "deepcnn-scratch-seed0").arm == "deepcnn-scratch"
+def test_03_trains_the_comparators_too_in_any_precision(outputs):
+    execute("03_train_from_scratch", outputs, ARCHITECTURE="deepcnn", EPOCHS=1, PRECISION="mixed_bfloat16")
+    run = run_reader.read_run(outputs / "deepcnn-scratch-seed0")
+    assert run.arm == "deepcnn-scratch" and run.manifest["parameters"]["PRECISION"] == "mixed_bfloat16"
+    model = saved_models.load_classifier(run.folder / "model.keras")
+    convolution = model.get_layer("deepcnn").get_layer("block1_conv1")
+    assert (convolution.compute_dtype, convolution.variable_dtype) == ("bfloat16", "float32")
+    assert model.layers[-1].compute_dtype == "float32"
+
+
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_precision_that_is_asked_for_is_set(path):
+    source = "\n".join(cell.source for cell in nbformat.read(path, 4).cells if cell.cell_type == "code")
+    assert source.count("keras.config.set_dtype_policy(PRECISION)") == int(
+        "PRECISION" in runs.declared_parameters(path.stem)
+    )
 
 
 RECIPES = {
