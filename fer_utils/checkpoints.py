@@ -185,7 +185,8 @@ def memory_of(callback):
 
 
 def _is_weights(value):
-    return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray) for item in value)
+    """np.generic: what TensorFlow makes of a weight without dimensions, which EfficientNet's normalization has."""
+    return isinstance(value, list) and bool(value) and all(isinstance(item, np.ndarray | np.generic) for item in value)
 
 
 def _shapes(variables):

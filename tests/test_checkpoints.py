@@ -188,6 +188,22 @@ def assert_equal(ours, theirs):
     np.testing.assert_array_equal(ours[2], theirs[2])
 
 
+def test_best_weights_without_dimensions_are_kept_too(faces, tmp_path):
+    images, labels = faces
+    layers = [keras.Input((48, 48)), keras.layers.Normalization(axis=-1), keras.layers.Flatten()]
+    model = keras.Sequential([*layers, keras.layers.Dense(7, "softmax")])
+    assert any(weight.ndim == 0 for weight in model.get_weights())
+    model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+    batches = training.Batches(images, labels, 20)
+    stopping = keras.callbacks.EarlyStopping("val_accuracy", patience=3, restore_best_weights=True)
+    checkpoint = checkpoints.Checkpoint(tmp_path, batches, IDENTITY)
+    checkpoint.begin([stopping], 1)
+    model.fit(batches, epochs=1, validation_data=faces, callbacks=[stopping, checkpoint], shuffle=False, verbose=0)
+    found = checkpoints.Checkpoint(tmp_path, batches, IDENTITY).found
+    kept = [found["arrays"][f"callback0_best_weights_{index:04d}"] for index in range(len(model.weights))]
+    assert all(np.array_equal(one, other) for one, other in zip(kept, model.get_weights(), strict=True))
+
+
 def test_checkpoints_take_a_twentieth_of_the_time_at_most(monkeypatch, tmp_path):
     now, written = [0.0], []
     monkeypatch.setattr(checkpoints, "SHARE", SHARE)
