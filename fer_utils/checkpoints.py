@@ -24,7 +24,6 @@ MEMORY = {
 }
 STATE = ("identity", "fit", "epoch", "epochs_done", "stopped", "variables", "callbacks")  # what is read of it
 SHARE = 0.05  # of a training's time for its checkpoints: on a GPU, writing one can take longer than an epoch
-SHARE = 0.05  # of a training's time for its checkpoints: on a GPU, writing one can take longer than an epoch
 LARGEST = 1 << 35  # bytes; the widest network's weights with Adam's memory and the best epoch's take 2 GB
 
 
@@ -60,7 +59,6 @@ class Checkpoint(keras.callbacks.Callback):
         self.found = self._read()
         self.commits = list(dict.fromkeys([*(self.found or {}).get("commits", []), runs.git_commit()]))
         self.due = 0.0  # time.monotonic() from which on another checkpoint stays within SHARE
-        self.due = 0.0  # time.monotonic() from which on the next checkpoint is within SHARE
 
     def begin(self, callbacks, epochs, first=0):
         """Start the next `fit`; returns its `initial_epoch`.
@@ -96,7 +94,8 @@ class Checkpoint(keras.callbacks.Callback):
         begun = time.monotonic()
         if begun >= self.due or self.model.stop_training or epoch + 1 == self.params["epochs"]:
             self._write(epoch + 1)
-            self.due = time.monotonic() + (time.monotonic() - begun) * (1 / SHARE - 1)
+            ended = time.monotonic()
+            self.due = ended + (ended - begun) * (1 / SHARE - 1)
 
     def _write(self, epoch):
         """Write the state beside the last one and put it in its place, so that there is always a whole one."""

@@ -10,8 +10,6 @@ from fer_utils.recipes import Recipe
 N = 48
 AUGMENTATION = {"flip": True, "rotation": 10.0, "width_shift": 0.1, "brightness": 0.2, "erasing": 0.5}
 IDENTITY = {"parameters": {"SEED": 0}, "data": "abc"}
-
-
 SHARE = checkpoints.SHARE
 
 
