@@ -44,3 +44,13 @@ def test_benchmarks_run(chosen, monkeypatch):
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)
     assert done.returncode == 0, done.stdout[-2000:]
     assert " passed" in done.stdout
+
+
+@pytest.mark.slow
+def test_throughput_runs(tmp_path):
+    command = [sys.executable, str(FOLDER / "throughput.py"), str(tmp_path / "found.json"), "--images", "70"]
+    subprocess.run([*command, "--matrix", "64", "--changes", "width=0.05"], capture_output=True, check=True)
+    found = json.loads((tmp_path / "found.json").read_text())
+    assert [row["recipe"] for row in found["rows"]] == ["mixup", "vgg16"] and found["matrix_tflops"] > 0
+    for row in found["rows"]:
+        assert row["fraction"] == pytest.approx(row["fit_images_s"] / row["constant_images_s"])

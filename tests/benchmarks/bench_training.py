@@ -9,8 +9,8 @@ from fer_utils import models, recipes, training
 BATCH = 64
 
 
-def compiled(name, augmented, policy="float32", xla=None, **compile_options):
-    recipe = recipes.read_recipe(name)
+def compiled(name, augmented, policy="float32", xla=None, changes="", **compile_options):
+    recipe = recipes.read_recipe(name, changes)
     training.set_seeds(0)
     keras.config.set_dtype_policy(policy)
     model = models.build_classifier(
