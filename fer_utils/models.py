@@ -105,6 +105,30 @@ def _scale(x, channels, preprocessing):
     return keras.layers.Rescaling(1.0, offset=offsets, name="imagenet_means")(x[..., ::-1])
 
 
+@keras.saving.register_keras_serializable(package="fer_utils")
+class TrainingCrop(keras.layers.Layer):
+    """Keep the middle `crop` pixels of each side in training, the middle `answer_crop` outside it.
+
+    A network that was trained on parts of faces answers better about all of them, at no cost in training (Touvron et
+    al. 2019, arXiv:1906.06423). Images (n, height, width, channels) in and out, of the same dtype.
+    """
+
+    def __init__(self, crop, answer_crop, **kwargs):
+        super().__init__(**kwargs)
+        self.crop, self.answer_crop = crop, answer_crop
+
+    def call(self, images, training=False):
+        size = self.crop if training else self.answer_crop
+        top, left = ((side - size) // 2 for side in images.shape[1:3])
+        return images[:, top : top + size, left : left + size]
+
+    def compute_output_spec(self, images, training=False):
+        return keras.KerasTensor((images.shape[0], None, None, images.shape[-1]), dtype=images.dtype)
+
+    def get_config(self):
+        return {**super().get_config(), "crop": self.crop, "answer_crop": self.answer_crop}
+
+
 def build_classifier(
     architecture,
     strategy,
@@ -120,6 +144,7 @@ def build_classifier(
     head_units=(),
     dropout=0.5,
     crop=0,
+    answer_crop=0,
     any_size=False,
     image_shape=(48, 48),
     seed=0,
@@ -128,8 +153,9 @@ def build_classifier(
 
     The backbone is a nested model: `model.get_layer(architecture)`. Augmentation acts in training only, on the raw
     image before it is enlarged, where it costs least. crop: keep the middle `crop` pixels of each side, after the
-    augmentation, whose shifts so become random crops; 0 for the whole image. input_size: what that is resized to; 0
-    for as it is. any_size: let ``at_size`` make others of it. head, head_units and dropout: as in ``add_head``.
+    augmentation, whose shifts so become random crops; 0 for the whole image. answer_crop: the same outside training,
+    where it is another; 0 for as many. input_size: what that is resized to; 0 for as it is. any_size: let ``at_size``
+    make others of it, which answer_crop does, too. head, head_units and dropout: as in ``add_head``.
     image_shape may have a last axis of 3 for colour images. The model is returned uncompiled, with every layer
     trainable. Raises ValueError for unknown names and sizes that do not fit, WeightsError for weights that do not fit.
     """
@@ -137,9 +163,13 @@ def build_classifier(
     x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1), name="add_channel")(inputs)
     if augmentation_ranges(augmentation):
         x = augmentation_layer(augmentation, seed)(x)
-    if not 0 <= crop <= min(image_shape[:2]):
-        raise ValueError(f"crop={crop!r} must lie in 0 (none) to {min(image_shape[:2])}, the image's size in pixels")
-    if crop:
+    side = min(image_shape[:2])
+    for name, size in (("crop", crop), ("answer_crop", answer_crop)):
+        if not 0 <= size <= side:
+            raise ValueError(f"{name}={size!r} must lie in 0 (none) to {side}, the image's size in pixels")
+    if answer_crop not in (0, crop):
+        x, any_size = TrainingCrop(crop or side, answer_crop, name="crop")(x), True
+    elif crop:
         x = keras.layers.CenterCrop(crop, crop, name="crop")(x)
     input_size = input_size or x.shape[1]
     x = prepare(x, input_size, channels, preprocessing)
@@ -157,7 +187,8 @@ def at_size(model, size):
     inputs = x = keras.Input(model.input_shape[1:], dtype="uint8", name="image")
     for layer in model.layers[1:]:
         if layer.name == "rescale":
-            x = keras.layers.Resizing(size, size, interpolation="bilinear", name="resize")(x)
+            # In float32: bfloat16 has too few bits for a grey level and a part of it.
+            x = keras.layers.Resizing(size, size, interpolation="bilinear", name="resize", dtype="float32")(x)
         if layer.name != "resize":
             x = layer(x)
     return keras.Model(inputs, x, name=model.name)

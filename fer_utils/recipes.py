@@ -25,7 +25,8 @@ from fer_utils.faces import SIDE
 
 SCHEDULES = ("plateau", "constant", "cosine")
 OPTIMIZERS = ("adam", "sgd")
-VIEWS = ("single", "flip", "ten-crop")
+VIEWS = ("single", "flip", "ten-crop", "scales")
+SCALES = (11 / 12, 1, 13 / 12)  # of "scales": 44, 48 and 52 pixels of a whole face
 HEADS = ("paper", "average")
 CHOICES = {  # name -> what a word in a recipe may be
     "architecture": parameters.ARCHITECTURES,
@@ -60,12 +61,14 @@ class Recipe:
     label_smoothing: float = 0.0  # share of each label that is spread over all classes
     augmentation: str = "paper"  # a name of models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
     crop: int = 0  # train and answer on the middle so many pixels, which the shifts move over the face; 0 for all
+    answer_crop: int = 0  # answer on so many instead (Touvron et al. 2019, arXiv:1906.06423); 0 for as many as `crop`
     light: float = 0.0  # brightness and contrast change by up to this share
     erasing: float = 0.0  # probability that a rectangle becomes noise
     mixup: float = 0.0  # Beta parameter of how two images are blended; 0 for not at all
     cutmix: float = 0.0  # Beta parameter of how much of an image is replaced by another's; 0 for not at all
     average: float = 0.0  # momentum of the moving average of the weights that answers are given with; 0 for none
-    views: str = "single"  # whose answers are averaged: "flip": and its mirror image; "ten-crop": of corners and centre
+    # Whose answers are averaged. "flip": and its mirror image; "ten-crop": of corners and centre; "scales": three sizes
+    views: str = "single"
     batch_size: int = 64
     epochs: int = 6  # of a rung; a final candidate has more
 
@@ -76,14 +79,34 @@ class Recipe:
         for name, (low, high) in RANGES.items():
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(f"{name}={getattr(self, name)!r} must lie in [{low}, {high}]")
-        if self.views == "ten-crop" and not 0 < self.crop < SIDE:
-            raise RecipeError(f"views='ten-crop' needs a crop below the image's {SIDE} pixels, not {self.crop}")
         if self.sizes and (self.head != "average" or not all(_is_size(word) for word in self.sizes.split(","))):
             raise RecipeError(f"sizes={self.sizes!r} must be pixels from 16 on with commas between, and head=average")
         if len(self.sizes.split(",")) > self.epochs:
             raise RecipeError(f"sizes={self.sizes!r} needs an epoch for each size, and there are {self.epochs}")
+        if self.answer_crop and (self.head != "average" or self.input_size or self.sizes):
+            raise RecipeError(f"answer_crop={self.answer_crop} needs head=average, and neither input_size nor sizes")
+        if self.views not in self.possible_views():
+            needs = {
+                "ten-crop": f"a crop below the image's {SIDE} pixels, not {self.seen()}",
+                "scales": f"head=average and {self.architecture}'s least size in pixels at {SCALES[0]:.2f} of its size",
+            }
+            raise RecipeError(f"views={self.views!r} needs {needs[self.views]}")
         if self.mixup and self.cutmix:
             raise RecipeError("mixup and cutmix exclude each other: set one of them to 0")
+
+    def seen(self):
+        """Pixels a side of the face's middle that answers look at, before any resizing."""
+        return self.answer_crop or self.crop or SIDE
+
+    def answer_size(self):
+        """Pixels a side that those are resized to."""
+        return int(self.sizes.split(",")[-1]) if self.sizes else self.input_size or self.seen()
+
+    def possible_views(self):
+        """Those of VIEWS in which this recipe's network can be asked."""
+        too_small = round(SCALES[0] * self.answer_size()) < parameters.LEAST_SIZES[self.architecture]
+        unfit = {"ten-crop": self.seen() == SIDE, "scales": self.head != "average" or too_small}
+        return [kind for kind in VIEWS if not unfit.get(kind)]
 
     def parts(self):
         """How training is divided: (pixels a side, first epoch, epoch after the last), the epochs from 0."""
@@ -113,6 +136,7 @@ RANGES = {
     "weight_decay": (0.0, 1.0),
     "label_smoothing": (0.0, 0.9),
     "crop": (0, SIDE),
+    "answer_crop": (0, SIDE),
     "light": (0.0, 1.0),
     "erasing": (0.0, 1.0),
     "mixup": (0.0, 10.0),
@@ -152,6 +176,8 @@ LADDER = (
     Rung("average", "+ a moving average of the weights", {"average": 0.998}),
     Rung("flip", "+ the mirror image is asked, too", {"views": "flip"}, same_run=True),
     Rung("ten-crop", "+ four corners and the centre, and their mirror images", {"views": "ten-crop"}, same_run=True),
+    Rung("whole-face", "+ crops in training only: two views, of the whole face", {"answer_crop": 48, "views": "flip"}),
+    Rung("scales", "+ at 11/12, 1 and 13/12 of its size", {"views": "scales"}, same_run=True),
 )  # fmt: skip
 NAMES = tuple(rung.name for rung in LADDER)
 

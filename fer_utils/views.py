@@ -1,16 +1,17 @@
 """Test-time augmentation: a network's answers to several views of a face, averaged.
 
 "single" is the face as it is. "flip" adds its mirror image. "ten-crop" takes the four corners and the centre that a
-network with a crop can look at, and their mirror images (Krizhevsky et al. 2012, section 4.1).
+network with a crop can look at, and their mirror images (Krizhevsky et al. 2012, section 4.1). "scales" asks about the
+face and its mirror image at three sizes (section 3.2 of Simonyan and Zisserman 2015, arXiv:1409.1556).
 """
 
 import numpy as np
 
-from fer_utils.recipes import VIEWS
+from fer_utils.recipes import SCALES, VIEWS
 
 
 def views(images, kind, crop=0):
-    """Yield arrays of the shape of `images` (n, height, width), uint8, one a view.
+    """Yield arrays of the shape of `images` (n, height, width), uint8, one a view. "scales" yields those of "flip".
 
     crop: the middle so many pixels that the network keeps. A corner is brought there by rolling the image: what the
     roll carries over the edge lies outside the crop, so this is exact. Raises ValueError for an unknown kind, and for
@@ -30,12 +31,26 @@ def views(images, kind, crop=0):
             yield moved[:, :, ::-1]
 
 
-def predict(model, images, kind="single", crop=0):
-    """Mean over the views of a model's probabilities: float32 (n, 7). model: takes uint8 (n, height, width)."""
+def predict(model, images, kind="single", crop=0, size=0):
+    """Mean over the views of a model's probabilities: float32 (n, 7).
+
+    model: takes uint8 (n, height, width); for "scales", one of ``models.build_classifier`` that can be had at any size.
+    crop: the middle so many pixels that it answers on; size: what it resizes them to; 0 for all, and as they are.
+    """
     from fer_utils import devices  # which needs Keras; planning recipes does not
 
     total, count, batch_size = 0.0, 0, devices.answering_batch(len(images))
-    for view in views(images, kind, crop):
-        total = total + model.predict(view, batch_size=batch_size, verbose=0)
-        count += 1
+    for network in _at_scales(model, size or crop or images.shape[1]) if kind == "scales" else [model]:
+        for view in views(images, kind, crop):
+            total = total + network.predict(view, batch_size=batch_size, verbose=0)
+            count += 1
     return total / np.float32(count)
+
+
+def _at_scales(model, size):
+    from fer_utils import models
+
+    for scale in SCALES:
+        network = model if scale == 1 else models.at_size(model, round(scale * size))
+        network.jit_compile = model.jit_compile
+        yield network

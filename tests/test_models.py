@@ -241,6 +241,23 @@ def test_crop_keeps_the_middle_and_leaves_the_rest_unseen():
     assert np.abs(answers[0] - answers[2]).max() > 0
 
 
+def test_a_network_trained_on_crops_may_answer_on_the_whole_face(tmp_path):
+    arguments = {"input_size": 0, "width": 0.0625, "head": "average", "dropout": 0.0, "augmentation": "none"}
+    cropped = models.build_classifier("deepcnn", "scratch", crop=40, any_size=True, **arguments)
+    whole = models.build_classifier("deepcnn", "scratch", any_size=True, **arguments)
+    both = models.build_classifier("deepcnn", "scratch", crop=40, answer_crop=48, **arguments)
+    for model in (whole, both):
+        model.set_weights(cropped.get_weights())
+    faces = np.random.default_rng(0).integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    np.testing.assert_allclose(both.predict(faces, verbose=0), whole.predict(faces, verbose=0), atol=1e-6)
+    answers = [keras.ops.convert_to_numpy(model(faces, training=True)) for model in (both, cropped, whole)]
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-6)
+    assert np.abs(answers[0] - answers[2]).max() > 1e-4
+    both.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_array_equal(loaded.predict(faces, verbose=0), both.predict(faces, verbose=0))
+
+
 def test_other_sizes_share_every_weight_and_answer_alike_at_the_same_size():
     arguments = {"input_size": 0, "width": 0.0625, "crop": 40, "augmentation": "none", "head": "average"}
     model = models.build_classifier("deepcnn", "scratch", any_size=True, **arguments)
@@ -395,6 +412,7 @@ def test_failed_download_says_what_to_do(monkeypatch):
         ({"augmentation": {"shift": 0.1}}, "augmentation has no range shift: use flip, rotation"),
         ({"crop": 49}, r"crop=49 must lie in 0 \(none\) to 48"),
         ({"crop": -1}, "crop=-1 must lie in"),
+        ({"answer_crop": 49}, r"answer_crop=49 must lie in 0 \(none\) to 48"),
         ({"head": "big"}, "head='big' is unknown: use one of 'paper', 'average'"),
         ({"width": 0}, "width=0 must lie in"),
         ({"input_size": 31}, "INPUT_SIZE=31 is too small"),

@@ -79,6 +79,7 @@ def test_a_precision_that_is_asked_for_is_set(path):
 
 RECIPES = {
     "tiny-plateau": ("vgg16", "width=0.0625 epochs=2", False),
+    "tiny-whole": ("whole-face", "width=0.0625 epochs=2 batch_size=512", False),
     "tiny-mixed": (
         "crop",
         "width=0.0625 epochs=2 batch_size=512 sizes=24,40 mixup=0.2 light=0.2 erasing=0.5 average=0.9",
@@ -96,11 +97,15 @@ def test_08_trains_a_recipe_and_opens_the_test_split_for_a_final_one_only(output
     run = run_reader.read_run(outputs / "ladder" / f"{name}-seed0", needs="validation")
     assert run.manifest["settings"] == recipes.as_dict(recipes.read_recipe(rung, changes))
     assert run.manifest["test_openings"] == int(final)
-    views = ["validation", "validation-flip"] + (["validation-ten-crop"] if rung == "crop" else [])
+    views = ["validation", "validation-flip"] + {
+        "tiny-plateau": [],
+        "tiny-mixed": ["validation-ten-crop", "validation-scales"],
+        "tiny-whole": ["validation-scales"],
+    }[name]
     assert list(run.predictions) == views + [view.replace("validation", "test") for view in views] * final
     for answers, (_, labels, probabilities) in run.predictions.items():
         assert run.metrics[answers]["accuracy"] == (probabilities.argmax(axis=1) == labels).mean()
-    if not final:  # the epoch that was kept is one of those that were seen
+    if name == "tiny-plateau":  # the epoch that was kept is one of those that were seen
         assert run.history["val_accuracy"].max() == pytest.approx(run.metrics["validation"]["accuracy"], abs=1e-6)
     assert "Left out" not in printed(notebook)
 

@@ -56,6 +56,12 @@ def test_changes_keep_the_types_of_the_settings():
         ("schedule=step", "schedule='step' is unknown: use one of plateau, constant, cosine"),
         ("optimizer=lion", "optimizer='lion' is unknown: use one of adam, sgd"),
         ("crop=0 views=ten-crop", "views='ten-crop' needs a crop below the image's 48 pixels"),
+        ("answer_crop=48 views=ten-crop", "views='ten-crop' needs a crop below the image's 48 pixels, not 48"),
+        ("answer_crop=48 sizes=24,40", "answer_crop=48 needs head=average, and neither input_size nor sizes"),
+        ("answer_crop=48 input_size=64", "answer_crop=48 needs head=average, and neither input_size nor sizes"),
+        ("answer_crop=48 head=paper", "answer_crop=48 needs head=average"),
+        ("head=paper views=scales", "views='scales' needs head=average"),
+        ("architecture=vgg16bn crop=34 views=scales", "vgg16bn's least size in pixels at 0.92 of its size"),
         ("mixup=0.2 cutmix=1", "exclude each other"),
         ("sizes=24,big", "sizes='24,big' must be pixels from 16 on"),
         ("sizes=8,40", "sizes='8,40' must be pixels from 16 on"),
@@ -66,6 +72,17 @@ def test_changes_keep_the_types_of_the_settings():
 def test_changes_that_make_no_sense_are_refused(changes, message):
     with pytest.raises(RecipeError, match=message):
         recipes.read_recipe("crop", changes)
+
+
+def test_a_recipe_knows_how_it_can_be_asked():
+    asked = {
+        changes: recipes.read_recipe("crop", changes) for changes in ("", "answer_crop=48", "sizes=24,36", "crop=0")
+    }
+    assert [recipe.seen() for recipe in asked.values()] == [40, 48, 40, 48]
+    assert [recipe.answer_size() for recipe in asked.values()] == [40, 48, 36, 48]
+    assert [len(recipe.possible_views()) for recipe in asked.values()] == [4, 3, 4, 3]
+    assert asked["answer_crop=48"].possible_views() == ["single", "flip", "scales"]
+    assert recipes.read_recipe("vgg16").possible_views() == ["single", "flip"]
 
 
 def test_training_is_divided_among_the_sizes():

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fer_utils import views
+from fer_utils import models, views
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
 
@@ -28,6 +28,20 @@ def test_ten_crops_are_the_corners_the_centre_and_their_mirror_images(crop):
     expected = {part.tobytes() for part in plain} | {part[:, :, ::-1].tobytes() for part in plain}
     assert len(seen) == 10
     assert {part.tobytes() for part in seen} == expected
+
+
+def test_scales_are_the_face_and_its_mirror_image_at_three_sizes():
+    model = models.build_classifier(
+        "deepcnn", "scratch", input_size=0, width=0.0625, crop=40, answer_crop=48, head="average", augmentation="none"
+    )
+    small, large = (models.at_size(model, size) for size in (44, 52))
+    expected = np.mean([views.predict(network, IMAGES, "flip") for network in (small, model, large)], axis=0)
+    np.testing.assert_allclose(views.predict(model, IMAGES, "scales", crop=48), expected, rtol=1e-5)
+    assert np.abs(views.predict(model, IMAGES, "flip") - expected).max() > 1e-6
+    # About what the network resizes to, where it does.
+    resized = models.at_size(model, 24)
+    expected = np.mean([views.predict(models.at_size(model, size), IMAGES, "flip") for size in (22, 24, 26)], axis=0)
+    np.testing.assert_allclose(views.predict(resized, IMAGES, "scales", crop=48, size=24), expected, rtol=1e-5)
 
 
 class Brightness:
