@@ -4,6 +4,8 @@ import json
 import subprocess
 import sys
 
+import keras
+import numpy as np
 import pytest
 
 from fer_utils.runs import PROJECT_ROOT
@@ -44,6 +46,19 @@ def test_benchmarks_run(chosen, monkeypatch):
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)
     assert done.returncode == 0, done.stdout[-2000:]
     assert " passed" in done.stdout
+
+
+def test_what_is_timed_as_augmentation_changes_every_face(monkeypatch):
+    pytest.importorskip("tensorflow")
+    monkeypatch.syspath_prepend(FOLDER)
+    import bench_augmentation
+
+    faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48), dtype=np.uint8)
+    for size, channels in ((48, 1), (224, 3)):
+        images = np.asarray(bench_augmentation.compiled(size, channels)(faces))
+        assert images.shape == (8, size, size, channels)
+        plain = np.asarray(keras.ops.image.resize(faces[..., None] / np.float32(255), (size, size)))
+        assert (np.abs(images - plain).max(axis=(1, 2, 3)) > 0.1).all()
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ from fer_utils import views
 pytestmark = pytest.mark.benchmark(group="answers to 1,024 images, deep CNN")
 
 
-@pytest.mark.parametrize("kind", ["flip", "ten-crop"])
+@pytest.mark.parametrize("kind", ["flip", "ten-crop", "scales"])
 def bench_views(benchmark, kind, train):
     model = compiled("crop", augmented=True)
     benchmark.pedantic(views.predict, args=[model, train.images[:1024], kind, 40], rounds=3, warmup_rounds=1)

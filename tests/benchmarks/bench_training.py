@@ -22,6 +22,8 @@ def compiled(name, augmented, policy="float32", xla=None, changes="", **compile_
         head=recipe.head,
         dropout=recipe.dropout,
         crop=recipe.crop,
+        answer_crop=recipe.answer_crop,
+        any_size=recipe.head == "average",
     )
     keras.config.set_dtype_policy("float32")
     optimizer = training.make_optimizer(recipe, 100)
