@@ -85,6 +85,10 @@ class Recipe:
             raise RecipeError(f"sizes={self.sizes!r} needs an epoch for each size, and there are {self.epochs}")
         if self.answer_crop and (self.head != "average" or self.input_size or self.sizes):
             raise RecipeError(f"answer_crop={self.answer_crop} needs head=average, and neither input_size nor sizes")
+        least = parameters.LEAST_SIZES[self.architecture]
+        smallest = min([size or self.crop or SIDE for size, *_ in self.parts()] + [self.answer_size()])
+        if smallest < least:
+            raise RecipeError(f"{self.architecture} needs {least} pixels a side, and here it would see {smallest}")
         if self.views not in self.possible_views():
             needs = {
                 "ten-crop": f"a crop below the image's {SIDE} pixels, not {self.seen()}",
