@@ -269,6 +269,18 @@ def test_other_sizes_share_every_weight_and_answer_alike_at_the_same_size():
     assert np.abs(answers[0] - answers[2]).max() > 1e-6
 
 
+def test_other_sizes_keep_parts_of_grey_levels_in_bfloat16():
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    try:
+        model = models.build_classifier("deepcnn", "scratch", input_size=0, width=0.0625, any_size=True, head="average")
+        resize = models.at_size(model, 44).get_layer("resize")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    faces = np.random.default_rng(0).integers(0, 256, (2, 48, 48, 1)).astype("float32")
+    expected = keras.ops.convert_to_numpy(keras.ops.image.resize(faces, (44, 44)))
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(resize(faces)), expected, atol=1e-3)
+
+
 def test_efficientnet_sees_bytes_from_0_to_255_as_published():
     """Its own first layer divides by 255, and ours does before: done twice, every face would be black."""
     ours, theirs = backbones.efficientnetb0((48, 48, 3)), reference("efficientnetb0")
