@@ -184,9 +184,13 @@ def for_reading(table):
     said["difference"] = ["" if np.isnan(gap) else f"{gap:+.1f} ({low:+.1f} to {high:+.1f})" for gap, low, high in gaps]
     said["p (Holm)"] = ["" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_holm"]]
     said["kept"] = table["kept"].map({True: "yes", False: "no"})
-    said["parameters"] = [f"{count / 1e6:.2f} M" for count in table["parameters"]]
+    said["parameters"] = table["parameters"].map(_millions)
     said["seconds"] = table["seconds"].map("{:,.0f}".format)
     return said.set_axis(table["rung"])
+
+
+def _millions(count):
+    return f"{count / 1e6:.2f} M"
 
 
 def race(output_dir, reference="", accuracy=PAPER_ACCURACY):
@@ -208,6 +212,14 @@ def race(output_dir, reference="", accuracy=PAPER_ACCURACY):
                 rows.append((name, run.manifest["seed"], seconds, epoch, *counts))
     columns = ["recipe", "seed", "seconds", "epoch", "of", "parameters", "hardware"]
     return pd.DataFrame(rows, columns=columns).sort_values("seconds", ignore_index=True)
+
+
+def race_for_reading(table):
+    """``race``'s table in words and whole seconds, to be looked at."""
+    said = table.set_index("recipe")
+    said["seconds"] = said["seconds"].map("{:,.0f}".format)
+    said["parameters"] = said["parameters"].map(_millions)
+    return said
 
 
 def finals(output_dir, reference=""):
@@ -270,35 +282,39 @@ def finals_for_reading(table):
     return said.set_index("recipe")
 
 
+def markdown(output_dir):
+    """The ladder, its final candidates and the race as Markdown tables, one after the other; "" without any run."""
+    read = [(summarize, for_reading), (finals, finals_for_reading), (race, race_for_reading)]
+    said = [for_readers(table) for make, for_readers in read if not (table := make(output_dir)).empty]
+    return "\n\n".join(map(_table, said))
+
+
+def _table(said):
+    lines = [f"| {said.index.name} | " + " | ".join(said.columns) + " |", "|" + " --- |" * (1 + len(said.columns))]
+    lines += [
+        f"| {name} | " + " | ".join(map(str, row)) + " |" for name, row in zip(said.index, said.values, strict=True)
+    ]
+    return "\n".join(lines)
+
+
 def main(arguments=None):
-    """The command line: print the ladder and its final candidates as Markdown tables; returns the exit status."""
+    """The command line: print the README's tables, draw the ladder; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m fer_utils.ladder", description=__doc__.splitlines()[0])
     parser.add_argument("output_dir", help="folder of runs, for example outputs/reference/cpu")
     parser.add_argument("--figure", help="PNG to draw the ladder to")
     given = parser.parse_args(arguments)
-    output_dir = given.output_dir
-    table, chosen, raced = summarize(output_dir), finals(output_dir), race(output_dir)
-    said = [] if table.empty else [for_reading(table)]
-    said += [] if chosen.empty else [finals_for_reading(chosen)]
-    said += [] if raced.empty else [raced.round({"seconds": 0}).set_index("recipe")]
+    said = markdown(given.output_dir)
+    table = summarize(given.output_dir) if given.figure else None
     if not said or (given.figure and table.empty):
         print("No finished run of a rung there. Make some with notebook 08.", file=sys.stderr)
         return 1
-    print("\n\n".join(map(_markdown, said)))
+    print(said)
     if given.figure:
         from fer_utils import evidence_plots
 
         figure = evidence_plots.ladder_differences(table)[0].figure
         figure.savefig(given.figure, dpi=150, bbox_inches="tight", metadata={"Software": None})
     return 0
-
-
-def _markdown(said):
-    lines = [f"| {said.index.name} | " + " | ".join(said.columns) + " |", "|" + " --- |" * (1 + len(said.columns))]
-    lines += [
-        f"| {name} | " + " | ".join(map(str, row)) + " |" for name, row in zip(said.index, said.values, strict=True)
-    ]
-    return "\n".join(lines)
 
 
 if __name__ == "__main__":

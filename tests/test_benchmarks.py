@@ -32,6 +32,21 @@ def test_ratios_are_to_the_baseline_of_the_same_group(tmp_path):
     assert "| study: all | 300.0 s | 1 |  |" in printed
 
 
+def test_rounds_beside_their_own_baseline_are_compared_one_by_one(tmp_path):
+    """The machine is twice as slow from the second round on, which is no matter of either side."""
+    stats = {"median": 2.0, "q1": 1.5, "q3": 2.0, "rounds": 3, "data": [1.0, 2.0, 2.0]}
+    beside = {"baseline": "baseline", "baseline_seconds": [0.9, 1.9, 1.6]}
+    raw, kept = tmp_path / "raw.json", tmp_path / "benchmarks.json"
+    bench = {"group": "a", "name": "bench_b", "stats": stats, "extra_info": beside}
+    raw.write_text(json.dumps({"benchmarks": [bench]}))
+    command = [sys.executable, str(FOLDER / "summarize.py"), str(raw), str(kept)]
+    printed = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    own, baseline = json.loads(kept.read_text())["benchmarks"]
+    assert [own[key] for key in ("times_low", "times_as_fast", "times_high")] == pytest.approx([0.85, 0.9, 0.925])
+    assert (baseline["name"], baseline["seconds"], baseline["times_as_fast"]) == ("baseline", 1.6, None)
+    assert "| a: b | 2.0 s | 3 | 0.90 (0.85 to 0.93) |" in printed
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "chosen", ["loading", "augmentation", "training and mixup", "evaluation and flip", "tuned", "keras", "xla"]

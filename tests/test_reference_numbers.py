@@ -1,11 +1,12 @@
 """The committed numbers follow from the committed predictions, without images, models or a GPU."""
 
+import json
 import re
 
 import pandas as pd
 import pytest
 
-from fer_utils import compare, evaluation, run_reader, runs, significance, tables
+from fer_utils import compare, evaluation, ladder, run_reader, runs, significance, tables
 from fer_utils.audit import claims, statements
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
@@ -58,6 +59,23 @@ def same_tables(path, table, tmp_path):
 
 def test_the_readmes_table_is_the_one_that_the_command_prints(finished):
     assert tables.results_markdown(finished) in README
+
+
+@pytest.mark.parametrize("profile", ["tuned", "gpu"])
+def test_the_readme_has_the_tables_of_the_ladder(profile):
+    printed = ladder.markdown(REFERENCE / profile)
+    assert printed
+    for table in printed.split("\n\n"):
+        if profile == "tuned" or not table.startswith("| recipe | seed |"):  # the GPU's race is told in a sentence
+            assert table in README
+
+
+def test_the_readme_has_the_table_of_the_benchmarks(monkeypatch):
+    monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tests/benchmarks")
+    import summarize
+
+    rows = json.loads((REFERENCE / "benchmarks.json").read_text())["benchmarks"]
+    assert summarize.markdown(rows) in README
 
 
 @pytest.mark.parametrize("path", ["claims.csv", "cpu/audit/claims.csv"])

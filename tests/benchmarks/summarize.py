@@ -2,10 +2,13 @@
 
     python tests/benchmarks/summarize.py raw.json outputs/reference/benchmarks.json
 
-Of every benchmark the median seconds, and their ratio to the baseline of its group, measured in the same run.
+Of every benchmark the median seconds, and their ratio to the baseline of its group, measured in the same run. One that
+timed its baseline before each of its own rounds (``extra_info``: baseline, its name; baseline_seconds, one a round)
+gets the median of the rounds' ratios, with their quartiles.
 """
 
 import json
+import statistics
 import sys
 from pathlib import Path
 
@@ -13,7 +16,10 @@ from fer_utils import runs
 
 
 def summarize(raw):
-    """Rows: group, name, seconds (median), low, high (quartiles), rounds, times_as_fast (None for a baseline)."""
+    """Rows: group, name, seconds (median), low, high (quartiles), rounds, times_as_fast (None for a baseline).
+
+    Where rounds are paired also times_low and times_high, the quartiles of times_as_fast.
+    """
     rows = []
     groups = {}
     for bench in raw["benchmarks"]:
@@ -22,11 +28,36 @@ def summarize(raw):
         baseline = next((bench for bench in benches if "baseline" in bench["name"]), None)
         for bench in benches:
             stats = bench["stats"]
-            compared = baseline is not None and bench is not baseline
-            row = {"group": group, "name": bench["name"].removeprefix("bench_"), "seconds": stats["median"]}
-            row |= {"low": stats["q1"], "high": stats["q3"], "rounds": stats["rounds"]}
-            rows.append(row | {"times_as_fast": baseline["stats"]["median"] / stats["median"] if compared else None})
+            name = bench["name"].removeprefix("bench_")
+            row = _row(group, name, [stats[key] for key in ("q1", "median", "q3")], stats["rounds"])
+            if "baseline_seconds" in bench.get("extra_info", {}):
+                rows += _paired(row, stats["data"], bench["extra_info"])
+            elif baseline is None or bench is baseline:
+                rows.append(row)
+            else:
+                rows.append(row | {"times_as_fast": baseline["stats"]["median"] / stats["median"]})
     return rows
+
+
+def _row(group, name, quartiles, rounds):
+    low, median, high = quartiles
+    times = {"seconds": median, "low": low, "high": high, "rounds": rounds}
+    return {"group": group, "name": name, **times, "times_as_fast": None}
+
+
+def _paired(row, seconds, beside):
+    """The row of a benchmark whose baseline was timed before each round, and that of the baseline."""
+    before = beside["baseline_seconds"]
+    ratios = [baseline / own for baseline, own in zip(before, seconds, strict=True)]
+    low, median, high = _quartiles(ratios)
+    return [
+        row | {"times_as_fast": median, "times_low": low, "times_high": high},
+        _row(row["group"], beside["baseline"], _quartiles(before), len(before)),
+    ]
+
+
+def _quartiles(values):
+    return statistics.quantiles(values, n=4, method="inclusive")
 
 
 def markdown(rows):
@@ -34,6 +65,8 @@ def markdown(rows):
     lines = ["| what | median | rounds | times as fast as the baseline |", "| --- | --- | --- | --- |"]
     for row in rows:
         times = "" if row["times_as_fast"] is None else f"{row['times_as_fast']:.2f}"
+        if "times_low" in row:
+            times += f" ({row['times_low']:.2f} to {row['times_high']:.2f})"
         lines.append(f"| {row['group']}: {row['name']} | {_seconds(row['seconds'])} | {row['rounds']} | {times} |")
     return "\n".join(lines)
 
