@@ -6,7 +6,7 @@ import re
 import pandas as pd
 import pytest
 
-from fer_utils import compare, evaluation, ladder, run_reader, runs, significance, tables
+from fer_utils import compare, evaluation, ladder, reference, run_reader, runs, significance, tables
 from fer_utils.audit import claims, statements
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
@@ -39,6 +39,10 @@ def test_metrics_can_be_computed_again_from_the_predictions(folder):
             assert again["confusion_matrix"] == kept["confusion_matrix"]
             for name in ("n", "accuracy", "balanced_accuracy", "macro_f1", "log_loss"):
                 assert again[name] == pytest.approx(kept[name], abs=1e-9), (run.name, split, name)
+
+
+def test_all_profiles_together_stay_small():
+    assert sum(path.stat().st_size for path in REFERENCE.rglob("*") if path.is_file()) < reference.LIMIT
 
 
 @pytest.fixture(scope="module")
