@@ -282,11 +282,10 @@ def finals_for_reading(table):
     return said.set_index("recipe")
 
 
-def markdown(output_dir):
-    """The ladder, its final candidates and the race as Markdown tables, one after the other; "" without any run."""
-    read = [(summarize, for_reading), (finals, finals_for_reading), (race, race_for_reading)]
-    said = [for_readers(table) for make, for_readers in read if not (table := make(output_dir)).empty]
-    return "\n\n".join(map(_table, said))
+def markdown(rungs, chosen, raced):
+    """The tables of ``summarize``, ``finals`` and ``race`` as Markdown, those that are empty left out: list of str."""
+    read = [(rungs, for_reading), (chosen, finals_for_reading), (raced, race_for_reading)]
+    return [_table(for_readers(table)) for table, for_readers in read if not table.empty]
 
 
 def _table(said):
@@ -303,16 +302,16 @@ def main(arguments=None):
     parser.add_argument("output_dir", help="folder of runs, for example outputs/reference/cpu")
     parser.add_argument("--figure", help="PNG to draw the ladder to")
     given = parser.parse_args(arguments)
-    said = markdown(given.output_dir)
-    table = summarize(given.output_dir) if given.figure else None
-    if not said or (given.figure and table.empty):
+    rungs, chosen, raced = (make(given.output_dir) for make in (summarize, finals, race))
+    said = markdown(rungs, chosen, raced)
+    if not said or (given.figure and rungs.empty):
         print("No finished run of a rung there. Make some with notebook 08.", file=sys.stderr)
         return 1
-    print(said)
+    print("\n\n".join(said))
     if given.figure:
         from fer_utils import evidence_plots
 
-        figure = evidence_plots.ladder_differences(table)[0].figure
+        figure = evidence_plots.ladder_differences(rungs)[0].figure
         figure.savefig(given.figure, dpi=150, bbox_inches="tight", metadata={"Software": None})
     return 0
 
