@@ -139,6 +139,7 @@ def build_classifier(
     preprocessing="rescale",
     augmentation="paper",
     weights=None,
+    head_stage=5,
     classes=7,
     head="paper",
     head_units=(),
@@ -155,9 +156,12 @@ def build_classifier(
     image before it is enlarged, where it costs least. crop: keep the middle `crop` pixels of each side, after the
     augmentation, whose shifts so become random crops; 0 for the whole image. answer_crop: the same outside training,
     where it is another; 0 for as many. input_size: what that is resized to; 0 for as it is. any_size: let ``at_size``
-    make others of it, which answer_crop does, too. head, head_units and dropout: as in ``add_head``.
+    make others of it, which answer_crop does, too. head, head_units and dropout: as in ``add_head``. head_stage: the
+    convolution stage that the head stands on, 3 to 5, as in ``cut_at``; 5 is the whole backbone, which is what
+    `weights` are of whatever the stage.
     image_shape may have a last axis of 3 for colour images. The model is returned uncompiled, with every layer
-    trainable. Raises ValueError for unknown names and sizes that do not fit, WeightsError for weights that do not fit.
+    trainable. Raises ValueError for unknown names and for sizes and stages that do not fit, WeightsError for weights
+    that do not fit.
     """
     inputs = keras.Input(image_shape, dtype="uint8", name="image")
     x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1), name="add_channel")(inputs)
@@ -174,8 +178,32 @@ def build_classifier(
     input_size = input_size or x.shape[1]
     x = prepare(x, input_size, channels, preprocessing)
     backbone = build_backbone(architecture, None if any_size else input_size, channels, width, weights)
+    backbone = cut_at(backbone, head_stage)
     x = add_head(backbone(x), architecture, strategy, width, classes, head_units, dropout, head)
     return keras.Model(inputs, x, name=f"{architecture}_{strategy}")
+
+
+def cut_at(backbone, stage):
+    """The same backbone up to convolution stage `stage` (3 to 5), with its pooling if it has one; 5 is all of it.
+
+    backbone: from ``build_backbone``; it shares every weight with what is returned, which has its name and its input.
+    Output: float (n, height // 8, width // 8, 256 * width) at stage 3 of VGG16, and half as many places a side with
+    512 * width at stage 4; ResNet50 rounds up, with 512 and 1024 * width. The deep CNN has four stages, so 4 is all of
+    it, too. Raises ValueError for another stage, and for a network without such stages (efficientnetb0) unless all of
+    it is asked for.
+
+    The later a layer, the closer its features are to the task that it was trained on, and the less they transfer
+    (Yosinski et al. 2014, arXiv:1411.1792).
+    """
+    least, whole = parameters.RANGES["HEAD_STAGE"]
+    if stage not in range(least, whole + 1):
+        raise ValueError(f"HEAD_STAGE={stage!r} must be a stage from {least} to {whole} (the whole backbone)")
+    if stage == whole:
+        return backbone
+    layers = [layer for layer in backbone.layers if layer.name.startswith((f"block{stage}_", f"conv{stage}_"))]
+    if not layers:
+        raise ValueError(f"HEAD_STAGE={stage!r}: {backbone.name} has no such stages; give {whole}, all of it")
+    return keras.Model(backbone.input, layers[-1].output, name=backbone.name)
 
 
 def at_size(model, size):

@@ -28,6 +28,7 @@ RANGES = {  # name -> (least, largest), both allowed
     "HEAD_EPOCHS": (0, 10_000),
     "LEARNING_RATE": (1e-9, 10.0),
     "FINE_TUNING_RATE": (1e-9, 10.0),
+    "HEAD_STAGE": (3, 5),
     "UNFREEZE_FROM": (1, 5),
     "DROPOUT": (0.0, 0.95),
     "PLATEAU_PATIENCE": (1, 10_000),
@@ -35,6 +36,7 @@ RANGES = {  # name -> (least, largest), both allowed
     "STOP_ACCURACY": (0.001, 1.0),
     "THRESHOLD": (0.001, 1.0),
 }
+WITHOUT_STAGES = ("efficientnetb0",)  # its seven blocks are not the five stages that HEAD_STAGE counts
 LEAST_SIZES = {name: 8 if name == "deepcnn" else 32 for name in ARCHITECTURES}  # pixels that survive the halvings
 # TensorFlow's CPU kernels for ResNet50's strided 1x1 convolutions write out of bounds with fewer than 16 channels
 # coming in, which ends the process or spoils its heap (TensorFlow 2.21: oneDNN's jit_1x1:avx512_core, the gradient of
@@ -79,6 +81,14 @@ def problem_together(values):
             f"HEAD_EPOCHS={values['HEAD_EPOCHS']} leaves none of EPOCHS={values['EPOCHS']} to what is unfrozen: "
             "give fewer, or more EPOCHS"
         )
+    stage, first = values.get("HEAD_STAGE", 5), values.get("UNFREEZE_FROM", 1)
+    if first > stage:
+        return (
+            f"UNFREEZE_FROM={first} leaves nothing to unfreeze, since HEAD_STAGE={stage} ends the backbone there: give "
+            f"{stage} or less, or a later HEAD_STAGE"
+        )
+    if stage < 5 and values.get("ARCHITECTURE") in WITHOUT_STAGES:
+        return f"HEAD_STAGE={stage} is not for {values['ARCHITECTURE']}, which has no such stages: give 5, all of it"
     return ""
 
 

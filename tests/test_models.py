@@ -351,6 +351,96 @@ def test_unfreezing_from_the_first_stage_frees_every_convolution_of_vgg16():
     assert models.parameter_counts(backbone) == (backbone.count_params(), 0)
 
 
+# Parameters of the backbone up to each stage, at width 1.0 with three channels, by hand. A 3x3 convolution from c to f
+# channels has 9cf + f; a bottleneck of He et al. with its batch norms cf + 13ff + 30f, and 4cf + 20f more to project:
+# VGG16's blocks      38,720 + 221,440 + 1,475,328 | + 5,899,776 | + 7,079,424
+# ResNet50's stages    9,728 + 220,032 + 1,230,336 | + 7,129,088 | + 14,998,528
+STAGE_PARAMETERS = {
+    "vgg16": {3: 1_735_488, 4: 7_635_264, 5: 14_714_688},
+    "resnet50": {3: 1_460_096, 4: 8_589_184, 5: 23_587_712},
+}
+# What a face of 48x48 pixels becomes: (places a side, channels).
+STAGE_OUTPUTS = {
+    "vgg16": {3: (6, 256), 4: (3, 512), 5: (1, 512)},
+    "resnet50": {3: (6, 512), 4: (3, 1024), 5: (2, 2048)},
+}
+STAGE_ENDS = {
+    "vgg16": {3: "block3_pool", 4: "block4_pool", 5: "block5_pool"},
+    "resnet50": {3: "conv3_block4_out", 4: "conv4_block6_out", 5: "conv5_block3_out"},
+    "vgg16bn": {3: "block3_pool", 4: "block4_pool", 5: "block5_pool"},
+    "deepcnn": {3: "block3_pool", 4: "block4_conv3_relu", 5: "block4_conv3_relu"},
+}
+
+
+@pytest.mark.parametrize("stage", [3, 4, 5])
+def test_a_head_may_stand_on_an_earlier_stage(architecture, stage):
+    model = models.build_classifier(architecture, "transfer", channels=3, head="average", head_stage=stage)
+    backbone = model.get_layer(architecture)
+    assert backbone.count_params() == STAGE_PARAMETERS[architecture][stage]
+    side, channels = STAGE_OUTPUTS[architecture][stage]
+    assert backbone.output_shape == (None, side, side, channels)
+    assert model.count_params() == backbone.count_params() + 7 * (channels + 1)
+    models.freeze(backbone)
+    assert models.parameter_counts(model) == (7 * (channels + 1), backbone.count_params())
+
+
+@pytest.mark.parametrize("name", STAGE_ENDS)
+def test_a_stage_ends_with_its_pooling_or_its_last_block(name):
+    whole = models.build_backbone(name, 48, 3, 0.0625)
+    order = [layer.name for layer in whole.layers]
+    for stage, end in STAGE_ENDS[name].items():
+        cut = models.cut_at(whole, stage)
+        assert [layer.name for layer in cut.layers] == order[: order.index(end) + 1]
+        assert (cut.name, cut.input_shape) == (whole.name, whole.input_shape)
+
+
+def test_without_a_stage_the_head_stands_on_the_whole_backbone(architecture):
+    faces = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    built = []
+    for keywords in ({}, {"head_stage": 5}):
+        keras.utils.set_random_seed(0)
+        model = models.build_classifier(architecture, "finetune", channels=3, width=0.0625, **keywords)
+        layers = [layer.name for layer in model.get_layer(architecture).layers]
+        built.append((layers, keras.ops.convert_to_numpy(model(faces))))
+    assert built[0][0] == built[1][0]
+    assert built[0][0] == [layer.name for layer in models.build_backbone(architecture, 48, 3, 0.0625).layers]
+    np.testing.assert_array_equal(built[0][1], built[1][1])
+
+
+def test_an_earlier_stage_keeps_the_weights_of_the_whole_backbone_and_its_features(tmp_path, architecture):
+    path = tmp_path / "backbone.weights.h5"
+    whole = models.build_backbone(architecture, 48, 3, 0.125)
+    whole.save_weights(path)
+    arguments = {"channels": 3, "width": 0.125, "weights": str(path), "head_stage": 3}
+    model = models.build_classifier(architecture, "transfer", **arguments)
+    backbone = model.get_layer(architecture)
+    for layer in backbone.layers:
+        for one, other in zip(whole.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True):
+            np.testing.assert_array_equal(one, other)
+    images = np.random.default_rng(0).uniform(0, 1, (2, 48, 48, 3)).astype("float32")
+    ends = keras.Model(whole.input, whole.get_layer(STAGE_ENDS[architecture][3]).output)
+    features = [keras.ops.convert_to_numpy(network(images)) for network in (ends, backbone)]
+    assert features[0].max() > 0
+    np.testing.assert_allclose(features[0], features[1], rtol=1e-5, atol=1e-6)
+    faces = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
+    model.save(tmp_path / "model.keras")
+    loaded = keras.models.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(loaded.predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-6)
+
+
+@pytest.mark.parametrize("stage", [3, 4])
+def test_an_earlier_stage_is_unfrozen_from_where_it_is_asked(architecture, stage):
+    model = models.build_classifier(architecture, "finetune", channels=3, width=0.125, head_stage=stage)
+    backbone = model.get_layer(architecture)
+    models.freeze(backbone)
+    models.unfreeze_from(backbone, 3)
+    free = {layer.name for layer in backbone.layers if layer.trainable and layer.weights}
+    words = tuple(f"{word}{number}_" for word in ("block", "conv") for number in range(3, stage + 1))
+    convolutions = {layer.name for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)}
+    assert free == {name for name in convolutions if name.startswith(words)}
+    assert any(name.startswith((f"block{stage}_", f"conv{stage}_")) for name in free)
+
+
 def test_weights_go_through_a_file(tmp_path, architecture):
     path = tmp_path / "backbone.weights.h5"
     first = models.build_backbone(architecture, 48, 3, 0.125)
@@ -428,6 +518,12 @@ def test_failed_download_says_what_to_do(monkeypatch):
         ({"head": "big"}, "head='big' is unknown: use one of 'paper', 'average'"),
         ({"width": 0}, "width=0 must lie in"),
         ({"input_size": 31}, "INPUT_SIZE=31 is too small"),
+        ({"head_stage": 2}, r"HEAD_STAGE=2 must be a stage from 3 to 5 \(the whole backbone\)"),
+        ({"head_stage": 6}, "HEAD_STAGE=6 must be a stage from 3 to 5"),
+        (
+            {"architecture": "efficientnetb0", "width": 1.0, "head_stage": 4},
+            "HEAD_STAGE=4: efficientnetb0 has no such stages; give 5",
+        ),
         ({"channels": 2}, "use 1 or 3"),
     ],
 )

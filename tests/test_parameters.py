@@ -74,3 +74,27 @@ def test_a_resnet50_is_wide_enough_to_be_trained_without_a_crash():
 def test_fine_tuning_keeps_an_epoch_for_what_is_unfrozen():
     assert parameters.problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 3}) == ""
     assert "leaves none of EPOCHS=2" in parameters.problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 2})
+
+
+@pytest.mark.parametrize("stage", [3, 4, 5])
+def test_fine_tuning_keeps_a_stage_to_unfreeze(stage):
+    for first in range(1, 6):
+        problem = parameters.problem_together({"HEAD_STAGE": stage, "UNFREEZE_FROM": first})
+        assert ("leaves nothing to unfreeze" in problem) is (first > stage)
+    assert parameters.problem_together({"HEAD_STAGE": stage}) == ""  # transfer unfreezes nothing
+    assert parameters.problem_together({"UNFREEZE_FROM": 5}) == ""
+
+
+def test_the_networks_without_stages_are_those_that_cannot_be_cut():
+    for name in parameters.ARCHITECTURES:
+        backbone = backbones.build_backbone(name, 48, 3)
+        if name in parameters.WITHOUT_STAGES:
+            with pytest.raises(ValueError, match=f"HEAD_STAGE=4: {name} has no such stages; give 5"):
+                models.cut_at(backbone, 4)
+            problem = parameters.problem_together({"HEAD_STAGE": 4, "ARCHITECTURE": name})
+            assert f"is not for {name}" in problem and "give 5" in problem
+        else:
+            assert models.cut_at(backbone, 4).name == name
+            assert parameters.problem_together({"HEAD_STAGE": 4, "ARCHITECTURE": name}) == ""
+        assert models.cut_at(backbone, 5) is backbone
+        assert parameters.problem_together({"HEAD_STAGE": 5, "ARCHITECTURE": name}) == ""
