@@ -22,7 +22,7 @@ OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "
 # A process that crashes ends the tests: xdist would start its whole file again, and again.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
 
-.PHONY: help setup reproduce plan test test-latest fuzz kill-test slurm-test bench lab lock
+.PHONY: help setup reproduce plan test test-latest fuzz kill-test slurm-test bench lab lock box box-rehearsal
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -83,6 +83,33 @@ bench: $(READY)  ## measure what surrounds the networks, on FER_DATA or else the
 	$(BIN)/python -m pytest -q tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' \
 		--benchmark-columns=median,iqr,rounds --benchmark-json=outputs/benchmarks.raw.json
 	@$(BIN)/python tests/benchmarks/summarize.py outputs/benchmarks.raw.json outputs/reference/benchmarks.json
+
+# docs/gpu-box.md. The archive fits BOX_PYTHON, the Python of the box.
+BOX_PYTHON ?= 3.12
+BOX_PART_MB ?= 40
+box: PROFILE = gpu
+box: export TF_CPP_MIN_LOG_LEVEL = 3
+box: $(READY)  ## for a GPU box without a network: write what it runs into outputs/box (DATA=..., SOURCE=...)
+	@$(BIN)/python tools/box/make.py --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" \
+		--python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)"
+
+# The same archive and the same run.sh, on this machine, with nothing but what such a box has (tools/box/machine.txt).
+REHEARSAL := outputs/rehearsal
+box-rehearsal: DATA = sample
+box-rehearsal: SOURCE = sample
+box-rehearsal: box .venv-box/ready  ## the same on this machine's CPU with tiny settings, in an environment like the box's
+	@rm -rf $(REHEARSAL) && mkdir -p $(REHEARSAL)/carried
+	@cp outputs/box/run.sh outputs/box/parts.sha256 outputs/box/part.* $(REHEARSAL)/carried/
+	@cd $(REHEARSAL) && PATH="$(CURDIR)/.venv-box/bin:$$PATH" bash carried/run.sh --minutes 4.5 --out home --work . --device cpu --tiny
+
+.venv-box/ready: tools/box/machine.txt
+	@for python in python$(BOX_PYTHON) $(PYTHON) none; do \
+		"$$python" -c 'import ensurepip, sys; sys.exit("%d.%d" % sys.version_info[:2] != "$(BOX_PYTHON)")' 2> /dev/null && break; done; \
+	if [ "$$python" = none ]; then \
+		echo 'No Python $(BOX_PYTHON) was found. Install one, name it as PYTHON=/path/to/it, or give BOX_PYTHON=3.13' >&2; exit 1; \
+	fi; \
+	"$$python" -m venv --clear .venv-box && .venv-box/bin/python -m pip install --quiet --disable-pip-version-check -r tools/box/machine.txt
+	@touch $@
 
 lab: $(READY)  ## open JupyterLab in the same environment (options: ARGS="--no-browser --port 8890")
 	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter lab $(ARGS) notebooks

@@ -18,6 +18,7 @@ from fer_utils.recipes import read_recipe
 
 TRAINING_IMAGES = {"sample": 4800, "fer2013": 28_709}
 SOURCE_IMAGES = 4000  # of the sample's source task
+TINY_IMAGENET = 100_000  # what a source that is not there yet is taken for
 # Of one image and pixel through a backbone's convolutions at full width; with width squared for narrower ones.
 MULTIPLY_ADDS = {"vgg16": 305e3, "vgg16bn": 305e3, "deepcnn": 277e3, "resnet50": 80e3, "efficientnetb0": 9.2e3}
 PARAMETERS = {"vgg16": 33.6e6, "vgg16bn": 33.6e6, "deepcnn": 7.6e6, "resnet50": 23.9e6, "efficientnetb0": 4.1e6}
@@ -73,7 +74,7 @@ def _images(given):
     """Training images of a run."""
     if "SOURCE" in given:
         source = given["SOURCE"]
-        count = SOURCE_IMAGES if source == "sample" else _files(source)
+        count = SOURCE_IMAGES if source == "sample" else _files(source) or TINY_IMAGENET
     else:
         count = TRAINING_IMAGES["sample" if given["DATA"] == "sample" else "fer2013"]
     return min(count, given.get("MAX_IMAGES") or count)

@@ -8,6 +8,7 @@
     finals:                         # recipes that open PrivateTest, after the ladder: name, rung and changes
       tuned: {RECIPE: crop, CHANGES: "epochs=60"}
     reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given
+    box: [{runs: [vgg16-scratch]}]  # what a GPU box is to run, dearest first (tools/box/plan.py); none if not given
     all:                            # for every notebook that has the parameter
       DATA: sample
     03_train_from_scratch:          # for one notebook
@@ -32,7 +33,7 @@ from fer_utils import parameters, recipes
 ARCHITECTURES = ("vgg16", "resnet50")
 COMPARATORS = ("deepcnn", "efficientnetb0", "vgg16bn")  # which the paper has no arm of
 REPORTS = ("audit", "labels")
-TOP_LEVEL = ("all", "seeds", "architectures", "comparators", "ladder", "finals", "jobs", "reports")
+TOP_LEVEL = ("all", "seeds", "architectures", "comparators", "ladder", "finals", "jobs", "reports", "box")
 SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:", "RECIPE": "ladder:", "NAME": "finals:"}
 MOST_SEEDS = 100
 FINAL_KEYS = ("RECIPE", "CHANGES")
@@ -47,7 +48,7 @@ class ProfileError(ValueError):
 class Profile:
     """A checked profile. path: as messages name it. common: `all:`. sections: parameters by notebook stem.
 
-    ladder: names of rungs that are trained. finals: name -> {RECIPE, CHANGES}.
+    ladder: names of rungs that are trained. finals: name -> {RECIPE, CHANGES}. box: as it stands (tools/box/plan.py).
     """
 
     path: str
@@ -61,6 +62,7 @@ class Profile:
     reports: tuple
     common: dict
     sections: dict
+    box: list
 
 
 def read_profile(profile, notebooks, root):
@@ -72,7 +74,7 @@ def read_profile(profile, notebooks, root):
     path, content = _read_yaml(profile, Path(root))
     for key, section in content.items():
         if key in notebooks:
-            _check_section(f"{path}: {key}", section or {}, notebooks[key])
+            check_parameters(f"{path}: {key}", section or {}, notebooks[key])
         elif key not in TOP_LEVEL:
             raise ProfileError(f"{path}: unknown section {key}{suggest(key, (*TOP_LEVEL, *notebooks))}")
     architectures = content.get("architectures", list(ARCHITECTURES))
@@ -90,6 +92,7 @@ def read_profile(profile, notebooks, root):
         reports=_names(f"{path}: reports", content.get("reports", []), REPORTS),
         common=common,
         sections={stem: content.get(stem) or {} for stem in notebooks},
+        box=content.get("box", []),
     )
 
 
@@ -218,13 +221,17 @@ def _read_yaml(profile, root):
     return named, content
 
 
-def _check_section(place, section, declared):
+def check_parameters(place, section, declared):
+    """Raise ProfileError unless `section` holds parameters that `declared` (name -> default) has, with values that fit.
+
+    place: for the message. Where a notebook takes ARCHITECTURE, a sub-section may be an architecture's own.
+    """
     if not isinstance(section, dict):
         raise ProfileError(f"{place}: needs parameters below it, not {reprlib.repr(section)}")
     for key, value in section.items():
         if key in (*ARCHITECTURES, *COMPARATORS) and "ARCHITECTURE" in declared:
             inner = {name: default for name, default in declared.items() if name != "ARCHITECTURE"}
-            _check_section(f"{place}: {key}", value or {}, inner)
+            check_parameters(f"{place}: {key}", value or {}, inner)
             continue
         _refuse_set_by_graph(place, key)
         if key == "OUTPUT_DIR":

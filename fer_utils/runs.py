@@ -236,11 +236,21 @@ def command(notebook, parameters):
 
 
 def git_commit():
-    """The project's commit, with "-dirty" if tracked files differ from it; "" outside a git checkout."""
-    described = _output(
-        ["git", "-C", str(PROJECT_ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    )
-    return described or ""
+    """The project's commit, with "-dirty" if tracked files differ from it; "" where that cannot be known.
+
+    Of an archive without its history, that is what `git archive` wrote into .git_archival.txt; the commit of another
+    checkout that the folder happens to lie in is not the project's.
+    """
+    git = ["git", "-C", str(PROJECT_ROOT)]
+    top = _output([*git, "rev-parse", "--show-toplevel"])
+    if top and Path(top).resolve() == PROJECT_ROOT:
+        return _output([*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+    try:
+        stated = (PROJECT_ROOT / ".git_archival.txt").read_text(encoding="utf-8").partition("node: ")[2].strip()
+    except OSError:
+        return ""
+    commit, dash, rest = stated.partition("-")
+    return "" if "$" in stated else commit[:12] + dash + rest
 
 
 def versions():

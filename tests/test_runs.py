@@ -306,3 +306,27 @@ def test_checksums(tmp_path):
     assert runs.file_checksum(path) == known
     assert runs.checksum(np.frombuffer(b"a", np.uint8), np.frombuffer(b"bc", np.uint8)) == known
     assert runs.file_checksum("imagenet") == "imagenet"
+
+
+def test_the_commit_of_an_archive_is_the_one_written_into_it(tmp_path, monkeypatch):
+    monkeypatch.setattr(runs, "PROJECT_ROOT", tmp_path)
+    assert runs.git_commit() == ""
+    stated = tmp_path / ".git_archival.txt"
+    stated.write_text("node: $Format:%H$\n")  # of a copy that git never packed
+    assert runs.git_commit() == ""
+    stated.write_text("node: 0123456789abcdef0123456789abcdef01234567\n")
+    assert runs.git_commit() == "0123456789ab"
+    stated.write_text("node: 0123456789ab-dirty\n")
+    assert runs.git_commit() == "0123456789ab-dirty"
+
+
+def test_the_commit_of_a_checkout_that_the_project_lies_in_is_not_the_projects(tmp_path, monkeypatch):
+    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+    subprocess.run([*git, "init", "-q"], check=True)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "another project"], check=True)
+    inside = tmp_path / "copy"
+    inside.mkdir()
+    monkeypatch.setattr(runs, "PROJECT_ROOT", inside)
+    assert runs.git_commit() == ""
+    monkeypatch.setattr(runs, "PROJECT_ROOT", tmp_path)
+    assert len(runs.git_commit()) == 12

