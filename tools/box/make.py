@@ -48,7 +48,10 @@ def make_box(out, profile="gpu", given_data="", given_source="", python="3.12", 
         raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, such as 40")
     out, kept = Path(out), Path(out) / "kept"
     kept.mkdir(parents=True, exist_ok=True)
-    wanted = [run for run in plans.read_plan(profile) if not _is_finished(run)]
+    planned = plans.read_plan(profile)
+    wanted = [run for run in planned if not _is_finished(run)]
+    if finished := [run["folder"] for run in planned if run not in wanted]:
+        print(f"Left out, since finished: {', '.join(finished)}")
     if not given_source:
         wanted = _without_source(wanted)
     if not wanted:

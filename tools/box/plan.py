@@ -3,7 +3,7 @@
     box:
       - {runs: [vgg16-scratch], seeds: [0, 1, 2], set: {KEEP_EPOCHS: true}}
       - {runs: [vgg16-scratch], folder: paper-protocol, set: {PROTOCOL: paper}}
-      - {runs: [race-30], alone: true}
+      - {runs: [race-whole-30], alone: true}
 
 runs: an arm, a comparator ("deepcnn-scratch"), a pretraining ("resnet50-pretrain"), a rung of the ladder or one of the
 profile's finals. seeds: the profile's, if not given. folder: below the study's, for what has other settings than its
