@@ -2,8 +2,9 @@
 
     python tools/box/run.py --seconds 540 --out DIR [--device cpu] [--tiny] [--only NAME ...]
 
-First a self-test, beside which the data are unpacked; then the runs in the order of their worth, several at once, none
-that could not end in time. Each run that ends is packed into DIR at once. A line every ten seconds says how things are.
+First the device is tested, beside which the data are unpacked; then come the runs in the order of their worth, several
+at once, none that could not end in time. Each run that ends is packed into DIR at once. A line every ten seconds says
+how things are.
 """
 
 import argparse
@@ -25,7 +26,7 @@ ROOT = Path(__file__).resolve().parents[2]
 EVERY = 10.0  # seconds between two lines
 PACKING = 8.0  # seconds that are kept for ending runs and packing what came of them
 GIGABYTES = 10  # of the device's memory for a run; VGG16 at full width with its workspace takes less
-SELF_TEST = 180.0  # seconds that it may take; a GPU box needs twenty
+SELF_TEST = 300.0  # seconds that it may take; on an H100 with 16 cores it took one minute
 TESTED = ("vgg16", "resnet50", "deepcnn")  # the others take a minute to compile on few cores
 
 
@@ -39,24 +40,31 @@ def main():
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped first
     plan = json.loads((ROOT / "plan.json").read_text(encoding="utf-8"))
-    jobs, unpacking = [], []
+    jobs, unpacking, steps = [], [], None
     try:
         jobs = chosen(plan, given.only, given.tiny)
         environment = surroundings(given.device, given.jobs)
         unpacking = unpack(environment)
-        report = self_test(plan, environment, given, clock)
-        say(f"{report['device']}: {report['matrix_tflops']:.3g} TFLOP/s in products of matrices; self-test passed")
+        matrix = ["--matrix", "512" if given.device == "cpu" else "8192"]
+        report = SelfTest([matrix], given.device, environment, clock).wait()
+        say(f"{report['device']}: {report['matrix_tflops']:.3g} TFLOP/s in products of matrices")
+        # Compiling a step of each network takes a minute, so the first runs start meanwhile.
+        planned = {job.entry["architecture"] for job in jobs}
+        questions = [["--step", name] for name in TESTED if name in planned]
+        steps = SelfTest(questions, given.device, environment, clock)
         slots = given.jobs or places(report, given.device)
         report |= {"began": now, "commit": plan["commit"], "output_dir": plan["output_dir"]}
         report |= {"slots": slots, "cores": core_count(), "command": given.command}
         reckoning = box_jobs.Clock(rates(plan, report, given.device))
-        work(jobs, reckoning, environment, slots, clock, given, report, unpacking)
+        work(jobs, reckoning, environment, slots, clock, given, report, unpacking, steps)
     except BoxError as error:
-        print(f"Nothing was run. {error}", file=sys.stderr)
+        print(f"{'Ended' if any(job.began for job in jobs) else 'Nothing was run'}. {error}", file=sys.stderr)
         return 2
     finally:
         for process in unpacking:
             process.kill()
+        if steps:
+            steps.stop()
         for job in jobs:
             if job.state == "running":
                 job.stop("it was ended from outside")
@@ -163,47 +171,65 @@ def unpack(environment):
     ]
 
 
-def self_test(plan, environment, given, clock):
-    """What the device is and does: a dict. Each network makes a step on it. BoxError if anything is amiss."""
-    planned = {entry["architecture"] for entry in plan["runs"]}
-    networks = [name for name in TESTED if name in planned]
-    script = ROOT / "tools" / "box" / "self_test.py"
-    waiting = [["--matrix", "512" if given.device == "cpu" else "8192"], *(["--step", name] for name in networks)]
-    running, answers, limit = {}, [], time.monotonic() + min(SELF_TEST, clock.left)
-    while waiting or running:
-        while waiting and len(running) < max(1, core_count() // 2):
-            words = waiting.pop(0)
-            command = [sys.executable, script, "--device", given.device, *words]
-            running[" ".join(words)] = subprocess.Popen(
-                command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+class SelfTest:
+    """Questions to `self_test.py`, some at once, whose answers are awaited or looked at while runs already start."""
+
+    def __init__(self, questions, device, environment, clock):
+        self.waiting, self.running, self.device, self.environment = list(questions), {}, device, environment
+        self.end = time.monotonic() + min(SELF_TEST, clock.left)
+
+    def answers(self):
+        """What has been answered since the last call: a dict. BoxError for a question that failed or took too long."""
+        while self.waiting and len(self.running) < max(1, core_count() // 2):
+            question = self.waiting.pop(0)
+            command = [sys.executable, ROOT / "tools" / "box" / "self_test.py", "--device", self.device, *question]
+            self.running[" ".join(question)] = subprocess.Popen(
+                command, cwd=ROOT, env=self.environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
             )
-        time.sleep(0.05)
-        for words, process in list(running.items()):
-            if process.poll() is None and time.monotonic() < limit:
+        found = {}
+        for question, process in list(self.running.items()):
+            if process.poll() is None and time.monotonic() < self.end:
                 continue
-            if process.poll() is None:
-                process.kill()
+            late = process.poll() is None
+            process.kill()
             told, error = process.communicate()
-            del running[words]
-            if process.returncode:
-                for other in running.values():
-                    other.kill()
+            if late or process.returncode:
+                self.stop()
                 lines = [line for line in error.strip().splitlines() if line.strip()]
-                late = "took too long" if process.returncode == -9 else (lines or ["it said nothing"])[-1]
-                raise BoxError(f"The self-test ({words}) failed: {late}")
-            answers.append(json.loads(told.strip().splitlines()[-1]))
-    return {key: value for answer in answers for key, value in answer.items()} | {"self_test_s": round(clock.gone, 1)}
+                raise BoxError(
+                    f"The self-test ({question}) failed: {'took too long' if late else (lines or ['?'])[-1]}"
+                )
+            del self.running[question]
+            found |= json.loads(told.strip().splitlines()[-1])
+        return found
+
+    def wait(self):
+        """All answers."""
+        found = {}
+        while self.waiting or self.running:
+            found |= self.answers()
+            time.sleep(0.05)
+        return found
+
+    def stop(self):
+        self.waiting = []
+        for process in self.running.values():
+            process.kill()
 
 
 # --- the loop -------------------------------------------------------------------------------------------------------
 
 
-def work(jobs, reckoning, environment, slots, clock, given, report, unpacking):
+def work(jobs, reckoning, environment, slots, clock, given, report, unpacking, steps):
     """Start, watch and pack until nothing is left to run or the time is over."""
     said, reasons, began = 0.0, {}, time.monotonic()
     out, part = given.out, int(given.part_mb * 2**20)
     pack.write_home(out, ROOT, told(report, jobs, clock), [], part)  # a folder that cannot be written shows now
     while True:
+        if steps.waiting or steps.running:
+            report |= steps.answers()
+            if not steps.running:
+                say("self-test passed: each network has made a step on the device")
         ended = 0
         for job in (job for job in jobs if job.state == "running"):
             job.look()

@@ -1,0 +1,124 @@
+"""The tables of a folder of finished runs as Markdown: the paper's arms, the paper's stopping rule, and the twins.
+
+    python tools/results.py outputs/reference/gpu
+    python tools/results.py outputs/reference/gpu --data fer2013.csv --csv outputs/reference/gpu/without_twins.csv
+
+The stopping rule is scored for runs that kept their every epoch (KEEP_EPOCHS). With the images at hand (--data), each
+run is also scored without those PrivateTest faces that Training holds a duplicate of; --csv keeps that table.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_utils import compare, data, ladder, run_reader, runs, selection, tables
+from fer_utils.compare import interval_text, percent
+from fer_utils.labels import duplicates
+
+GROUPS = ("all", "without twins", "twins only")
+
+
+def markdown(header, rows):
+    """A table as Markdown; rows: lists of texts."""
+    lines = [header, ["---"] * len(header), *rows]
+    return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
+
+
+def stopping(finished):
+    """What each rule for choosing an epoch reports, of every run that kept its epochs; "" where none did."""
+    rows = []
+    for run in selection.with_epochs(finished)[0]:
+        for row in selection.selection_table(selection.read_epochs(run.folder)).to_dict("records"):
+            never = pd.isna(row["reported"])
+            cells = [
+                run.name,
+                row["rule"],
+                "never" if never else int(row["epoch"]),
+                row["reported on"],
+                f"{row['n']:,}",
+            ]
+            texts = [percent(row["reported"]), interval_text(row["low"], row["high"]), percent(row["private"])]
+            rows.append(cells + (["", "", ""] if never else texts))
+    header = ["run", "rule", "epoch", "reported on", "n", "reported %", "95 %", "PrivateTest % of that epoch"]
+    return markdown(header, rows) if rows else ""
+
+
+def score_twins(faces, answers):
+    """Each run's PrivateTest accuracy on all images, without twins and on twins: DataFrame, three rows a run.
+
+    faces: ``data.Faces`` with all three splits. answers: name -> (row ids, labels, probabilities) of PrivateTest.
+    """
+    private = faces.usage == "PrivateTest"
+    twins = duplicates.twin_in(faces, duplicates.near_groups(faces))[private]
+    parts = []
+    for name, (ids, labels, probabilities) in answers.items():
+        if not np.array_equal(ids, faces.row_ids[private]):
+            raise runs.RunError(
+                f"{name}: its PrivateTest is not that of {faces.source}. Give the data that it was made of"
+            )
+        table = duplicates.score_without(probabilities.argmax(axis=1) == labels, twins)
+        parts.append(table.rename_axis("images").reset_index().assign(run=name))
+    return pd.concat(parts)[["run", "images", "n", "correct", "accuracy", "low", "high"]].reset_index(drop=True)
+
+
+def private_answers(folder):
+    """Name -> PrivateTest's answers of each finished run below a folder; of recipes by views, and seeds together."""
+    found = {}
+    for path in sorted(Path(folder).rglob("metrics.json")):
+        run = run_reader.read_run(path.parent, needs="validation")
+        if run.manifest["parameters"].get("PROTOCOL") == "official":
+            found |= {
+                f"{run.name} {split}": answers for split, answers in run.predictions.items() if split[:4] == "test"
+            }
+    for recipe, group in ladder.load(folder).items():
+        for split in group[0].predictions if len(group) > 1 else ():
+            if split.startswith("test"):
+                answers = [run.predictions[split] for run in group]
+                mean = np.mean([answer[2] for answer in answers], axis=0)
+                found[f"{recipe}, {len(group)} together {split}"] = (*answers[0][:2], mean)
+    return found
+
+
+def twins_markdown(table):
+    """The table of ``score_twins``: a row a run."""
+    rows = []
+    for name, group in table.groupby("run", sort=False):
+        cells = [name]
+        for images in GROUPS:
+            row = group[group["images"] == images].iloc[0]
+            cells += [percent(row["accuracy"]), interval_text(row["low"], row["high"])]
+        rows.append(cells)
+    n = [f"{table[table['images'] == images]['n'].iloc[0]:,}" for images in GROUPS]
+    header = ["run, and how it was asked", f"all {n[0]}, %", "95 %", f"without twins ({n[1]}), %", "95 %"]
+    return markdown([*header, f"twins only ({n[2]}), %", "95 %"], rows)
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", help="such as outputs/reference/gpu")
+    parser.add_argument("--data", help="FER-2013 in any form, to find twins in")
+    parser.add_argument("--csv", help="where the table of twins is kept")
+    given = parser.parse_args()
+    try:
+        finished = compare.load_runs(given.folder)
+        print(tables.results_markdown(finished))
+        if text := stopping(finished):
+            print(f"\n{text}")
+        if given.data:
+            table = score_twins(data.load_fer2013(given.data), private_answers(runs.resolve(given.folder)))
+            print(f"\n{twins_markdown(table)}")
+            if given.csv:
+                table.to_csv(runs.resolve(given.csv), index=False)
+    except (runs.RunError, data.DataError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
