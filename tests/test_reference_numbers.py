@@ -11,6 +11,7 @@ from fer_utils.audit import claims, statements
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
 README = (runs.PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+FULL_SCALE = (runs.PROJECT_ROOT / "docs/full-scale.md").read_text(encoding="utf-8")
 # The README's words for those of the paper's conclusions that it lists.
 CONCLUSIONS = {
     "VGG16 from scratch is the best of all six arms": "S01",
@@ -65,12 +66,37 @@ def test_the_readmes_table_is_the_one_that_the_command_prints(finished):
     assert tables.results_markdown(finished) in README
 
 
-@pytest.mark.parametrize("profile", ["tuned", "gpu"])
-def test_the_readme_has_the_tables_of_the_ladder(profile):
+@pytest.mark.parametrize(("profile", "page", "count"), [("tuned", README, 3), ("gpu", FULL_SCALE, 2)])
+def test_the_page_has_the_tables_of_the_ladder(profile, page, count):
     printed = ladder.markdown(*(make(REFERENCE / profile) for make in (ladder.summarize, ladder.finals, ladder.race)))
-    assert len(printed) == {"tuned": 3, "gpu": 2}[profile]  # no ladder has been climbed on a GPU
+    assert len(printed) == count  # no ladder has been climbed on a GPU
     for table in printed:
-        assert table in README
+        assert table in page
+
+
+def test_the_page_of_full_scale_has_the_tables_that_its_command_prints(monkeypatch):
+    monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tools")
+    import results
+
+    finished = compare.load_runs(REFERENCE / "gpu")
+    assert tables.results_markdown(finished) in FULL_SCALE
+    assert results.stopping(finished) in FULL_SCALE and results.stopping(finished).count("\n") == 13
+    assert results.twins_markdown(pd.read_csv(REFERENCE / "gpu/without_twins.csv")) in FULL_SCALE
+
+
+def test_the_scores_without_twins_are_of_the_runs_beside_them(monkeypatch):
+    monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tools")
+    import results
+
+    kept = pd.read_csv(REFERENCE / "gpu/without_twins.csv").pivot(index="run", columns="images")
+    answers = results.private_answers(REFERENCE / "gpu")
+    assert set(kept.index) == set(answers)
+    for name, (_, labels, probabilities) in answers.items():
+        row = kept.loc[name]
+        assert row["correct", "all"] == (probabilities.argmax(axis=1) == labels).sum()
+        for column in ("n", "correct"):
+            assert row[column, "all"] == row[column, "without twins"] + row[column, "twins only"]
+    assert set(kept["n", "twins only"]) == {643}
 
 
 def test_the_readme_has_the_table_of_the_benchmarks(monkeypatch):

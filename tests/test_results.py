@@ -1,0 +1,46 @@
+"""The tables of tools/results.py, on runs whose right answers are known."""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fer_utils import data, runs
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
+
+import results
+
+
+@pytest.fixture
+def faces():
+    """Six faces of each split; the first three of PrivateTest are the first three of Training."""
+    draw = np.random.default_rng(0)
+    coarse = draw.integers(0, 256, (18, 6, 6), np.uint8)
+    images = coarse.repeat(8, axis=1).repeat(8, axis=2)  # large areas, as a perceptual hash needs them
+    images[12:15] = images[:3]
+    usage = np.repeat(np.array(data.USAGES), 6)
+    return data.Faces(images, np.zeros(18, np.uint8), usage, np.arange(18))
+
+
+def answers(right):
+    """Answers about the six faces of PrivateTest, right where `right` says so."""
+    probabilities = np.zeros((6, 7))
+    probabilities[np.arange(6), np.where(right, 0, 1)] = 1
+    return np.arange(12, 18), np.zeros(6, np.uint8), probabilities
+
+
+def test_a_network_that_only_remembers_is_right_on_twins_alone(faces):
+    table = results.score_twins(faces, {"memory": answers([1, 1, 1, 0, 0, 1]), "ease": answers([1, 0, 1, 1, 0, 1])})
+    rows = table.set_index(["run", "images"])["accuracy"]
+    assert rows["memory", "twins only"] == 1 and rows["memory", "without twins"] == pytest.approx(1 / 3)
+    assert rows["ease", "twins only"] == rows["ease", "without twins"] == pytest.approx(2 / 3)
+    assert rows["memory", "all"] == rows["ease", "all"] == pytest.approx(4 / 6)
+    assert "| memory | 66.7 |" in results.twins_markdown(table)
+
+
+def test_answers_about_other_images_are_refused(faces):
+    ids, labels, probabilities = answers([1] * 6)
+    with pytest.raises(runs.RunError, match="memory: its PrivateTest is not that of"):
+        results.score_twins(faces, {"memory": (ids + 1, labels, probabilities)})
