@@ -1,5 +1,6 @@
 """The archive for a GPU box (tools/box): the plan, what travels, the order of the runs, and what comes home."""
 
+import fcntl
 import hashlib
 import json
 import os
@@ -22,6 +23,7 @@ import jobs as box_jobs  # noqa: E402
 import make  # noqa: E402
 import pack  # noqa: E402
 import plan as plans  # noqa: E402
+import run as box_run  # noqa: E402
 import sheets  # noqa: E402
 
 from fer_utils import data, profiles, runs, source  # noqa: E402
@@ -379,6 +381,22 @@ def test_a_network_that_fails_its_step_ends_what_runs(tmp_path):
     assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout
 
 
+def test_runs_at_once_are_what_cores_and_memory_bear(monkeypatch):
+    monkeypatch.setattr(box_run, "core_count", lambda: 16)
+    assert box_run.places({"memory_gb": 85.5}, "gpu") == 5  # three cores each
+    assert box_run.places({"memory_gb": 24.0}, "gpu") == 2  # 10 GB each
+    with pytest.raises(
+        box_run.BoxError, match=r"The device has 6.0 GB of memory, and a run takes up to 10: use a larger"
+    ):
+        box_run.places({"memory_gb": 6.0}, "gpu")
+
+
+def test_a_gpu_that_multiplies_faster_is_reckoned_to_train_faster_and_a_cpu_is_not():
+    plan = {"matrix_tflops": 648, "rates": {"gpu": {"vgg16": 4.0}, "cpu": {"vgg16": 1.0}}}
+    assert box_run.rates(plan, {"matrix_tflops": 324}, "gpu") == {"vgg16": 2.0}
+    assert box_run.rates(plan, {"matrix_tflops": 324}, "cpu") == {"vgg16": 1.0}
+
+
 def test_a_checkpoint_comes_home_only_where_it_fits(tmp_path):
     cut = under_way(job(tmp_path, "a"), 1)
     cut.state = "cut off"
@@ -560,6 +578,30 @@ def test_what_run_sh_cannot_use_is_one_line_and_nothing_runs(archive, tmp_path, 
     assert done.returncode == 2 and message in done.stderr
     assert [line for line in done.stderr.splitlines() if line.startswith("Nothing was run.")]
     assert not list(tmp_path.glob("fer-box-*/code/outputs"))
+
+
+def test_two_calls_do_not_share_a_folder(archive, tmp_path):
+    folder = carry(archive, tmp_path)
+    build = next(line for line in (folder / "run.sh").read_text().splitlines() if line.startswith("build="))[6:]
+    with open(tmp_path / f"fer-box-{build}.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        done = run_sh(
+            folder, "--minutes", 1, "--out", tmp_path / "home", "--work", tmp_path, "--device", "cpu", "--tiny"
+        )
+    assert done.returncode == 2 and "another run.sh is at work in" in done.stderr
+
+
+def test_a_half_written_history_neither_stops_the_box_nor_counts(tmp_path):
+    found = under_way(job(tmp_path, "a"), 0)
+    found.folder.mkdir(parents=True)
+    path = found.folder / "history.csv"
+    path.write_text("epoch,val_accuracy,seconds\n1,0.5,3.5\n2,0.6")
+    found.look()
+    assert [row["seconds"] for row in found.rows] == ["3.5"]
+    path.write_text("")
+    os.utime(path, ns=(0, 0))
+    found.look()
+    assert len(found.rows) == 1
 
 
 def test_an_archive_that_cannot_be_made_says_why(tmp_path, monkeypatch):

@@ -83,7 +83,8 @@ class Job:
             written = path.stat().st_mtime
             if written != self.read:
                 with open(path, newline="", encoding="utf-8") as stream:
-                    self.rows, self.read = list(csv.DictReader(stream)), written
+                    rows = [row for row in csv.DictReader(stream) if row.get("seconds")]  # it may be half-written
+                self.rows, self.read = max(self.rows, rows, key=len), written
         except OSError:
             pass
         status = self.process.poll()

@@ -224,7 +224,10 @@ def work(jobs, reckoning, environment, slots, clock, given, report, unpacking, s
     """Start, watch and pack until nothing is left to run or the time is over."""
     said, reasons, began = 0.0, {}, time.monotonic()
     out, part = given.out, int(given.part_mb * 2**20)
-    pack.write_home(out, ROOT, told(report, jobs, clock), [], part)  # a folder that cannot be written shows now
+    try:
+        pack.write_home(out, ROOT, told(report, jobs, clock), [], part)
+    except OSError as error:
+        raise BoxError(f"--out {out}: cannot be written ({error.strerror}). Name a folder that can") from error
     while True:
         if steps.waiting or steps.running:
             report |= steps.answers()

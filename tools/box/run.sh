@@ -41,8 +41,10 @@ if [ -z "$work" ]; then
   [ "$(df -Pk /dev/shm 2> /dev/null | awk 'NR == 2 { print $4 }')" -gt $((bytes_needed / 1024)) ] 2> /dev/null && work=/dev/shm
 fi
 work=$work/fer-box-$build
+mkdir -p "$(dirname "$work")" 2> /dev/null && exec 9> "$work.lock" || fail "--work $(dirname "$work"): cannot be written. Name a folder that can"
+! command -v flock > /dev/null || flock --nonblock 9 || fail "another run.sh is at work in $work: wait for it, or name another folder with --work"
 if [ ! -d "$work" ]; then
-  mkdir -p "$work.part" 2> /dev/null || fail "--work $work: cannot be written. Name a folder that can"
+  rm -rf "$work.part" && mkdir "$work.part"  # what a call that was ended left
   free=$(df -Pk "$work.part" | awk 'NR == 2 { print $4 }')
   [ "$free" -gt $((bytes_needed / 1024)) ] || { rmdir "$work.part"; fail "$(dirname "$work"): $((free / 1048576)) GB are free, and $((bytes_needed / 1073741824 + 1)) are needed. Name a larger folder with --work"; }
   while read -r sum part; do
