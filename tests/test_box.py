@@ -499,12 +499,11 @@ def carry(archive, tmp_path):
     return target
 
 
-def run_sh(folder, *words, **environment):
+def run_sh(carried, *words, folder=None, **environment):
     path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
-    command = ["bash", folder / "run.sh", *map(str, words)]
-    return subprocess.run(
-        command, capture_output=True, text=True, timeout=300, env={**os.environ, "PATH": path, **environment}
-    )
+    command = ["bash", carried / "run.sh", *map(str, words)]
+    given = {**os.environ, "PATH": path, **environment}
+    return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder, env=given)
 
 
 def test_the_archive_comes_in_parts_of_the_size_asked_for(archive):
@@ -520,8 +519,8 @@ def test_a_rehearsal_trains_on_jax_without_tensorflow_and_its_run_comes_home(arc
     folder, stub = carry(archive, tmp_path), tmp_path / "stub"
     stub.mkdir()
     (stub / "tensorflow.py").write_text("raise ImportError('there is no TensorFlow on this box')")
-    words = ["--minutes", "4", "--out", tmp_path / "home", "--work", tmp_path, "--device", "cpu", "--tiny"]
-    done = run_sh(folder, *words, PYTHONPATH=str(stub))
+    words = ["--minutes", "4", "--out", "home", "--work", ".", "--device", "cpu", "--tiny"]  # relative, as one types
+    done = run_sh(folder, *words, PYTHONPATH=str(stub), folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
     home.bring_home(tmp_path / "home", tmp_path / "project")
     kept = tmp_path / "project" / "outputs" / "reference" / "own" / "vgg16-scratch-seed0"
@@ -565,6 +564,7 @@ def need_more_disk(folder):
         (None, {"--minutes": "ten"}, "--minutes 'ten': give how long it may take"),
         (None, {"--minutes": "-3"}, "--minutes '-3'"),
         (None, {"--minutes": "0.1"}, "of --minutes 0.1 are left, which is too little"),
+        (None, {"--work": "/proc/nowhere"}, "--work /proc/nowhere: cannot be written"),
         (None, {"--out": "/proc/nowhere"}, "--out /proc/nowhere: cannot be written"),
         (None, {"--out": ""}, "--out is missing"),
     ],

@@ -40,8 +40,8 @@ if [ -z "$work" ]; then
   work=${TMPDIR:-/tmp}
   [ "$(df -Pk /dev/shm 2> /dev/null | awk 'NR == 2 { print $4 }')" -gt $((bytes_needed / 1024)) ] 2> /dev/null && work=/dev/shm
 fi
-work=$work/fer-box-$build
-mkdir -p "$(dirname "$work")" 2> /dev/null && exec 9> "$work.lock" || fail "--work $(dirname "$work"): cannot be written. Name a folder that can"
+mkdir -p "$work" 2> /dev/null && work=$(cd "$work" && pwd)/fer-box-$build && exec 9> "$work.lock" \
+  || fail "--work $work: cannot be written. Name a folder that can"
 ! command -v flock > /dev/null || flock --nonblock 9 || fail "another run.sh is at work in $work: wait for it, or name another folder with --work"
 if [ ! -d "$work" ]; then
   rm -rf "$work.part" && mkdir "$work.part"  # what a call that was ended left
