@@ -87,11 +87,12 @@ bench: $(READY)  ## measure what surrounds the networks, on FER_DATA or else the
 # docs/gpu-box.md. The archive fits BOX_PYTHON, the Python of the box.
 BOX_PYTHON ?= 3.12
 BOX_PART_MB ?= 40
+BOX_BEYOND ?=
 box: PROFILE = gpu
 box: export TF_CPP_MIN_LOG_LEVEL = 3
 box: $(READY)  ## for a GPU box without a network: write what it runs into outputs/box (DATA=..., SOURCE=...)
 	@$(BIN)/python tools/box/make.py --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" \
-		--python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)"
+		--python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)" $(if $(BOX_BEYOND),--beyond)
 
 # The same archive and the same run.sh, on this machine, with nothing but what such a box has (tools/box/machine.txt).
 REHEARSAL := outputs/rehearsal

@@ -622,5 +622,6 @@ def test_finished_runs_are_left_out_and_checkpoints_go_along(tmp_path, monkeypat
     for folder in ("outputs/own/a", "outputs/reference/own/b"):
         (tmp_path / folder / "metrics.json").write_text("{}")
     (tmp_path / "outputs/own/c/checkpoint.npz").write_bytes(b"x")
-    assert [make._is_finished(run) for run in (done, kept, cut)] == [True, True, False]
+    assert [make._is_finished(run) for run in (done, kept, cut)] == [True, False, False]
+    assert [make._is_finished(run, beyond=True) for run in (done, kept, cut)] == [True, True, False]
     assert make._checkpoints([cut]) == [tmp_path / "outputs/own/c/checkpoint.npz"]

@@ -3,8 +3,9 @@
     make box DATA=path/to/fer2013.csv SOURCE=path/to/tiny-imagenet/train [BOX_PART_MB=40] [BOX_PYTHON=3.12]
 
 outputs/box/ then holds run.sh, parts.sha256 and the parts. What takes long to make (wheels, sheets, filters) is kept in
-outputs/box/kept/ and made again only when it comes from something else. Runs of the plan that outputs/<profile>/ or
-outputs/reference/<profile>/ hold finished are left out; the checkpoint of one that was cut off goes along.
+outputs/box/kept/ and made again only when it comes from something else. Runs of the plan that outputs/<profile>/ holds
+finished are left out, with BOX_BEYOND=1 also those of outputs/reference/<profile>/; the checkpoint of one that was cut
+off goes along.
 """
 
 import argparse
@@ -37,11 +38,14 @@ class MakeError(ValueError):
     """An archive that cannot be made; the message names the reason and the mend."""
 
 
-def make_box(out, profile="gpu", given_data="", given_source="", python="3.12", part_mb=40.0, machine="x86_64"):
+def make_box(
+    out, profile="gpu", given_data="", given_source="", python="3.12", part_mb=40.0, machine="x86_64", beyond=False
+):
     """Write the archive into the folder `out`; returns the paths of its parts.
 
     profile: with a list `box:`. given_data: any form of FER-2013, or "sample". given_source: a folder with a folder of
     images a class, "sample", or "" for none, which leaves out the runs that need one. python, machine: of the box.
+    beyond: leave out what the committed reference holds, too.
     Raises MakeError, ProfileError, DataError, SourceError.
     """
     if part_mb <= 0:
@@ -49,7 +53,7 @@ def make_box(out, profile="gpu", given_data="", given_source="", python="3.12", 
     out, kept = Path(out), Path(out) / "kept"
     kept.mkdir(parents=True, exist_ok=True)
     planned = plans.read_plan(profile)
-    wanted = [run for run in planned if not _is_finished(run)]
+    wanted = [run for run in planned if not _is_finished(run, beyond)]
     if finished := [run["folder"] for run in planned if run not in wanted]:
         print(f"Left out, since finished: {', '.join(finished)}")
     if not given_source:
@@ -74,9 +78,10 @@ def commit():
     return runs.git_commit() or "unknown"
 
 
-def _is_finished(run):
+def _is_finished(run, beyond=False):
     below = Path(run["folder"]).relative_to("outputs")
-    return any((ROOT / folder / "metrics.json").is_file() for folder in (run["folder"], f"outputs/reference/{below}"))
+    folders = [run["folder"], *([f"outputs/reference/{below}"] if beyond else [])]
+    return any((ROOT / folder / "metrics.json").is_file() for folder in folders)
 
 
 def _without_source(wanted):
@@ -230,11 +235,14 @@ def main():
     parser.add_argument("--python", default="3.12")
     parser.add_argument("--machine", default="x86_64", help="the box's processor, as `uname -m` names it")
     parser.add_argument("--part-mb", type=float, default=40.0)
+    parser.add_argument("--beyond", action="store_true", help="leave out what outputs/reference holds, too")
     parser.add_argument("--out", default="outputs/box")
     given = parser.parse_args()
     try:
         out = runs.resolve(given.out)
-        parts = make_box(out, given.profile, given.data, given.source, given.python, given.part_mb, given.machine)
+        parts = make_box(
+            out, given.profile, given.data, given.source, given.python, given.part_mb, given.machine, given.beyond
+        )
     except (MakeError, profiles.ProfileError, data.DataError, source.SourceError) as error:
         print(f"No archive was made. {error}", file=sys.stderr)
         return 2
