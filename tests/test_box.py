@@ -158,9 +158,8 @@ def under_way(found, rows):
 
 
 @pytest.fixture
-def reckoning(monkeypatch):
-    monkeypatch.setattr(box_jobs, "START", 0.0)
-    return box_jobs.Clock({"vgg16": 1.0})
+def reckoning():
+    return box_jobs.Clock({"vgg16": 1.0}, start=0.0)
 
 
 def test_runs_share_the_device_and_the_last_has_it_alone(tmp_path, reckoning):

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 START = 90.0  # seconds from papermill's start to the first epoch's end: on an H100, with four that compile at once
+START_TINY = 30.0  # the same of a rehearsal's runs, on two cores
 OVERLAP = 1.0  # of n runs at once, each takes n times this as long as alone: seven at once kept an H100 busy, no more
 
 
@@ -129,11 +130,11 @@ def last_error(path):
 class Clock:
     """When runs will end, from what a device was measured to do and from the epochs so far.
 
-    rates: architecture -> multiply-adds a second of a run that is alone.
+    rates: architecture -> multiply-adds a second of a run that is alone. start: seconds until a run's first epoch ends.
     """
 
-    def __init__(self, rates):
-        self.rates = rates
+    def __init__(self, rates, start=START):
+        self.rates, self.start = rates, start
         self.corrections = {}  # architecture -> how much longer its epochs take than reckoned
 
     def reckoned(self, job):
@@ -158,8 +159,10 @@ class Clock:
         The device is shared out evenly among those that train. A job that has not started is one that starts now.
         """
         now = time.monotonic()
-        begins = {id(job): max(0.0, START - (now - job.began)) if job.process and not job.rows else 0.0 for job in jobs}
-        begins |= {id(job): START for job in jobs if job.process is None}
+        begins = {
+            id(job): max(0.0, self.start - (now - job.began)) if job.process and not job.rows else 0.0 for job in jobs
+        }
+        begins |= {id(job): self.start for job in jobs if job.process is None}
         left = {id(job): self.reckoned(job) for job in jobs}
         ends, clock = {}, 0.0
         while len(ends) < len(jobs):

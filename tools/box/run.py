@@ -55,7 +55,8 @@ def main():
         slots = given.jobs or places(report, given.device)
         report |= {"began": now, "commit": plan["commit"], "output_dir": plan["output_dir"]}
         report |= {"slots": slots, "cores": core_count(), "command": given.command}
-        reckoning = box_jobs.Clock(rates(plan, report, given.device))
+        start = box_jobs.START_TINY if given.tiny else box_jobs.START
+        reckoning = box_jobs.Clock(rates(plan, report, given.device), start)
         work(jobs, reckoning, environment, slots, clock, given, report, unpacking, steps)
     except BoxError as error:
         print(f"{'Ended' if any(job.began for job in jobs) else 'Nothing was run'}. {error}", file=sys.stderr)
