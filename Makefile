@@ -96,11 +96,13 @@ box: $(READY)  ## for a GPU box without a network: write what it runs into outpu
 
 # The same archive and the same run.sh, on this machine, with nothing but what such a box has (tools/box/machine.txt).
 REHEARSAL := outputs/rehearsal
-box-rehearsal: DATA = sample
-box-rehearsal: SOURCE = sample
-box-rehearsal: box .venv-box/ready  ## the same on this machine's CPU with tiny settings, in an environment like the box's
+box-rehearsal: PROFILE = gpu
+box-rehearsal: export TF_CPP_MIN_LOG_LEVEL = 3
+box-rehearsal: $(READY) .venv-box/ready  ## the same on this machine's CPU: drawn faces, tiny, in an environment like the box's
 	@rm -rf $(REHEARSAL) && mkdir -p $(REHEARSAL)/carried
-	@cp outputs/box/run.sh outputs/box/parts.sha256 outputs/box/part.* $(REHEARSAL)/carried/
+	@$(BIN)/python tools/box/make.py --profile "$(PROFILE)" --data sample --source sample --python "$(BOX_PYTHON)" \
+		--out $(REHEARSAL)/box --kept outputs/box/kept
+	@cp $(REHEARSAL)/box/run.sh $(REHEARSAL)/box/parts.sha256 $(REHEARSAL)/box/part.* $(REHEARSAL)/carried/
 	@cd $(REHEARSAL) && PATH="$(CURDIR)/.venv-box/bin:$$PATH" bash carried/run.sh --minutes 4.5 --out home --work . --device cpu --tiny
 
 .venv-box/ready: tools/box/machine.txt

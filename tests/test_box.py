@@ -1,10 +1,13 @@
 """The archive for a GPU box (tools/box): the plan, what travels, the order of the runs, and what comes home."""
 
+import errno
 import fcntl
 import hashlib
+import io
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tarfile
@@ -227,17 +230,21 @@ def test_a_run_that_needs_another_waits_for_it_and_one_that_needs_what_nothing_m
 
 
 def test_a_run_alone_waits_until_nothing_runs_and_nothing_starts_beside_it(tmp_path, reckoning):
-    busy, race, other = under_way(job(tmp_path, "a"), 1), job(tmp_path, "race", alone=True), job(tmp_path, "b")
+    busy, race, other = under_way(job(tmp_path, "a"), 1), job(tmp_path, "race", alone=True), job(tmp_path, "b", 20.0)
     assert next_of([busy, race], reckoning)[1]["race"] == "runs alone"
     assert next_of([race, other], reckoning)[0] == "race"
+    assert next_of([busy, race, other], reckoning)[0] is None  # the dearest that waits gets the device
+    assert next_of([busy, race, other], reckoning, seconds=150)[0] == "b"  # unless it would not end in time
     assert next_of([under_way(race, 1), other], reckoning)[1]["b"] == "another runs alone"
 
 
 def test_a_run_that_the_disk_cannot_hold_is_not_started(tmp_path, reckoning):
     name, reasons = next_of([job(tmp_path, "a", disk=14e9)], reckoning, free=2e9)
-    assert name is None and reasons["a"] == "needs 14.0 GB of disk, and 2.0 are free"
+    assert name is None and reasons["a"] == "needs 14.0 GB of disk, and 2.0 are free in --work"
     half = under_way(job(tmp_path, "half", disk=10e9), 5)  # will write 5 GB more
-    assert next_of([half, job(tmp_path, "b", disk=4e9)], reckoning, free=8e9)[1]["b"].endswith("and 3.0 are free")
+    assert next_of([half, job(tmp_path, "b", disk=4e9)], reckoning, free=8e9)[1]["b"].endswith(
+        "and 3.0 are free in --work"
+    )
 
 
 # --- a box whose runs are stand-ins ----------------------------------------------------------------------------------
@@ -277,7 +284,13 @@ def make_code(root, entries):
         command = f"{sys.executable} stand_in.py outputs/own/{name} {epochs} {seconds} {' '.join(words)}"
         entry = job(root, name, work=epochs * seconds, epochs=epochs).entry
         plan.append({**entry, "name": name, "command": command, "tiny": command})
-    stated = {"commit": "abc", "output_dir": "outputs/own", "rates": {"cpu": {"vgg16": 1.0}}, "matrix_tflops": 1.0}
+    stated = {
+        "commit": "abc",
+        "output_dir": "outputs/own",
+        "data": {"what": "no data", "checksum": "0"},
+        "rates": {"cpu": {"vgg16": 1.0}},
+        "matrix_tflops": 1.0,
+    }
     (root / "plan.json").write_text(json.dumps(stated | {"runs": plan}))
     return tools / "run.py"
 
@@ -290,12 +303,9 @@ def work_through(script, out, seconds, *more):
     done = subprocess.run(command, capture_output=True, text=True, timeout=120)
     names, report = [], {}
     if (out / "home.sha256").exists():
-        content = b"".join(part.read_bytes() for part in sorted(out.glob("home.tar.*")))
-        (out / "whole.tar").write_bytes(content)
-        with tarfile.open(out / "whole.tar") as archive:
+        with tarfile.open(fileobj=io.BytesIO(home._joined(out))) as archive:
             names = archive.getnames()
             report = json.load(archive.extractfile("outputs/own/box.json"))
-        (out / "whole.tar").unlink()
     return done.returncode, done.stdout + done.stderr, report, names
 
 
@@ -308,7 +318,7 @@ def test_one_run_fails_and_the_others_come_home_in_the_order_of_worth(tmp_path):
     status, said, report, names = work_through(script, tmp_path / "home", 40)
     assert status == 1 and states(report) == {"a": "done", "b": "failed", "c": "done"}
     assert "ValueError: the disk of this stand-in is full" in report["runs"][1]["reason"]
-    assert "b" in said and "failed" in said.splitlines()[-2]
+    assert "failed" in said.splitlines()[-2] and "3 runs, commit abc, data: no data" in said
     first = ["box.json", "a/manifest.json", "c/manifest.json", "a/metrics.json"]
     assert names[:4] == [f"outputs/own/{name}" for name in first]
     assert "outputs/own/b/history.csv" in names and "outputs/own/logs/b.log" in names
@@ -331,7 +341,7 @@ def test_when_the_minutes_are_over_what_runs_is_stopped_and_goes_on_at_the_next_
     (tmp_path / "code" / "plan.json").write_text(json.dumps(plan))
     began = time.monotonic()
     status, said, report, names = work_through(script, tmp_path / "home", 14, "--home-mb", "1")
-    assert status == 0 and states(report) == {"a": "cut off"} and time.monotonic() - began < 20
+    assert status == 1 and states(report) == {"a": "cut off"} and time.monotonic() - began < 20  # none was done
     assert report["runs"][0]["reason"] == "the time was over" and 3 < report["runs"][0]["epochs"] < 40
     assert names[-1] == "outputs/own/a/checkpoint.npz"
     left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout.split()
@@ -344,6 +354,49 @@ def test_when_the_minutes_are_over_what_runs_is_stopped_and_goes_on_at_the_next_
     assert manifest["epochs_before"] >= 3
     # And a third call finds it done.
     assert states(work_through(script, tmp_path / "home", 20)[2]) == {"a": "done"}
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGINT, signal.SIGTERM])
+def test_who_ends_it_from_outside_leaves_nothing_running_and_finds_all_packed(tmp_path, number):
+    script = make_code(tmp_path / "code", [("a", 1, 0.1), ("b", 500, 0.2)])
+    command = [sys.executable, script, "--seconds", "300", "--out", tmp_path / "home", "--device", "cpu", "--jobs", "2"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as box:
+        wait_for(lambda: (tmp_path / "code/outputs/own/a/metrics.json").exists())
+        wait_for(lambda: (tmp_path / "code/outputs/own/b/history.csv").exists())
+        box.send_signal(number)
+        said = box.communicate(timeout=30)[0]
+    assert f"Ended. It was ended from outside ({number.name})" in said
+    with tarfile.open(fileobj=io.BytesIO(home._joined(tmp_path / "home"))) as archive:
+        assert states(json.load(archive.extractfile("outputs/own/box.json"))) == {"a": "done", "b": "cut off"}
+        assert "outputs/own/a/metrics.json" in archive.getnames()
+    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout
+
+
+def wait_for(condition, seconds=30):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_a_run_that_hangs_and_what_it_started_in_a_session_of_its_own_are_ended(tmp_path):
+    code = "import subprocess, signal, time, sys; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
+    code += (
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(99)', sys.argv[1]], start_new_session=True); "
+    )
+    hangs = [under_way(job(tmp_path, name), 0) for name in "ab"]
+    for found in hangs:
+        words = [sys.executable, "-c", code + "time.sleep(99)", str(tmp_path)]
+        found.process = subprocess.Popen(words, start_new_session=True)
+    wait_for(lambda: len(running(tmp_path)) == 4)
+    began = time.monotonic()
+    box_jobs.stop(hangs, "the time was over", patience=0.5)
+    assert time.monotonic() - began < 5 and [found.state for found in hangs] == ["cut off", "cut off"]
+    wait_for(lambda: not running(tmp_path), 5)
+
+
+def running(tmp_path):
+    return subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout.split()
 
 
 def test_only_what_is_named_runs_and_a_name_that_the_plan_lacks_is_refused(tmp_path):
@@ -428,7 +481,7 @@ def send_home(tmp_path, part=0, name="outputs/own/a/manifest.json"):
 @pytest.mark.parametrize("part", [0, 1000])
 def test_what_comes_home_becomes_the_reference(tmp_path, part):
     folder = send_home(tmp_path, part)
-    assert len(list(folder.glob("home.tar.*"))) == (1 if not part else 11)
+    assert len(list(folder.glob("home-0001.tar.*"))) == (1 if not part else 11)
     sizes = home.bring_home(folder, tmp_path / "project")
     kept = tmp_path / "project" / "outputs" / "reference" / "own"
     assert list(sizes) == ["a"]
@@ -443,13 +496,13 @@ def test_what_comes_home_becomes_the_reference(tmp_path, part):
 
 def test_what_is_damaged_or_leads_elsewhere_is_not_brought_home(tmp_path):
     folder = send_home(tmp_path, 1000)
-    part = folder / "home.tar.01"
+    part = folder / "home-0001.tar.01"
     content = part.read_bytes()
     part.write_bytes(content[:-1] + b"?")
-    with pytest.raises(home.HomeError, match="home.tar.01: is damaged"):
+    with pytest.raises(home.HomeError, match="home-0001.tar.01: is damaged"):
         home.bring_home(folder, tmp_path / "project")
     part.unlink()
-    with pytest.raises(home.HomeError, match="home.tar.01: is missing"):
+    with pytest.raises(home.HomeError, match="home-0001.tar.01: is missing"):
         home.bring_home(folder, tmp_path / "project")
     (folder / "home.sha256").unlink()
     with pytest.raises(home.HomeError, match="has no home.sha256"):
@@ -458,7 +511,68 @@ def test_what_is_damaged_or_leads_elsewhere_is_not_brought_home(tmp_path):
     pack.write_home(tmp_path / "bad", tmp_path, report, [])
     with pytest.raises(home.HomeError, match="which is no file of a run"):
         home.bring_home(tmp_path / "bad", tmp_path / "project")
-    assert not (tmp_path / "project").exists()
+    report = {"output_dir": "outputs/own", "began": "../../evil", "runs": []}
+    pack.write_home(tmp_path / "evil", tmp_path, report, [])
+    with pytest.raises(home.HomeError, match="names '../../evil', which cannot be"):
+        home.bring_home(tmp_path / "evil", tmp_path / "project")
+    assert not [path for path in (tmp_path / "project").rglob("*") if path.is_file()]
+
+
+def sent(tmp_path, name, states, epochs, **more):
+    """An archive of runs below a root of its own: run -> state, and how many epochs each has behind it."""
+    root, jobs = tmp_path / name, []
+    for run, state in states.items():
+        found = job(root, run)
+        found.state = state
+        found.folder.mkdir(parents=True)
+        (found.folder / "history.csv").write_text("epoch\n" + "".join(f"{n + 1}\n" for n in range(epochs)))
+        if state == "done":
+            runs.write_json(found.folder / "manifest.json", {"data_checksum": "abc"})
+            runs.write_json(found.folder / "metrics.json", {"test": {"n": epochs}})
+        jobs.append(found)
+    report = {"output_dir": "outputs/own", "began": "2026-01-01T10:00:00+00:00", **more}
+    report["runs"] = [{"name": found.name, "state": found.state} for found in jobs]
+    pack.write_home(tmp_path / f"{name}-home", root, report, pack.contents(jobs))
+    return tmp_path / f"{name}-home"
+
+
+def test_what_is_known_already_is_not_lost_to_another_box(tmp_path):
+    project = tmp_path / "project"
+    kept = project / "outputs/reference/own"
+    first = sent(tmp_path, "first", {"b": "cut off"}, 5)
+    home.bring_home(first, project)
+    home.bring_home(sent(tmp_path, "second", {"b": "left out"}, 0), project)
+    home.bring_home(sent(tmp_path, "shorter", {"b": "cut off"}, 2), project)
+    assert len((kept / "unfinished/b.csv").read_text().splitlines()) == 6
+    home.bring_home(sent(tmp_path, "third", {"b": "done"}, 9), project)
+    assert not (kept / "unfinished/b.csv").exists()
+    home.bring_home(first, project)  # once more: the finished run stays whole
+    assert len((kept / "b/history.csv").read_text().splitlines()) == 10
+    assert not (kept / "unfinished/b.csv").exists()
+
+
+def test_a_rehearsal_and_other_data_do_not_get_into_the_reference(tmp_path):
+    project = tmp_path / "project"
+    home.bring_home(sent(tmp_path, "first", {"a": "done"}, 3), project)
+    with pytest.raises(home.HomeError, match="is of a rehearsal at tiny settings"):
+        home.bring_home(sent(tmp_path, "tiny", {"a": "done"}, 1, tiny=True), project)
+    data_of_another = {"what": "6 drawn faces", "checksum": "xyz"}
+    with pytest.raises(home.HomeError, match=r"was made of other data \(6 drawn faces\)"):
+        home.bring_home(sent(tmp_path, "drawn", {"a": "done"}, 1, data=data_of_another), project)
+    assert len((project / "outputs/reference/own/a/history.csv").read_text().splitlines()) == 4
+
+
+def test_an_archive_that_cannot_be_written_leaves_the_last_one(tmp_path, monkeypatch):
+    folder = sent(tmp_path, "first", {"a": "done"}, 3)
+    before = home._joined(folder)
+    monkeypatch.setattr(Path, "write_text", full_disk)
+    with pytest.raises(OSError, match="No space left"):
+        pack.write_home(folder, tmp_path, {"output_dir": "outputs/own"}, [], 100)
+    assert home._joined(folder) == before and len(list(folder.iterdir())) == 2
+
+
+def full_disk(*_, **__):
+    raise OSError(errno.ENOSPC, "No space left on device")
 
 
 # --- the whole: archive, run.sh, a notebook on JAX without TensorFlow ------------------------------------------------
@@ -484,7 +598,7 @@ def archive(tmp_path_factory):
     path = profile_with(folder, "  - {runs: [vgg16-scratch], set: {KEEP_EPOCHS: true}}\n")
     patched = pytest.MonkeyPatch()
     patched.setattr(make, "_wheels", lambda kept, *_: made_up_wheel(kept / "wheels"))
-    make.make_box(folder / "box", path, "sample", "", PYTHON, part_mb=2.0)
+    make.make_box(folder / "box", path, "sample", python=PYTHON, part_mb=2.0)
     patched.undo()
     return folder / "box"
 
@@ -521,7 +635,7 @@ def test_a_rehearsal_trains_on_jax_without_tensorflow_and_its_run_comes_home(arc
     words = ["--minutes", "4", "--out", "home", "--work", ".", "--device", "cpu", "--tiny"]  # relative, as one types
     done = run_sh(folder, *words, PYTHONPATH=str(stub), folder=tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
-    home.bring_home(tmp_path / "home", tmp_path / "project")
+    home.bring_home(tmp_path / "home", tmp_path / "project", rehearsal=True)
     kept = tmp_path / "project" / "outputs" / "reference" / "own" / "vgg16-scratch-seed0"
     manifest = json.loads((kept / "manifest.json").read_text())
     assert manifest["device"]["backend"] == "jax" and manifest["parameters"]["DATA"] == "data/fer2013.csv"
@@ -546,6 +660,12 @@ def ask_for_another_python(folder):
     (folder / "run.sh").write_text(text.replace(f"python_wanted={PYTHON}", "python_wanted=2.7"))
 
 
+def mix_two_builds(folder):
+    text = (folder / "run.sh").read_text()
+    old = next(line for line in text.splitlines() if line.startswith("build="))
+    (folder / "run.sh").write_text(text.replace(old, "build=0123456789ab"))
+
+
 def need_more_disk(folder):
     text = (folder / "run.sh").read_text()
     old = next(line for line in text.splitlines() if line.startswith("bytes_needed="))
@@ -556,9 +676,11 @@ def need_more_disk(folder):
     ("spoil", "words", "message"),
     [
         (lose_a_part, {}, "part.01 is missing beside run.sh: carry it, too"),
-        (spoil_a_part, {}, "part.01 is damaged, or of another build than run.sh: carry it again"),
+        (spoil_a_part, {}, "part.01 is damaged, or of another build: carry it again"),
         (ask_for_another_python, {}, f"python3 is {PYTHON} here, and the wheels are for 2.7"),
         (need_more_disk, {}, "are free, and"),
+        (mix_two_builds, {}, "parts.sha256 is of another build than run.sh: carry both again"),
+        (None, {"--jobs": "-1"}, "argument --jobs: '-1': give a whole number from 0 on"),
         (None, {"--minutes": "0"}, "--minutes '0': give how long it may take, such as 10"),
         (None, {"--minutes": "ten"}, "--minutes 'ten': give how long it may take"),
         (None, {"--minutes": "-3"}, "--minutes '-3'"),
@@ -575,7 +697,7 @@ def test_what_run_sh_cannot_use_is_one_line_and_nothing_runs(archive, tmp_path, 
     given = {"--minutes": "1", "--out": str(tmp_path / "home"), "--work": str(tmp_path), **words}
     done = run_sh(folder, *(word for pair in given.items() for word in pair), "--device", "cpu", "--tiny")
     assert done.returncode == 2 and message in done.stderr
-    assert [line for line in done.stderr.splitlines() if line.startswith("Nothing was run.")]
+    assert "Nothing was run." in done.stderr or "run.py: error:" in done.stderr
     assert not list(tmp_path.glob("fer-box-*/code/outputs"))
 
 

@@ -166,3 +166,31 @@ def test_what_does_not_fit_is_refused(faces):
         duplicates.score_without(np.ones(3, bool), np.ones(4, bool))
     with pytest.raises(ValueError, match="each of 15 faces"):
         duplicates.summary(faces, np.zeros(3, int))
+
+
+def test_the_gap_within_emotions_is_not_moved_by_which_emotions_the_twins_have():
+    # Surprise is named rightly in 8 of 10 and fear in 2 of 10, twin or not; but most twins are surprised.
+    labels = np.repeat([5, 5, 2, 2], [40, 10, 10, 40])
+    twins = np.repeat([True, False, True, False], [40, 10, 10, 40])
+    right = np.concatenate([np.arange(40) % 10 < 8, np.arange(10) < 8, np.arange(10) < 2, np.arange(40) % 10 < 2])
+    assert right[twins].mean() - right[~twins].mean() == pytest.approx(0.68 - 0.32)
+    found = duplicates.gap_within(right, twins, labels)
+    assert found["gap"] == pytest.approx(0)
+    assert found["low"] < 0 < found["high"]
+
+
+def test_a_network_that_remembers_has_a_gap_within_emotions():
+    labels, twins = np.repeat([0, 1], 100), np.tile([True, False], 100)
+    right = twins | (np.arange(200) % 4 == 1)  # all twins, and half of the others
+    found = duplicates.gap_within(right, twins, labels)
+    assert found["gap"] == pytest.approx(0.5)
+    # The standard error of half of 100 is 0.05.
+    assert found["low"] == pytest.approx(0.5 - 1.96 * 0.05, abs=0.01)
+    assert found["high"] == pytest.approx(0.5 + 1.96 * 0.05, abs=0.01)
+
+
+def test_an_emotion_without_twins_says_nothing_of_the_gap():
+    labels, twins = np.array([0, 0, 3, 3]), np.array([True, False, False, False])
+    assert duplicates.gap_within([1, 0, 1, 1], twins, labels)["gap"] == 1
+    with pytest.raises(ValueError, match="no emotion has both"):
+        duplicates.gap_within([1, 0], [True, True], [0, 0])

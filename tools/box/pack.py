@@ -1,7 +1,7 @@
 """What a box sends home: one archive, dearest first, cut into parts where asked. Standard library only.
 
-home.tar holds paths as they are below the project's root: `box.json` (what ran, on what), then of each finished run its
-numbers, predictions and figures, of each that was cut off its history and log, and last, where they fit, the
+The archive holds paths as they are below the project's root: `box.json` (what ran, on what), then of each finished run
+its numbers, predictions and figures, of each that was cut off its history and log, and last, where they fit, the
 checkpoints with which a later box can go on.
 """
 
@@ -33,10 +33,36 @@ def contents(jobs, limit=None):
 
 
 def write_home(out, root, report, files, part_bytes=0):
-    """Write `files` (below `root`) and the `report` as out/home.tar, in parts of `part_bytes` (0: whole), each whole or
-    not at all; home.sha256 holds their checksums. Parts of an earlier archive are removed."""
+    """Write `files` (below `root`) and the `report` into the folder `out`, in parts of `part_bytes` (0: one whole).
+
+    home.sha256 names the parts and is replaced last, so that whatever fails, what it names is whole. The parts of an
+    earlier archive go then. Raises OSError where they cannot be written; the earlier archive stays.
+    """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    content = _archive(root, report, files)
+    old = sorted(out.glob("home-*.tar.*"))
+    number = max([int(path.name[5:9]) for path in old], default=0) + 1
+    size = part_bytes or len(content)
+    starts = range(0, len(content), size)
+    parts = {
+        out / f"home-{number:04d}.tar.{index:02d}": content[start : start + size] for index, start in enumerate(starts)
+    }
+    sums = "".join(f"{hashlib.sha256(part).hexdigest()}  {path.name}\n" for path, part in parts.items())
+    try:
+        for path, part in parts.items():
+            path.write_bytes(part)
+        (out / ".home.sha256").write_text(sums)
+        os.replace(out / ".home.sha256", out / "home.sha256")
+    except OSError:
+        for path in [*parts, out / ".home.sha256"]:
+            path.unlink(missing_ok=True)
+        raise
+    for path in old:
+        path.unlink()
+
+
+def _archive(root, report, files):
     stream = io.BytesIO()
     with tarfile.open(fileobj=stream, mode="w") as archive:
         text = (json.dumps(report, indent=1) + "\n").encode()
@@ -45,16 +71,4 @@ def write_home(out, root, report, files, part_bytes=0):
         archive.addfile(member, io.BytesIO(text))
         for path in files:
             archive.add(path, path.relative_to(root).as_posix(), recursive=False)
-    content = stream.getvalue()
-    size = part_bytes or len(content)
-    starts = range(0, len(content), size)
-    names = {f"home.tar.{index:02d}": content[start : start + size] for index, start in enumerate(starts)}
-    for name, part in names.items():
-        (out / f".{name}").write_bytes(part)
-        os.replace(out / f".{name}", out / name)
-    for old in out.glob("home.tar.*"):
-        if old.name not in names:
-            old.unlink()
-    sums = "".join(f"{hashlib.sha256(part).hexdigest()}  {name}\n" for name, part in names.items())
-    (out / ".home.sha256").write_text(sums)
-    os.replace(out / ".home.sha256", out / "home.sha256")
+    return stream.getvalue()

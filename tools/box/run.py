@@ -38,15 +38,17 @@ def main():
     given = arguments()
     clock = Deadline(given.seconds)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that what was started is stopped first
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, ended_from_outside)
     plan = json.loads((ROOT / "plan.json").read_text(encoding="utf-8"))
-    jobs, unpacking, steps = [], [], None
+    jobs, unpacking, steps, report, ended = [], [], None, {}, False
     try:
         jobs = chosen(plan, given.only, given.tiny)
         environment = surroundings(given.device, given.jobs)
         unpacking = unpack(environment)
         matrix = ["--matrix", "512" if given.device == "cpu" else "8192"]
-        report = SelfTest([matrix], given.device, environment, clock).wait()
+        say(f"{len(jobs)} runs, commit {plan['commit']}, data: {plan['data']['what']}")
+        report |= SelfTest([matrix], given.device, environment, clock).wait()
         say(f"{report['device']}: {report['matrix_tflops']:.3g} TFLOP/s in products of matrices")
         # Compiling a step of each network takes a minute, so the first runs start meanwhile.
         planned = {job.entry["architecture"] for job in jobs}
@@ -54,22 +56,27 @@ def main():
         steps = SelfTest(questions, given.device, environment, clock)
         slots = given.jobs or places(report, given.device)
         report |= {"began": now, "commit": plan["commit"], "output_dir": plan["output_dir"]}
-        report |= {"slots": slots, "cores": core_count(), "command": given.command}
+        report |= {"slots": slots, "cores": core_count(), "command": given.command, "tiny": given.tiny}
+        report |= {"data": plan["data"]}
         start = box_jobs.START_TINY if given.tiny else box_jobs.START
         reckoning = box_jobs.Clock(rates(plan, report, given.device), start)
         work(jobs, reckoning, environment, slots, clock, given, report, unpacking, steps)
     except BoxError as error:
-        print(f"{'Ended' if any(job.began for job in jobs) else 'Nothing was run'}. {error}", file=sys.stderr)
-        return 2
+        ended = any(job.began for job in jobs)
+        print(f"{'Ended' if ended else 'Nothing was run'}. {error}", file=sys.stderr)
+        if not ended:
+            return 2
     finally:
         for process in unpacking:
             process.kill()
         if steps:
             steps.stop()
-        for job in jobs:
-            if job.state == "running":
-                job.stop("it was ended from outside")
-    return closing(jobs)
+    status = close(jobs, clock, given, report)
+    return 2 if ended else status
+
+
+def ended_from_outside(number, frame):
+    raise BoxError(f"It was ended from outside ({signal.Signals(number).name})")
 
 
 def arguments():
@@ -77,13 +84,20 @@ def arguments():
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--device", choices=["gpu", "cpu"], default="gpu")
-    parser.add_argument("--jobs", type=int, default=0, help="runs at once; 0 for what cores and memory bear")
+    parser.add_argument("--jobs", type=count, default=0, help="runs at once; 0 for what cores and memory bear")
     parser.add_argument("--only", nargs="+", default=[], help="of the plan, these runs only")
-    parser.add_argument("--part-mb", type=float, default=0, help="of the parts that come home; 0: one whole")
-    parser.add_argument("--home-mb", type=float, default=0, help="add checkpoints up to this size in all; 0: none")
+    parser.add_argument("--part-mb", type=count, default=0, help="of the parts that come home; 0: one whole")
+    parser.add_argument("--home-mb", type=count, default=0, help="add checkpoints up to this size in all; 0: none")
     parser.add_argument("--tiny", action="store_true", help="a rehearsal: each run at settings that take seconds")
     parser.add_argument("--command", default="", help="for the report: what was typed")
     return parser.parse_args()
+
+
+def count(text):
+    """A whole number from 0 on, of an option."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0 on")
+    return int(text)
 
 
 class Deadline:
@@ -223,8 +237,7 @@ class SelfTest:
 
 def work(jobs, reckoning, environment, slots, clock, given, report, unpacking, steps):
     """Start, watch and pack until nothing is left to run or the time is over."""
-    said, reasons, began = 0.0, {}, time.monotonic()
-    out, part = given.out, int(given.part_mb * 2**20)
+    said, reasons, out, part = 0.0, {}, given.out, given.part_mb * 2**20
     try:
         pack.write_home(out, ROOT, told(report, jobs, clock), [], part)
     except OSError as error:
@@ -261,19 +274,36 @@ def work(jobs, reckoning, environment, slots, clock, given, report, unpacking, s
             say(line(clock, running, waiting, jobs, given.device))
         time.sleep(0.2)
     for job in jobs:
-        if job.state == "running":
-            job.stop("the time was over")
-        elif job.state == "waiting":
-            job.state, job.reason = "left out", reasons.get(id(job), "the time was over")
-    report["training_s"] = round(time.monotonic() - began, 1)
-    packed(out, jobs, told(report, jobs, clock), part, int(given.home_mb * 2**20))
+        if job.state == "waiting":
+            job.reason = reasons.get(id(job), "the time was over")
+
+
+def close(jobs, clock, given, report):
+    """Stop what still runs, pack all that is there, and say what ran, what did not and why; returns the exit status.
+
+    1 if a run failed, if none was done, or if what came of them could not be packed; else 0.
+    """
+    why = "the time was over" if clock.left <= 0 else "all was ended"
+    box_jobs.stop([job for job in jobs if job.state == "running"], why)
+    for job in jobs:
+        if job.state == "waiting":
+            job.state, job.reason = "left out", job.reason or why
+    whole = packed(given.out, jobs, told(report, jobs, clock), given.part_mb * 2**20, given.home_mb * 2**20)
+    say("\nrun".ljust(44) + "state")
+    for job in jobs:
+        say(f"{job.name:43} {job.state}{', ' + job.reason if job.reason else ''}")
+    states = [job.state for job in jobs]
+    return int(not whole or "failed" in states or "done" not in states)
 
 
 def packed(out, jobs, report, part, limit=None):
+    """Pack what came of the runs into `out`; whether it could be written."""
     try:
         pack.write_home(out, ROOT, report, pack.contents(jobs, limit), part)
     except OSError as error:
-        say(f"{out}: cannot be written ({error.strerror}). Make room: it is tried again when the next run ends")
+        say(f"{out}: cannot be written ({error.strerror}), and what was packed before stands. Make room there")
+        return False
+    return True
 
 
 def told(report, jobs, clock):
@@ -310,14 +340,6 @@ def gpu_load():
 
 def say(text):
     print(text, flush=True)
-
-
-def closing(jobs):
-    """Say what ran, what did not and why; the exit status: 1 if a run failed, else 0."""
-    say("\nrun".ljust(44) + "state")
-    for job in jobs:
-        say(f"{job.name:43} {job.state}{', ' + job.reason if job.reason else ''}")
-    return int(any(job.state == "failed" for job in jobs))
 
 
 if __name__ == "__main__":

@@ -16,12 +16,14 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 python_wanted=@PYTHON@
 build=@BUILD@
 bytes_needed=@BYTES@
+bytes_roomy=@ROOMY@
 
 fail() { echo "Nothing was run. $*" >&2; exit 2; }
 
 minutes='' out='' work='' rest=()
 while [ $# -gt 0 ]; do
   case "$1" in
+    --minutes=*|--out=*|--work=*) set -- "${1%%=*}" "${1#*=}" "${@:2}"; continue ;;
     --minutes) minutes=${2-}; shift 2 || fail '--minutes needs a number' ;;
     --out) out=${2-}; shift 2 || fail '--out needs a folder' ;;
     --work) work=${2-}; shift 2 || fail '--work needs a folder' ;;
@@ -38,7 +40,7 @@ version=$(python3 -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2> /dev
 
 if [ -z "$work" ]; then
   work=${TMPDIR:-/tmp}
-  [ "$(df -Pk /dev/shm 2> /dev/null | awk 'NR == 2 { print $4 }')" -gt $((bytes_needed / 1024)) ] 2> /dev/null && work=/dev/shm
+  [ "$(df -Pk /dev/shm 2> /dev/null | awk 'NR == 2 { print $4 }')" -gt $((bytes_roomy / 1024)) ] 2> /dev/null && work=/dev/shm
 fi
 mkdir -p "$work" 2> /dev/null && work=$(cd "$work" && pwd)/fer-box-$build && exec 9> "$work.lock" \
   || fail "--work $work: cannot be written. Name a folder that can"
@@ -47,9 +49,10 @@ if [ ! -d "$work" ]; then
   rm -rf "$work.part" && mkdir "$work.part"  # what a call that was ended left
   free=$(df -Pk "$work.part" | awk 'NR == 2 { print $4 }')
   [ "$free" -gt $((bytes_needed / 1024)) ] || { rmdir "$work.part"; fail "$(dirname "$work"): $((free / 1048576)) GB are free, and $((bytes_needed / 1073741824 + 1)) are needed. Name a larger folder with --work"; }
+  [ "$(sha256sum < "$here/parts.sha256" | cut -c 1-12)" = "$build" ] || fail "parts.sha256 is of another build than run.sh: carry both again"
   while read -r sum part; do
     [ -f "$here/$part" ] || fail "$part is missing beside run.sh: carry it, too"
-    [ "$(sha256sum < "$here/$part")" = "$sum  -" ] || fail "$part is damaged, or of another build than run.sh: carry it again"
+    [ "$(sha256sum < "$here/$part")" = "$sum  -" ] || fail "$part is damaged, or of another build: carry it again"
   done < "$here/parts.sha256"
   cut -d ' ' -f 3 "$here/parts.sha256" | (cd "$here" && xargs cat) | tar -x -C "$work.part" || fail 'The archive could not be unpacked'
   python3 -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --disable-pip-version-check \
