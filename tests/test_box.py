@@ -729,6 +729,9 @@ def test_an_archive_that_cannot_be_made_says_why(tmp_path, monkeypatch):
     path = profile_with(tmp_path, "  - {runs: [resnet50-pretrain, resnet50-transfer]}\n")
     with pytest.raises(make.MakeError, match="nothing is left to run"):  # without SOURCE
         make.make_box(tmp_path / "box", path, "sample")
+    monkeypatch.delenv("FER_DATA", raising=False)
+    with pytest.raises(make.MakeError, match="DATA is not given"):
+        make.make_box(tmp_path / "box", path)
     with pytest.raises(make.MakeError, match="BOX_PART_MB=0"):
         make.make_box(tmp_path / "box", path, "sample", part_mb=0)
     with pytest.raises(profiles.ProfileError, match="needs a list"):

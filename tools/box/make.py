@@ -60,6 +60,8 @@ def make_box(
     """
     if not part_mb >= 1:
         raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, 1 or more, such as 40")
+    if not (given_data or os.environ.get("FER_DATA")):
+        raise MakeError("DATA is not given: name FER-2013 in any form, or DATA=sample for drawn faces")
     out, kept = Path(out), Path(kept or Path(out) / "kept")
     for folder in (out, kept):
         folder.mkdir(parents=True, exist_ok=True)
@@ -273,7 +275,8 @@ def main():
     except (MakeError, profiles.ProfileError, data.DataError, source.SourceError) as error:
         print(f"No archive was made. {error}", file=sys.stderr)
         return 2
-    print(f"{out}: {len(parts)} parts, {sum(path.stat().st_size for path in parts) / 2**20:.1f} MiB, commit {commit()}")
+    size = sum(path.stat().st_size for path in parts) / 2**20
+    print(f"{out}: {len(parts)} parts, {size:.1f} MiB, commit {commit()}, data: {given.data or os.environ['FER_DATA']}")
     print("Carry run.sh, parts.sha256 and the parts to one folder of the box, then type there:")
     print("    bash run.sh --minutes 10 --out home")
     return 0
