@@ -241,17 +241,36 @@ def _find_layout(tree):
     """("csv", name, None) or ("folders", base folder, {split: folder}), in the root or one folder down."""
     folders, files = tree.children("")
     bases = [("", folders, files)] + [(name, *tree.children(name)) for name in folders]
+    published, split, other = [], [], []
+    for base, folders, files in bases:
+        published += [_join(base, found) for found in [_first_named(files, CSV_NAMES)] if found]
+        split += [(base, splits) for splits in [split_folders(folders)] if splits]
+    if published:
+        return "csv", _only(tree, published), None
+    if split:
+        base = _only(tree, [base for base, _ in split])
+        return "folders", base, dict(split)[base]
     for base, _, files in bases:
-        for wanted in CSV_NAMES:
-            if found := _named(files, wanted):
-                return "csv", _join(base, found), None
-    for base, folders, _ in bases:
-        if splits := split_folders(folders):
-            return "folders", base, splits
-    for base, _, files in bases:
-        if found := _named(files, CHALLENGE_TRAIN) or _csv_with_faces(tree, base, files):
-            return "csv", _join(base, found), None
+        train = _named(files, CHALLENGE_TRAIN)
+        other += [_join(base, name) for name in ([train] if train else _csvs_with_faces(tree, base, files))]
+    if other:
+        return "csv", _only(tree, other), None
     raise DataError(_no_layout(tree, bases))
+
+
+def _only(tree, found):
+    """The one data set of those found, or what lies in the folder itself. DataError where there are several."""
+    own = [name for name in found if "/" not in name] if "" not in found else [""]
+    if len(found) > 1 and len(own) != 1:
+        raise DataError(
+            f"{tree.place('')}: holds {len(found)} data sets, and it is not clear which one is meant: "
+            f"{', '.join(found)}. Give the path of one of them."
+        )
+    return own[0] if own else found[0]
+
+
+def _first_named(files, wanted):
+    return next((found for name in wanted if (found := _named(files, name))), None)
 
 
 def _named(files, wanted):
@@ -262,13 +281,14 @@ def _join(base, name):
     return f"{base}/{name}" if base else name
 
 
-def _csv_with_faces(tree, base, files):
+def _csvs_with_faces(tree, base, files):
+    found = []
     for name in files:
         if name.lower().endswith(".csv"):
             with tree.open(_join(base, name)) as stream:
                 if csv_reader.looks_like_faces(stream.readline(csv_reader.FIRST_BYTES)):
-                    return name
-    return None
+                    found.append(name)
+    return found
 
 
 def _no_layout(tree, bases):

@@ -9,6 +9,7 @@ from PIL import Image, UnidentifiedImageError
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
+SPLITS = ("train", "training", "val", "valid", "validation", "test", "testing")
 LARGEST_IMAGE = 50_000_000  # pixels, more than any photograph in ImageNet; a small file can state far more
 
 
@@ -57,14 +58,28 @@ def _list_class_folders(root):
             f"{root}: has {len(folders)} class folder(s), at least 2 are needed. Give the folder that holds the class "
             "folders, such as tiny-imagenet-200/train"
         )
+    if all(folder.name.lower() in SPLITS for folder in folders):
+        inner = next((folder for folder in folders if folder.name.lower() in SPLITS[:2]), folders[0])
+        names = ", ".join(folder.name for folder in folders)
+        raise SourceError(f"{root}: its folders are splits ({names}), not classes. Give one of them, probably {inner}")
     files, labels = [], []
     for label, folder in enumerate(folders):
-        found = sorted(path for path in folder.rglob("*") if path.suffix.lower() in IMAGE_SUFFIXES)
+        found = sorted(path for path in folder.rglob("*") if _is_image(path.relative_to(folder)))
         if not found:
             raise SourceError(f"{folder}: this class folder has no image. Remove it or fill it")
         files += found
         labels += [label] * len(found)
+    if len(files) == len(folders):
+        raise SourceError(
+            f"{root}: each of its {len(folders)} folders holds one image, so they are no classes. Give a folder with "
+            "one folder of images per class"
+        )
     return files, np.array(labels, np.int64), [folder.name for folder in folders]
+
+
+def _is_image(path):
+    """Whether a path below a class folder is an image, and no clutter such as macOS' ._x.jpg."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def _read_images(files, size):

@@ -59,6 +59,35 @@ def test_fer2013_csv_comes_before_train_csv_and_folders(tmp_path, pixels):
     assert readers.locate(tmp_path) == path
 
 
+def class_folders(root, pixels):
+    for split in ("train", "test"):
+        (root / split / "happy").mkdir(parents=True)
+        Image.fromarray(pixels[0]).save(root / split / "happy" / "PublicTest_1.png")
+
+
+def test_two_data_sets_in_one_folder_are_refused_and_listed(tmp_path, pixels):
+    for name in ("ckplus48", "fer2013"):
+        class_folders(tmp_path / "folders" / name, pixels)
+    for name in ("ck.csv", "fer2013_clean.csv"):
+        write(tmp_path / "files" / name, csv_text(pixels))
+    for name in ("a/fer2013.csv", "b/icml_face_data.csv"):
+        write(tmp_path / "published" / name, csv_text(pixels))
+    for folder, names in {
+        "folders": "ckplus48, fer2013",
+        "files": "ck.csv, fer2013_clean.csv",
+        "published": "a/fer2013.csv, b/icml_face_data.csv",
+    }.items():
+        with pytest.raises(DataError, match=rf"{folder}: holds 2 data sets.*: {names}\. Give the path of one"):
+            readers.locate(tmp_path / folder)
+    assert readers.locate(tmp_path / "published" / "a") == tmp_path / "published/a/fer2013.csv"
+
+
+def test_the_same_data_in_two_forms_is_one_data_set(tmp_path, pixels):
+    for name in ("fer2013.csv", "icml_face_data.csv", "older/fer2013.csv"):
+        write(tmp_path / name, csv_text(pixels))
+    assert readers.locate(tmp_path) == tmp_path / "fer2013.csv"
+
+
 def test_train_csv_beside_test_csv_is_all_training_and_says_so(tmp_path, pixels):
     write(tmp_path / "train.csv", csv_text(pixels, "emotion,pixels"))
     write(tmp_path / "test.csv", "pixels\n")

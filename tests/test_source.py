@@ -57,3 +57,30 @@ def test_bad_sources_are_named(folders, damage, message):
     damage(folders)
     with pytest.raises(source.SourceError, match=message):
         source.load_source(folders)
+
+
+def test_a_source_one_folder_too_high_names_the_folder_that_was_meant(folders):
+    root = folders / "tiny"
+    for split in ("train", "val", "test"):
+        (root / split / "images").mkdir(parents=True)
+        for number in range(2):
+            Image.new("RGB", (64, 64)).save(root / split / "images" / f"{number}.png")
+    with pytest.raises(
+        source.SourceError, match=r"are splits \(test, train, val\), not classes.*probably .*/tiny/train"
+    ):
+        source.load_source(root)
+
+
+def test_folders_of_one_image_each_are_no_classes(tmp_path):
+    for name in "abc":
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (64, 64)).save(tmp_path / name / "0.png")
+    with pytest.raises(source.SourceError, match="each of its 3 folders holds one image"):
+        source.load_source(tmp_path)
+
+
+def test_what_macos_leaves_beside_images_is_no_image(folders):
+    (folders / "a" / "._0.png").write_bytes(b"Mac OS X")
+    (folders / "b" / ".hidden").mkdir()
+    (folders / "b" / ".hidden" / "1.png").write_bytes(b"no image")
+    assert len(source.load_source(folders)[0]) == 6

@@ -57,11 +57,12 @@ def source(name, make, says, names=""):
 
 
 def two_classes(**files):
-    """Makes cats/ and dogs/ with an image each, and these further files in dogs/."""
+    """Makes cats/ with two images and dogs/ with one, and these further files in dogs/."""
 
     def make(folder):
         for name in ("cats", "dogs"):
             write(folder / name / "1.png", png())
+        write(folder / "cats" / "0.png", png())
         for name, content in files.items():
             write(folder / "dogs" / f"{name}.png", content)
         return folder
