@@ -31,14 +31,45 @@ def views(images, kind, crop=0):
             yield moved[:, :, ::-1]
 
 
-def predict(model, images, kind="single", crop=0, size=0):
-    """Mean over the views of a model's probabilities: float32 (n, 7).
+def as_faces(images):
+    """`images` as what every model here takes: grey levels uint8 (n, height, width), 0 to 255.
 
-    model: takes uint8 (n, height, width); for "scales", one of ``models.build_classifier`` that can be had at any size.
-    crop: the middle so many pixels that it answers on; size: what it resizes them to; 0 for all, and as they are.
+    Whole numbers of other types are turned into bytes. Keras would do that with anything, and make black images of
+    pixels from 0 to 1, all of which are answered alike. Raises ValueError that says what is expected, and the mend.
+    """
+    images = np.asarray(images)
+    if images.ndim == 2:
+        raise ValueError(f"images have shape {images.shape}: give (n, height, width), one face as images[None]")
+    if images.ndim != 3:
+        mends = {1: "images[..., 0]", 3: "images.mean(axis=-1).round().astype('uint8')"}
+        mend = mends.get(images.shape[-1]) if images.ndim == 4 else None
+        raise ValueError(
+            f"images have shape {images.shape}: give (n, height, width)" + (f", as {mend}" if mend else "")
+        )
+    if images.dtype == np.uint8:
+        return images
+    whole = images.dtype.kind in "iu" or (images.dtype.kind == "f" and np.array_equal(images, np.floor(images)))
+    if images.dtype.kind not in "iuf" or not np.isfinite(images).all() or images.min(initial=0) < 0:
+        raise ValueError("images hold something else than grey levels from 0 to 255: give those, as uint8")
+    if images.max(initial=0) > 255 or not whole or (images.dtype.kind == "f" and images.max(initial=0) <= 1):
+        hint = ": multiply by 255, round, and convert with .astype('uint8')" if images.max(initial=0) <= 1 else ""
+        raise ValueError(
+            f"images are {images.dtype} from {images.min():g} to {images.max():g}, where grey levels from 0 to 255 are "
+            f"expected; the model scales them itself{hint}"
+        )
+    return images.astype(np.uint8)
+
+
+def predict(model, images, kind="single", crop=0, size=0):
+    """Mean over the views of a model's probabilities: float32 (n, 7). Raises ValueError for images that are no bytes.
+
+    model: takes uint8 (n, height, width), and so images are (``as_faces``); for "scales", one of
+    ``models.build_classifier`` that can be had at any size. crop: the middle so many pixels that it answers on; size:
+    what it resizes them to; 0 for all, and as they are.
     """
     from fer_utils import devices  # which needs Keras; planning recipes does not
 
+    images = as_faces(images)
     total, count, batch_size = 0.0, 0, devices.answering_batch(len(images))
     for network in _at_scales(model, size or crop or images.shape[1]) if kind == "scales" else [model]:
         for view in views(images, kind, crop):

@@ -67,3 +67,28 @@ def test_views_that_make_no_sense_are_refused():
     for crop in (0, 48):
         with pytest.raises(ValueError, match="ten crops need a crop between 0 and the image's 48 pixels"):
             list(views.views(IMAGES, "ten-crop", crop))
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32, np.uint16])
+def test_whole_grey_levels_of_another_type_are_answered_alike(kind):
+    expected = views.predict(Brightness(), IMAGES)
+    np.testing.assert_array_equal(views.predict(Brightness(), IMAGES.astype(kind)), expected)
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (IMAGES / 255, r"float64 from 0 to 1, .*grey levels from 0 to 255 .*scales them itself: multiply by 255"),
+        (IMAGES / 2, r"float64 from 0 to 127.5, .*the model scales them itself$"),
+        (np.zeros((2, 48, 48)), "multiply by 255"),
+        (IMAGES.astype(int) + 100, "from 100 to 355"),
+        (IMAGES.astype(int) - 1, "something else than grey levels"),
+        (np.full((1, 48, 48), np.nan), "something else than grey levels"),
+        (IMAGES[0], r"shape \(48, 48\): give \(n, height, width\), one face as images\[None\]"),
+        (IMAGES[..., None], r"shape \(3, 48, 48, 1\): give \(n, height, width\), as images\[..., 0\]"),
+        (np.repeat(IMAGES[..., None], 3, axis=-1), r"as images.mean\(axis=-1\)"),
+    ],
+)
+def test_pixels_that_are_not_what_the_model_takes_are_refused(images, message):
+    with pytest.raises(ValueError, match=message):
+        views.predict(Brightness(), images)
