@@ -194,3 +194,11 @@ def test_an_emotion_without_twins_says_nothing_of_the_gap():
     assert duplicates.gap_within([1, 0, 1, 1], twins, labels)["gap"] == 1
     with pytest.raises(ValueError, match="no emotion has both"):
         duplicates.gap_within([1, 0], [True, True], [0, 0])
+
+
+def test_each_emotion_counts_by_its_share_of_the_twins():
+    labels, twins = np.repeat([0, 0, 1, 1], [30, 10, 10, 30]), np.repeat([True, False, True, False], [30, 10, 10, 30])
+    right = np.concatenate([np.ones(30), np.zeros(10), np.arange(10) % 2, np.arange(30) % 2])
+    found = duplicates.gap_within(right, twins, labels)
+    assert found["gap"] == pytest.approx(30 / 40)  # 1 for the first emotion, 0 for the second
+    assert found["low"] < found["gap"] < found["high"]
