@@ -748,4 +748,11 @@ def test_finished_runs_are_left_out_and_checkpoints_go_along(tmp_path, monkeypat
     (tmp_path / "outputs/own/c/checkpoint.npz").write_bytes(b"x")
     assert [make._is_finished(run) for run in (done, kept, cut)] == [True, False, False]
     assert [make._is_finished(run, beyond=True) for run in (done, kept, cut)] == [True, True, False]
+    weights = "outputs/own/b/backbone.weights.h5"
+    kept["needs"], cut["needs"] = [], [weights]
+    assert make._unfinished([kept, cut], beyond=True) == [kept, cut]  # b's backbone stayed on the box
+    (tmp_path / "outputs/own/b").mkdir()
+    (tmp_path / weights).write_bytes(b"x")
+    assert make._unfinished([kept, cut], beyond=True) == [cut]
+    assert make._backbones([cut]) == [tmp_path / weights] and make._backbones([kept, cut]) == []
     assert make._checkpoints([cut]) == [tmp_path / "outputs/own/c/checkpoint.npz"]

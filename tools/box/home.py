@@ -56,7 +56,7 @@ def bring_home(folder, root=ROOT, rehearsal=False):
         _check_data(folder, report, root)
         for path in [*Path(part).rglob("manifest.json"), *Path(part).rglob("metrics.json")]:
             reference.refuse_absolute_paths(path)
-        _move(Path(part), root, report)
+        _move(Path(part), root)
     return _keep(root, report)
 
 
@@ -86,7 +86,7 @@ def _check_data(folder, report, root):
             )
 
 
-def _move(part, root, report):
+def _move(part, root):
     """Move the files of each run below `root`, but for those of a run that is finished there and is not here."""
     for path in sorted(part.rglob("*")):
         if not path.is_file():

@@ -66,7 +66,7 @@ def make_box(
     for folder in (out, kept):
         folder.mkdir(parents=True, exist_ok=True)
     planned = plans.read_plan(profile)
-    wanted = [run for run in planned if not _is_finished(run, beyond)]
+    wanted = _unfinished(planned, beyond)
     if finished := [run["folder"] for run in planned if run not in wanted]:
         print(f"Left out, since finished: {', '.join(finished)}")
     if not given_source:
@@ -80,7 +80,8 @@ def make_box(
         content.append((_source(kept, given_source), "code/sheets/source"))
     for path in sorted({path for run in wanted for path in run["needs"] if path.startswith("outputs/filters/")}):
         content.append((_filters(kept), f"code/{Path(path).parent}"))
-    content += [(path, f"code/{path.relative_to(ROOT).as_posix()}") for path in _checkpoints(wanted)]
+    carried = [*_checkpoints(wanted), *_backbones(wanted)]
+    content += [(path, f"code/{path.relative_to(ROOT).as_posix()}") for path in carried]
     stated = {"commit": commit(), "output_dir": f"outputs/{Path(profile).stem}"}
     what = "drawn faces" if faces.source == "sample" else "faces of FER-2013"
     stated |= {"data": {"what": f"{len(faces):,} {what}", "checksum": faces.checksum}}
@@ -92,6 +93,21 @@ def make_box(
 def commit():
     """The commit whose code travels, marked where tracked files differ from it."""
     return runs.git_commit() or "unknown"
+
+
+def _unfinished(planned, beyond=False):
+    """The runs of a plan that are still to be made, and those whose backbone one of them needs and that is not here."""
+    left = [run for run in planned if not _is_finished(run, beyond)]
+    lacking = {path for run in left for path in run["needs"] if not (ROOT / path).is_file()}
+    return [run for run in planned if run in left or any(path.startswith(f"{run['folder']}/") for path in lacking)]
+
+
+def _backbones(wanted):
+    """The files that runs need of others that are finished here, and so will not be made on the box."""
+    made = tuple(f"{run['folder']}/" for run in wanted)
+    paths = {path for run in wanted for path in run["needs"] if path.endswith("backbone.weights.h5")}
+    kept = [path for path in sorted(paths) if not path.startswith((*made, "outputs/filters/"))]
+    return [ROOT / path for path in kept if (ROOT / path).is_file()]
 
 
 def _is_finished(run, beyond=False):
