@@ -283,23 +283,28 @@ def difference_test(difference, of_images, images_freedom, of_seeds, seeds_freed
     """Interval and two-sided p value of a difference with two kinds of chance, as a dict low, high, p_value.
 
     of_images, of_seeds: the variance that each adds to the difference; images_freedom, seeds_freedom: the degrees of
-    freedom of each estimate (infinity: known). A t test of their sum with Satterthwaite's degrees of freedom (1946,
-    doi:10.2307/3002019): few where the seeds decide, many where the images do. Interval and test agree: the p value is
-    below 1 - confidence exactly where the interval leaves out 0.
+    freedom of each estimate (infinity: known). A t test of their sum (``satterthwaite``). Interval and test agree: the
+    p value is below 1 - confidence exactly where the interval leaves out 0.
     """
     variance = of_images + of_seeds
     if variance == 0:
         return {"low": float(difference), "high": float(difference), "p_value": float(difference == 0)}
-    shares = sum(
-        part**2 / freedom for part, freedom in ((of_images, images_freedom), (of_seeds, seeds_freedom)) if part
-    )
-    effective = variance**2 / shares if shares else np.inf
+    effective = satterthwaite([of_images, of_seeds], [images_freedom, seeds_freedom])
     half = float(stats.t.ppf((1 + _checked_confidence(confidence)) / 2, effective) * np.sqrt(variance))
     return {
         "low": float(difference - half),
         "high": float(difference + half),
         "p_value": float(2 * stats.t.sf(abs(difference) / np.sqrt(variance), effective)),
     }
+
+
+def satterthwaite(variances, freedoms) -> float:
+    """Degrees of freedom of a sum of independent variance estimates, from those of each (1946, doi:10.2307/3002019).
+
+    Few where an estimate decides that rests on few numbers, as seeds; many where the images do; infinity if all are 0.
+    """
+    shares = sum(part**2 / freedom for part, freedom in zip(variances, freedoms, strict=True) if part)
+    return float(sum(variances) ** 2 / shares) if shares else np.inf
 
 
 def holm(p_values) -> np.ndarray:

@@ -13,6 +13,8 @@ from fer_utils.plotting import BLACK, BLUE, ORANGE, axes_or_new, finish, require
 def pairwise_differences(table, names=str, ax=None, title=None):
     """A row for each pair of arms: the difference in accuracy with its interval, filled where the test finds one.
 
+    Where the table has it, the interval by the two arms' own seeds is a thin line below.
+
     table: DataFrame from ``significance.pairwise``. names: function from an arm to how it is written. Returns the Axes.
     """
     require(table, ["first", "second", "difference", "low", "high", "differ"])
@@ -22,6 +24,9 @@ def pairwise_differences(table, names=str, ax=None, title=None):
     for row, y in zip(table.to_dict("records"), place, strict=True):
         colour = BLUE if row["differ"] else "0.45"
         ax.plot([100 * row["low"], 100 * row["high"]], [y, y], color=colour, linewidth=1.6)
+        ax.plot(
+            [100 * row.get("own_low", np.nan), 100 * row.get("own_high", np.nan)], [y + 0.28] * 2, color="0.6", lw=0.9
+        )
         ax.plot(100 * row["difference"], y, "o", color=colour, markerfacecolor=colour if row["differ"] else "white")
     ax.set_yticks(place, [f"{names(first)}  over  {names(second)}" for first, second in _pairs(table)])
     ax.invert_yaxis()

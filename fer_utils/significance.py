@@ -18,7 +18,7 @@ LEVEL = 0.05  # corrected p values below are called a difference
 NETWORKS, ARMS = "these networks", "their arms"  # what a test speaks of
 COLUMNS = [
     "first", "second", "seeds_first", "seeds_second", "n", "difference", "low", "high",
-    "first_only", "second_only", "speaks_of", "p_value",
+    "first_only", "second_only", "speaks_of", "p_value", "own_low", "own_high", "own_p_value",
 ]  # fmt: skip
 
 
@@ -49,12 +49,15 @@ def pairwise(finished, samples=2000):
     Columns: first, second (arms), seeds_first, seeds_second,
     n (images), difference (mean accuracy of the first minus that of the second, 0 to 1), low, high (its 95 % interval),
     first_only, second_only (images that only this one named rightly, lowest seed of each), speaks_of, p_value, p_holm
-    (corrected for the number of pairs), differ (p_holm < 0.05). Raises RunError unless all runs were tested on the same
-    images.
+    (corrected for the number of pairs, which the intervals are not), differ (p_holm < 0.05). Raises RunError unless all
+    runs were tested on the same images.
 
     One question for all pairs. If any arm has several seeds, it is whether the *arms* differ, over other seeds and
     images (``compare_arms``). If none has, only whether *these networks* do, over other images: McNemar's exact test
     and the paired bootstrap (`samples`).
+
+    That takes all arms to vary alike over seeds. own_low, own_high, own_p_value, own_p_holm and own_differ do not: each
+    arm brings the variance of its own seeds (Welch's test). They are empty where an arm has one seed.
     """
     check_same_images(finished)
     right = {arm: right_answers(finished, arm) for arm in dict.fromkeys(run.arm for run in finished)}
@@ -65,6 +68,9 @@ def pairwise(finished, samples=2000):
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_holm"] = evaluation.holm(table["p_value"])
     table["differ"] = table["p_holm"] < LEVEL
+    told = table["own_p_value"].notna()
+    table.loc[told, "own_p_holm"] = evaluation.holm(table.loc[told, "own_p_value"])
+    table["own_differ"] = (table["own_p_holm"] < LEVEL).where(told)
     return table
 
 
@@ -80,7 +86,20 @@ def _row(first, second, one, other, of_seeds, samples):
         "second_only": told_apart["second_only"],
         "speaks_of": ARMS if of_seeds[1] else NETWORKS,
         **compare(one, other, of_seeds, samples),
+        **_with_own_variances(one, other),
     }
+
+
+def _with_own_variances(one, other):
+    """``compare_arms`` with each arm's own variance over seeds; NaN where one of them has a single seed."""
+    if min(len(one), len(other)) < 2:
+        return dict.fromkeys(["own_low", "own_high", "own_p_value"], np.nan)
+    of_means = [answers.mean(axis=1).var(ddof=1) / len(answers) for answers in (one, other)]
+    freedom = evaluation.satterthwaite(of_means, [len(one) - 1, len(other) - 1])
+    per_image = one.mean(axis=0) - other.mean(axis=0)
+    n = len(per_image)
+    tested = evaluation.difference_test(per_image.mean(), per_image.var(ddof=1) / n, n - 1, sum(of_means), freedom)
+    return {f"own_{name}": value for name, value in tested.items()}
 
 
 def compare(one, other, of_seeds, samples=2000) -> dict[str, float]:

@@ -192,7 +192,7 @@ def test_a_network_that_remembers_has_a_gap_within_emotions():
 def test_an_emotion_without_twins_says_nothing_of_the_gap():
     labels, twins = np.array([0, 0, 3, 3]), np.array([True, False, False, False])
     assert duplicates.gap_within([1, 0, 1, 1], twins, labels)["gap"] == 1
-    with pytest.raises(ValueError, match="no emotion has both"):
+    with pytest.raises(ValueError, match="no stratum has both"):
         duplicates.gap_within([1, 0], [True, True], [0, 0])
 
 
@@ -202,3 +202,16 @@ def test_each_emotion_counts_by_its_share_of_the_twins():
     found = duplicates.gap_within(right, twins, labels)
     assert found["gap"] == pytest.approx(30 / 40)  # 1 for the first emotion, 0 for the second
     assert found["low"] < found["gap"] < found["high"]
+
+
+def test_twins_that_are_only_clearer_have_no_gap_among_faces_on_which_voters_agree_alike():
+    """Clear faces (nine votes of ten) are named rightly in 9 of 10, doubtful ones (two) in 2; most twins are clear."""
+    clear, twins = np.repeat([1, 1, 0, 0], [80, 20, 20, 80]).astype(bool), np.repeat([1, 0, 1, 0], [80, 20, 20, 80])
+    right = np.arange(200) % 10 < np.where(clear, 9, 2)
+    votes = np.zeros((200, 10), np.int64)
+    votes[:, 1] = np.where(clear, 9, 2)  # FER+'s happiness, which is label 3
+    votes[:, 0] = 10 - votes[:, 1]
+    found = duplicates.gaps({"run": right}, twins, np.full(200, 3), votes)["gap"]
+    assert found["run", "emotions"] == pytest.approx(0.76 - 0.34)
+    assert found["run", "emotions and votes"] == pytest.approx(0)
+    assert list(duplicates.gaps({"run": right}, twins, np.full(200, 3))["gap"]) == [found["run", "emotions"]]

@@ -32,6 +32,8 @@ def test_pairs_are_named_in_order_and_filled_where_they_differ():
     bars = [line.get_xdata().tolist() if hasattr(line.get_xdata(), "tolist") else line.get_xdata() for line in ax.lines]
     assert [7.000000000000001, 13.0] in bars
     assert ax.yaxis_inverted()
+    own = evidence_plots.pairwise_differences(table.assign(own_low=[np.nan, 0.03], own_high=[np.nan, 0.17]), names=str)
+    assert [3.0, 17.0] in [[round(float(x), 9) for x in line.get_xdata()] for line in own.lines]
 
 
 def test_reliability_has_a_bar_for_each_bin_that_holds_images():

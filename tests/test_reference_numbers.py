@@ -99,6 +99,19 @@ def test_the_scores_without_twins_are_of_the_runs_beside_them(monkeypatch):
     assert set(kept["n", "twins only"]) == {643}
 
 
+def test_the_page_counts_every_look_at_private_test(monkeypatch):
+    monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tools")
+    import private_test
+
+    page = (runs.PROJECT_ROOT / "docs/private-test.md").read_text(encoding="utf-8")
+    table = private_test.looks(REFERENCE)
+    assert private_test.markdown(table) in page
+    # By hand: 63 and 45 epochs of two runs from scratch, one network of the two arms that transfer; 49 that steered.
+    assert table.loc["gpu"].tolist() == [4, 63 + 45 + 2, 63 + 45 + 2]
+    assert table.loc["gpu/paper-protocol"].tolist() == [1, 49, 49]
+    assert table.loc["tuned/ladder"].tolist() == [5, 5, 15]  # five finals, asked in three ways each; rungs never
+
+
 def test_the_readme_has_the_table_of_the_benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tests/benchmarks")
     import summarize

@@ -38,6 +38,19 @@ def test_a_network_that_only_remembers_is_right_on_twins_alone(faces):
     assert rows["ease", "twins only"] == rows["ease", "without twins"] == pytest.approx(2 / 3)
     assert rows["memory", "all"] == rows["ease", "all"] == pytest.approx(4 / 6)
     assert "| memory | 66.7 |" in results.twins_markdown(table)
+    assert rows["memory", "gap within emotions"] == pytest.approx(2 / 3)
+    assert "emotions and votes" not in results.twins_markdown(table)
+
+
+def test_with_votes_twins_are_held_against_faces_as_clear_as_they_are(faces):
+    votes = np.zeros((18, 10), np.int64)  # of PrivateTest's twins all voters see the label, and of one of the others
+    votes[:, 0] = 10
+    votes[[12, 13, 14, 17], 0], votes[[12, 13, 14, 17], 4] = 0, 10
+    table = results.score_twins(faces, {"memory": answers([1, 1, 1, 0, 0, 1])}, votes)
+    rows = table.set_index("images")["accuracy"]
+    assert rows["gap within emotions"] == pytest.approx(2 / 3)
+    assert rows["gap within emotions and votes"] == 0
+    assert "gap within emotions and votes, points" in results.twins_markdown(table)
 
 
 def test_answers_about_other_images_are_refused(faces):

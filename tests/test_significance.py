@@ -82,6 +82,40 @@ def test_interval_and_test_agree():
     assert set(found) == {True, False}
 
 
+def test_own_variances_add_up_as_satterthwaite_has_it():
+    counts = {"vgg16-scratch": (300, 302, 304), "vgg16-transfer": (200, 240, 190), "vgg16-finetune": (100,)}
+    finished = [
+        make_run(arm, first_right(count), seed) for arm, own in counts.items() for seed, count in enumerate(own)
+    ]
+    table = significance.pairwise(finished).set_index(["first", "second"])
+    assert table["own_p_value"].notna().tolist() == [True, False, False]  # fine-tuning has one seed
+    row = table.loc[("vgg16-scratch", "vgg16-transfer")]
+    first, second = (np.mean([first_right(count) for count in counts[arm]], axis=0) for arm in list(counts)[:2])
+    images = (first - second).var(ddof=1) / 400
+    seeds = [np.var(np.array(counts[arm]) / 400, ddof=1) / 3 for arm in list(counts)[:2]]
+    total = images + sum(seeds)
+    freedom = total**2 / (images**2 / 399 + seeds[0] ** 2 / 2 + seeds[1] ** 2 / 2)
+    assert row["own_p_value"] == pytest.approx(2 * stats.t.sf(row["difference"] / np.sqrt(total), freedom))
+    assert row["own_p_holm"] == row["own_p_value"]  # the only pair that can be told so
+
+
+def test_without_images_chance_it_is_welchs_test():
+    welch = stats.ttest_ind_from_stats(0.755, 0.004, 3, 0.525, 0.066, 3, equal_var=False).pvalue
+    seeds = [0.004**2 / 3, 0.066**2 / 3]
+    tested = evaluation.difference_test(0.23, 0, np.inf, sum(seeds), evaluation.satterthwaite(seeds, [2, 2]))
+    assert tested["p_value"] == pytest.approx(welch)
+
+
+def test_own_variances_do_not_borrow_from_a_wild_arm():
+    """Two steady arms beside a wild one: pooled, they cannot be told apart; by their own seeds they can."""
+    counts = {"vgg16-scratch": (1220, 1224, 1216), "vgg16-transfer": (1100, 1104, 1096), "vgg16-finetune": (200, 900)}
+    finished = [
+        make_run(arm, first_right(count, 2000), seed) for arm, own in counts.items() for seed, count in enumerate(own)
+    ]
+    row = significance.pairwise(finished).set_index(["first", "second"]).loc[("vgg16-scratch", "vgg16-transfer")]
+    assert not row["differ"] and row["own_differ"]
+
+
 def test_a_single_arm_has_no_pairs():
     table = significance.pairwise([make_run("vgg16-scratch", first_right(3))])
     assert table.empty and "p_holm" in table

@@ -1,10 +1,12 @@
-"""The tables of a folder of finished runs as Markdown: the paper's arms, the paper's stopping rule, and the twins.
+r"""The tables of a folder of finished runs as Markdown: the paper's arms, the paper's stopping rule, and the twins.
 
     python tools/results.py outputs/reference/gpu
-    python tools/results.py outputs/reference/gpu --data fer2013.csv --csv outputs/reference/gpu/without_twins.csv
+    python tools/results.py outputs/reference/gpu --data fer2013.csv --votes fer2013new.csv \
+        --csv outputs/reference/gpu/without_twins.csv
 
 The stopping rule is scored for runs that kept their every epoch (KEEP_EPOCHS). With the images at hand (--data), each
-run is also scored without those PrivateTest faces that Training holds a duplicate of; --csv keeps that table.
+run is also scored without those PrivateTest faces that Training holds a duplicate of; with FER+'s votes (--votes), its
+gap is also taken among faces on which voters agree alike. --csv keeps that table.
 """
 
 import argparse
@@ -18,10 +20,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_utils import compare, data, ladder, run_reader, runs, selection, tables
 from fer_utils.compare import interval_text, percent
-from fer_utils.labels import duplicates
+from fer_utils.labels import duplicates, ferplus
 
 GROUPS = ("all", "without twins", "twins only")
-GAP = "gap within emotions"
+GAPS = ("gap within emotions", "gap within emotions and votes")
 
 
 def markdown(header, rows):
@@ -49,10 +51,11 @@ def stopping(finished):
     return markdown(header, rows) if rows else ""
 
 
-def score_twins(faces, answers):
-    """Each run's PrivateTest accuracy on all images, without and on twins, and the gap: DataFrame, four rows a run.
+def score_twins(faces, answers, votes=None):
+    """Each run's PrivateTest accuracy on all images, without and on twins, and the gaps: DataFrame, a row each.
 
     faces: ``data.Faces`` with all three splits. answers: name -> (row ids, labels, probabilities) of PrivateTest.
+    votes: FER+'s, (n, 10) of all faces, or None.
     """
     private = faces.usage == "PrivateTest"
     twins = duplicates.twin_in(faces, duplicates.near_groups(faces))[private]
@@ -64,8 +67,9 @@ def score_twins(faces, answers):
             )
         right = probabilities.argmax(axis=1) == labels
         table = duplicates.score_without(right, twins).rename_axis("images").reset_index()
-        gap = duplicates.gap_within(right, twins, labels)
-        table.loc[len(table)] = {"images": GAP, "accuracy": gap["gap"], "low": gap["low"], "high": gap["high"]}
+        gaps = duplicates.gaps({name: right}, twins, labels, None if votes is None else votes[private])
+        for kind, (_, gap) in zip(GAPS, gaps.iterrows(), strict=False):
+            table.loc[len(table)] = {"images": kind, "accuracy": gap["gap"], "low": gap["low"], "high": gap["high"]}
         parts.append(table.assign(run=name))
     return pd.concat(parts)[["run", "images", "n", "correct", "accuracy", "low", "high"]].reset_index(drop=True)
 
@@ -92,33 +96,42 @@ def private_answers(folder):
 
 def twins_markdown(table):
     """The table of ``score_twins``: a row a run."""
-    rows = []
+    rows, shown = [], [images for images in (*GROUPS, *GAPS) if images in set(table["images"])]
     for name, group in table.groupby("run", sort=False):
         cells = [name]
-        for images in (*GROUPS, GAP):
+        for images in shown:
             row = group[group["images"] == images].iloc[0]
             cells += [percent(row["accuracy"]), interval_text(row["low"], row["high"])]
         rows.append(cells)
     n = [f"{table[table['images'] == images]['n'].iloc[0]:,.0f}" for images in GROUPS]
     header = ["run, and how it was asked", f"all {n[0]}, %", "95 %", f"without twins ({n[1]}), %", "95 %"]
-    return markdown([*header, f"twins only ({n[2]}), %", "95 %", "gap within emotions, points", "95 %"], rows)
+    header += [f"twins only ({n[2]}), %", "95 %"]
+    for gap in shown[len(GROUPS) :]:
+        header += [f"{gap}, points", "95 %"]
+    return markdown(header, rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="such as outputs/reference/gpu")
     parser.add_argument("--data", help="FER-2013 in any form, to find twins in")
+    parser.add_argument(
+        "--votes", help="FER+'s fer2013new.csv, to compare twins with faces on which voters agree alike"
+    )
     parser.add_argument("--csv", help="where the table of twins is kept")
     given = parser.parse_args()
-    if given.csv and not given.data:
-        parser.error("--csv keeps the table of twins, which needs --data")
+    if (given.csv or given.votes) and not given.data:
+        parser.error("--csv and --votes are for the table of twins, which needs --data")
     try:
-        finished = compare.load_runs(given.folder)
-        print(tables.results_markdown(finished))
-        if text := stopping(finished):
-            print(f"\n{text}")
+        if not ladder.load(runs.resolve(given.folder)) or any(runs.resolve(given.folder).glob("*-seed*")):
+            finished = compare.load_runs(given.folder)
+            print(tables.results_markdown(finished))
+            if text := stopping(finished):
+                print(f"\n{text}")
         if given.data:
-            table = score_twins(data.load_fer2013(given.data), private_answers(runs.resolve(given.folder)))
+            faces = data.load_fer2013(given.data)
+            votes = ferplus.join(faces, ferplus.load_ferplus(given.votes)) if given.votes else None
+            table = score_twins(faces, private_answers(runs.resolve(given.folder)), votes)
             print(f"\n{twins_markdown(table)}")
             if given.csv:
                 table.to_csv(runs.resolve(given.csv), index=False)

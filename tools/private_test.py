@@ -1,0 +1,50 @@
+"""Which networks have answered PrivateTest, counted over the committed runs, as a Markdown table.
+
+    python tools/private_test.py outputs/reference
+
+A run answers once for each way in which it asks (one view, mirror image, ...). Where every epoch was kept, or where a
+run steered by images of PrivateTest (protocol `paper`), the network of each epoch answered, too.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+COLUMNS = ("runs", "networks", "answers")
+
+
+def looks(reference):
+    """A row a folder of runs that answered PrivateTest of FER-2013: how many runs, networks and answers (DataFrame).
+
+    networks: states of weights, one a run or one an epoch; answers: networks, each as often as it was asked.
+    """
+    rows = {}
+    for path in sorted(Path(reference).rglob("predictions.npz")):
+        parameters = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))["parameters"]
+        with np.load(path) as stored:
+            asked = [name for name in stored.files if name.startswith("test") and name.endswith("_labels")]
+        if not asked or parameters["DATA"] == "sample":
+            continue
+        every_epoch = (path.parent / "epochs.npz").exists() or parameters["PROTOCOL"] == "paper"
+        networks = len(pd.read_csv(path.parent / "history.csv")) if every_epoch else 1
+        group = "/".join(path.parent.parent.relative_to(reference).parts[:2])
+        row = rows.setdefault(group, dict.fromkeys(COLUMNS, 0))
+        for name, more in zip(COLUMNS, (1, networks, networks + len(asked) - 1), strict=True):
+            row[name] += more
+    table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS)
+    table.loc["together"] = table.sum()
+    return table
+
+
+def markdown(table):
+    lines = ["| folder | runs | networks | answers |", "| --- | --- | --- | --- |"]
+    return "\n".join([*lines, *(f"| {name} | {' | '.join(map(str, row))} |" for name, *row in table.itertuples())])
+
+
+if __name__ == "__main__":
+    print(markdown(looks(sys.argv[1])))
