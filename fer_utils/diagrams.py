@@ -1,4 +1,4 @@
-"""Pictures and tables of a network, made from the model itself.
+"""Pictures of a network, made from the model itself.
 
 Keras is not imported: any object with ``layers`` will do whose layers have ``name``, ``output.shape`` and
 ``count_params()``. As in ``plotting``, nothing here shows, saves, or changes rcParams.
@@ -13,7 +13,6 @@ from collections import Counter
 from dataclasses import dataclass, field
 
 import numpy as np
-import pandas as pd
 from matplotlib import pyplot as plt
 from matplotlib.patches import Polygon
 
@@ -49,19 +48,6 @@ class Stage:
     def frozen(self) -> bool:
         weighted = [layer for layer in self.layers if layer.count_params()]
         return bool(weighted) and not any(getattr(layer, "trainable", True) for layer in weighted)
-
-
-def layer_table(model) -> pd.DataFrame:
-    """Every layer of a built model, nested models opened, in order (the paper's Table 3).
-
-    Returns a DataFrame with the columns layer (name), type (class), output shape (text, without the batch axis) and
-    parameters (int, frozen ones included).
-    """
-    rows = [
-        (layer.name, type(layer).__name__, _shape_text(_shape(layer)), int(layer.count_params()))
-        for layer in flat_layers(model)
-    ]
-    return pd.DataFrame(rows, columns=["layer", "type", "output shape", "parameters"])
 
 
 def flat_layers(model) -> list:

@@ -31,7 +31,7 @@ FIGURES += (
     "shared_confusions",
     "class_weights",
 )
-EXPLORE_FIGURES = ("class_counts", "architecture*", "workflow*")  # most others of notebook 01 show faces
+EXPLORE_FIGURES = ("class_counts", "architecture*")  # most others of notebook 01 show faces
 # A path from the root of a disk or from a home folder, at the start of a string or of a word in it.
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=,;(\[])((?:file:/|~|[A-Za-z]:)?[/\\][^\s"']+)""")
 

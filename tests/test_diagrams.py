@@ -1,7 +1,6 @@
 from types import SimpleNamespace
 
 import matplotlib
-import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
@@ -111,26 +110,9 @@ def test_architecture_makes_its_own_figure():
     diagrams.plt.close(ax.figure)
 
 
-def test_layer_table_opens_nested_models():
-    table = diagrams.layer_table(tiny_network())
-    assert list(table.columns) == ["layer", "type", "output shape", "parameters"]
-    assert len(table) == 17
-    expected = pd.DataFrame(
-        {
-            "layer": ["rescaling_2", "conv2d"],
-            "type": ["Rescaling", "Conv2D"],
-            "output shape": ["8 x 8 x 1", "8 x 8 x 4"],
-            "parameters": [0, 40],
-        },
-        index=[2, 3],
-    )
-    pd.testing.assert_frame_equal(table.loc[2:3], expected)
-    assert table["parameters"].sum() == 1_235_768
-
-
 def test_a_model_without_layers_is_refused():
     with pytest.raises(ValueError, match="'fake' has no layers"):
-        diagrams.layer_table(model())
+        diagrams.architecture(model())
 
 
 @pytest.mark.parametrize(
