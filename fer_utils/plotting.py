@@ -10,6 +10,7 @@ import textwrap
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib import ticker
 from PIL import Image
@@ -27,6 +28,7 @@ STYLES = ((RED, "-"), (GREEN, "--"), (PURPLE, "-."), (ORANGE, "-"), (BLUE, "-"),
 CLASS_STYLES = dict(zip(EMOTIONS, STYLES, strict=True))
 ARCHITECTURE_NAMES = {"vgg16": "VGG16", "resnet50": "ResNet50"}
 COMPARATOR_NAMES = {"deepcnn": "deep CNN", "efficientnetb0": "EfficientNetB0", "vgg16bn": "VGG16 with batch norm"}
+BARS = {"saturation": 1, "gap": 0.06, "errorbar": None}  # seaborn's bars in the very colours given, side by side
 STRATEGY_NAMES = {"scratch": "from scratch", "transfer": "transfer learning", "finetune": "fine-tuning"}
 
 
@@ -41,16 +43,15 @@ def class_counts(labels, usage, ax=None, title=None):
         raise ValueError(f"labels and usage must both be (n,) and not empty, got {labels.shape} and {usage.shape}")
     known = [*USAGES, *sorted(set(usage.tolist()) - set(USAGES))]
     splits = [name for name in known if name in usage]
+    counts = pd.crosstab(labels, usage).reindex(index=range(len(EMOTIONS)), columns=splits, fill_value=0)
+    counts = counts.set_axis(EMOTIONS).set_axis([f"{name} ({n:,})" for name, n in counts.sum().items()], axis=1)
+    table = counts.melt(var_name="split", value_name="images", ignore_index=False).reset_index(names="emotion")
+    colours = [BAR_COLOURS[known.index(name) % len(BAR_COLOURS)] for name in splits]
     ax = axes_or_new(ax, (10, 4.2))
-    width = 0.84 / len(splits)
-    for index, split in enumerate(splits):
-        counts = np.bincount(labels[usage == split], minlength=len(EMOTIONS))
-        place = np.arange(len(EMOTIONS)) + (index - (len(splits) - 1) / 2) * width
-        colour = BAR_COLOURS[known.index(split) % len(BAR_COLOURS)]
-        bars = ax.bar(place, counts, width * 0.94, color=colour, label=f"{split} ({counts.sum():,})")
-        ax.bar_label(bars, [f"{count:,}" for count in counts], padding=2, fontsize=8)
-    ax.set_xticks(range(len(EMOTIONS)), EMOTIONS)
-    ax.set_ylabel("images")
+    sns.barplot(table, x="emotion", y="images", hue="split", palette=colours, **BARS, ax=ax)
+    for bars in ax.containers:
+        ax.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=8)
+    ax.set_xlabel("")
     ax.yaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     ax.margins(y=0.1)
     ax.legend(frameon=False)
@@ -165,24 +166,30 @@ def confusion_matrix(matrix, normalize="true", ax=None, title=None):
         raise ValueError(f"a confusion matrix is ({size}, {size}) counts, got {matrix.shape}")
     if normalize not in ("true", None):
         raise ValueError(f'normalize is "true" or None, got {normalize!r}')
-    ax = axes_or_new(ax, (6.2, 5.4))
     totals = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.maximum(totals, 1)
+    texts = np.vectorize("{:,}".format, otypes=[object])(matrix)
+    if normalize:  # a row without images has no shares: writing 0 % there would claim a measurement
+        texts = np.where(totals > 0, np.vectorize("{:.0%}\n".format, otypes=[object])(share) + texts, texts)
     shade, top = (share, 1.0) if normalize else (matrix, max(matrix.max(), 1))
-    ax.imshow(shade, cmap="Blues", vmin=0, vmax=top)
-    for row in range(size):
-        for column in range(size):
-            count = f"{matrix[row, column]:,}"
-            # A row without images has no shares: writing 0 % there would claim a measurement.
-            with_share = normalize and totals[row, 0] > 0
-            text = f"{share[row, column]:.0%}\n{count}" if with_share else count
-            colour = "white" if shade[row, column] > 0.55 * top else BLACK
-            ax.text(column, row, text, ha="center", va="center", color=colour, fontsize=8.5, linespacing=1.15)
-    ax.set_xticks(range(size), EMOTIONS, rotation=35, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(size), [f"{name} ({total:,})" for name, total in zip(EMOTIONS, totals[:, 0], strict=True)])
+    names = [f"{name} ({total:,})" for name, total in zip(EMOTIONS, totals[:, 0], strict=True)]
+    ax = heat_map(pd.DataFrame(shade, names, EMOTIONS), texts, "Blues", top, ax)
     ax.set(xlabel="predicted", ylabel="true (images)")
-    ax.tick_params(length=0)
     return finish(ax, title, spines=())
+
+
+def heat_map(table, texts, colours, top, ax=None):
+    """A table as coloured cells from 0 to `top`, each with its text, rows and columns named; returns the Axes.
+
+    table: DataFrame of numbers. texts: strings, of its shape. colours: the name of a colour map.
+    """
+    ax = axes_or_new(ax, (6.2, 5.4))
+    style = {"fmt": "", "annot_kws": {"fontsize": 8.5, "linespacing": 1.15}, "cbar": False, "square": True}
+    sns.heatmap(table, annot=texts, cmap=colours, vmin=0, vmax=top, **style, ax=ax)
+    ax.tick_params(length=0)
+    ax.set_yticks(ax.get_yticks(), table.index, rotation=0)
+    ax.set_xticks(ax.get_xticks(), table.columns, rotation=35, ha="right", rotation_mode="anchor")
+    return ax
 
 
 def roc_curves(labels, probabilities, ax=None, title=None):
@@ -252,26 +259,23 @@ def time_bars(table, ax=None, title=None, log=False):
     """
     table = _arms(table, ["seconds"])
     sources = list(table["source"].unique())
-    arms = table[["architecture", "strategy"]].drop_duplicates().apply(tuple, axis=1).tolist()
-    ax = axes_or_new(ax, (8, 1 + 0.36 * len(arms) * (len(sources) + 0.4)))
-    height = 0.84 / len(sources)
-    for index, source in enumerate(sources):
-        rows = table[table["source"] == source].set_index(["architecture", "strategy"])["seconds"].reindex(arms)
-        position = np.arange(len(arms)) + (index - (len(sources) - 1) / 2) * height
-        style = _bar_style(BAR_COLOURS[index % len(BAR_COLOURS)], index)
-        bars = ax.barh(position, rows, height * 0.92, label=source, **style)
-        ax.bar_label(bars, ["" if pd.isna(value) else _duration(value) for value in rows], padding=4, fontsize=8.5)
-    names = [f"{ARCHITECTURE_NAMES.get(a, a)}, {STRATEGY_NAMES.get(s, s)}" for a, s in arms]
-    ax.set_yticks(range(len(arms)), names)
-    ax.invert_yaxis()
+    names = [table["architecture"].replace(ARCHITECTURE_NAMES), table["strategy"].replace(STRATEGY_NAMES)]
+    table = table.assign(arm=names[0] + ", " + names[1])
+    ax = axes_or_new(ax, (8, 1 + 0.36 * table["arm"].nunique() * (len(sources) + 0.4)))
+    colours = BAR_COLOURS[: len(sources)]
+    sns.barplot(table, y="arm", x="seconds", hue="source", palette=colours, legend=False, **BARS, ax=ax)
+    for index, bars in enumerate(ax.containers):
+        for bar in bars:
+            bar.set(**_bar_style(BAR_COLOURS[index % len(BAR_COLOURS)], index))
+        ax.bar_label(bars, fmt=_duration, padding=4, fontsize=8.5)
     if log:
         ax.set_xscale("log")
     else:
         ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
     ax.margins(x=0.3)  # room for the text at the longest bar's end
-    ax.set_xlabel("training time (seconds" + (", logarithmic)" if log else ")"))
+    ax.set(ylabel="", xlabel="training time (seconds" + (", logarithmic)" if log else ")"))
     if len(sources) > 1:
-        ax.legend(frameon=False)
+        ax.legend(ax.containers, sources, frameon=False)
     return finish(ax, title)
 
 

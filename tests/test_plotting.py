@@ -183,13 +183,13 @@ MATRIX[3, 3] = 1234
 
 def test_confusion_matrix_writes_share_and_count(ax):
     plotting.confusion_matrix(MATRIX, ax=ax)
-    texts = {(round(text.get_position()[1]), round(text.get_position()[0])): text.get_text() for text in ax.texts}
+    texts = {(int(text.get_position()[1]), int(text.get_position()[0])): text.get_text() for text in ax.texts}
     assert len(texts) == 49
     assert texts[0, 0] == "75%\n3"
     assert texts[0, 3] == "25%\n1"
     assert texts[3, 3] == "100%\n1,234"
     assert texts[1, 1] == "0"  # nobody was disgusted: no share
-    np.testing.assert_allclose(ax.images[0].get_array()[0], [0.75, 0, 0, 0.25, 0, 0, 0])
+    np.testing.assert_allclose(ax.collections[0].get_array()[0], [0.75, 0, 0, 0.25, 0, 0, 0])
     assert ax.get_yticklabels()[0].get_text() == "angry (4)"
     assert ax.get_ylabel().startswith("true")
     assert ax.get_xlabel() == "predicted"
@@ -198,7 +198,7 @@ def test_confusion_matrix_writes_share_and_count(ax):
 def test_confusion_matrix_of_counts_only(ax):
     plotting.confusion_matrix(MATRIX.tolist(), normalize=None, ax=ax)
     assert {text.get_text() for text in ax.texts} == {"3", "1", "1,234", "0"}
-    np.testing.assert_array_equal(ax.images[0].get_array(), MATRIX)
+    np.testing.assert_array_equal(ax.collections[0].get_array(), MATRIX)
 
 
 def test_roc_curves_write_the_auc_and_leave_out_absent_classes(ax):

@@ -5,14 +5,15 @@ As in ``plotting``: functions take tables and ``ax=None`` and return the Axes; n
 
 from __future__ import annotations
 
-import numpy as np
+import pandas as pd
+import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib import ticker
 
 from fer_utils import compare, paper
 from fer_utils.audit import checks
 from fer_utils.data import EMOTIONS
-from fer_utils.plotting import BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axes_or_new, finish
+from fer_utils.plotting import BARS, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axes_or_new, finish
 
 VERDICT_COLOURS = {
     checks.SELF_CONTRADICTED: RED,
@@ -30,15 +31,13 @@ VERDICT_COLOURS = {
 def class_counts(stated, ax=None):
     """Bars of Table 2's training counts beside FER-2013's. stated: dict emotion -> images."""
     ax = axes_or_new(ax, (9, 3.8))
-    places = np.arange(len(EMOTIONS))
-    for shift, colour, label, counts in (
-        (-0.2, ORANGE, "the paper's Table 2", stated),
-        (0.2, BLUE, "FER-2013", checks.TRAINING_COUNTS),
-    ):
-        heights = [counts[emotion] for emotion in EMOTIONS]
-        bars = ax.bar(places + shift, heights, 0.38, color=colour, label=f"{label}: {sum(heights):,.0f}")
-        ax.bar_label(bars, [f"{height:,.0f}" for height in heights], padding=2, fontsize=8)
-    ax.set_xticks(places, EMOTIONS)
+    both = {"the paper's Table 2": stated, "FER-2013": checks.TRAINING_COUNTS}
+    table = pd.DataFrame({f"{name}: {sum(counts.values()):,.0f}": counts for name, counts in both.items()})
+    long = table.loc[list(EMOTIONS)].melt(var_name="source", value_name="images", ignore_index=False).reset_index()
+    sns.barplot(long, x="index", y="images", hue="source", palette=[ORANGE, BLUE], **BARS, ax=ax)
+    for bars in ax.containers:
+        ax.bar_label(bars, fmt="{:,.0f}", padding=2, fontsize=8)
+    ax.set_xlabel("")
     ax.set_ylabel("training images")
     ax.legend(frameon=False)
     return finish(ax)
@@ -84,21 +83,21 @@ def costs(table, axes=None):
     for ax, column, title in zip(
         axes, ("seconds_per_epoch", "seconds_per_megapixel"), ("an epoch", "a megapixel"), strict=True
     ):
-        bars = ax.barh(table["label"], table[column], color=SKY)
-        ax.bar_label(bars, [f"{value:.3g}" for value in table[column]], padding=3, fontsize=8)
-        ax.set_xlabel(f"seconds {title}")
+        sns.barplot(table, y="label", x=column, color=SKY, **BARS, ax=ax)
+        ax.bar_label(ax.containers[0], fmt="{:.3g}", padding=3, fontsize=8)
+        ax.set(xlabel=f"seconds {title}", ylabel="")
         ax.margins(x=0.15)
         finish(ax)
-    axes[0].invert_yaxis()
     return axes
 
 
 def verdicts(counts, ax=None):
     """Bars of how many rows have each verdict. counts: from ``claims.verdict_counts``."""
     ax = axes_or_new(ax, (8, 0.4 * len(counts) + 1))
-    bars = ax.barh(counts.index, counts.to_numpy(), color=[VERDICT_COLOURS.get(name, "0.7") for name in counts.index])
-    ax.bar_label(bars, padding=3)
-    ax.invert_yaxis()
+    colours = [VERDICT_COLOURS.get(name, "0.7") for name in counts.index]
+    sns.barplot(x=counts.to_numpy(), y=list(counts.index), hue=list(counts.index), palette=colours, **BARS, ax=ax)
+    for bars in ax.containers:
+        ax.bar_label(bars, padding=3)
     ax.set_xlabel("rows")
     return finish(ax)
 
@@ -107,15 +106,12 @@ def collapse(table, ax=None):
     """Share of the most frequent answer and accuracy of each variant. table: from ``collapse.summarize_collapse``."""
     means = table.groupby("change", sort=False)[["majority_share", "accuracy"]].mean()
     ax = axes_or_new(ax, (9, 0.5 * len(means) + 1.2))
-    places = np.arange(len(means))
-    for shift, column, colour, label in (
-        (-0.2, "majority_share", ORANGE, "share of the most frequent answer"),
-        (0.2, "accuracy", BLUE, "accuracy"),
-    ):
-        bars = ax.barh(places + shift, means[column], 0.38, color=colour, label=label)
-        ax.bar_label(bars, [f"{value:.0%}" for value in means[column]], padding=3, fontsize=8)
-    ax.set_yticks(places, means.index)
-    ax.invert_yaxis()
+    means = means.set_axis(["share of the most frequent answer", "accuracy"], axis=1)
+    long = means.melt(var_name="what", value_name="share", ignore_index=False).reset_index()
+    sns.barplot(long, y="change", x="share", hue="what", palette=[ORANGE, BLUE], **BARS, ax=ax)
+    for bars in ax.containers:
+        ax.bar_label(bars, fmt="{:.0%}", padding=3, fontsize=8)
+    ax.set_ylabel("")
     ax.set_xlim(0, 1.1)
     ax.set_xlabel("share of the validation images")
     ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))

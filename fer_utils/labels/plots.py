@@ -8,7 +8,19 @@ from matplotlib import ticker
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 
 from fer_utils.faces import EMOTIONS
-from fer_utils.plotting import BAR_COLOURS, BLACK, BLUE, GREEN, ORANGE, RED, axes_grid, axes_or_new, finish, require
+from fer_utils.plotting import (
+    BAR_COLOURS,
+    BLACK,
+    BLUE,
+    GREEN,
+    ORANGE,
+    RED,
+    axes_grid,
+    axes_or_new,
+    finish,
+    heat_map,
+    require,
+)
 
 AGREEMENT_PARTS = (
     ("same", "the label", BLUE, ""),
@@ -120,17 +132,10 @@ def confusion_shares(matrix, ax=None, title=None):
     """
     if matrix.shape != (len(EMOTIONS), len(EMOTIONS)):
         raise ValueError(f"confusion_shares needs a table of 7 labels and 7 answers, got {matrix.shape}")
-    ax = axes_or_new(ax, (6.2, 5.2))
     counts = matrix.to_numpy(float)
-    top = max(counts.max(), 1e-9)
-    ax.imshow(counts, cmap="Oranges", vmin=0, vmax=top)
-    for row, column in zip(*np.nonzero(counts > 0), strict=True):
-        colour = "white" if counts[row, column] > 0.7 * top else BLACK
-        ax.text(column, row, f"{counts[row, column]:.0f}", ha="center", va="center", color=colour, fontsize=9)
-    ax.set_xticks(range(len(EMOTIONS)), matrix.columns, rotation=35, ha="right", rotation_mode="anchor")
-    ax.set_yticks(range(len(EMOTIONS)), matrix.index)
+    texts = np.where(counts > 0, np.vectorize("{:.0f}".format, otypes=[object])(counts), "")
+    ax = heat_map(matrix, texts, "Oranges", max(counts.max(), 1e-9), ax)
     ax.set(xlabel="answer", ylabel="label")
-    ax.tick_params(length=0)
     return finish(ax, title, spines=())
 
 
