@@ -63,41 +63,36 @@ def selection_table(right, threshold=THRESHOLD):
     right: split -> bool (epochs, n), from ``read_epochs``, of a run under the official protocol. threshold: of the
     paper's stop, 0 to 1. Columns: rule, epoch (from 1; missing where the threshold was never passed), reported on,
     n, reported, low, high (Wilson 95 %), private (accuracy of that epoch on PrivateTest), inflation (reported minus
-    what the official rule reports). Rates 0 to 1.
+    what the official rule's epoch has on the same images, which may be easier or harder than PrivateTest),
+    inflation_low, inflation_high (its paired bootstrap interval, 95 %). Rates 0 to 1.
     """
-    public, private = right["validation"], right["test"]
-    merged = np.concatenate([public, private], axis=1)
-    score = {"PublicTest": public.mean(axis=1), "PrivateTest": private.mean(axis=1), "both merged": merged.mean(axis=1)}
-    size = {"PublicTest": public.shape[1], "PrivateTest": private.shape[1], "both merged": merged.shape[1]}
+    images = {"PublicTest": right["validation"], "PrivateTest": right["test"]}
+    images["both merged"] = np.concatenate(list(images.values()), axis=1)
+    score = {split: answers.mean(axis=1) for split, answers in images.items()}
     above = np.flatnonzero(score["both merged"] > threshold)
     choices = [
-        ("last epoch", len(public) - 1, "PrivateTest"),
+        ("last epoch", len(score["PublicTest"]) - 1, "PrivateTest"),
         ("best on PublicTest (official)", int(score["PublicTest"].argmax()), "PrivateTest"),
         ("best on PrivateTest", int(score["PrivateTest"].argmax()), "PrivateTest"),
         ("best on PublicTest, and that is reported", int(score["PublicTest"].argmax()), "PublicTest"),
         ("best on both merged (paper)", int(score["both merged"].argmax()), "both merged"),
         (f"first above {100 * threshold:g} % on both merged (paper)", above[0] if above.size else None, "both merged"),
     ]
-    official = score["PrivateTest"][choices[1][1]]
-    rows = [_row(rule, epoch, split, score, size, official) for rule, epoch, split in choices]
-    return pd.DataFrame(rows)
+    official = choices[1][1]
+    return pd.DataFrame([_row(rule, epoch, split, images, official) for rule, epoch, split in choices])
 
 
-def _row(rule, epoch, split, score, size, official):
-    row = {"rule": rule, "epoch": None, "reported on": split, "n": size[split]}
+def _row(rule, epoch, split, images, official):
+    row = {"rule": rule, "epoch": None, "reported on": split, "n": images[split].shape[1]}
     if epoch is None:
-        return row | dict.fromkeys(("reported", "low", "high", "private", "inflation"), np.nan)
-    reported = float(score[split][epoch])
-    low, high = evaluation.wilson_interval(round(reported * size[split]), size[split])
-    private = float(score["PrivateTest"][epoch])
-    return row | {
-        "epoch": int(epoch) + 1,
-        "reported": reported,
-        "low": low,
-        "high": high,
-        "private": private,
-        "inflation": reported - float(official),
-    }
+        names = ("reported", "low", "high", "private", "inflation", "inflation_low", "inflation_high")
+        return row | dict.fromkeys(names, np.nan)
+    chosen = images[split][epoch]
+    low, high = evaluation.wilson_interval(int(chosen.sum()), len(chosen))
+    private = float(images["PrivateTest"][epoch].mean())
+    row |= {"epoch": int(epoch) + 1, "reported": float(chosen.mean()), "low": low, "high": high, "private": private}
+    added = evaluation.paired_difference(chosen, images[split][official], samples=2000)
+    return row | dict(zip(("inflation", "inflation_low", "inflation_high"), added.values(), strict=True))
 
 
 def optimism(right, samples=2000, seed=0):

@@ -45,9 +45,11 @@ def stopping(finished):
                 row["reported on"],
                 f"{row['n']:,}",
             ]
-            texts = [percent(row["reported"]), interval_text(row["low"], row["high"]), percent(row["private"])]
-            rows.append(cells + (["", "", ""] if never else texts))
-    header = ["run", "rule", "epoch", "reported on", "n", "reported %", "95 %", "PrivateTest % of that epoch"]
+            texts = [percent(row["reported"]), interval_text(row["low"], row["high"]), percent(row["inflation"])]
+            texts += [interval_text(row["inflation_low"], row["inflation_high"]), percent(row["private"])]
+            rows.append(cells + ([""] * len(texts) if never else texts))
+    header = ["run", "rule", "epoch", "reported on", "n", "reported %", "95 %", "above the official epoch, points"]
+    header += ["95 %", "PrivateTest % of that epoch"]
     return markdown(header, rows) if rows else ""
 
 
