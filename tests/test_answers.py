@@ -100,8 +100,17 @@ def test_errors_that_all_share(found):
     assert answers.shared_errors(found).tolist() == [False, False, True, True]
     facts = answers.sharing(found)
     assert (facts["runs"], facts["n"], facts["none_wrong"], facts["all_wrong"]) == (3, 4, 0, 2)
-    assert facts["expected_all_wrong"] == pytest.approx(4 * 0.5 * 0.75 * 0.75)
+    assert facts["expected_all_wrong"] == pytest.approx(2)  # each emotion has one image here, two of them wrong in all
     assert facts["same_answer"] == 1  # for image 12 all say neutral
+
+
+def test_chance_overlaps_more_where_an_emotion_is_hard_for_all():
+    """Two runs: on 10 happy faces each errs once, on 10 sad ones 8 times. By chance 0.1 and 6.4, not 20 * 0.45 ** 2."""
+    labels = np.repeat([3, 4], 10).astype(np.uint8)
+    answer = labels.copy()
+    answer[[0, *range(10, 18)]] = 6
+    found = answers.Answers(np.arange(20), labels, {run: np.eye(7)[answer] for run in "ab"})
+    assert answers.sharing(found)["expected_all_wrong"] == pytest.approx(0.1 + 6.4)
 
 
 def test_confusions_count_each_image_once(found):

@@ -137,18 +137,19 @@ def sharing(answers):
     """How much the runs' errors overlap, as a dict.
 
     runs; n; none_wrong and all_wrong (images that no run, or every run, gets wrong); expected_all_wrong: how many all
-    would get wrong if each run's errors fell on images at random; same_answer: how many of the shared errors get the
-    very same wrong answer from all runs.
+    would get wrong if each run's errors fell at random on the images of each emotion, some of which all runs find hard;
+    same_answer: how many of the shared errors get the very same wrong answer from all runs.
     """
     wrong = ~answers.right.to_numpy()
     shared = wrong.all(axis=1)
     codes = np.stack(list(answers.predicted.values()))[:, shared]
+    emotions = [wrong[answers.labels == label] for label in np.unique(answers.labels)]
     return {
         "runs": wrong.shape[1],
         "n": len(wrong),
         "none_wrong": int((~wrong.any(axis=1)).sum()),
         "all_wrong": int(shared.sum()),
-        "expected_all_wrong": float(len(wrong) * wrong.mean(axis=0).prod()) if len(wrong) else 0.0,
+        "expected_all_wrong": float(sum(len(own) * own.mean(axis=0).prod() for own in emotions)),
         "same_answer": int((codes == codes[:1]).all(axis=0).sum()),
     }
 
