@@ -242,6 +242,13 @@ _LATER_ROWS = [
     ("", "Sarvakar et al.: convolutional layers", 6, "", _REVIEW, ""),
     ("", "Sarvakar et al.: pooling layers", 2, "", _REVIEW, ""),
     ("", "Sarvakar et al.: dense layers", 2, "", _REVIEW, ""),
+    # Found on a third reading.
+    ("", "VGG16 convolution blocks", 13, "", _MODELS, "contradicts the five; thirteen layers are meant"),
+    ("", "VGG16 convolutions per block", 2, "", _MODELS, "two or three"),
+    ("", "VGG16 convolutions per block", 3, "", _MODELS, "two or three"),
+    ("", "year of Ekman's six expressions", 1971, "", "literature review", ""),
+    ("", "first year of the publication trend", 2013, "", "Fig. 1", ""),
+    ("", "last year of the publication trend", 2024, "", "Fig. 1", ""),
 ]
 
 

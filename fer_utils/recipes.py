@@ -3,10 +3,11 @@
     read_recipe("crop")                            the rung of that name
     read_recipe("crop", "EPOCHS=60 WIDTH=0.5")     and what is changed in it
 
-The first rung is the paper's VGG16 from scratch, as profile `cpu` trains it. A rung is one step from the last rung before
-it that was kept; where a step needs several settings, as a new optimizer needs its own rate, its words name them all. One that did not help stays in the ladder as a dead end (`kept=False`). Which are kept is
-decided on PublicTest alone, and a rung that nobody has trained yet counts as kept. Notebook 08 trains one recipe;
-``ladder`` holds what came of them all.
+The first rung is the paper's VGG16 from scratch, as profile `cpu` trains it. A rung is one step from the last rung
+before it that was kept; where a step needs several settings, as a new optimizer needs its own rate, its words name
+them all. One that did not help stays in the ladder as a dead end (`kept=False`). Which are kept is decided on
+PublicTest alone, and a rung that nobody has trained yet counts as kept. Notebook 08 trains one recipe; ``ladder``
+holds what came of them all.
 
 No Keras here: a recipe is plain values, to be printed and kept in a manifest.
 """
@@ -168,11 +169,23 @@ LADDER = (
     Rung("vgg16", "the paper's VGG16 from scratch, at a quarter of its width", {}),
     Rung("batch-norm", "+ batch norm after every convolution", {"architecture": "vgg16bn"}),
     Rung("average-head", "+ average pooling instead of two wide dense layers", {"head": "average"}),
-    Rung("cosine", "+ a rate of 0.001 that falls along a cosine, where 0.0005 was halved on plateaus", {"schedule": "cosine", "learning_rate": 1e-3, "warmup": 1.0}),
-    Rung("sgd", "+ SGD with Nesterov momentum, at a rate of 0.05, instead of Adam", {"optimizer": "sgd", "learning_rate": 0.05}),
+    Rung(
+        "cosine",
+        "+ a rate of 0.001 that falls along a cosine, where 0.0005 was halved on plateaus",
+        {"schedule": "cosine", "learning_rate": 1e-3, "warmup": 1.0},
+    ),
+    Rung(
+        "sgd",
+        "+ SGD with Nesterov momentum, at a rate of 0.05, instead of Adam",
+        {"optimizer": "sgd", "learning_rate": 0.05},
+    ),
     Rung("weight-decay", "+ weight decay", {"weight_decay": 5e-3}),
     Rung("label-smoothing", "+ label smoothing", {"label_smoothing": 0.1}),
-    Rung("deepcnn", "+ ten convolutions in four stages instead of thirteen in five, and twice the width", {"architecture": "deepcnn", "width": 0.5}),
+    Rung(
+        "deepcnn",
+        "+ ten convolutions in four stages instead of thirteen in five, and twice the width",
+        {"architecture": "deepcnn", "width": 0.5},
+    ),
     Rung("crop", "+ random crops of 40 pixels", {"crop": 40}),
     Rung("light", "+ brightness and contrast", {"light": 0.2}),
     Rung("erasing", "+ random erasing", {"erasing": 0.5}),

@@ -5,7 +5,7 @@ from scipy import stats
 from statsmodels.stats import proportion
 from test_statements import change, write_run
 
-from fer_utils import compare, paper, run_reader, runs
+from fer_utils import compare, data, paper, run_reader, runs
 from fer_utils.audit import checks, claims, readings, reruns
 
 # Every number of the project's list of facts on the paper, by hand: what is audited must not depend on what
@@ -69,6 +69,11 @@ FACTS = {
     ("", "GPU memory"): {16},
     ("", "memory"): {32},
     ("", "ResNet50 seconds relative to VGG16"): {2},
+    ("", "VGG16 convolution blocks"): {5, 13},
+    ("", "VGG16 convolutions per block"): {2, 3},
+    ("", "year of Ekman's six expressions"): {1971},
+    ("", "first year of the publication trend"): {2013},
+    ("", "last year of the publication trend"): {2024},
 }
 
 
@@ -114,6 +119,9 @@ def test_every_number_of_the_facts_is_audited(table, arm, quantity):
         ("vgg16-finetune", "training accuracy", 46.5, checks.SELF_CONTRADICTED),
         ("vgg16-finetune", "validation loss", 160.38, checks.IMPLAUSIBLE),
         ("resnet50-scratch", "minutes", 24, checks.CONSISTENT),
+        ("", "VGG16 convolution blocks", 13, checks.ARITHMETIC),
+        ("", "VGG16 convolution blocks", 5, checks.CONSISTENT),
+        ("", "VGG16 convolutions per block", 3, checks.CONSISTENT),
         ("resnet50-transfer", "seconds", 15911.03, checks.CONSISTENT),
         ("resnet50-transfer", "happy faces right", 1558, checks.CONSISTENT),
         ("resnet50-finetune", "seconds", 15911.03, checks.IMPLAUSIBLE),
@@ -230,8 +238,27 @@ def rerun_verdicts(folder, arm, quantity):
     return found[(found["arm"] == arm) & (found["quantity"] == quantity)].set_index("value")["rerun_verdict"].to_dict()
 
 
+def test_other_features_than_the_papers_say_nothing_of_its_arm(tmp_path):
+    path = write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 1022)  # 28.5 %, as the paper
+    change(path, history={"accuracy": 0.265})
+    assert set(rerun_verdicts(tmp_path, "resnet50-transfer", "training accuracy").values()) == {checks.CANNOT_BE_TOLD}
+    finished = compare.load_runs(tmp_path)
+    text = row(claims.audit(compare.summarize_arms(finished), finished), "resnet50-transfer", "training accuracy", 26.5)
+    assert "with other features than ImageNet's" in text["ours"]
+    change(path, manifest={"weights_checksum": "imagenet"})
+    assert set(rerun_verdicts(tmp_path, "resnet50-transfer", "training accuracy").values()) == {checks.REPRODUCED}
+
+
+def test_the_collapse_that_our_experiment_shows_is_the_papers():
+    """The sentence on fine-tuned ResNet50 rests on this run: the paper's setting answers happy to every face."""
+    run = run_reader.read_run(runs.PROJECT_ROOT / "outputs/reference/cpu/collapse/paper/resnet50-finetune-seed0")
+    _, _, probabilities = run.predictions["validation"]
+    assert set(probabilities.argmax(axis=1)) == {data.EMOTIONS.index("happy")}
+
+
 def test_overlapping_intervals_are_not_enough_to_be_reproduced(tmp_path):
-    write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 1109)  # 30.9 %
+    path = write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 1109)  # 30.9 %
+    change(path, manifest={"weights_checksum": "imagenet"})
     assert set(rerun_verdicts(tmp_path, "resnet50-transfer", "validation accuracy").values()) == {checks.NOT_REPRODUCED}
     # Other seeds would have done otherwise: then it is not known.
     for seed, right in enumerate((2000, 2200, 2400)):
@@ -241,7 +268,8 @@ def test_overlapping_intervals_are_not_enough_to_be_reproduced(tmp_path):
 
 def test_a_loss_counts_only_beside_a_reproduced_accuracy(tmp_path):
     write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 950)  # 26.5 %: the training accuracy
-    path = change(tmp_path / "resnet50-transfer-seed0", history={"accuracy": 0.265})
+    imagenet = {"weights_checksum": "imagenet"}
+    path = change(tmp_path / "resnet50-transfer-seed0", history={"accuracy": 0.265}, manifest=imagenet)
     metrics = run_reader.read_run(path).metrics
     metrics["train"]["log_loss"] = 1.70
     runs.write_json(path / "metrics.json", metrics)
@@ -272,7 +300,8 @@ def test_runs_on_another_data_set_decide_nothing(tmp_path):
 
 
 def test_a_collapsed_run_reproduces_the_collapse(tmp_path):
-    write_run(tmp_path, "resnet50-finetune", right=np.arange(3589) < 887, constant="happy")
+    path = write_run(tmp_path, "resnet50-finetune", right=np.arange(3589) < 887, constant="happy")
+    change(path, manifest={"weights_checksum": "imagenet"})
     finished = compare.load_runs(tmp_path)
     found = claims.audit(compare.summarize_arms(finished), finished)
     assert row(found, "resnet50-finetune", "happy faces right", 1774)["rerun_verdict"] == checks.REPRODUCED

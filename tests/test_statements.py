@@ -343,3 +343,30 @@ def test_people_and_published_results_are_no_matter_of_runs(tmp_path):
     assert people["verdict"] == row(table, "67.23 % sets")["verdict"] == checks.NOT_OF_RUNS
     assert row(table, "67.23 % sets")["paper_verdict"] == checks.HOLDS  # Tang's is not a number of the paper
     assert "Tang" not in row(table, "67.23 % sets")["on_paper"]
+
+
+# --- found on a later reading ----------------------------------------------------------------------------------------
+
+
+def test_what_the_paper_says_against_its_own_numbers_is_named():
+    table = statements([]).set_index("statement")["paper_verdict"]
+    assert table["Emotion categorization benefited most from fine-tuning"] == checks.FAILS
+    assert table["Fine-tuned VGG16 declines because it overfits"] == checks.FAILS
+    for statement in table.index[table.index.str.contains("time-consuming|most of the training techniques|reduced")]:
+        assert table[statement] == checks.SELF_CONTRADICTED
+    assert table["Class imbalance was addressed by class weighting"] == CANNOT
+
+
+def test_fine_tuning_that_wins_everywhere_benefits_most(tmp_path):
+    for arm, right in zip(paper.ARMS, (80, 90, 190, 80, 90, 190), strict=True):
+        write_run(tmp_path, arm, right=np.arange(200) < right)
+    assert row(statements(compare.load_runs(tmp_path)), "Emotion categorization")["verdict"] == checks.HOLDS
+
+
+def test_a_network_below_its_test_accuracy_does_not_overfit(tmp_path):
+    path = write_run(tmp_path, "vgg16-finetune", right=np.arange(2000) < 1200)
+    metrics = run_reader.read_run(path).metrics
+    metrics["train"] = {**metrics["test"], "accuracy": 0.4}
+    runs.write_json(path / "metrics.json", metrics)
+    found = row(statements(compare.load_runs(tmp_path)), "Fine-tuned VGG16 declines")
+    assert found["verdict"] == checks.FAILS and "-20.0 points" in found["ours"]

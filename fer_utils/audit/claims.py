@@ -316,6 +316,12 @@ def _memory(row, reported):
     yield Check(size, checks.CONSISTENT if size < row["value"] else checks.IMPLAUSIBLE, text)
 
 
+def _per_block(row, reported):
+    counts = [n for n, _ in checks.VGG16_BLOCKS]
+    verdict = checks.CONSISTENT if row["value"] in counts else checks.ARITHMETIC
+    yield Check(row["value"], verdict, f"configuration D of arXiv:1409.1556 has {', '.join(map(str, counts))}")
+
+
 def _enlarged(row, reported):
     ratio = (row["value"] / 48) ** 2
     yield Check(ratio, checks.CONSISTENT, f"{ratio:.1f} times as many pixels as 48 a side, none of them new")
@@ -361,6 +367,7 @@ _RULES = {
     "ResNet50 seconds relative to VGG16": _ratio,
     "batch size": _batches,
     "memory": _memory,
+    "VGG16 convolutions per block": _per_block,
     "resized image size": _enlarged,
     "VGG16 parameters": lambda row, reported: [checks.roughly(row["value"], checks.vgg16_size()[0])],
     "ResNet50 parameters": lambda row, reported: [checks.roughly(row["value"], checks.resnet50_size()[0])],

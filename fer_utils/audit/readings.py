@@ -24,7 +24,8 @@ _SAME_SECONDS = (
 )
 _COLLAPSED = (
     "Fits a network that answers happy to all faces: right on all 1,774 happy ones of 224 whole batches of 32, which "
-    "is 24.75 % of 7,168; the authors see the bias and suspect the class imbalance or the training."
+    "is 24.75 % of 7,168, if no happy face is among the ten left out; the authors see the bias and suspect the class "
+    "imbalance or the training. Our experiment collapses likewise with their preprocessing (cpu/collapse/paper)."
 )
 _TABLE2 = (
     "Kindly read, a cleaned or another copy of FER-2013; but the counts do not add up to their own total, and angry "
@@ -103,6 +104,7 @@ _READINGS = {
         "True of one of the four pairs of times that the paper states (transfer, with the shorter of VGG16's two)."
     ),
     ("", "VGG16 convolutional layers"): "Thirteen is right; the four is a slip, maybe for the first four blocks.",
+    ("", "VGG16 convolution blocks"): "Five is right; the thirteen blocks are the thirteen layers in them.",
     ("", "published validation accuracy: VGGNet"): "A slip of the conclusion: Table 4 has 51.11 % for VGGNet.",
     ("", "published accuracy: Prasad and Chandana"): (
         "Of thermal images, not of FER-2013; the reference beside it is Gaddam's."

@@ -25,9 +25,17 @@ def compare_with_runs(row, summary, finished=()) -> Check:
     if not ours["runs"] or row["quantity"] not in _OURS:
         return Check(np.nan, "", "")
     value, verdict, text = _OURS[row["quantity"]](row, ours, own, finished)
+    if verdict and row["arm"] in foreign_features(own):
+        verdict, text = checks.CANNOT_BE_TOLD, f"{text}, but with other features than ImageNet's"
     if verdict and ours["n"] not in compare.TEST_SIZES.values():
         verdict, text = checks.CANNOT_BE_TOLD, f"{text}, but not on the whole of FER-2013"
     return Check(float(value), verdict, f"{text} ({scale(ours, own)})" if text else "")
+
+
+def foreign_features(finished):
+    """Arms whose runs start from other features than the paper's, which are ImageNet's, and so say nothing of its."""
+    transferred = [run for run in finished if run.manifest["strategy"] != "scratch"]
+    return {run.arm for run in transferred if run.manifest.get("weights_checksum") != "imagenet"}
 
 
 def scale(ours, own=()) -> str:
