@@ -15,8 +15,12 @@ PYTHON ?= python3.13 python3.12 python3.11 python3
 
 BIN := .venv/bin
 READY := .venv/ready
-OPTIONS = --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" --seeds "$(SEEDS)" --jobs "$(JOBS)" \
-	--timeout "$(TIMEOUT)" --executor "$(EXECUTOR)"
+
+# Handed over as they are (fer_utils/handover.py): a path may hold blanks, quotes, # and $, which shells and make would read.
+OPTIONS := PROFILE DATA SOURCE SEEDS JOBS TIMEOUT EXECUTOR
+unexport $(OPTIONS)
+$(foreach name,$(OPTIONS),$(eval reproduce plan box box-rehearsal: export FER_OPTION_$(name) = $$(value $(name))))
+reproduce plan box: export FER_OPTION_ENVIRONMENT = $(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(name)))
 
 # A file's tests share what they made, so a file stays with one process; four at most, for the memory's sake.
 # A process that crashes ends the tests: xdist would start its whole file again, and again.
@@ -28,7 +32,7 @@ help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
 	@echo
 	@echo 'For reproduce and plan, each as NAME=value:'
-	@echo '  PROFILE  a file of profiles/, or the path of your own: sample (built-in faces), cpu, paper   [$(PROFILE)]'
+	@echo '  PROFILE  a file of profiles/, or the path of your own: sample (built-in faces), cpu, paper'
 	@echo '  DATA     the real FER-2013: a path (CSV, folder or zip), or kaggle; also $$FER_DATA'
 	@echo '  SOURCE   what the backbones are pretrained on: a folder with a folder of images per class'
 	@echo '  SEEDS    one run of each arm a seed: how many, as in SEEDS=5, or which, as in SEEDS="0 1 2"'
@@ -40,10 +44,10 @@ help:  ## this list
 setup: $(READY)  ## make the environment in .venv (the others do it when needed)
 
 reproduce: $(READY)  ## run the study; finished runs are kept, so the same command resumes
-	@$(BIN)/python -m fer_utils.workflow reproduce $(OPTIONS)
+	@$(BIN)/python -m fer_utils.workflow reproduce
 
 plan: $(READY)  ## print what the study costs and every papermill command, and run none
-	@$(BIN)/python -m fer_utils.workflow plan $(OPTIONS)
+	@$(BIN)/python -m fer_utils.workflow plan
 
 test: export TF_CPP_MIN_LOG_LEVEL = 3
 test: $(READY)  ## style, then the tests on JAX (models and training) and on TensorFlow (all)
@@ -91,8 +95,7 @@ BOX_BEYOND ?=
 box: PROFILE = gpu
 box: export TF_CPP_MIN_LOG_LEVEL = 3
 box: $(READY)  ## for a GPU box without a network: write what it runs into outputs/box (DATA=..., SOURCE=...)
-	@$(BIN)/python tools/box/make.py --profile "$(PROFILE)" --data "$(DATA)" --source "$(SOURCE)" \
-		--python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)" $(if $(BOX_BEYOND),--beyond)
+	@$(BIN)/python tools/box/make.py --python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)" $(if $(BOX_BEYOND),--beyond)
 
 # The same archive and the same run.sh, on this machine, with nothing but what such a box has (tools/box/machine.txt).
 REHEARSAL := outputs/rehearsal
@@ -100,7 +103,7 @@ box-rehearsal: PROFILE = gpu
 box-rehearsal: export TF_CPP_MIN_LOG_LEVEL = 3
 box-rehearsal: $(READY) .venv-box/ready  ## the same on this machine's CPU: drawn faces, tiny, in an environment like the box's
 	@rm -rf $(REHEARSAL) && mkdir -p $(REHEARSAL)/carried
-	@$(BIN)/python tools/box/make.py --profile "$(PROFILE)" --data sample --source sample --python "$(BOX_PYTHON)" \
+	@$(BIN)/python tools/box/make.py --data sample --source sample --python "$(BOX_PYTHON)" \
 		--out $(REHEARSAL)/box --kept outputs/box/kept
 	@cp $(REHEARSAL)/box/run.sh $(REHEARSAL)/box/parts.sha256 $(REHEARSAL)/box/part.* $(REHEARSAL)/carried/
 	@cd $(REHEARSAL) && PATH="$(CURDIR)/.venv-box/bin:$$PATH" bash carried/run.sh --minutes 4.5 --out home --work . --device cpu --tiny

@@ -13,34 +13,33 @@
 # the run's folder. 01, 06, 07 and 09 take seconds, so they do follow their notebooks.
 
 from fer_utils import progress as reporting
+from fer_utils.handover import read_settings
 from fer_utils.profiles import ProfileError, read_count
 from fer_utils.runs import CHECKPOINT, EPOCHS
 from fer_utils.workflow import REPORTS, core_count, gpu_ids, load_study, shell_prefix
 
 try:
+    given = read_settings(config, workflow.config_settings.config_args)
     study = load_study(
-        config.get("profile", "sample"),
-        data=str(config.get("data") or ""),
-        source=str(config.get("source") or ""),
-        seeds=str(config.get("seeds", "")),
-        root=workflow.basedir,
+        given["profile"] or "sample", given["data"], given["source"], given["seeds"], root=workflow.basedir
     )
     # Seconds that a cell may take. It is no part of a run's command, so setting it makes no finished run again.
-    LIMIT = f" --execution-timeout {read_count('timeout', config['timeout'])}" if config.get("timeout") else ""
+    LIMIT = f" --execution-timeout {read_count('timeout', given['timeout'])}" if given["timeout"] else ""
+    # Of one run; as many runs at once as fit into --cores.
+    THREADS = read_count("threads", given["threads"] or core_count())
 except ProfileError as error:
     raise WorkflowError(str(error)) from None
 
 OUT = study.output_dir
-THREADS = int(config.get("threads", core_count()))  # of one run; as many runs at once as fit into --cores
 ARMS = [run.name for run in (*study.arms(), *study.comparators())]
 RUNGS, FINALS = ([run.name for run in runs] for runs in (study.ladder(), study.finals()))
 # A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
 # A notebook that is run again goes on from its checkpoint, which is needed until both outputs are in their places.
 RUN_NOTEBOOK = (
-    f"{{params.papermill}}{LIMIT} > {{log.text}} 2>&1"
-    " && test -s {output.metrics}"
-    " && cp {log.notebook} {output.executed}.part && mv {output.executed}.part {output.executed}"
-    f" && cd $(dirname {{output.metrics}}) && rm -rf {CHECKPOINT} {EPOCHS}"
+    f"{{params.papermill}}{LIMIT} > {{log.text:q}} 2>&1"
+    " && test -s {output.metrics:q}"
+    " && cp {log.notebook:q} {output.executed:q}.part && mv {output.executed:q}.part {output.executed:q}"
+    f" && cd \"$(dirname {{output.metrics:q}})\" && rm -rf {CHECKPOINT} {EPOCHS}"
 )
 
 shell.executable("bash")
@@ -90,7 +89,7 @@ rule explore:
         text=f"{OUT}/logs/explore.log",
         notebook=f"{OUT}/logs/explore.ipynb",
     params:
-        papermill=study.papermill(study.explore()),
+        papermill=lambda _: study.papermill(study.explore()),  # a function, since Snakemake reads a text's braces
     threads: THREADS
     shell:
         RUN_NOTEBOOK
@@ -218,7 +217,7 @@ rule compare:
         text=f"{OUT}/logs/compare.log",
         notebook=f"{OUT}/logs/compare.ipynb",
     params:
-        papermill=study.papermill(study.compare()),
+        papermill=lambda _: study.papermill(study.compare()),
     threads: THREADS
     shell:
         RUN_NOTEBOOK

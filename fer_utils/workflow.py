@@ -17,7 +17,7 @@ from pathlib import Path
 
 import yaml
 
-from fer_utils import cost
+from fer_utils import cost, handover
 from fer_utils.profiles import (
     Profile,
     ProfileError,
@@ -262,37 +262,33 @@ def shell_prefix(gpus):
 ALWAYS = ["--rerun-triggers", "params", "input", "--keep-going", "--ignore-incomplete", "--scheduler", "greedy"]
 
 
-def snakemake_command(study, profile, jobs, cores, gpus, limit=0):
-    """The snakemake command, as a list of words, that runs `study` with `jobs` runs at once on `cores` cores.
+def snakemake_command(settings, jobs, threads, gpus):
+    """The snakemake command, as a list of words, that runs a study with `jobs` runs at once of `threads` threads each.
 
-    profile: as given on the command line. gpus: as of `gpu_ids`. limit: seconds that a cell may take, 0 for any.
-    Each run gets its part of the cores as threads.
+    settings: the path of ``handover.write_settings``. gpus: as of `gpu_ids`.
     """
-    threads = max(1, cores // jobs)
-    command = [sys.executable, "-m", "snakemake", "--cores", str(threads * jobs)]
-    command += [*study_settings(study, profile, limit), f"threads={threads}"]
+    command = [sys.executable, "-m", "snakemake", "--cores", str(threads * jobs), "--configfile", str(settings)]
     if gpus:
         command += ["--resources", f"gpu={len(gpus)}"]
     return [*command, *ALWAYS]
 
 
-def cluster_command(study, profile, executor, jobs=None, limit=0):
-    """The snakemake command, as a list of words, that runs `study` as jobs of a cluster.
+def cluster_command(settings, executor, jobs=None):
+    """The snakemake command, as a list of words, that runs a study as jobs of a cluster.
 
-    executor: a folder of `profiles/` with Snakemake's settings for the cluster, which say what a run asks for. jobs: at
-    once; None leaves that to them too. limit: as in ``snakemake_command``.
+    settings: as in ``snakemake_command``. executor: a folder of `profiles/` with Snakemake's settings for the cluster,
+    which say what a run asks for. jobs: at once; None leaves that to them too.
     """
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", f"profiles/{executor}"]
     command += ["--jobs", str(jobs)] if jobs else []
-    return [*command, *study_settings(study, profile, limit), *ALWAYS]
+    return [*command, "--configfile", str(settings), *ALWAYS]
 
 
-def study_settings(study, profile, limit=0):
-    """Snakemake's `--config` for `study`; `profile` and `limit` as in ``snakemake_command``."""
-    settings = {"profile": profile, "data": study.data, "source": study.source}
+def study_settings(study, options):
+    """What the Snakefile has to know of `study` (``handover.SETTINGS``). options: of the command line."""
+    settings = {"profile": options.profile, "data": study.data, "source": study.source}
     settings["seeds"] = "".join(f"{seed}," for seed in study.seeds)  # with a comma even one is a list, not a number
-    settings |= {"timeout": limit} if limit else {}
-    return ["--config", *(f"{name}={value}" for name, value in settings.items())]
+    return settings | ({"timeout": read_count("TIMEOUT", options.timeout)} if options.timeout else {})
 
 
 def check_executor(executor, root=ROOT):
@@ -369,7 +365,8 @@ def on_this_machine(study, options):
     from fer_utils.progress import clear_stale_lock
 
     jobs, threads, gpus = placement(study, options.jobs)
-    command = snakemake_command(study, options.profile, jobs, core_count(), gpus, time_limit(options))
+    settings = handover.write_settings(study_settings(study, options) | {"threads": threads}, ROOT)
+    command = snakemake_command(settings, jobs, threads, gpus)
     clear_stale_lock(ROOT)
     where = f"{len(gpus)} GPU(s)" if gpus else f"{core_count()} CPU core(s)"
     return command, f"{jobs} at once, on {where}.\n{expected(study, jobs, threads, gpus)}"
@@ -382,22 +379,21 @@ def on_a_cluster(study, options):
     """
     check_executor(options.executor)
     jobs = read_count("JOBS", options.jobs) if options.jobs else None
-    command = cluster_command(study, options.profile, options.executor, jobs, time_limit(options))
-    return command, f"each a job as profiles/{options.executor} says."
-
-
-def time_limit(options):
-    """Seconds that a cell may take, from TIMEOUT on the command line; 0 for any."""
-    return read_count("TIMEOUT", options.timeout) if options.timeout else 0
+    settings = handover.write_settings(study_settings(study, options), ROOT)
+    return cluster_command(settings, options.executor, jobs), f"each a job as profiles/{options.executor} says."
 
 
 def main(arguments=None):
-    """The command line behind `make plan` and `make reproduce`; returns the exit status."""
+    """The command line behind `make plan` and `make reproduce`; returns the exit status.
+
+    What is not given as an option is taken from make (``handover``).
+    """
     parser = argparse.ArgumentParser(prog="python -m fer_utils.workflow", description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=["plan", "reproduce"])
     for name in ("profile", "data", "source", "seeds", "jobs", "timeout", "executor"):
-        parser.add_argument(f"--{name}", default="sample" if name == "profile" else "")
+        parser.add_argument(f"--{name}", default=handover.from_make(name))
     options = parser.parse_args(arguments)
+    options.profile = options.profile or "sample"
     try:
         {"plan": plan, "reproduce": reproduce}[options.action](options)
     except (ProfileError, RecipeError) as error:

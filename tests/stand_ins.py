@@ -84,9 +84,10 @@ def make_project(root):
     return root
 
 
-def snakemake(folder, *arguments):
-    environment = {**os.environ, "PYTHONPATH": str(ROOT), "TMPDIR": str(folder)}
-    environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+def snakemake(folder, *arguments, modules=ROOT):
+    """Snakemake's run in `folder`, whose programs come before all others. modules: where else Python looks for some."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(modules)]), "TMPDIR": str(folder)}
+    environment["PATH"] = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
     environment.pop("FER_STUDY", None)
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],

@@ -13,7 +13,7 @@ import yaml
 from stand_ins import jobs_of, snakemake, write_notebook
 
 from fer_utils.profiles import ProfileError
-from fer_utils.workflow import ALWAYS, check_executor, cluster_command, load_study, main, shell_prefix
+from fer_utils.workflow import ALWAYS, check_executor, cluster_command, main, shell_prefix
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAKEFILE = (ROOT / "Snakefile").read_text(encoding="utf-8")
@@ -159,12 +159,11 @@ def test_allocations_whose_gpus_have_the_same_number_do_not_wait_for_each_other(
 # --- the command line ------------------------------------------------------------------------------------------------
 
 
-def test_the_same_study_goes_to_a_cluster_by_its_profile(project):
-    study = load_study("small", seeds="0 1", root=project)
-    command = cluster_command(study, "small", "slurm")[1:]
-    settings = ["--config", "profile=small", "data=sample", "source=", "seeds=0,1,"]
+def test_the_same_study_goes_to_a_cluster_by_its_profile():
+    command = cluster_command("settings.json", "slurm")[1:]
+    settings = ["--configfile", "settings.json"]
     assert command == ["-m", "snakemake", "--workflow-profile", "profiles/slurm", *settings, *ALWAYS]
-    assert cluster_command(study, "small", "slurm", jobs=3)[5:7] == ["--jobs", "3"]
+    assert cluster_command("settings.json", "slurm", jobs=3)[5:7] == ["--jobs", "3"]
 
 
 def test_an_executor_without_a_profile_is_a_message(capsys):

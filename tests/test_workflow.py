@@ -7,11 +7,12 @@ import shlex
 import shutil
 import subprocess
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from stand_ins import ROOT, jobs_of, snakemake, write_notebook
 
-from fer_utils import recipes
+from fer_utils import recipes, workflow
 from fer_utils.profiles import ProfileError
 from fer_utils.workflow import (
     DATA_STAND_IN,
@@ -19,8 +20,10 @@ from fer_utils.workflow import (
     main,
     papermill_command,
     parameter_flag,
+    placement,
     shell_prefix,
     snakemake_command,
+    study_settings,
 )
 
 # --- parameters ------------------------------------------------------------------------------------------------------
@@ -171,18 +174,27 @@ def test_only_what_looks_like_another_type_is_passed_raw():
     assert parameter_flag("SOURCE", "2013") == ["-r", "SOURCE", "2013"]
 
 
-def test_cores_are_shared_among_the_runs_at_once(project):
-    study = load_study("small", root=project)
-    command = snakemake_command(study, "small", jobs=2, cores=9, gpus=[])
-    assert command[command.index("--cores") + 1] == "8"
-    assert "threads=4" in command
+@pytest.mark.parametrize(("jobs", "cores", "threads"), [("2", 9, 4), ("4", 2, 1)])
+def test_cores_are_shared_among_the_runs_at_once(jobs, cores, threads, project, monkeypatch):
+    monkeypatch.setattr(workflow, "gpu_ids", list)
+    monkeypatch.setattr(workflow, "core_count", lambda: cores)
+    assert placement(load_study("small", root=project), jobs) == (int(jobs), threads, [])
+
+
+def test_snakemake_has_the_cores_of_all_runs_and_counts_gpus():
+    command = snakemake_command("settings.json", jobs=2, threads=4, gpus=[])
+    assert command[3:7] == ["--cores", "8", "--configfile", "settings.json"]
     assert "--resources" not in command
-    command = snakemake_command(study, "small", jobs=4, cores=2, gpus=["GPU-a", "GPU-b"])
-    assert command[command.index("--cores") + 1] == "4"
-    assert "threads=1" in command
+    command = snakemake_command("settings.json", jobs=4, threads=1, gpus=["GPU-a", "GPU-b"])
     assert command[command.index("--resources") + 1] == "gpu=2"
-    assert not any(word.startswith("timeout=") for word in command)
-    assert "timeout=90" in snakemake_command(study, "small", jobs=1, cores=1, gpus=[], limit=90)
+
+
+def test_a_limit_is_a_setting_only_where_one_is_given(project):
+    study, options = load_study("small", seeds="1", root=project), SimpleNamespace(profile="small", timeout="")
+    given = {"profile": "small", "data": "sample", "source": "", "seeds": "0,"}
+    assert study_settings(study, options) == given
+    options.timeout = "90"
+    assert study_settings(study, options) == given | {"timeout": 90}
 
 
 def in_bash(script, **environment):

@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(ROOT / "tools" / "box")]
 import plan as plans  # noqa: E402
 import sheets  # noqa: E402
 
-from fer_utils import cost, data, profiles, runs, source  # noqa: E402
+from fer_utils import cost, data, handover, profiles, runs, source  # noqa: E402
 
 CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
 PLATFORMS = ("manylinux_2_28", "manylinux2014")
@@ -265,9 +265,8 @@ def _write_parts(out, kept, content, stated, python, part_mb):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--profile", default="gpu")
-    parser.add_argument("--data", default="")
-    parser.add_argument("--source", default="")
+    for name in ("profile", "data", "source"):
+        parser.add_argument(f"--{name}", default=handover.from_make(name))
     parser.add_argument("--python", default="3.12")
     parser.add_argument("--machine", default="x86_64", help="the box's processor, as `uname -m` names it")
     parser.add_argument("--part-mb", type=float, default=40.0)
@@ -279,7 +278,7 @@ def main():
         out = runs.resolve(given.out)
         parts = make_box(
             out,
-            given.profile,
+            given.profile or "gpu",
             given.data,
             given.source,
             python=given.python,
