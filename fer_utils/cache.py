@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 
+from fer_utils import parameters
 from fer_utils.faces import PROJECT_ROOT, DataWarning, Faces
 
 ARRAYS = ("images", "labels", "usage", "row_ids")
@@ -24,7 +25,7 @@ ARRAYS = ("images", "labels", "usage", "row_ids")
 def cache_folder():
     """$FER_CACHE, else fer_utils in $XDG_CACHE_HOME, else ~/.cache/fer_utils."""
     if chosen := os.environ.get("FER_CACHE"):
-        return PROJECT_ROOT / Path(chosen).expanduser()
+        return PROJECT_ROOT / parameters.expand_path(chosen)
     base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(base) / "fer_utils"
 

@@ -54,7 +54,8 @@ def load_fer2013(source=None):
     source = os.fspath(source or os.environ.get("FER_DATA") or "sample")
     if source == "sample":
         return _load_sample()
-    faces, messages = _load_download() if source == "kaggle" else _load_path(PROJECT_ROOT / os.path.expanduser(source))
+    path = PROJECT_ROOT / parameters.expand_path(source)
+    faces, messages = _load_download() if source == "kaggle" else _load_path(path)
     for message in messages + _differences(faces):
         warnings.warn(message, DataWarning, stacklevel=2)
     return faces

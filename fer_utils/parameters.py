@@ -5,6 +5,7 @@ a learning rate of -1 trains, for hours. Names of rungs and their settings are c
 """
 
 import os
+import re
 
 # No Keras here: whoever plans runs need not wait for it. A test holds the architectures and augmentations against the
 # tables of their modules; the other modules take their names from here.
@@ -45,6 +46,17 @@ LEAST_WIDTHS = {"resnet50": 16 / 256}
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 
 
+def expand_path(path):
+    """`path` as text, ~ and $VARIABLES of the environment filled in; what is unknown of them stays as it stands."""
+    return os.path.expandvars(os.path.expanduser(os.fspath(path)))
+
+
+def unknown_in_path(path):
+    """The first ~ or $VARIABLE of a path that stands for nothing here; "" for none."""
+    found = re.search(r"^~[^/]*|\$(\w+|\{[^}]*\})", expand_path(path))
+    return found[0] if found else ""
+
+
 def problem(name, value, default):
     """What is wrong with a parameter's value and what it may be, in words; "" where nothing is.
 
@@ -61,6 +73,8 @@ def problem(name, value, default):
         return "OUTPUT_DIR is empty: give the folder for the runs, such as 'outputs/interactive'"
     if isinstance(value, str) and "\0" in value:
         return f"{name}={_short(value)} holds a character that no path can have: give it without"
+    if name == "OUTPUT_DIR" and (unknown := unknown_in_path(value)):  # a folder of that name would be made
+        return f"OUTPUT_DIR={_short(value)}: {unknown} stands for nothing here: write out what it should stand for"
     return ""
 
 

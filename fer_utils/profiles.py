@@ -38,6 +38,7 @@ SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:", "RECIPE": "l
 MOST_SEEDS = 100
 FINAL_KEYS = ("RECIPE", "CHANGES")
 BUILT_IN_DATA = ("sample", "kaggle")
+READ_BY_OTHERS = '{}$`"\\'  # by Snakemake, by papermill in its paths, or by the shells of a cluster's jobs
 
 
 class ProfileError(ValueError):
@@ -153,13 +154,26 @@ def choose_data(profile, given, root):
     return ""
 
 
+def check_output_dir(place, folder):
+    """Raise ProfileError for a folder that programs between here and the runs would take for another."""
+    signs = [sign for sign in folder if sign in READ_BY_OTHERS or not sign.isprintable()]
+    if signs or folder.startswith("-"):
+        what = f"holds {signs[0]!r}" if signs else "begins with '-'"
+        raise ProfileError(
+            f"{place}: OUTPUT_DIR={folder}: {what}, which programs on the way take for something else. "
+            "Give a folder without it"
+        )
+
+
 def existing_path(name, value, root):
-    """`value` with ~ expanded, if it names something built in or is a path that exists; else ProfileError."""
+    """`value` with ~ and $VARIABLES filled in, if it names something built in or is there; else ProfileError."""
     if not value or value in BUILT_IN_DATA:
         return value
-    expanded = os.path.expanduser(value)
+    expanded = parameters.expand_path(value)
     if not (Path(root) / expanded).exists():
-        raise ProfileError(f"{name}: there is no file or folder {value}")
+        unknown = parameters.unknown_in_path(value)
+        reason = f": {unknown} stands for nothing here" if unknown else ""
+        raise ProfileError(f"{name}: there is no file or folder {value}{reason}")
     return expanded
 
 
@@ -205,7 +219,7 @@ class _Loader(yaml.SafeLoader):
 
 def _read_yaml(profile, root):
     is_path = str(profile).endswith((".yaml", ".yml"))
-    named = str(profile) if is_path else f"profiles/{profile}.yaml"
+    named = parameters.expand_path(profile) if is_path else f"profiles/{profile}.yaml"
     if not (root / named).is_file():
         known = sorted(found.stem for found in (root / "profiles").glob("*.yaml"))
         raise ProfileError(f"there is no profile {named}{suggest(profile, known)}")

@@ -39,8 +39,8 @@ class RunError(ValueError):
 
 
 def resolve(path):
-    """An absolute path; relative ones count from the project's root, wherever the notebook's kernel was started."""
-    return PROJECT_ROOT / os.path.expanduser(path)
+    """An absolute path, ~ and $VARIABLES filled in; relative ones count from the project's root, not the kernel's."""
+    return PROJECT_ROOT / parameters.expand_path(path)
 
 
 # --- parameters ------------------------------------------------------------------------------------------------------

@@ -1,11 +1,12 @@
 """The source task: labelled images of something else, to pretrain a backbone on before it meets FER-2013."""
 
-import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
+
+from fer_utils import parameters
 
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
@@ -31,7 +32,7 @@ def load_source(source="sample", size=48, max_images=0, seed=0):
         images, labels = sample.draw_identities(seed=seed + 1)
         names = [f"person {number}" for number in range(labels.max() + 1)]
     else:
-        files, labels, names = _list_class_folders(Path(os.path.expanduser(source)))
+        files, labels, names = _list_class_folders(Path(parameters.expand_path(source)))
     if max_images == 1:
         raise SourceError(f"{source}: MAX_IMAGES=1 leaves none to train on once one is held out. Give 2 or more, or 0")
     order = np.random.default_rng(seed).permutation(len(labels))

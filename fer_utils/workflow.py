@@ -18,9 +18,11 @@ from pathlib import Path
 import yaml
 
 from fer_utils import cost, handover
+from fer_utils.parameters import expand_path
 from fer_utils.profiles import (
     Profile,
     ProfileError,
+    check_output_dir,
     choose_data,
     existing_path,
     read_count,
@@ -29,6 +31,7 @@ from fer_utils.profiles import (
     reads_as_another_type,
     suggest,
 )
+from fer_utils.progress import clear_stale_lock, unwritable
 from fer_utils.recipes import RecipeError
 from fer_utils.runs import declared_parameters
 
@@ -38,6 +41,7 @@ BEYOND = "08_beyond_the_paper"
 ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
 REPORTS = {"audit": "07_audit_the_paper", "labels": "09_labels_and_errors"}
 NOTEBOOKS = (EXPLORE, PRETRAIN, *ARMS.values(), COMPARE, REPORTS["audit"], BEYOND, REPORTS["labels"])
+PATHS = ("DATA", "SOURCE", "WEIGHTS", "FERPLUS")  # that a study reads
 DATA_STAND_IN = "path/to/fer2013.csv"
 
 
@@ -67,7 +71,7 @@ class Study:
     @property
     def output_dir(self):
         """The folder that holds the runs' folders."""
-        return self.profile.common.get("OUTPUT_DIR") or f"outputs/{self.profile.name}"
+        return expand_path(self.profile.common.get("OUTPUT_DIR") or f"outputs/{self.profile.name}")
 
     def explore(self):
         """The run of notebook 01."""
@@ -155,7 +159,8 @@ class Study:
     def _from_profile(self, notebook, architecture):
         section = self.profile.sections[notebook]
         own = {key: value for key, value in section.items() if key.isupper()}
-        return {**self.profile.common, **own, **(section.get(architecture) or {})}
+        given = {**self.profile.common, **own, **(section.get(architecture) or {})}
+        return {name: expand_path(value) if name in PATHS else value for name, value in given.items()}
 
 
 def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
@@ -166,13 +171,15 @@ def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
     """
     declared = {stem: _declared(Path(root) / "notebooks" / f"{stem}.ipynb") for stem in NOTEBOOKS}
     checked = read_profile(profile, declared, root)
-    return Study(
+    study = Study(
         profile=checked,
         declared=declared,
         seeds=read_seeds("SEEDS", str(seeds)) if str(seeds) else checked.seeds,
         data=choose_data(checked, data, root) if data != DATA_STAND_IN else data,
         source=existing_path("SOURCE", source, root),
     )
+    check_output_dir(checked.path, study.output_dir)
+    return study
 
 
 def _declared(path):
@@ -335,7 +342,7 @@ def plan(options):
         study = load_study(options.profile, options.data or DATA_STAND_IN, options.source, options.seeds)
         print(f"# {DATA_STAND_IN} stands for the data set, which DATA=... would name")
     jobs, threads, gpus = placement(study, options.jobs)
-    print(f"# {expected(study, jobs, threads, gpus)}\nmkdir -p {study.output_dir}/logs")
+    print(f"# {expected(study, jobs, threads, gpus)}\nmkdir -p {shlex.quote(study.output_dir)}/logs")
     for run in study.runs():
         print(f"\n# {run.name}\n{study.papermill(run)}")
 
@@ -343,6 +350,7 @@ def plan(options):
 def reproduce(options):
     """Check everything, say what is about to happen, and become Snakemake."""
     study = load_study(options.profile, options.data, options.source, options.seeds)
+    check_paths(study)
     prepare = on_a_cluster if options.executor else on_this_machine
     command, where = prepare(study, options)
     os.chdir(ROOT)
@@ -350,8 +358,19 @@ def reproduce(options):
     if options.executor:
         put_first("PYTHONPATH", ROOT / "profiles" / options.executor)  # for an executor of its own
     print(f"Profile {study.profile.name}: {len(study.runs())} notebooks, {where}\nTo follow one:")
-    print(f"    tail -f {study.output_dir}/logs/<name>.log", flush=True)
+    print(f"    tail -f {shlex.quote(study.output_dir)}/logs/<name>.log", flush=True)
     os.execv(command[0], command)  # not a child, so that Ctrl-C reaches Snakemake and nothing else
+
+
+def check_paths(study, root=ROOT):
+    """Raise ProfileError unless each run's folder can be written, and all is there that it reads and no run makes."""
+    made = {study.backbone(architecture) for architecture in study.profile.architectures}
+    for run in study.runs():
+        for name in PATHS:
+            if (given := run.parameters.get(name)) and given not in (*made, "imagenet"):
+                existing_path(f"{study.profile.path}: {run.notebook}: {name}", given, root)
+    if trouble := unwritable(Path(root) / study.output_dir):
+        raise ProfileError(trouble.removeprefix("Nothing was started. "))
 
 
 def put_first(variable, folder):
@@ -362,8 +381,6 @@ def put_first(variable, folder):
 
 def on_this_machine(study, options):
     """Snakemake's command and, in words, where the runs will be; what a killed study locked here is open again."""
-    from fer_utils.progress import clear_stale_lock
-
     jobs, threads, gpus = placement(study, options.jobs)
     settings = handover.write_settings(study_settings(study, options) | {"threads": threads}, ROOT)
     command = snakemake_command(settings, jobs, threads, gpus)

@@ -83,6 +83,13 @@ def test_a_plan_that_cannot_be_meant_is_refused_with_its_place(tmp_path, box, me
     assert message in str(caught.value)
 
 
+def test_a_profile_with_a_folder_of_its_own_is_not_for_a_box(tmp_path):
+    path = Path(profile_with(tmp_path, "  - {runs: [vgg16-scratch]}\n"))
+    path.write_text(path.read_text().replace("all:\n", "all:\n  OUTPUT_DIR: elsewhere\n"))
+    with pytest.raises(profiles.ProfileError, match="all: a box has a folder of its own: leave out OUTPUT_DIR"):
+        plans.read_plan(str(path))
+
+
 def test_the_plan_of_profile_gpu_begins_with_what_only_full_scale_can_tell():
     plan = plans.read_plan("gpu")
     first = ["vgg16-scratch-seed0", "paper-protocol/vgg16-scratch-seed0", "vgg16-transfer-seed0"]

@@ -6,6 +6,7 @@ import shutil
 import subprocess
 
 import pytest
+import yaml
 from papermill import cli as papermill_cli
 from snakemake.cli import parse_config
 from snakemake.settings.types import ConfigSettings
@@ -86,11 +87,13 @@ def test_every_value_comes_to_papermill_as_it_is(word, executor, tmp_path, monke
     assert (data_of(study.papermill(study.explore())), study.seeds) == (str(data), (3,))
 
 
+OUT = "o'ut & #2 100% x:y; (1)* ~ é"
 # Says what it was given, and leaves what the Snakefile waits for.
-PAPERMILL = """#!/bin/bash
+PAPERMILL = f"""#!/bin/bash
 printf '%s\\0' "$@" > argv
-mkdir -p outputs/small/explore
-echo {} | tee outputs/small/explore/metrics.json > "$2"
+mkdir -p {shlex.quote(OUT)}/explore
+touch {shlex.quote(OUT)}/explore/checkpoint.npz
+echo {{}} | tee {shlex.quote(OUT)}/explore/metrics.json > "$2"
 """
 
 
@@ -100,13 +103,17 @@ def test_through_snakemake_and_a_jobs_shells_too(project):
     data.touch()
     (project / "papermill").write_text(PAPERMILL)
     (project / "papermill").chmod(0o755)
+    (project / "profiles/small.yaml").write_text(yaml.safe_dump({"all": {"OUTPUT_DIR": OUT}}))
+    before = set(project.iterdir())
     settings = write_settings({"profile": "small", "data": data, "seeds": "0,", "threads": 1}, project)
     command = ["--executor", "wrapped", "--jobs", "1", "--seconds-between-status-checks", "1"]
-    command += ["--configfile", str(settings), "--", "outputs/small/explore/metrics.json"]
+    command += ["--configfile", str(settings), "--", f"{OUT}/explore/metrics.json"]
     found = snakemake(project, *command, modules=ROOT / "tests/executors")
     assert found.returncode == 0, found.stdout
     seen = (project / "argv").read_text().split("\0")[:-1]
     assert data_of(shlex.join(["papermill", *seen])) == str(data)
+    assert {path.name for path in set(project.iterdir()) - before} == {OUT, "argv", ".snakemake"}
+    assert {path.name for path in (project / OUT / "explore").iterdir()} == {"metrics.json", "executed.ipynb"}
 
 
 # --- typed by hand ---------------------------------------------------------------------------------------------------

@@ -1,8 +1,12 @@
 """What a parameter may be: the same names as in the modules that use them, and room for everything that is in use."""
 
+import re
+from pathlib import Path
+
 import pytest
 
-from fer_utils import backbones, data, models, parameters, profiles, runs, training, workflow
+from fer_utils import backbones, data, models, parameters, profiles, runs, source, training, workflow
+from fer_utils.labels import ferplus
 
 NOTEBOOKS = {stem: runs.declared_parameters(stem) for stem in workflow.NOTEBOOKS}
 
@@ -17,6 +21,39 @@ def test_the_names_are_those_of_the_modules():
         "PRECISION": training.PRECISIONS,
     } == parameters.CHOICES
     assert {*profiles.ARCHITECTURES, *profiles.COMPARATORS} == set(parameters.ARCHITECTURES)
+
+
+@pytest.mark.parametrize(
+    ("path", "expanded", "unknown"),
+    [
+        ("~/runs", "/home/ada/runs", ""),
+        ("$SCRATCH/my runs", "/s c/my runs", ""),
+        ("${SCRATCH}x/~", "/s cx/~", ""),
+        ("outputs/it's & so", "outputs/it's & so", ""),
+        ("$NOWHERE/runs", "$NOWHERE/runs", "$NOWHERE"),
+        ("a/${NOWHERE}", "a/${NOWHERE}", "${NOWHERE}"),
+        ("~no-such-user/runs", "~no-such-user/runs", "~no-such-user"),
+        (Path("a$"), "a$", ""),
+    ],
+)
+def test_a_path_is_what_a_shell_would_make_of_it(path, expanded, unknown, monkeypatch):
+    monkeypatch.setenv("HOME", "/home/ada")
+    monkeypatch.setenv("SCRATCH", "/s c")
+    monkeypatch.delenv("NOWHERE", raising=False)
+    assert (parameters.expand_path(path), parameters.unknown_in_path(path)) == (expanded, unknown)
+    assert bool(parameters.problem("OUTPUT_DIR", path, "outputs")) == bool(unknown)
+
+
+@pytest.mark.parametrize(
+    "read",
+    [data.load_fer2013, ferplus.load_ferplus, source.load_source, lambda path: runs.start_run(path, "explore")],
+    ids=["DATA", "FERPLUS", "SOURCE", "OUTPUT_DIR"],
+)
+def test_all_paths_are_read_alike(read, tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("SCRATCH", str(tmp_path))
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "file" / "in"))):
+        read("$SCRATCH/file/in")
 
 
 def test_every_number_has_a_range():

@@ -16,6 +16,7 @@ from fer_utils import recipes, workflow
 from fer_utils.profiles import ProfileError
 from fer_utils.workflow import (
     DATA_STAND_IN,
+    check_paths,
     load_study,
     main,
     papermill_command,
@@ -124,6 +125,51 @@ def test_the_command_line_beats_the_profile(project):
     assert study.seeds == (4,)
     with pytest.raises(ProfileError, match="SOURCE: there is no file or folder elsewhere"):
         load_study("small", source="elsewhere", root=project)
+
+
+def test_a_profiles_paths_are_filled_in_before_anything_runs(project, monkeypatch):
+    (project / "w.h5").touch()
+    monkeypatch.setenv("SCRATCH", str(project))
+    monkeypatch.setenv("HOME", str(project))
+    (project / "profiles/mine.yaml").write_text(
+        "all: {OUTPUT_DIR: $SCRATCH/it's mine, DATA: ~/w.h5}\n05_fine_tuning: {WEIGHTS: ~/w.h5}\n"
+        "02_pretrain_backbone: {SOURCE: $SCRATCH}\n"
+    )
+    study = load_study("mine", root=project)
+    given = {"OUTPUT_DIR": f"{project}/it's mine", "DATA": f"{project}/w.h5"}
+    assert study.explore().parameters == given
+    assert study.arm("vgg16", "finetune", 0).parameters["WEIGHTS"] == f"{project}/w.h5"
+    assert study.backbone("vgg16") == f"{project}/it's mine/vgg16-pretrain/backbone.weights.h5"
+    assert study.pretrain("vgg16").parameters["SOURCE"] == str(project)
+    check_paths(study, project)
+    (project / "w.h5").unlink()
+    with pytest.raises(ProfileError, match=r"mine\.yaml: 01_explore_data: DATA: there is no file or folder .*w\.h5"):
+        check_paths(study, project)
+
+
+@pytest.mark.parametrize(
+    ("folder", "message"),
+    [
+        ("$NOWHERE/x", r"profiles/mine\.yaml: all: OUTPUT_DIR='\$NOWHERE/x': \$NOWHERE stands for nothing here"),
+        ("-x", r"profiles/mine\.yaml: OUTPUT_DIR=-x: begins with '-', which programs on the way take for"),
+        ("a {b}", r"OUTPUT_DIR=a \{b\}: holds '\{', which programs on the way"),
+        ("5$", r"OUTPUT_DIR=5\$: holds '\$', which"),
+    ],
+)
+def test_a_folder_that_would_be_taken_for_another_is_refused(folder, message, project, monkeypatch):
+    monkeypatch.delenv("NOWHERE", raising=False)
+    (project / "profiles/mine.yaml").write_text(f"all: {{OUTPUT_DIR: '{folder}'}}")
+    with pytest.raises(ProfileError, match=message):
+        load_study("mine", root=project)
+
+
+def test_a_folder_that_cannot_be_written_stops_the_study_before_snakemake(tmp_path, capsys, monkeypatch):
+    monkeypatch.delattr(os, "execv")
+    (tmp_path / "file").touch()
+    (tmp_path / "mine.yaml").write_text(f"all: {{DATA: sample, OUTPUT_DIR: {tmp_path}/file/in}}")
+    assert main(["reproduce", "--profile", str(tmp_path / "mine.yaml")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"Nothing was started. {tmp_path}/file/in: Not a directory. Make it writable, or set")
 
 
 def test_a_notebook_that_is_missing_or_has_no_parameters_is_named(project):

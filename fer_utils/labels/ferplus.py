@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils import readers
+from fer_utils import parameters, readers
 from fer_utils.faces import EMOTIONS, PROJECT_ROOT, USAGES, DataError
 from fer_utils.labels.answers import mean_interval, score
 
@@ -66,7 +66,7 @@ def load_ferplus(path):
     path: fer2013new.csv, or a folder or zip that holds it, such as a copy of the repository microsoft/FERPlus; a
     relative path starts at the project's root. Raises DataError with the file, the place, what is wrong and the mend.
     """
-    path = PROJECT_ROOT / Path(path).expanduser()
+    path = PROJECT_ROOT / parameters.expand_path(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. Give the path of {FILE_NAME} (github.com/microsoft/FERPlus).")
     place = path

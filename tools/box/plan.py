@@ -42,6 +42,8 @@ def read_plan(profile="gpu", root=workflow.ROOT):
     study = workflow.load_study(profile, data=workflow.DATA_STAND_IN, root=root)
     study = dataclasses.replace(study, data=DATA, source=SOURCE)
     place, entries = f"{study.profile.path}: box", study.profile.box
+    if "OUTPUT_DIR" in study.profile.common:
+        raise profiles.ProfileError(f"{study.profile.path}: all: a box has a folder of its own: leave out OUTPUT_DIR")
     if not isinstance(entries, list) or not entries:
         raise profiles.ProfileError(f"{place}: needs a list of what to run, such as `- {{runs: [vgg16-scratch]}}`")
     plan = [
