@@ -9,6 +9,7 @@ they make another, of "2013_10" a number.
 import hashlib
 import json
 import os
+import sys
 from pathlib import Path
 
 from fer_utils.profiles import ProfileError, suggest
@@ -24,10 +25,11 @@ def from_make(name):
     return os.environ.get(f"{PREFIX}{name.upper()}", "")
 
 
-def from_surroundings():
-    """In a line, which of make's variables nobody typed: they were in the environment; "" for none."""
+def tell_surroundings():
+    """Print, in a line, which of make's variables nobody typed: a cluster may have set $DATA for reasons of its own."""
     given = [f"{name}={from_make(name)}" for name in from_make("environment").split() if from_make(name)]
-    return f"Taken from the environment, not from your command: {', '.join(given)}" if given else ""
+    if given:
+        print(f"Taken from the environment, not from your command: {', '.join(given)}", file=sys.stderr, flush=True)
 
 
 def write_settings(settings, root):

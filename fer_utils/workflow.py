@@ -9,6 +9,7 @@ prints the commands, or checks everything and hands over to Snakemake.
 import argparse
 import importlib.util
 import os
+import re
 import shlex
 import subprocess
 import sys
@@ -225,14 +226,17 @@ def core_count():
 
 def gpu_ids():
     """The NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them; an empty list without any."""
-    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if visible is not None:
-        return [name for name in visible.split(",") if name and name != "-1"]
-    query = ["nvidia-smi", "--query-gpu=uuid", "--format=csv,noheader"]
     try:
-        return subprocess.run(query, capture_output=True, text=True, timeout=20, check=True).stdout.split()
+        listed = subprocess.run(["nvidia-smi", "-L"], capture_output=True, text=True, timeout=20, check=True).stdout
     except (OSError, subprocess.SubprocessError):
         return []
+    gpus = dict(re.findall(r"^GPU (\d+): .*UUID: ([\w-]+)", listed, re.MULTILINE))  # number -> name
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return list(gpus.values())
+    known = re.findall(r"UUID: ([\w-]+)", listed)  # parts of a GPU (MIG) too; the beginning of a name will do
+    names = [name.strip() for name in visible.split(",") if name.strip()]
+    return [name for name in names if name in gpus or any(uuid.startswith(name) for uuid in known)]
 
 
 def shell_prefix(gpus):
@@ -353,6 +357,8 @@ def reproduce(options):
     check_paths(study)
     prepare = on_a_cluster if options.executor else on_this_machine
     command, where = prepare(study, options)
+    if other := os.environ.pop("SNAKEMAKE_PROFILE", ""):
+        print(f"SNAKEMAKE_PROFILE={other} in the environment is left aside: EXECUTOR=... is how a study goes elsewhere")
     os.chdir(ROOT)
     put_first("PATH", Path(sys.executable).parent)
     if options.executor:
@@ -411,6 +417,7 @@ def main(arguments=None):
         parser.add_argument(f"--{name}", default=handover.from_make(name))
     options = parser.parse_args(arguments)
     options.profile = options.profile or "sample"
+    handover.tell_surroundings()
     try:
         {"plan": plan, "reproduce": reproduce}[options.action](options)
     except (ProfileError, RecipeError) as error:

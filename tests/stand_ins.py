@@ -88,7 +88,8 @@ def snakemake(folder, *arguments, modules=ROOT):
     """Snakemake's run in `folder`, whose programs come before all others. modules: where else Python looks for some."""
     environment = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(modules)]), "TMPDIR": str(folder)}
     environment["PATH"] = os.pathsep.join([str(folder), str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment.pop("FER_STUDY", None)
+    for name in ("FER_STUDY", "SNAKEMAKE_PROFILE"):
+        environment.pop(name, None)
     return subprocess.run(
         [sys.executable, "-m", "snakemake", *arguments],
         cwd=folder,

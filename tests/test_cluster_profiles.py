@@ -125,6 +125,8 @@ def test_a_run_that_fails_once_costs_a_retry_and_the_study_ends_well(project):
 @pytest.mark.skipif(shutil.which("flock") is None, reason="a run takes its GPU with flock (util-linux)")
 def test_a_job_of_a_cluster_keeps_the_gpus_that_it_was_given(mode, expected, project, monkeypatch):
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7,8")
+    (project / "nvidia-smi").write_text('#!/bin/sh\nfor n in 7 8; do echo "GPU $n: one (UUID: GPU-$n)"; done\n')
+    (project / "nvidia-smi").chmod(0o755)
     write_notebook(project, "01_explore_data", "import os; print('devices', os.environ['CUDA_VISIBLE_DEVICES'])")
     target = "outputs/small/explore/metrics.json"
     found = snakemake(project, "--mode", mode, "--cores", "1", "--config", "profile=small", "--nolock", "--", target)

@@ -13,7 +13,7 @@ from snakemake.settings.types import ConfigSettings
 from stand_ins import ROOT, snakemake
 
 from fer_utils import workflow
-from fer_utils.handover import from_make, read_settings, write_settings
+from fer_utils.handover import from_make, read_settings, tell_surroundings, write_settings
 from fer_utils.profiles import ProfileError
 from fer_utils.workflow import load_study, main
 
@@ -56,6 +56,16 @@ def test_what_is_not_given_has_makes_own_defaults(make):
     assert make("plan")["FER_OPTION_DATA"] == ""
 
 
+def test_what_nobody_typed_is_said(make, monkeypatch, capsys):
+    seen = make("plan", "SEEDS=2", DATA="/scratch/data #1", JOBS="$(x", SEEDS="9", SOURCE="", OTHER="no matter")
+    for name, value in seen.items():
+        monkeypatch.setenv(name, value)
+    tell_surroundings()
+    assert capsys.readouterr().err == (
+        "Taken from the environment, not from your command: DATA=/scratch/data #1, JOBS=$(x\n"
+    )
+
+
 # --- from the command line to papermill ------------------------------------------------------------------------------
 
 
@@ -67,12 +77,13 @@ def data_of(command):
 
 
 @pytest.mark.parametrize(("word", "executor"), [*((word, "") for word in WORDS), (WORDS[0], "slurm")])
-def test_every_value_comes_to_papermill_as_it_is(word, executor, tmp_path, monkeypatch):
+def test_every_value_comes_to_papermill_as_it_is(word, executor, tmp_path, monkeypatch, capsys):
     data = tmp_path / word
     data.touch()
     started = []
     monkeypatch.setenv("PATH", os.environ["PATH"])  # which `reproduce` changes for what it becomes
     monkeypatch.setenv("PYTHONPATH", "")
+    monkeypatch.setenv("SNAKEMAKE_PROFILE", "my-cluster")
     monkeypatch.setenv("FER_OPTION_DATA", str(data))
     monkeypatch.setenv("FER_OPTION_SEEDS", "3,")
     monkeypatch.setenv("FER_OPTION_EXECUTOR", executor)
@@ -85,6 +96,8 @@ def test_every_value_comes_to_papermill_as_it_is(word, executor, tmp_path, monke
     given = read_settings(ConfigSettings(configfiles=[tmp_path / file]).overwrite_config)
     study = load_study(given["profile"], given["data"], given["source"], given["seeds"])
     assert (data_of(study.papermill(study.explore())), study.seeds) == (str(data), (3,))
+    assert "SNAKEMAKE_PROFILE=my-cluster in the environment is left aside" in capsys.readouterr().out
+    assert "SNAKEMAKE_PROFILE" not in os.environ
 
 
 OUT = "o'ut & #2 100% x:y; (1)* ~ é"

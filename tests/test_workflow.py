@@ -243,6 +243,38 @@ def test_a_limit_is_a_setting_only_where_one_is_given(project):
     assert study_settings(study, options) == given | {"timeout": 90}
 
 
+LISTED = """GPU 0: NVIDIA H100 80GB HBM3 (UUID: GPU-aa-11)
+  MIG 1g.10gb     Device  0: (UUID: MIG-cc-33)
+GPU 1: NVIDIA H100 80GB HBM3 (UUID: GPU-bb-22)
+"""
+
+
+@pytest.mark.parametrize(
+    ("listed", "visible", "expected"),
+    [
+        (None, None, []),
+        (None, "0", []),  # no GPU at all, whatever the variable says
+        ("", "0", []),
+        (LISTED, None, ["GPU-aa-11", "GPU-bb-22"]),
+        (LISTED, "1, 0", ["1", "0"]),
+        (LISTED, "0,7", ["0"]),
+        (LISTED, "GPU-bb", ["GPU-bb"]),
+        (LISTED, "MIG-cc-33", ["MIG-cc-33"]),
+        (LISTED, "-1", []),
+        (LISTED, "", []),
+    ],
+)
+def test_gpus_are_those_that_are_there_and_may_be_used(listed, visible, expected, tmp_path, monkeypatch):
+    if listed is not None:
+        (tmp_path / "nvidia-smi").write_text(f"#!/bin/sh\n[ $1 = -L ] && printf '%s' '{listed}'\n")
+        (tmp_path / "nvidia-smi").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    if visible is not None:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert workflow.gpu_ids() == expected
+
+
 def in_bash(script, **environment):
     everything = {**os.environ, "OMP_NUM_THREADS": "3", **environment}
     return subprocess.Popen(["bash", "-c", script], stdout=subprocess.PIPE, text=True, env=everything)

@@ -24,7 +24,7 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(ROOT / "tools" / "box")]
 import plan as plans  # noqa: E402
 import sheets  # noqa: E402
 
-from fer_utils import cost, data, handover, profiles, runs, source  # noqa: E402
+from fer_utils import cost, data, handover, parameters, profiles, runs, source  # noqa: E402
 
 CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
 PLATFORMS = ("manylinux_2_28", "manylinux2014")
@@ -62,6 +62,7 @@ def make_box(
         raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, 1 or more, such as 40")
     if not (given_data or os.environ.get("FER_DATA")):
         raise MakeError("DATA is not given: name FER-2013 in any form, or DATA=sample for drawn faces")
+    given_source = parameters.expand_path(given_source)
     out, kept = Path(out), Path(kept or Path(out) / "kept")
     for folder in (out, kept):
         folder.mkdir(parents=True, exist_ok=True)
@@ -274,6 +275,7 @@ def main():
     parser.add_argument("--out", default="outputs/box")
     parser.add_argument("--kept", default="", help="where what takes long to make lies; by default <out>/kept")
     given = parser.parse_args()
+    handover.tell_surroundings()
     try:
         out = runs.resolve(given.out)
         parts = make_box(
