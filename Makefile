@@ -118,7 +118,10 @@ box-rehearsal: $(READY) .venv-box/ready  ## the same on this machine's CPU: draw
 	@touch $@
 
 lab: $(READY)  ## open JupyterLab in the same environment (options: ARGS="--no-browser --port 8890")
-	@PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter lab $(ARGS) notebooks
+	@root=; if [ "$$(id -u)" = 0 ]; then \
+		echo 'You are root, which JupyterLab refuses: started with --allow-root. Who has its address can do all that root can.'; \
+		root=--allow-root; \
+	fi; PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter lab --ServerApp.root_dir="$$PWD" $$root $(ARGS) notebooks/01_explore_data.ipynb
 
 # Versions that are locked stay unless UPGRADE=--upgrade. One set serves Python 3.11 to 3.13 on every platform.
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
+from fer_utils.command_line import leave_with
 from fer_utils.recipes import read_recipe
 
 TRAINING_IMAGES = {"sample": 4800, "fer2013": 28_709}
@@ -127,4 +128,4 @@ def main(profile, seeds):
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    leave_with(lambda: main(*sys.argv[1:]))

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils import evaluation, paper, recipes, run_reader, runs
+from fer_utils.command_line import leave_with
 from fer_utils.compare import hardware, number
 from fer_utils.significance import LEVEL, compare
 
@@ -317,4 +318,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

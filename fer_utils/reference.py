@@ -18,6 +18,7 @@ from pathlib import Path
 from PIL import Image
 
 from fer_utils import runs
+from fer_utils.command_line import leave_with
 
 LIMIT = 20_000_000  # bytes of one profile's reference: it enters git, where it stays for good
 FILES = ("manifest.json", "metrics.json", "predictions.npz", "epochs.npz", "*.csv", "tables/*.csv")
@@ -174,4 +175,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -9,6 +9,7 @@ import sys
 import pandas as pd
 
 from fer_utils import evaluation, paper, runs
+from fer_utils.command_line import leave_with
 from fer_utils.compare import (
     MISSING,
     TEST_NAMES,
@@ -246,4 +247,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -19,6 +19,7 @@ from pathlib import Path
 import yaml
 
 from fer_utils import cost, handover
+from fer_utils.command_line import leave_with
 from fer_utils.parameters import expand_path
 from fer_utils.profiles import (
     Profile,
@@ -429,4 +430,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

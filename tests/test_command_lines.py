@@ -1,9 +1,16 @@
-"""The command lines of the package say how they are used, and take no option for a folder."""
+"""The command lines of the package say how they are used, take no option for a folder, and end quietly."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
+from stand_ins import ROOT
 
 from fer_utils import ladder, reference, tables, workflow
 from fer_utils.audit import claims, collapse
+from fer_utils.command_line import leave_with
 
 MODULES = [claims, collapse, ladder, reference, tables, workflow]
 
@@ -21,3 +28,24 @@ def test_a_wrong_call_is_answered_with_the_usage(module, arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         module.main(arguments)
     assert "usage: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_its_end_is_that_of_all(module):
+    last = Path(module.__file__).read_text(encoding="utf-8").splitlines()[-2:]
+    assert last == ['if __name__ == "__main__":', "    leave_with(main)"]
+
+
+def test_a_reader_that_goes_away_is_no_error():
+    read, write = os.pipe()
+    os.close(read)
+    command = [sys.executable, "-m", "fer_utils.workflow", "plan"]
+    found = subprocess.run(command, stdout=write, stderr=subprocess.PIPE, cwd=ROOT, timeout=60, check=False)
+    os.close(write)
+    assert (found.returncode, found.stderr) == (0, b"")
+
+
+@pytest.mark.parametrize("status", [0, 2])
+def test_the_status_is_that_of_the_command(status):
+    with pytest.raises(SystemExit, match=str(status)):
+        leave_with(lambda: status)

@@ -66,6 +66,17 @@ def test_what_nobody_typed_is_said(make, monkeypatch, capsys):
     )
 
 
+@pytest.mark.parametrize(("user", "options"), [("0", ["--allow-root"]), ("1000", [])])
+def test_jupyterlab_opens_the_project_also_for_root(user, options, make, tmp_path):
+    (tmp_path / ".venv/bin/jupyter").write_text('#!/bin/bash\nargv="$*" env -0 > seen\n')
+    (tmp_path / "id").write_text(f"#!/bin/sh\necho {user}\n")
+    for program in (".venv/bin/jupyter", "id"):
+        (tmp_path / program).chmod(0o755)
+    seen = make("lab", "ARGS=--port 8890", PATH=f"{tmp_path}:{os.environ['PATH']}")
+    words = ["lab", f"--ServerApp.root_dir={tmp_path}", *options, "--port 8890", "notebooks/01_explore_data.ipynb"]
+    assert seen["argv"] == " ".join(words)
+
+
 # --- from the command line to papermill ------------------------------------------------------------------------------
 
 

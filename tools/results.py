@@ -19,6 +19,7 @@ import pandas as pd
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_utils import compare, data, ladder, run_reader, runs, selection, tables
+from fer_utils.command_line import leave_with
 from fer_utils.compare import interval_text, percent
 from fer_utils.labels import duplicates, ferplus
 
@@ -144,4 +145,4 @@ def main():
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -22,6 +22,7 @@ from fer_utils.audit import checks
 from fer_utils.audit.checks import Check
 from fer_utils.audit.readings import reading
 from fer_utils.audit.reruns import compare_with_runs
+from fer_utils.command_line import leave_with
 from fer_utils.data import EMOTIONS
 
 COLUMNS = [
@@ -401,4 +402,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)

@@ -18,6 +18,7 @@ import pandas as pd
 
 from fer_utils import run_reader, runs, workflow
 from fer_utils.audit import checks
+from fer_utils.command_line import leave_with
 from fer_utils.data import EMOTIONS
 
 NOTEBOOK, PRETRAINING = "05_fine_tuning", "02_pretrain_backbone"
@@ -235,4 +236,4 @@ def main(arguments=None):
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave_with(main)
