@@ -86,11 +86,11 @@ def test_epochs_of_the_head_alone_are_among_the_epochs():
     assert found.multiply_adds == pytest.approx(305e3 / 16 * 64 * 64 * 2.5 * 10 * 4800)
 
 
-def test_the_row_for_the_readme(capsys):
+def test_the_row_for_the_page(capsys):
     cost.main("paper", "5")
     row = capsys.readouterr().out
     assert row.startswith("| `PROFILE=paper SEEDS=5`, 34 runs | ") and row.count("|") == 6
-    assert row.strip() in (runs.PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
+    assert row.strip() in (runs.PROJECT_ROOT / "docs/running.md").read_text(encoding="utf-8")
 
 
 def test_the_plan_begins_with_it(capsys):

@@ -10,9 +10,9 @@ from fer_utils import compare, evaluation, ladder, reference, run_reader, runs, 
 from fer_utils.audit import claims, statements
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
-README = (runs.PROJECT_ROOT / "README.md").read_text(encoding="utf-8")
-FULL_SCALE = (runs.PROJECT_ROOT / "docs/full-scale.md").read_text(encoding="utf-8")
-# The README's words for those of the paper's conclusions that it lists.
+NAMES = ("README.md", "docs/results.md", "docs/beyond-the-paper.md", "docs/full-scale.md", "docs/speed.md")
+README, RESULTS, BEYOND, FULL_SCALE, SPEED = ((runs.PROJECT_ROOT / name).read_text(encoding="utf-8") for name in NAMES)
+# The page's words for those of the paper's conclusions that it lists.
 CONCLUSIONS = {
     "VGG16 from scratch is the best of all six arms": "S01",
     "transfer learning is the best approach for VGG16": "S02",
@@ -62,11 +62,25 @@ def same_tables(path, table, tmp_path):
     pd.testing.assert_frame_equal(pd.read_csv(tmp_path / "again.csv"), pd.read_csv(path), rtol=1e-6)
 
 
-def test_the_readmes_table_is_the_one_that_the_command_prints(finished):
-    assert tables.results_markdown(finished) in README
+def test_the_pages_table_is_the_one_that_the_command_prints(finished):
+    assert tables.results_markdown(finished) in RESULTS
 
 
-@pytest.mark.parametrize(("profile", "page", "count"), [("tuned", README, 3), ("gpu", FULL_SCALE, 2)])
+def cells(markdown):
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in markdown.splitlines()]
+
+
+def test_the_readmes_short_table_is_taken_from_the_long_ones(finished):
+    short = cells(README.split("| arm | paper |")[1].split("\n\n")[0])[2:]
+    long = [cells(tables.results_markdown(found))[2:] for found in (finished, compare.load_runs(REFERENCE / "gpu"))]
+    assert len(short) == 6
+    for row, quarter, full in zip(short, *long, strict=True):
+        assert row[:4] == quarter[:4] and row[4] == quarter[4].split(":")[0]
+        wide = full[2:4] + [full[4].split(":")[0]] if full[2] != "not yet run" else [full[2], "", ""]
+        assert row[5:] == wide
+
+
+@pytest.mark.parametrize(("profile", "page", "count"), [("tuned", BEYOND, 3), ("gpu", FULL_SCALE, 2)])
 def test_the_page_has_the_tables_of_the_ladder(profile, page, count):
     printed = ladder.markdown(*(make(REFERENCE / profile) for make in (ladder.summarize, ladder.finals, ladder.race)))
     assert len(printed) == count  # no ladder has been climbed on a GPU
@@ -112,12 +126,12 @@ def test_the_page_counts_every_look_at_private_test(monkeypatch):
     assert table.loc["tuned/ladder"].tolist() == [5, 5, 15]  # five finals, asked in three ways each; rungs never
 
 
-def test_the_readme_has_the_table_of_the_benchmarks(monkeypatch):
+def test_the_page_has_the_table_of_the_benchmarks(monkeypatch):
     monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tests/benchmarks")
     import summarize
 
     rows = json.loads((REFERENCE / "benchmarks.json").read_text())["benchmarks"]
-    assert summarize.markdown(rows) in README
+    assert summarize.markdown(rows) in SPEED
 
 
 @pytest.mark.parametrize("path", ["claims.csv", "cpu/audit/claims.csv"])
@@ -136,7 +150,7 @@ def test_the_pairs_are_those_of_the_runs_beside_them(finished, tmp_path):
 
 
 def test_the_readme_has_the_verdicts_of_the_conclusions(conclusions):
-    lines = README.split("| conclusion |")[1].split("\n\n")[0].splitlines()[2:]
+    lines = RESULTS.split("| conclusion |")[1].split("\n\n")[0].splitlines()[2:]
     rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
     assert [row[0] for row in rows] == list(CONCLUSIONS)
     table = conclusions.set_index("id")

@@ -399,9 +399,9 @@ def test_a_failure_is_told_other_arms_go_on_and_the_same_command_mends_it(projec
     assert jobs_of(snakemake(project, "--dry-run", *command)) == to_do
 
 
-def test_the_readmes_command_for_one_arm_is_the_papers_profile():
-    readme = (ROOT / "README.md").read_text(encoding="utf-8").replace("\\\n", " ")
+def test_the_pages_command_for_one_arm_is_the_papers_profile():
+    page = (ROOT / "docs/running.md").read_text(encoding="utf-8").replace("\\\n", " ")
     study = load_study("paper", data=DATA_STAND_IN)
     expected = shlex.split(study.papermill(study.arm("vgg16", "scratch", 0)).replace(DATA_STAND_IN, "kaggle"))
-    lines = [shlex.split(line) for line in readme.splitlines() if line.startswith("papermill notebooks/03")]
+    lines = [shlex.split(line) for line in page.splitlines() if line.startswith("papermill notebooks/03")]
     assert lines == [expected]
