@@ -6,7 +6,9 @@ a learning rate of -1 trains, for hours. Names of rungs and their settings are c
 
 import os
 import re
+from pathlib import Path
 
+PROJECT_ROOT = Path(__file__).resolve().parent.parent
 # No Keras here: whoever plans runs need not wait for it. A test holds the architectures and augmentations against the
 # tables of their modules; the other modules take their names from here.
 ARCHITECTURES = ("vgg16", "resnet50", "vgg16bn", "deepcnn", "efficientnetb0")
@@ -47,8 +49,12 @@ KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "
 
 
 def expand_path(path):
-    """`path` as text, ~ and $VARIABLES of the environment filled in; what is unknown of them stays as it stands."""
-    return os.path.expandvars(os.path.expanduser(os.fspath(path)))
+    """`path` as text, ~ and $VARIABLES of the environment filled in.
+
+    What is unknown of them stays as it stands, and so does a path at which there is something: $ may be part of a name.
+    """
+    text = os.path.expanduser(os.fspath(path))
+    return text if os.path.exists(PROJECT_ROOT / text) else os.path.expandvars(text)
 
 
 def unknown_in_path(path):

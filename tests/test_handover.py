@@ -19,7 +19,19 @@ from fer_utils.workflow import load_study, main
 
 OPTIONS = ("PROFILE", "DATA", "SOURCE", "SEEDS", "JOBS", "TIMEOUT", "EXECUTOR")
 WORDS = ["fer2013 #2", "a \\#b", "2013_10", "007", "1e5", "nan", "true", "null", "x: y", "[1, 2]", "a {b} {{c}} c"]
-WORDS += ["{}", "it's", 'say "so"', "a & b; c | d", "100 %", "$5 and $$", "$(unknown", "`id`", "~", "-x", "--data"]
+WORDS += [
+    "{}",
+    "it's",
+    'say "so"',
+    "a & b; c | d",
+    "100 %",
+    "$5 and $HOME $$",
+    "$(unknown",
+    "`id`",
+    "~",
+    "-x",
+    "--data",
+]
 WORDS += ["a=b", "!x", "*", "back\\slash\\", "two  blanks ", "顔 Übung", "a,b"]
 
 
