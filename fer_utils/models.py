@@ -3,6 +3,9 @@
 Every model takes raw uint8 images and returns class probabilities: augmentation, cropping, resizing and scaling are
 layers, so a saved model needs nothing beside it. Models are returned uncompiled; compiling and freezing stay in the
 notebooks. Source of the heads: Jahangir et al. 2024, section "Results and Discussion".
+
+`model(x)` answers as `model.predict(x)` does. Keras' Resizing, CenterCrop and random layers train unless they are told
+not to, and then so does every layer behind them; hence training=False where they are called, which `fit` overrules.
 """
 
 import keras
@@ -92,7 +95,7 @@ def prepare(x, input_size, channels, preprocessing):
         raise ValueError(f"cannot make {channels} channel(s) out of images with {x.shape[-1]}: use 1 or 3")
     x = _scale(x, channels, preprocessing)
     if x.shape[1:3] != (input_size, input_size):
-        x = keras.layers.Resizing(input_size, input_size, interpolation="bilinear", name="resize")(x)
+        x = keras.layers.Resizing(input_size, input_size, interpolation="bilinear", name="resize")(x, training=False)
     return x
 
 
@@ -166,7 +169,7 @@ def build_classifier(
     inputs = keras.Input(image_shape, dtype="uint8", name="image")
     x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1), name="add_channel")(inputs)
     if augmentation_ranges(augmentation):
-        x = augmentation_layer(augmentation, seed)(x)
+        x = augmentation_layer(augmentation, seed)(x, training=False)
     side = min(image_shape[:2])
     for name, size in (("crop", crop), ("answer_crop", answer_crop)):
         if not 0 <= size <= side:
@@ -174,7 +177,7 @@ def build_classifier(
     if answer_crop not in (0, crop):
         x, any_size = TrainingCrop(crop or side, answer_crop, name="crop")(x), True
     elif crop:
-        x = keras.layers.CenterCrop(crop, crop, name="crop")(x)
+        x = keras.layers.CenterCrop(crop, crop, name="crop")(x, training=False)
     input_size = input_size or x.shape[1]
     x = prepare(x, input_size, channels, preprocessing)
     backbone = build_backbone(architecture, None if any_size else input_size, channels, width, weights)
@@ -216,9 +219,10 @@ def at_size(model, size):
     for layer in model.layers[1:]:
         if layer.name == "rescale":
             # In float32: bfloat16 has too few bits for a grey level and a part of it.
-            x = keras.layers.Resizing(size, size, interpolation="bilinear", name="resize", dtype="float32")(x)
+            resize = keras.layers.Resizing(size, size, interpolation="bilinear", name="resize", dtype="float32")
+            x = resize(x, training=False)
         if layer.name != "resize":
-            x = layer(x)
+            x = layer(x, training=False)
     return keras.Model(inputs, x, name=model.name)
 
 

@@ -1,4 +1,4 @@
-"""Reading a run's model.keras: a network, and no code.
+"""Reading a run's model.keras: a network, and no code. Importing this module is what tells Keras this project's layers.
 
 A `.keras` file is a zip whose config.json names the classes to build by their modules. Keras' `safe_mode` refuses
 Lambda layers, which hold bytecode, but whoever gets a file from elsewhere wants to know more: that it names nothing but
@@ -11,12 +11,17 @@ from pathlib import Path
 
 import keras
 
-from fer_utils import augmentation, backbones
+from fer_utils import augmentation, backbones, models
 from fer_utils.backbones import WeightsError
 from fer_utils.faces import EMOTIONS, SIDE
 
 PACKAGES = ("keras", "builtins", "fer_utils")  # `builtins` is what Keras files functions under that it knows by name
-OURS = (augmentation.RandomAffine, backbones.BatchNormalization, backbones.CenteredHe)  # imported, Keras knows them
+OURS = (  # imported, Keras knows them
+    augmentation.RandomAffine,
+    backbones.BatchNormalization,
+    backbones.CenteredHe,
+    models.TrainingCrop,
+)
 CODE = ("Lambda", "__lambda__")
 LARGEST = 1 << 33  # bytes unpacked; the widest network with its optimizer's memory takes 1.6 GB
 AGAIN = "Use a model.keras that a run of this project wrote, or run its notebook again"
@@ -32,8 +37,11 @@ def load_classifier(path):
     if not path.is_file():
         raise WeightsError(f"{path}: no such file. {AGAIN}")
     try:
-        _check_names(_configuration(path))
-        model = keras.saving.load_model(path, compile=False, safe_mode=True)
+        configuration = _configuration(path)
+        _check_names(configuration)
+        _tell_not_to_train(configuration)
+        model = keras.saving.deserialize_keras_object({**configuration, "compile_config": None}, safe_mode=True)
+        model.load_weights(path)
         takes, answers = model.input_shape, model.output_shape
     except Exception as error:  # zipfile, json, h5py and Keras each raise their own kinds
         reason = " ".join(str(error).split())[:300] or type(error).__name__
@@ -68,3 +76,11 @@ def _check_names(content):
         raise ValueError(f"it names {module}.{content['class_name']}, which is neither Keras' nor this project's")
     for item in content.values():
         _check_names(item)
+
+
+def _tell_not_to_train(configuration):
+    """Let no layer train unless asked to, as ``models`` builds them now: the first runs were saved without that."""
+    for layer in configuration["config"].get("layers", []):
+        for call in layer.get("inbound_nodes", []):
+            if layer["class_name"] == "Sequential" or call["kwargs"].get("training"):
+                call["kwargs"]["training"] = False

@@ -1,3 +1,6 @@
+import functools
+import inspect
+
 import keras
 import numpy as np
 import pytest
@@ -120,6 +123,105 @@ def test_model_takes_raw_faces_and_gives_probabilities(architecture):
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
     # augmentation must not act outside training
     np.testing.assert_array_equal(probabilities, keras.ops.convert_to_numpy(model(faces)))
+
+
+LIGHT = {"flip": True, "rotation": 10.0, "brightness": 0.3, "contrast": 0.3, "erasing": 1.0}
+RECIPES = {
+    "48 pixels": {},
+    "64 pixels": {"input_size": 64},
+    "no augmentation": {"input_size": 64, "augmentation": "none"},
+    "light": {"augmentation": LIGHT},
+    "crop": {"crop": 40, "input_size": 64},
+    "light crop": {"crop": 40, "input_size": 64, "augmentation": LIGHT},
+    "answer crop": {"crop": 40, "answer_crop": 48, "input_size": 0, "augmentation": LIGHT},
+}
+
+
+def with_random_statistics(backbone):
+    rng = np.random.default_rng(0)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+    return backbone
+
+
+@functools.cache
+def backbone_of(architecture, size, channels):
+    """A narrow backbone, shared by the tests below, since it takes seconds."""
+    width = 1.0 if architecture == "efficientnetb0" else 0.0625
+    return with_random_statistics(backbones.build_backbone(architecture, size, channels, width))
+
+
+def one_convolution(_architecture, size, channels, *_):
+    """Stands for a backbone where what lies before it is tested: one convolution with batch norm."""
+    inputs = keras.Input((size, size, channels))
+    features = backbones.BatchNormalization()(keras.layers.Conv2D(8, 3)(inputs))
+    return with_random_statistics(keras.Model(inputs, features, name="deepcnn"))
+
+
+@pytest.fixture
+def recipe_network(monkeypatch):
+    """Makes the network of one of RECIPES, of ``one_convolution``."""
+    monkeypatch.setattr(models, "build_backbone", one_convolution)
+
+    def make(recipe):
+        return models.build_classifier("deepcnn", "scratch", head="average", any_size=True, **RECIPES[recipe])
+
+    return make
+
+
+def assert_answers_as_predicted(model):
+    """model(x), its answer outside training, and no weight of it moved."""
+    faces = np.random.default_rng(1).integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    before = model.get_weights()
+    plain = keras.ops.convert_to_numpy(model(faces))
+    assert plain.std(axis=0).max() > 1e-6  # it does look at the faces
+    np.testing.assert_allclose(plain, keras.ops.convert_to_numpy(model(faces, training=False)), atol=1e-6)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+    return faces, plain
+
+
+# The comparators have one head for all strategies.
+ARMS = [(name, strategy) for name in PAPERS for strategy in (*models.STRATEGIES, "pretrain")]
+ARMS += [(name, "scratch") for name in backbones.BACKBONES if name not in PAPERS]
+
+
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="two minutes: JAX compiles each operation of a plain call")
+@pytest.mark.parametrize(("name", "strategy"), ARMS)
+def test_a_call_is_no_training_whatever_the_network(name, strategy, monkeypatch):
+    monkeypatch.setattr(models, "build_backbone", lambda *given: backbone_of(*given[:3]))
+    assert_answers_as_predicted(models.build_classifier(name, strategy, channels=3, width=0.0625, input_size=64))
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_a_call_is_no_training_whatever_the_recipe(recipe_network, recipe):
+    model = recipe_network(recipe)
+    faces, plain = assert_answers_as_predicted(model)
+    np.testing.assert_allclose(plain, model.predict(faces, verbose=0), atol=1e-5)
+    assert_answers_as_predicted(models.at_size(model, 32))
+
+
+@pytest.mark.parametrize("recipe", ["light crop", "answer crop"])
+def test_fit_still_tells_every_layer_that_it_trains(recipe_network, recipe, monkeypatch):
+    model, told = recipe_network(recipe), {}
+
+    def listen(layer, call):
+        def heard(*given, training=None, **named):
+            told.setdefault(type(layer).__name__, set()).add(training)
+            return call(*given, training=training, **named)
+
+        monkeypatch.setattr(layer, "call", heard)
+
+    for layer in model._flatten_layers(include_self=False):
+        if "training" in inspect.signature(layer.call).parameters:
+            listen(layer, layer.call)
+    model.compile("sgd", "sparse_categorical_crossentropy", jit_compile=False)
+    model.fit(np.zeros((4, 48, 48), np.uint8), np.arange(4), verbose=0)
+    crops = {"CenterCrop", "Resizing"} if recipe == "light crop" else {"TrainingCrop"}
+    lights = {"Sequential", "RandomAffine", "RandomBrightness", "RandomContrast", "RandomErasing"}
+    assert set(told) == crops | lights | {"Functional", "BatchNormalization", "Dropout", "Dense"}
+    assert all(True in heard for heard in told.values()), told  # JAX builds the model with False before
 
 
 def test_saved_model_gives_the_same_answers(tmp_path):

@@ -7,6 +7,8 @@ import keras
 import numpy as np
 import pytest
 
+from fer_utils import saved_models
+
 HERE = Path(__file__).resolve().parent / "saved"
 SAVED = sorted(path for path in HERE.glob("*/*.keras"))
 spec = importlib.util.spec_from_file_location("make_saved_models", HERE / "make.py")
@@ -40,6 +42,15 @@ def test_a_saved_model_answers_as_it_did_and_trains_on(path):
     model.fit(make.IMAGES, np.array([0, 3, 6]), verbose=0)
     after = [keras.ops.convert_to_numpy(weight) for weight in model.trainable_weights]
     assert any((old != new).any() for old, new in zip(before, after, strict=True))
+
+
+@pytest.mark.parametrize("path", SAVED, ids=shown)
+def test_a_saved_model_may_be_called_too(path):
+    model = saved_models.load_classifier(path)
+    kept, before = np.load(path.parent / "answers.npz")[path.stem], model.get_weights()
+    np.testing.assert_allclose(keras.ops.convert_to_numpy(model(make.IMAGES)), kept, atol=1e-4)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*/backbone.weights.h5")), ids=shown)
