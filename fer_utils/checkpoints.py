@@ -10,6 +10,7 @@ restores goes another way.
 
 import json
 import time
+import weakref
 from pathlib import Path
 
 import keras
@@ -24,6 +25,7 @@ MEMORY = {
 }
 STATE = ("identity", "fit", "epoch", "epochs_done", "stopped", "variables", "callbacks")  # what is read of it
 SHARE = 0.05  # of a training's time for its checkpoints: on a GPU, writing one can take longer than an epoch
+TRAINED = weakref.WeakSet()  # last layers of models that have begun an epoch; models of other sizes share them
 LARGEST = 1 << 35  # bytes; the widest network's weights with Adam's memory and the best epoch's take 2 GB
 
 
@@ -45,31 +47,43 @@ class Checkpoint(keras.callbacks.Callback):
 
     A training of several `fit`s calls `begin` before each; those that the checkpoint has behind it are skipped. The
     checkpoint has to be the last callback of each, since it keeps what the others have decided.
+
+    In a notebook any cell can be run again: what would train a model further than its manifest will say is refused in
+    `begin` and at the start of `fit`, and what happened elsewhere in `verify`, which is called before a run is saved.
     """
 
     def __init__(self, folder, batches, identity):
         super().__init__()
         self.path = Path(folder) / runs.CHECKPOINT
         self.batches = batches
+        self.parameters = identity.get("parameters", {})
         self.identity = json.loads(json.dumps(identity))  # as it will be read
         self.fits = 0  # begun so far
         self.epochs_done = 0  # over all fits
+        self.stopped = self.underway = False  # whether a callback ended the last fit, whether an epoch was begun in it
+        self.steps = None  # of the optimizer when the last fit ended
         self.callbacks = []
         self.resumes = False  # whether the fit that was begun last is the one that the checkpoint stopped in
         self.found = self._read()
         self.commits = list(dict.fromkeys([*(self.found or {}).get("commits", []), runs.git_commit()]))
         self.due = 0.0  # time.monotonic() from which on another checkpoint stays within SHARE
 
-    def begin(self, callbacks, epochs, first=0):
+    def begin(self, callbacks, epochs, first=0, fit=None):
         """Start the next `fit`; returns its `initial_epoch`.
 
         callbacks: those whose memory is to be kept, in the order in which `fit` gets them. epochs, first: the number of
-        epochs that `fit` is given, and where it would begin without a checkpoint. Raises RunError for a callback whose
-        memory is not known.
+        epochs that `fit` is given, and where it would begin without a checkpoint. fit: which one it is, counted from 1,
+        so that a cell that is run twice begins the same one again. Raises RunError for a callback whose memory is not
+        known, and in a finished run.
         """
         for callback in callbacks:
             memory_of(callback)
-        self.fits += 1
+        if self.path.with_name("metrics.json").exists():
+            folder = runs.shown(self.path.parent)
+            raise runs.RunError(f"{folder}: this run is finished, and `fit` would train its model on. {runs.AGAIN}")
+        if fit is not None and fit <= self.fits:
+            self.found = self._read()
+        self.fits = fit or self.fits + 1
         self.callbacks = list(callbacks)
         self.resumes = self.found is not None and self.found["fit"] == self.fits
         if self.found is None or self.found["fit"] < self.fits:
@@ -84,12 +98,40 @@ class Checkpoint(keras.callbacks.Callback):
             optimizer.build(self.model.trainable_variables)
         if self.resumes:
             self._restore()
+        elif self.found is None or self.found["fit"] < self.fits:
+            self._check_new(optimizer)
+
+    def _check_new(self, optimizer):
+        """Raise RunError for a model that a first `fit` would train on, or a later one after another was broken off."""
+        trained = self.underway or (self.fits == 1 and (self.model.layers[-1] in TRAINED or int(optimizer.iterations)))
+        if trained:
+            raise runs.RunError(f"{self.model.name}: has been trained before, and `fit` would go on. {runs.AGAIN}")
+
+    def on_train_end(self, logs=None):
+        self.underway, self.steps = False, int(self.model.optimizer.iterations)
+
+    def verify(self, model):
+        """Raise RunError unless `model` is what the fits made, all of them, by the parameters as they were declared."""
+        runs.check_declared(self.parameters)
+        planned, reason = self.parameters.get("EPOCHS", self.epochs_done), ""
+        if model is not self.model:
+            reason = "it is not the one that was trained"
+        elif self.underway or (self.epochs_done != planned and not self.stopped):
+            reason = f"{self.epochs_done} of {planned} epochs are behind it, and no callback stopped it"
+        elif int(model.optimizer.iterations) != self.steps:
+            reason = "it was trained on afterwards"
+        if reason:
+            folder = runs.shown(self.path.parent)
+            raise runs.RunError(f"{folder}: nothing of the model {model.name} was saved, since {reason}. {runs.AGAIN}")
 
     def on_epoch_begin(self, epoch, logs=None):
+        self.underway = True
+        TRAINED.add(self.model.layers[-1])
         self.batches.set_epoch(self.epochs_done)
 
     def on_epoch_end(self, epoch, logs=None):
         self.epochs_done += 1
+        self.stopped = bool(self.model.stop_training)
         self.found = None
         begun = time.monotonic()
         if begun >= self.due or self.model.stop_training or epoch + 1 == self.params["epochs"]:
@@ -120,7 +162,7 @@ class Checkpoint(keras.callbacks.Callback):
             "epoch": epoch,
             "epochs_done": self.epochs_done,
             "commits": self.commits,
-            "stopped": bool(self.model.stop_training),
+            "stopped": self.stopped,
             "variables": {kind: _shapes(variables) for kind, variables in self._variables().items()},
             "callbacks": memories,
         }
@@ -145,7 +187,7 @@ class Checkpoint(keras.callbacks.Callback):
                     keys = [f"callback{place}_{name}_{index:04d}" for index in range(value["arrays"])]
                     value = [self.found["arrays"][key] for key in keys]
                 setattr(callback, name, value)
-        self.epochs_done = self.found["epochs_done"]
+        self.epochs_done, self.stopped = self.found["epochs_done"], self.found["stopped"]
         print(f"Goes on after {self.epochs_done} epochs, from {runs.shown(self.path)}.")
 
     def _variables(self):

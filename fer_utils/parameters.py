@@ -6,6 +6,7 @@ a learning rate of -1 trains, for hours. Names of rungs and their settings are c
 
 import os
 import re
+import weakref
 from pathlib import Path
 
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -46,6 +47,32 @@ LEAST_SIZES = {name: 8 if name == "deepcnn" else 32 for name in ARCHITECTURES}  
 # the weights, odd batches).
 LEAST_WIDTHS = {"resnet50": 16 / 256}
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+
+MADE = ("model", "splits", "train_images")  # what notebooks call the things that they make as the parameters say
+
+
+class Collected(dict):
+    """A notebook's parameters, name -> value, which can tell whether the notebook still goes by them.
+
+    Cells can be run in any order: a parameter that is set after the run has begun, or a model that is left from before,
+    makes a training that these values do not describe. namespace: the notebook's `globals()`.
+    """
+
+    def __init__(self, values, namespace):
+        super().__init__(values)
+        self._declared, self._namespace = dict(values), namespace
+        there = {name: namespace[name] for name in MADE if name in namespace}
+        self._left = {name: weakref.ref(made) for name, made in there.items() if type(made).__weakrefoffset__}
+
+    def departure(self):
+        """The first thing in the notebook that these values do not describe, in words; "" where there is none."""
+        for name, value in self._declared.items():
+            if self._namespace.get(name) != value:
+                return f"{name} was {_short(value)} when the run began and is {_short(self._namespace.get(name))} now"
+        for name, left in self._left.items():
+            if name in self._namespace and self._namespace[name] is left():
+                return f"`{name}` was made before the run began"
+        return ""
 
 
 def expand_path(path):

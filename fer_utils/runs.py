@@ -31,6 +31,7 @@ from fer_utils import locks, parameters
 
 CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
+AGAIN = "Restart the kernel and run all cells"
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
 
 
@@ -66,7 +67,8 @@ def collect_parameters(notebook, namespace):
     notebook: its stem. namespace: the notebook's `globals()`. papermill injects whatever it is given and only warns of
     names that the notebook does not have, so a typing error would train for hours with the default: an UPPERCASE name
     that is not a declared parameter raises RunError here, and so does a value that makes no sense (``parameters``).
-    PARAMETERS is the notebook's name for the answer, and there when its cell is run again.
+    PARAMETERS is the notebook's name for the answer, and there when its cell is run again. Whatever is saved with the
+    answer is held against the namespace once more (``check_declared``).
     """
     declared = declared_parameters(notebook)
     given = [name for name in namespace if name.isupper() and not name.startswith("_") and name != "PARAMETERS"]
@@ -79,7 +81,14 @@ def collect_parameters(notebook, namespace):
     problems = [parameters.problem(name, values[name], default) for name, default in declared.items()]
     if wrong := next(filter(None, problems), "") or parameters.problem_together(values):
         raise RunError(f"{notebook}: {wrong}")
-    return values
+    return parameters.Collected(values, namespace)
+
+
+def check_declared(collected):
+    """Raise RunError if the notebook no longer goes by the parameters that ``collect_parameters`` returned."""
+    reason = collected.departure() if isinstance(collected, parameters.Collected) else ""
+    if reason:
+        raise RunError(f"{reason}, so the manifest would describe another run than this one. {AGAIN}")
 
 
 # --- writing ---------------------------------------------------------------------------------------------------------
@@ -162,8 +171,10 @@ def save_predictions(folder, predictions):
 def save_manifest(folder, *, notebook, parameters, seconds, data_checksum, **more):
     """Write manifest.json: everything that is needed to make the run again, and where it was made.
 
-    seconds: of training, float. more: further JSON-able entries.
+    seconds: of training, float. more: further JSON-able entries. Raises RunError if the notebook's parameters are no
+    longer those that it began with.
     """
+    check_declared(parameters)
     write_json(
         Path(folder) / "manifest.json",
         {
@@ -220,7 +231,11 @@ def finish_run(folder, metrics):
 
 
 def identity(parameters, data_checksum, **more):
-    """What a training has to have in common with a checkpoint that it goes on from: a dict (``checkpoints``)."""
+    """What a training has to have in common with a checkpoint that it goes on from: a dict (``checkpoints``).
+
+    Raises RunError if the notebook's parameters are no longer those that it began with.
+    """
+    check_declared(parameters)
     keras = sys.modules.get("keras")
     found = {"parameters": parameters, "data": data_checksum, "versions": versions()}
     return found | {"backend": keras.backend.backend() if keras else ""} | more
