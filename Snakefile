@@ -36,7 +36,7 @@ RUNGS, FINALS = ([run.name for run in runs] for runs in (study.ladder(), study.f
 # A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
 # A notebook that is run again goes on from its checkpoint, which is needed until both outputs are in their places.
 RUN_NOTEBOOK = (
-    f"{{params.papermill}}{LIMIT} > {{log.text:q}} 2>&1"
+    f"{{params.papermill}} --start-timeout 300{LIMIT} > {{log.text:q}} 2>&1"  # 60 s is little where many start together
     " && test -s {output.metrics:q}"
     " && cp {log.notebook:q} {output.executed:q}.part && mv {output.executed:q}.part {output.executed:q}"
     f" && cd \"$(dirname {{output.metrics:q}})\" && rm -rf {CHECKPOINT} {EPOCHS}"

@@ -27,6 +27,11 @@ BATCH_NORM_MOMENTUM = 0.9
 # The epsilon of keras.applications' ResNet50; equal outputs for equal weights depend on it.
 BATCH_NORM_EPSILON = 1.001e-5
 
+# Keras' own, whatever a ~/.keras/keras.json says; PRECISION is what chooses another type.
+keras.config.set_image_data_format("channels_last")
+keras.config.set_floatx("float32")
+keras.config.set_epsilon(1e-7)
+
 
 class WeightsError(ValueError):
     """Weights that cannot be had or do not fit; the message names the file, the reason and the mend."""

@@ -27,7 +27,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_utils import locks, parameters
+from fer_utils import kernels, locks, parameters
 
 CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
 PROJECT_ROOT = Path(__file__).resolve().parent.parent
@@ -66,14 +66,17 @@ def collect_parameters(notebook, namespace):
 
     notebook: its stem. namespace: the notebook's `globals()`. papermill injects whatever it is given and only warns of
     names that the notebook does not have, so a typing error would train for hours with the default: an UPPERCASE name
-    that is not a declared parameter raises RunError here, and so does a value that makes no sense (``parameters``).
+    that is not a declared parameter raises RunError here, unless one of IPython's start-up files made it, and so does a
+    value that makes no sense (``parameters``).
     PARAMETERS is the notebook's name for the answer, and there when its cell is run again. Whatever is saved with the
     answer is held against the namespace once more (``check_declared``).
     """
     declared = declared_parameters(notebook)
     given = [name for name in namespace if name.isupper() and not name.startswith("_") and name != "PARAMETERS"]
+    shell = "IPython" in sys.modules and sys.modules["IPython"].get_ipython()
+    before = getattr(shell, "user_ns_hidden", {})  # names of before the first cell, and their values
     for name in given:
-        if name not in declared:
+        if name not in declared and not (name in before and before[name] is namespace[name]):
             close = difflib.get_close_matches(name, declared, n=1)
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise RunError(f"{notebook} has no parameter {name}{hint}. Its parameters: {', '.join(declared)}")
@@ -327,6 +330,7 @@ def pretrained_backbone(weights, output_dir, architecture, **parameters):
 
         print(f"No pretrained backbone in {path.parent}: running notebook 02 first ...")
         path.parent.parent.mkdir(parents=True, exist_ok=True)
+        os.environ.update(kernels.settings())
         papermill.execute_notebook(
             PROJECT_ROOT / "notebooks" / "02_pretrain_backbone.ipynb",
             path.parent.parent / f"{architecture}-pretrain.ipynb",

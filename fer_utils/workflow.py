@@ -18,7 +18,7 @@ from pathlib import Path
 
 import yaml
 
-from fer_utils import cost, handover
+from fer_utils import cost, handover, kernels
 from fer_utils.command_line import leave_with
 from fer_utils.parameters import expand_path
 from fer_utils.profiles import (
@@ -254,6 +254,7 @@ def shell_prefix(gpus):
         "export FER_KEEP_CHECKPOINT=1",  # until the executed notebook is in its place, too; the rule removes it then
         "export TF_NUM_INTRAOP_THREADS=$OMP_NUM_THREADS TF_NUM_INTEROP_THREADS=$OMP_NUM_THREADS",
     ]
+    commands += [f"export {name}={shlex.quote(value)}" for name, value in kernels.settings().items()]
     if gpus:
         job = f"job{os.environ['SLURM_JOB_ID']}-" if "SLURM_JOB_ID" in os.environ else ""
         try_each = (

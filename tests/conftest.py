@@ -1,9 +1,15 @@
 """Fixtures for tests about data: nothing of the user's own data, environment or cache is touched."""
 
+import os
+
 import numpy as np
 import pytest
 from hypothesis import settings
 from stand_ins import make_project
+
+from fer_utils import kernels
+
+os.environ.update(kernels.settings())
 
 # Of damaged inputs (test_fuzz), the same few in every `make test`; `make fuzz` draws new ones by the thousand.
 settings.register_profile("few", max_examples=60, deadline=None, derandomize=True, database=None)

@@ -286,6 +286,13 @@ def test_without_gpus_a_run_gets_threads_and_its_devices_are_left_alone():
     assert in_bash(shell_prefix([]) + show).communicate(timeout=30)[0].strip() == f"3 3 {expected}".strip()
 
 
+def test_a_run_looks_for_its_kernel_in_this_project_first():
+    found = in_bash(
+        shell_prefix([]) + "echo $JUPYTER_PATH $JUPYTER_DEFAULT_PROVISIONER_NAME", JUPYTER_PATH="/elsewhere"
+    )
+    assert found.communicate(timeout=30)[0].split() == [f"{ROOT}/fer_utils", "fer-utils"]
+
+
 @pytest.mark.skipif(not shutil.which("flock"), reason="flock is part of Linux, where the GPUs are")
 def test_each_run_has_a_gpu_of_its_own_and_waits_for_a_free_one():
     gpus = [f"test-{os.getpid()}-{name}" for name in "ab"]

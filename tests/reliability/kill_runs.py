@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from fer_utils import run_reader, runs, saved_models
+from fer_utils import kernels, run_reader, runs, saved_models
 from fer_utils.workflow import papermill_command
 
 NOTEBOOK = "03_train_from_scratch"
@@ -54,6 +54,7 @@ def start(folder):
     """The workflow's own command, in a process of its own; what it prints goes to folder/log."""
     command = papermill_command(NOTEBOOK, folder / "executed.ipynb", {"OUTPUT_DIR": str(folder), **PARAMETERS})
     environment = os.environ | {"KERAS_BACKEND": keras.backend.backend(), "TF_CPP_MIN_LOG_LEVEL": "3"}
+    environment |= kernels.settings()
     environment["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), environment["PATH"]])
     with open(folder / "log", "w") as log:
         return psutil.Popen(shlex.split(command), cwd=runs.PROJECT_ROOT, env=environment, stdout=log, stderr=log)

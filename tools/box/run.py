@@ -22,6 +22,8 @@ from pathlib import Path
 import jobs as box_jobs
 import pack
 
+from fer_utils import kernels
+
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = 10.0  # seconds between two lines
 PACKING = 8.0  # seconds that are kept for ending runs and packing what came of them
@@ -153,6 +155,7 @@ def surroundings(device, jobs):
         "OPENBLAS_NUM_THREADS": threads,
         "PYTHONUNBUFFERED": "1",
         "FER_CACHE": str(ROOT / "outputs" / "cache"),
+        **kernels.settings(),
     }
 
 
