@@ -20,6 +20,7 @@ import importlib.metadata
 import json
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -254,21 +255,24 @@ def command(notebook, parameters):
 
 
 def git_commit():
-    """The project's commit, with "-dirty" if tracked files differ from it; "" where that cannot be known.
+    """The project's commit, with "-dirty" if tracked files differ from it; "unknown: <why>" where it cannot be known.
 
     Of an archive without its history, that is what `git archive` wrote into .git_archival.txt; the commit of another
     checkout that the folder happens to lie in is not the project's.
     """
     git = ["git", "-C", str(PROJECT_ROOT)]
-    top = _output([*git, "rev-parse", "--show-toplevel"])
+    top, problem = _answer([*git, "rev-parse", "--show-toplevel"])
     if top and Path(top).resolve() == PROJECT_ROOT:
-        return _output([*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+        described, problem = _answer([*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+        return described or f"unknown: {problem}"
     try:
         stated = (PROJECT_ROOT / ".git_archival.txt").read_text(encoding="utf-8").partition("node: ")[2].strip()
     except OSError:
-        return ""
+        stated = ""
+    if not stated or "$" in stated:
+        return f"unknown: {'no checkout of its own, but inside another one' if top else problem}"
     commit, dash, rest = stated.partition("-")
-    return "" if "$" in stated else commit[:12] + dash + rest
+    return stated if stated.startswith("unknown") else commit[:12] + dash + rest
 
 
 def versions():
@@ -305,10 +309,19 @@ def _processor():
 
 
 def _output(command_line):
+    return _answer(command_line)[0]
+
+
+def _answer(command_line):
+    """(what a command prints, "") or ("", why there is no answer): its first line of error without the path in it."""
     try:
-        return subprocess.run(command_line, capture_output=True, text=True, timeout=10, check=True).stdout.strip()
-    except (OSError, subprocess.SubprocessError):
-        return ""
+        done = subprocess.run(command_line, capture_output=True, text=True, timeout=10)
+    except (OSError, subprocess.SubprocessError) as error:
+        return "", f"{command_line[0]} does not answer ({type(error).__name__})"
+    if done.returncode == 0:
+        return done.stdout.strip(), ""
+    said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[0]
+    return "", f"{command_line[0]} says " + re.split(r" at '| \(or any", said.removeprefix("fatal: "))[0]
 
 
 # --- weights from another run -----------------------------------------------------------------------------------------

@@ -308,25 +308,49 @@ def test_checksums(tmp_path):
     assert runs.file_checksum("imagenet") == "imagenet"
 
 
-def test_the_commit_of_an_archive_is_the_one_written_into_it(tmp_path, monkeypatch):
-    monkeypatch.setattr(runs, "PROJECT_ROOT", tmp_path)
-    assert runs.git_commit() == ""
-    stated = tmp_path / ".git_archival.txt"
-    stated.write_text("node: $Format:%H$\n")  # of a copy that git never packed
-    assert runs.git_commit() == ""
-    stated.write_text("node: 0123456789abcdef0123456789abcdef01234567\n")
-    assert runs.git_commit() == "0123456789ab"
-    stated.write_text("node: 0123456789ab-dirty\n")
-    assert runs.git_commit() == "0123456789ab-dirty"
+@pytest.fixture
+def a_copy(tmp_path, monkeypatch):
+    """The project is a folder in no checkout, and git has no settings of the user's or the machine's."""
+    root = tmp_path / "copy"
+    root.mkdir()
+    monkeypatch.setattr(runs, "PROJECT_ROOT", root)
+    monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
+    monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
+    return root
 
 
-def test_the_commit_of_a_checkout_that_the_project_lies_in_is_not_the_projects(tmp_path, monkeypatch):
-    git = ["git", "-C", tmp_path, "-c", "user.name=a", "-c", "user.email=a@b"]
+def commit_in(folder):
+    git = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "init", "-q"], check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "another project"], check=True)
-    inside = tmp_path / "copy"
-    inside.mkdir()
-    monkeypatch.setattr(runs, "PROJECT_ROOT", inside)
-    assert runs.git_commit() == ""
-    monkeypatch.setattr(runs, "PROJECT_ROOT", tmp_path)
+    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "a commit"], check=True)
+
+
+def test_the_commit_of_an_archive_is_the_one_written_into_it(a_copy):
+    assert runs.git_commit() == "unknown: git says not a git repository"
+    stated = a_copy / ".git_archival.txt"
+    stated.write_text("node: $Format:%H$\n")  # of a copy that git never packed
+    assert runs.git_commit() == "unknown: git says not a git repository"
+    for written, read in {
+        "0123456789abcdef0123456789abcdef01234567": "0123456789ab",
+        "0123456789ab-dirty": "0123456789ab-dirty",
+        "unknown: git says not a git-repository": "unknown: git says not a git-repository",
+    }.items():
+        stated.write_text(f"node: {written}\n")
+        assert runs.git_commit() == read
+
+
+def test_the_commit_of_a_checkout_that_the_project_lies_in_is_not_the_projects(a_copy, monkeypatch):
+    commit_in(a_copy.parent)
+    assert runs.git_commit() == "unknown: no checkout of its own, but inside another one"
+    monkeypatch.setattr(runs, "PROJECT_ROOT", a_copy.parent)
     assert len(runs.git_commit()) == 12
+
+
+def test_a_checkout_that_git_refuses_to_read_is_said_without_its_path(a_copy, monkeypatch):
+    subprocess.run(["git", "init", "-q", a_copy], check=True)
+    assert runs.git_commit().startswith("unknown: git says")  # no commit yet
+    commit_in(a_copy)
+    monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert runs.git_commit() == "unknown: git says detected dubious ownership in repository"
+    monkeypatch.setenv("PATH", str(a_copy))
+    assert runs.git_commit() == "unknown: git does not answer (FileNotFoundError)"

@@ -93,7 +93,7 @@ def make_box(
 
 def commit():
     """The commit whose code travels, marked where tracked files differ from it."""
-    return runs.git_commit() or "unknown"
+    return runs.git_commit()
 
 
 def _unfinished(planned, beyond=False):
