@@ -46,7 +46,7 @@ LEAST_SIZES = {name: 8 if name == "deepcnn" else 32 for name in ARCHITECTURES}  
 # coming in, which ends the process or spoils its heap (TensorFlow 2.21: oneDNN's jit_1x1:avx512_core, the gradient of
 # the weights, odd batches).
 LEAST_WIDTHS = {"resnet50": 16 / 256}
-KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text", list: "a list", dict: "a dict"}
 
 MADE = ("model", "splits", "train_images")  # what notebooks call the things that they make as the parameters say
 
@@ -93,16 +93,18 @@ def unknown_in_path(path):
 def problem(name, value, default):
     """What is wrong with a parameter's value and what it may be, in words; "" where nothing is.
 
-    default: the notebook's own, whose type says what the value has to be.
+    default: the notebook's own, whose type says what the value has to be; None allows any. Of what has a range, the
+    range says it, since whoever edits the cell may have changed the default itself.
     """
-    if not _is_of_kind(value, default):
-        return f"{name}={_short(value)} makes no sense: give {KINDS[type(default)]}"
+    kind = RANGES[name][0] if name in RANGES else default
+    if kind is not None and not _is_of_kind(value, kind):
+        return f"{name}={_short(value)} makes no sense: give {KINDS[type(kind)]}"
     if name in CHOICES and value not in CHOICES[name]:
         return f"{name}={_short(value)} is unknown: use one of {', '.join(map(repr, CHOICES[name]))}"
     if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:  # NaN lies nowhere
         low, high = RANGES[name]
-        return f"{name}={_short(value)} makes no sense: give {KINDS[type(default)]} from {low} to {high}"
-    if name == "OUTPUT_DIR" and not str(value).strip():
+        return f"{name}={_short(value)} makes no sense: give {KINDS[type(kind)]} from {low} to {high}"
+    if name == "OUTPUT_DIR" and not str(value or "").strip():
         return "OUTPUT_DIR is empty: give the folder for the runs, such as 'outputs/interactive'"
     if isinstance(value, str) and "\0" in value:
         return f"{name}={_short(value)} holds a character that no path can have: give it without"

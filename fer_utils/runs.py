@@ -24,6 +24,7 @@ import re
 import shutil
 import subprocess
 import sys
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -51,15 +52,44 @@ def resolve(path):
 def declared_parameters(notebook):
     """The names and default values in a notebook's cell tagged `parameters`, as a dict in their order.
 
-    notebook: a stem such as "03_train_from_scratch", or a path.
+    notebook: a stem such as "03_train_from_scratch", or a path. Raises RunError where the cell has more than literals.
     """
     path = Path(notebook) if str(notebook).endswith(".ipynb") else PROJECT_ROOT / "notebooks" / f"{notebook}.ipynb"
-    cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
-    tagged = [cell for cell in cells if "parameters" in cell.get("metadata", {}).get("tags", [])]
+    try:
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        tagged = ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # half saved, or a merge that git left undecided
+        raise RunError(f"{shown(path)}: is damaged or no notebook ({error}). Save it anew, or git restore it") from None
     if len(tagged) != 1:
-        raise RunError(f"{path}: needs exactly one cell tagged `parameters`, has {len(tagged)}")
-    assignments = ast.parse("".join(tagged[0]["source"])).body
-    return {item.targets[0].id: ast.literal_eval(item.value) for item in assignments if isinstance(item, ast.Assign)}
+        raise RunError(f"{shown(path)}: needs exactly one cell tagged `parameters`, has {len(tagged)}")
+    return _literals(tagged[0], shown(path))
+
+
+def _literals(text, place):
+    """The assignments in a parameters cell's text, with or without annotations: name -> value. place: the notebook."""
+    found = {}
+    line, code, reason = 1, text, ""
+    try:
+        for item in ast.parse(text).body:
+            line, code = item.lineno, ast.get_source_segment(text, item)
+            match item:
+                case (
+                    ast.Assign(targets=[ast.Name(id=name)], value=value)
+                    | ast.AnnAssign(target=ast.Name(id=name), value=ast.expr() as value)
+                ):
+                    found[name] = ast.literal_eval(value)
+                    if json.loads(json.dumps(found[name], allow_nan=False)) != found[name]:  # a manifest has to hold it
+                        raise ValueError("a tuple, or a key that is no text")
+                case _:
+                    raise ValueError("no assignment to one name")
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError) as error:  # as literal_eval's page has it
+        if isinstance(error, SyntaxError) and error.lineno:
+            line, code, reason = error.lineno, text.splitlines()[error.lineno - 1], f" ({error.msg})"
+        raise RunError(
+            f"{place}: line {line} of the parameters cell is `{textwrap.shorten(code, 80)}`, but has to be NAME = a "
+            f"number, text, True, False, None, list or dict{reason}. Write the value itself, all else in the next cell"
+        ) from None
+    return found
 
 
 def collect_parameters(notebook, namespace):
@@ -82,6 +112,7 @@ def collect_parameters(notebook, namespace):
             hint = f" (did you mean {close[0]}?)" if close else ""
             raise RunError(f"{notebook} has no parameter {name}{hint}. Its parameters: {', '.join(declared)}")
     values = {name: namespace[name] for name in declared}
+    values = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in values.items()}
     problems = [parameters.problem(name, values[name], default) for name, default in declared.items()]
     if wrong := next(filter(None, problems), "") or parameters.problem_together(values):
         raise RunError(f"{notebook}: {wrong}")

@@ -35,7 +35,7 @@ from fer_utils.profiles import (
 )
 from fer_utils.progress import clear_stale_lock, unwritable
 from fer_utils.recipes import RecipeError
-from fer_utils.runs import declared_parameters
+from fer_utils.runs import RunError, declared_parameters
 
 ROOT = Path(__file__).resolve().parent.parent
 EXPLORE, PRETRAIN, COMPARE = "01_explore_data", "02_pretrain_backbone", "06_compare_strategies"
@@ -189,8 +189,8 @@ def _declared(path):
         return declared_parameters(path)
     except FileNotFoundError as error:
         raise ProfileError(f"notebooks/{path.name} is missing") from error
-    except (ValueError, SyntaxError) as error:
-        raise ProfileError(f"notebooks/{path.name}: its parameters cell cannot be read: {error}") from error
+    except RunError as error:
+        raise ProfileError(str(error)) from error
 
 
 # --- papermill commands ----------------------------------------------------------------------------------------------

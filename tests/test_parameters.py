@@ -96,6 +96,22 @@ def test_the_ends_of_a_range_are_allowed(name, values):
         assert parameters.problem(name, value, NOTEBOOKS["03_train_from_scratch"][name]) == ""
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "default", "said"),
+    [
+        ("SEED", None, None, "SEED=None makes no sense: give a whole number"),
+        ("EPOCHS", "3", "3", "EPOCHS='3' makes no sense: give a whole number"),
+        ("EPOCHS", 3.0, 3.0, "EPOCHS=3.0 makes no sense: give a whole number"),
+        ("OUTPUT_DIR", None, None, "OUTPUT_DIR is empty"),
+        ("SIZES", "24", [24, 32], "SIZES='24' makes no sense: give a list"),
+        ("OWN", "anything", None, ""),
+    ],
+)
+def test_a_value_that_was_edited_in_the_cell_itself_is_checked_too(name, value, default, said):
+    problem = parameters.problem(name, value, default)
+    assert problem.startswith(said) and bool(problem) == bool(said)
+
+
 def test_the_least_size_is_what_the_network_can_halve():
     for name, least in parameters.LEAST_SIZES.items():
         assert parameters.problem_together({"ARCHITECTURE": name, "INPUT_SIZE": least}) == ""

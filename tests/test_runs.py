@@ -1,4 +1,5 @@
 import json
+import re
 import subprocess
 import sys
 
@@ -49,6 +50,51 @@ def finished_run(root, name="vgg16-scratch-seed0", accuracy=0.5, **more):
 def test_parameters_are_read_in_order(tmp_path):
     path = write_notebook(tmp_path / "a.ipynb", 'DATA = ""  # where\nEPOCHS = 3\nRATE = -1e-3\nSIZES = [1, 2]')
     assert runs.declared_parameters(path) == {"DATA": "", "EPOCHS": 3, "RATE": -0.001, "SIZES": [1, 2]}
+
+
+def test_parameters_may_be_annotated_as_papermill_has_it(tmp_path):
+    path = write_notebook(
+        tmp_path / "a.ipynb", 'EPOCHS: int = 3  # passes\nNAME: "a text" = "x"\nSEED = None  # type: int'
+    )
+    assert runs.declared_parameters(path) == {"EPOCHS": 3, "NAME": "x", "SEED": None}
+
+
+@pytest.mark.parametrize(
+    ("cell", "line", "code"),
+    [
+        ("EPOCHS = 3\nRATE = 1e-3 / 2  # half", 2, "RATE = 1e-3 / 2"),
+        ('NAME = (\n    "a" + "b"\n)', 1, 'NAME = ( "a" + "b" )'),
+        ("%matplotlib inline\nEPOCHS = 3", 1, "%matplotlib inline"),
+        ("EPOCHS = 3\n\n!pip install x", 3, "!pip install x"),
+        ("EPOCHS: int", 1, "EPOCHS: int"),
+        ("A, B = 1, 2", 1, "A, B = 1, 2"),
+        ("A = B = 1", 1, "A = B = 1"),
+        ("EPOCHS = 3\nEPOCHS += 1", 2, "EPOCHS += 1"),
+        ("DATA = Path('x')", 1, "DATA = Path('x')"),
+        ("SIZES = (1, 2)", 1, "SIZES = (1, 2)"),  # in a manifest it would be a list
+        ("SIZES = {1, 2}", 1, "SIZES = {1, 2}"),
+        ("RATE = 1e999", 1, "RATE = 1e999"),
+        ("SIZES = " + "[" * 5000, 1, "SIZES = [...]"),
+    ],
+    ids=range(13),
+)
+def test_what_is_no_literal_in_the_parameters_cell_is_named_with_its_line(tmp_path, cell, line, code):
+    path = write_notebook(tmp_path / "a.ipynb", cell)
+    said = re.escape(f"a.ipynb: line {line} of the parameters cell is `{code}`, but has to be NAME = a number")
+    with pytest.raises(runs.RunError, match=f"{said}.*Write the value itself"):
+        runs.declared_parameters(path)
+
+
+@pytest.mark.parametrize("content", ["", "<<<<<<< HEAD", '{"cells": [', "[]", '{"worksheets": []}', '{"cells": [1]}'])
+def test_a_damaged_notebook_is_named(tmp_path, content):
+    (tmp_path / "a.ipynb").write_text(content)
+    with pytest.raises(runs.RunError, match="a.ipynb: is damaged or no notebook .*git restore"):
+        runs.declared_parameters(tmp_path / "a.ipynb")
+
+
+def test_a_path_among_the_parameters_can_be_kept_in_a_manifest(tmp_path):
+    namespace = {**runs.declared_parameters("03_train_from_scratch"), "DATA": tmp_path}
+    assert runs.collect_parameters("03_train_from_scratch", namespace)["DATA"] == str(tmp_path)
 
 
 def test_a_notebook_without_parameters_cell_is_refused(tmp_path):

@@ -175,7 +175,7 @@ def test_a_folder_that_cannot_be_written_stops_the_study_before_snakemake(tmp_pa
 def test_a_notebook_that_is_missing_or_has_no_parameters_is_named(project):
     notebook = project / "notebooks/04_transfer_learning.ipynb"
     notebook.write_text(notebook.read_text().replace('"parameters"', '"other"'))
-    with pytest.raises(ProfileError, match=r"notebooks/04_transfer_learning\.ipynb: its parameters cell"):
+    with pytest.raises(ProfileError, match=r"notebooks/04_transfer_learning\.ipynb: needs exactly one cell"):
         load_study("small", root=project)
     notebook.unlink()
     with pytest.raises(ProfileError, match=r"notebooks/04_transfer_learning\.ipynb is missing"):
