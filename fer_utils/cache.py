@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 
 from fer_utils import parameters
-from fer_utils.faces import PROJECT_ROOT, DataWarning, Faces
+from fer_utils.faces import DataWarning, Faces
+from fer_utils.project import PROJECT_ROOT
 
 ARRAYS = ("images", "labels", "usage", "row_ids")
 

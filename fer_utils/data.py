@@ -14,7 +14,8 @@ import numpy as np
 import pandas as pd
 
 from fer_utils import cache, downloads, parameters, readers
-from fer_utils.faces import EMOTIONS, MERGED_USAGE, PROJECT_ROOT, USAGES, DataError, DataWarning, Faces
+from fer_utils.faces import EMOTIONS, MERGED_USAGE, USAGES, DataError, DataWarning, Faces
+from fer_utils.project import PROJECT_ROOT
 
 __all__ = [
     "EMOTIONS",

@@ -2,12 +2,8 @@
 
 import hashlib
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
-
-PROJECT_ROOT = Path(__file__).resolve().parents[1]
-"""Where relative paths start, since a notebook's working directory is not the user's."""
 
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The one label order: the CSV's emotion codes 0 to 6, whatever the alphabet says."""

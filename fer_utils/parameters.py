@@ -7,9 +7,9 @@ a learning rate of -1 trains, for hours. Names of rungs and their settings are c
 import os
 import re
 import weakref
-from pathlib import Path
 
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
+from fer_utils.project import PROJECT_ROOT
+
 # No Keras here: whoever plans runs need not wait for it. A test holds the architectures and augmentations against the
 # tables of their modules; the other modules take their names from here.
 ARCHITECTURES = ("vgg16", "resnet50", "vgg16bn", "deepcnn", "efficientnetb0")

@@ -30,9 +30,9 @@ from pathlib import Path
 import numpy as np
 
 from fer_utils import kernels, locks, parameters
+from fer_utils.project import PROJECT_ROOT
 
 CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
-PROJECT_ROOT = Path(__file__).resolve().parent.parent
 AGAIN = "Restart the kernel and run all cells"
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
 
@@ -58,6 +58,11 @@ def declared_parameters(notebook):
     try:
         cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
         tagged = ["".join(cell["source"]) for cell in cells if "parameters" in cell["metadata"].get("tags", [])]
+    except FileNotFoundError:
+        raise RunError(
+            f"{path}: there is no such notebook. If the project (the folder with notebooks/) lies elsewhere, start "
+            "Jupyter or papermill in it, or set FER_ROOT to it in the environment"
+        ) from None
     except (ValueError, KeyError, TypeError, AttributeError) as error:  # half saved, or a merge that git left undecided
         raise RunError(f"{shown(path)}: is damaged or no notebook ({error}). Save it anew, or git restore it") from None
     if len(tagged) != 1:

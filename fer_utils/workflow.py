@@ -34,10 +34,10 @@ from fer_utils.profiles import (
     suggest,
 )
 from fer_utils.progress import clear_stale_lock, unwritable
+from fer_utils.project import PROJECT_ROOT as ROOT
 from fer_utils.recipes import RecipeError
 from fer_utils.runs import RunError, declared_parameters
 
-ROOT = Path(__file__).resolve().parent.parent
 EXPLORE, PRETRAIN, COMPARE = "01_explore_data", "02_pretrain_backbone", "06_compare_strategies"
 BEYOND = "08_beyond_the_paper"
 ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
@@ -187,8 +187,6 @@ def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
 def _declared(path):
     try:
         return declared_parameters(path)
-    except FileNotFoundError as error:
-        raise ProfileError(f"notebooks/{path.name} is missing") from error
     except RunError as error:
         raise ProfileError(str(error)) from error
 

@@ -92,7 +92,7 @@ def imported_modules(path):
 def test_every_module_that_the_package_imports_is_a_dependency():
     provides = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
     known = {name_of(requirement) for requirement in INSTALLED}
-    for path in (ROOT / "fer_utils").glob("*.py"):
+    for path in (ROOT / "fer_utils").rglob("*.py"):
         foreign = imported_modules(path) - sys.stdlib_module_names - {"fer_utils"}
         for module in foreign:
             assert canonicalize_name(provides.get(module, module)) in known, f"{path.name} imports {module}"

@@ -7,7 +7,8 @@ import pytest
 
 from fer_utils import sample
 from fer_utils.face_drawing import ACTION_UNITS
-from fer_utils.faces import EMOTIONS, PROJECT_ROOT, USAGES
+from fer_utils.faces import EMOTIONS, USAGES
+from fer_utils.project import PROJECT_ROOT
 
 UPPER = (1, 2, 4, 5, 43)  # units that move the forehead, the brows and the lids
 LOWER = (10, 12, 15, 16, 17, 20, 23, 25, 26)  # units that move the mouth and the chin

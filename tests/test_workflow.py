@@ -178,7 +178,7 @@ def test_a_notebook_that_is_missing_or_has_no_parameters_is_named(project):
     with pytest.raises(ProfileError, match=r"notebooks/04_transfer_learning\.ipynb: needs exactly one cell"):
         load_study("small", root=project)
     notebook.unlink()
-    with pytest.raises(ProfileError, match=r"notebooks/04_transfer_learning\.ipynb is missing"):
+    with pytest.raises(ProfileError, match=r"notebooks/04_transfer_learning\.ipynb: there is no such notebook"):
         load_study("small", root=project)
 
 

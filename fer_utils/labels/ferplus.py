@@ -18,8 +18,9 @@ import numpy as np
 import pandas as pd
 
 from fer_utils import parameters, readers
-from fer_utils.faces import EMOTIONS, PROJECT_ROOT, USAGES, DataError
+from fer_utils.faces import EMOTIONS, USAGES, DataError
 from fer_utils.labels.answers import mean_interval, score
+from fer_utils.project import PROJECT_ROOT
 
 FILE_NAME = "fer2013new.csv"
 ROWS = 35_887

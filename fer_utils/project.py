@@ -1,0 +1,32 @@
+"""Where the project lies: the folder with notebooks/, at which relative paths start."""
+
+import os
+from pathlib import Path
+
+FIRST_NOTEBOOK = "notebooks/01_explore_data.ipynb"
+
+CODE_ROOT = Path(__file__).resolve().parents[1]
+"""The folder that fer_utils is in: the project, or site-packages where it was installed without pip's `-e`."""
+
+
+def is_root(folder):
+    """Whether `folder` is the project's, by its first notebook; False where one may not look."""
+    return os.path.isfile(Path(folder) / FIRST_NOTEBOOK)
+
+
+def find_root(code=CODE_ROOT):
+    """The project's folder.
+
+    That is what FER_ROOT names in the environment, else the folder of the `code`, else where the process works (for a
+    notebook: beside it) or the first folder above that is a project. Where there is none, it is the working directory:
+    scripts that use the package without its notebooks expect relative paths to start there, and what does need the
+    notebooks says that it lacks them (``runs.declared_parameters``).
+    """
+    given = os.environ.get("FER_ROOT", "")
+    if not given and is_root(code):
+        return code
+    start = Path(given).expanduser().resolve()
+    return next((folder for folder in (start, *start.parents) if is_root(folder)), start)
+
+
+PROJECT_ROOT = find_root()
