@@ -1,8 +1,18 @@
 # make reproduce and make test do all the set-up on a fresh machine: Python 3.11, 3.12 or 3.13 with venv, and bash.
-# The environment goes to .venv; it is made once, and brought up to date when requirements.lock changes.
+# The environment goes to .venv; it is made once, and brought up to date when requirements.lock or
+# pyproject.toml changes.
 
 SHELL := bash
 .DEFAULT_GOAL := help
+
+# .venv is whole. What else the shell names would hide packages of it.
+unexport PYTHONPATH PYTHONHOME
+# A container's user may have no name, and no home that can be written; Snakemake, Jupyter and Keras want both.
+export LOGNAME ?= $(firstword $(shell id -un 2> /dev/null || id -u))
+ifneq ($(shell test -d "$$HOME" -a -w "$$HOME" && echo usable),usable)
+export HOME := $(CURDIR)/outputs/.home
+$(shell mkdir -p "$(HOME)")
+endif
 
 PROFILE ?= sample
 DATA ?=
@@ -121,7 +131,8 @@ lab: $(READY)  ## open JupyterLab in the same environment (options: ARGS="--no-b
 	@root=; if [ "$$(id -u)" = 0 ]; then \
 		echo 'You are root, which JupyterLab refuses: started with --allow-root. Who has its address can do all that root can.'; \
 		root=--allow-root; \
-	fi; PATH="$$PWD/$(BIN):$$PATH" $(BIN)/jupyter lab --ServerApp.root_dir="$$PWD" $$root $(ARGS) notebooks/01_explore_data.ipynb
+	fi; PATH="$$PWD/$(BIN):$$PATH" JUPYTER_PATH="$$PWD/fer_utils$${JUPYTER_PATH:+:$$JUPYTER_PATH}" \
+		$(BIN)/jupyter lab --ServerApp.root_dir="$$PWD" $$root $(ARGS) notebooks/01_explore_data.ipynb
 
 # Versions that are locked stay unless UPGRADE=--upgrade. One set serves Python 3.11 to 3.13 on every platform.
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
@@ -131,7 +142,7 @@ lock: $(READY)  ## write requirements.lock anew from pyproject.toml (UPGRADE=--u
 
 CHECK_PYTHON := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))
 
-$(READY): requirements.lock
+$(READY): requirements.lock pyproject.toml
 	@if ! $(BIN)/python -m pip --version > /dev/null 2>&1; then \
 		for python in $(PYTHON) none; do "$$python" -c '$(CHECK_PYTHON)' 2> /dev/null && break; done; \
 		if [ "$$python" = none ]; then \

@@ -24,11 +24,13 @@ ARRAYS = ("images", "labels", "usage", "row_ids")
 
 
 def cache_folder():
-    """$FER_CACHE, else fer_utils in $XDG_CACHE_HOME, else ~/.cache/fer_utils."""
+    """$FER_CACHE, else fer_utils in $XDG_CACHE_HOME, else in ~/.cache, or without a home in the temporary folder."""
     if chosen := os.environ.get("FER_CACHE"):
         return PROJECT_ROOT / parameters.expand_path(chosen)
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "fer_utils"
+    if base := os.environ.get("XDG_CACHE_HOME"):
+        return Path(base) / "fer_utils"
+    home = os.path.expanduser("~")  # which is left as it is for a user whom the machine does not know, without HOME
+    return Path(home if home != "~" else tempfile.gettempdir()) / ".cache" / "fer_utils"
 
 
 def entry_path(source, state):

@@ -1,6 +1,9 @@
 """The cache gives back what it got, notices damage anywhere in the file, and never stands in the way."""
 
+import os
+import tempfile
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -99,3 +102,5 @@ def test_where_the_cache_lies(monkeypatch, tmp_path):
     monkeypatch.delenv("XDG_CACHE_HOME")
     monkeypatch.setenv("HOME", str(tmp_path / "home"))
     assert cache.cache_folder() == tmp_path / "home" / ".cache" / "fer_utils"
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # as for a user id that no file knows, without HOME
+    assert cache.cache_folder() == Path(tempfile.gettempdir()) / ".cache" / "fer_utils"

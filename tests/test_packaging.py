@@ -1,7 +1,10 @@
 """pyproject.toml, requirements.lock and environment.yml say the same, and nothing names an index or a machine."""
 
 import ast
+import getpass
+import os
 import re
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -110,6 +113,21 @@ def test_the_citation_names_the_paper_and_the_data_set():
     assert "1307.0414" in data["identifiers"][0]["value"]
     assert citation["license"] == PROJECT["license"] == "MIT"
     assert citation["version"] == PROJECT["version"]
+
+
+@pytest.mark.parametrize("home", [None, "/nonexistent", "a file", "usable"])
+def test_make_gives_a_home_to_whom_lacks_one_and_hides_no_package(tmp_path, home):
+    (tmp_path / "a file").touch()
+    (tmp_path / "usable").mkdir()
+    given = {"PATH": os.environ["PATH"], "PYTHONPATH": "elsewhere", "PYTHONHOME": "elsewhere"}
+    given |= {"HOME": str(tmp_path / home)} if home else {}
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    show = "show: ; @echo $$HOME,$$LOGNAME,$$PYTHONPATH$$PYTHONHOME"
+    make = ["make", "-s", "-C", str(tmp_path), "--eval", show, "show"]
+    found = subprocess.run(make, capture_output=True, text=True, check=True, env=given).stdout.strip().split(",")
+    expected = tmp_path / "usable" if home == "usable" else tmp_path / "outputs" / ".home"
+    assert found == [str(expected), getpass.getuser(), ""]
+    assert expected.is_dir()
 
 
 def test_make_without_a_target_lists_the_targets():
