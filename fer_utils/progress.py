@@ -9,8 +9,10 @@ import json
 import logging
 import os
 import re
+import shlex
 import shutil
 import socket
+import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -167,11 +169,33 @@ def read_failure(executed, name, since=0.0):
         if not cell["execution_count"]:  # the kernel never answered; papermill calls such cells completed
             started = cell["metadata"].get("papermill", {}).get("start_time", "unknown")
             number = finished + 1 if started else finished or 1  # one that never started waited for the one before it
-            return Failure(name, executed, str(number), too_long or disk_trouble(executed.parent) or DIED)
+            reason = too_long or disk_trouble(executed.parent)
+            if not (reason or finished) and (reason := never_started(log)):
+                return Failure(name, executed, "", reason)
+            return Failure(name, executed, str(number), reason or DIED)
         finished = cell["execution_count"]
     if too_long or "DeadKernelError" in _last_line(log):
         return Failure(name, executed, str(finished), too_long or DIED)
     return Failure(name, executed, "", "the notebook ran through, but did not write its metrics.json")
+
+
+def never_started(log):
+    """In words, why the kernel was never there to run a cell, if the log of papermill ends so; else "".
+
+    What is known of the cause stands before papermill's own last line: the kernel writes into the same log.
+    """
+    last = _last_line(log)
+    if found := re.search(r"Kernel didn't respond in (\d+) seconds", last):
+        return f"its kernel did not answer within {found[1]} s: the machine is too busy (try JOBS=1), or its disk is"
+    if not re.match(r"[\w.]*(Error|NoSuchKernel)\b", last) or "DeadKernelError" in last:
+        return ""
+    text = log.read_text(encoding="utf-8", errors="replace")
+    said = re.findall(r"^(?:[\w.]+(?:Error|Exception)\b|\S+: No module named ).*", text, re.MULTILINE)
+    cause = _one_line(next((line for line in said if "Kernel died before" not in line), ""))
+    if "No module named" in cause or "NoSuchKernel" in last:
+        mend = f"{shlex.quote(sys.executable)} -m pip install ipykernel, or make the environment anew"
+        return f"its kernel could not start: {cause or last}. The environment is not whole: {mend}"
+    return f"its kernel could not start: {cause or 'it died without a word: out of memory, most often (try JOBS=1)'}"
 
 
 def unwritable(output_dir):

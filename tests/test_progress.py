@@ -66,6 +66,61 @@ def test_where_papermill_never_started_the_log_says_why(tmp_path):
     assert read_failure(old, "a", since=2000) == failure
 
 
+TRACEBACK = 'Traceback (most recent call last):\n  File "papermill/engines.py", line 440\n'
+UNANSWERED = TRACEBACK + "RuntimeError: Kernel died before replying to kernel_info\n"
+
+
+@pytest.mark.parametrize(
+    ("log", "reason"),
+    [
+        (UNANSWERED, "its kernel could not start: it died without a word: out of memory, most often (try JOBS=1)"),
+        (
+            "Traceback (most recent call last):\nzmq.error.ZMQError: Address already in use\n" + UNANSWERED,
+            "its kernel could not start: zmq.error.ZMQError: Address already in use",
+        ),
+        (
+            TRACEBACK + "ModuleNotFoundError: No module named 'ipykernel'\n" + UNANSWERED,
+            "its kernel could not start: ModuleNotFoundError: No module named 'ipykernel'. The environment is not "
+            f"whole: {sys.executable} -m pip install ipykernel, or make the environment anew",
+        ),
+        (
+            f"/usr/bin/python3: No module named ipykernel_launcher\n{UNANSWERED}",
+            "its kernel could not start: /usr/bin/python3: No module named ipykernel_launcher. The environment is not "
+            f"whole: {sys.executable} -m pip install ipykernel, or make the environment anew",
+        ),
+        (
+            TRACEBACK + "jupyter_client.kernelspec.NoSuchKernel: No such kernel named python3\n",
+            "its kernel could not start: jupyter_client.kernelspec.NoSuchKernel: No such kernel named python3. The "
+            f"environment is not whole: {sys.executable} -m pip install ipykernel, or make the environment anew",
+        ),
+        (
+            TRACEBACK + "FileNotFoundError: [Errno 2] No such file or directory: '/old/bin/python'\n",
+            "its kernel could not start: FileNotFoundError: [Errno 2] No such file or directory: '/old/bin/python'",
+        ),
+        (
+            TRACEBACK + "RuntimeError: Kernel didn't respond in 300 seconds\n",
+            "its kernel did not answer within 300 s: the machine is too busy (try JOBS=1), or its disk is",
+        ),
+    ],
+)
+def test_a_kernel_that_never_was_is_not_one_that_died_at_work(tmp_path, log, reason):
+    path = write_notebook(tmp_path / "a.ipynb", code("x = 1", None), code("fit()", None))
+    (tmp_path / "a.log").write_text(log)
+    failure = read_failure(path, "a")
+    assert (failure.cell, failure.reason) == ("", reason)
+    worked = write_notebook(tmp_path / "a.ipynb", code("x = 1", 1), code("fit()", None))  # which the log cannot know
+    assert read_failure(worked, "a").cell == "2"
+
+
+def test_a_kernel_that_died_in_its_first_cell_was_at_work(tmp_path):
+    path = write_notebook(tmp_path / "a.ipynb", code("x = 1", None))
+    (tmp_path / "a.log").write_text("Executing Cell 1\nValueError: printed by the cell\n" + TRACEBACK)
+    with open(tmp_path / "a.log", "a") as log:
+        log.write("nbclient.exceptions.DeadKernelError: Kernel died\n")
+    failure = read_failure(path, "a")
+    assert failure.cell == "1" and failure.reason.startswith("the process died without an error")
+
+
 def event(name, **fields):
     return SimpleNamespace(event=name, msg=None, levelno=logging.INFO, **fields)
 
