@@ -34,6 +34,7 @@ from fer_utils.project import PROJECT_ROOT
 
 CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
 AGAIN = "Restart the kernel and run all cells"
+OF_NO_WEIGHT = ("OUTPUT_DIR", "DEVICES", "PRECISION")  # parameters of notebook 02 that say nothing of what it makes
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
 
 
@@ -367,14 +368,14 @@ def pretrained_backbone(weights, output_dir, architecture, **parameters):
     """What to pass as a backbone's weights: "imagenet", or the path of a file made by notebook 02.
 
     weights: the notebook's WEIGHTS. Empty means the backbone of `output_dir`; if it is not there yet, notebook 02 makes
-    it now with `parameters`, so that a notebook opened on its own runs.
+    it now with `parameters`, so that a notebook opened on its own runs. Where the manifest beside a file says that it
+    was made otherwise than notebook 02 would make it for this run, a printed line names how. Raises RunError where it
+    cannot serve: for another ARCHITECTURE or WIDTH, and for another PREPROCESSING unless it is named in `weights`.
     """
     if weights == "imagenet":
         return weights
-    if weights:
-        return str(resolve(weights))
-    path = resolve(output_dir) / f"{architecture}-pretrain" / "backbone.weights.h5"
-    if not (path.parent / "metrics.json").exists():
+    path = resolve(weights or Path(output_dir) / f"{architecture}-pretrain" / "backbone.weights.h5")
+    if not weights and not (path.parent / "metrics.json").exists():
         import papermill
 
         print(f"No pretrained backbone in {path.parent}: running notebook 02 first ...")
@@ -388,4 +389,23 @@ def pretrained_backbone(weights, output_dir, architecture, **parameters):
             cwd=PROJECT_ROOT / "notebooks",
             progress_bar=False,
         )
+    wanted = {**declared_parameters("02_pretrain_backbone"), "ARCHITECTURE": architecture, **parameters}
+    _hold_against(path, wanted, needed=("ARCHITECTURE", "WIDTH", *(() if weights else ("PREPROCESSING",))))
     return str(path)
+
+
+def _hold_against(path, wanted, needed):
+    """Print how a backbone was made otherwise than `wanted`; raise RunError for one of the `needed` parameters."""
+    try:
+        made = dict(json.loads(path.with_name("manifest.json").read_text(encoding="utf-8"))["parameters"])
+    except (OSError, ValueError, KeyError, TypeError):  # weights of one's own: they fit, or loading them says why not
+        return
+    unlike = [name for name in wanted if name not in OF_NO_WEIGHT and made.get(name, wanted[name]) != wanted[name]]
+    words = ", ".join(f"{name}={made[name]!r} where this run has {wanted[name]!r}" for name in unlike)
+    if not set(unlike).isdisjoint(needed):
+        raise RunError(
+            f"{shown(path)}: was made with {words}. Set OUTPUT_DIR to another folder, where notebook 02 makes one that "
+            "fits, or WEIGHTS to the file that is meant"
+        )
+    if unlike:
+        print(f"Backbone {shown(path)}: was made with {words}.")

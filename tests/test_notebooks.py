@@ -208,6 +208,14 @@ def test_notebooks_keep_the_houses_rules(path):
     assert "**Question: " in notebook.cells[0].source
 
 
+@pytest.mark.parametrize("stem", ["02_pretrain_backbone", *TRAINING])
+def test_exercises_leave_the_run_that_they_are_compared_with(stem):
+    path = runs.PROJECT_ROOT / "notebooks" / f"{stem}.ipynb"
+    exercises = nbformat.read(path, as_version=4).cells[-1].source.partition("## Exercises")[2]
+    (folder,) = re.findall(r'`OUTPUT_DIR = "(.+?)"`', exercises)
+    assert folder != runs.declared_parameters(stem)["OUTPUT_DIR"]
+
+
 def test_the_three_strategies_have_the_same_sections():
     headings = []
     for stem in TRAINING:

@@ -345,6 +345,49 @@ def test_a_missing_backbone_is_made_by_notebook_02(tmp_path, monkeypatch):
     assert len(calls) == 1
 
 
+def backbone_of(tmp_path, **changes):
+    """A finished pretraining of vgg16, as notebook 02's own parameters make it but for the `changes`."""
+    folder = runs.start_run(tmp_path, "vgg16-pretrain")
+    made = {**runs.declared_parameters("02_pretrain_backbone"), **changes}
+    runs.save_manifest(folder, notebook="02_pretrain_backbone", parameters=made, seconds=1, data_checksum="")
+    runs.finish_run(folder, {})
+    return folder / "backbone.weights.h5"
+
+
+def test_a_backbone_of_a_shorter_pretraining_is_named(tmp_path, capsys):
+    path = backbone_of(tmp_path)
+    assert runs.pretrained_backbone("", tmp_path, "vgg16", WIDTH=0.125, SEED=0) == str(path)
+    assert capsys.readouterr().out == ""
+    backbone_of(tmp_path, EPOCHS=1, MAX_IMAGES=64, PRECISION="mixed_bfloat16", OUTPUT_DIR="elsewhere")
+    assert runs.pretrained_backbone("", tmp_path, "vgg16", WIDTH=0.125, SEED=0) == str(path)
+    said = "was made with MAX_IMAGES=64 where this run has 0, EPOCHS=1 where this run has 8."
+    assert capsys.readouterr().out == f"Backbone {path}: {said}\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "made"), [("WIDTH", 0.25), ("ARCHITECTURE", "resnet50"), ("PREPROCESSING", "imagenet")]
+)
+def test_a_backbone_that_cannot_serve_is_refused_before_it_is_loaded(tmp_path, capsys, name, made):
+    path = backbone_of(tmp_path, **{name: made})
+    wanted = {"WIDTH": 0.125, "PREPROCESSING": "rescale"}
+    with pytest.raises(runs.RunError, match=f"backbone.weights.h5: was made with {name}={made!r} where this run has "):
+        runs.pretrained_backbone("", tmp_path, "vgg16", **wanted)
+    if name == "PREPROCESSING":  # the collapse of fine-tuned ResNet50 is studied so: who names the file may
+        assert runs.pretrained_backbone(str(path), tmp_path, "vgg16", **wanted) == str(path)
+        assert "PREPROCESSING='imagenet' where this run has 'rescale'" in capsys.readouterr().out
+    else:
+        with pytest.raises(runs.RunError, match="Set OUTPUT_DIR"):
+            runs.pretrained_backbone(str(path), tmp_path, "vgg16", **wanted)
+
+
+@pytest.mark.parametrize("content", ["", "[]", "{}", '{"parameters": {"of": "another tool"}}'])
+def test_weights_without_a_manifest_of_notebook_02_are_taken_as_they_are(tmp_path, capsys, content):
+    (tmp_path / "manifest.json").write_text(content)
+    path = tmp_path / "backbone.weights.h5"
+    assert runs.pretrained_backbone(path, tmp_path, "vgg16", WIDTH=0.125) == str(path)
+    assert capsys.readouterr().out == ""
+
+
 def test_checksums(tmp_path):
     path = tmp_path / "file"
     path.write_bytes(b"abc")
