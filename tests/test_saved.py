@@ -1,13 +1,20 @@
 """Models that earlier versions saved: they load, answer as they did, and train on (made by tests/saved/make.py)."""
 
 import importlib.util
+import json
+import pkgutil
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
-from fer_utils import saved_models
+import fer_utils
+from fer_utils import faces, models, saved_models
 
 HERE = Path(__file__).resolve().parent / "saved"
 SAVED = sorted(path for path in HERE.glob("*/*.keras"))
@@ -51,6 +58,31 @@ def test_a_saved_model_may_be_called_too(path):
     np.testing.assert_allclose(keras.ops.convert_to_numpy(model(make.IMAGES)), kept, atol=1e-4)
     for old, new in zip(before, model.get_weights(), strict=True):
         np.testing.assert_array_equal(old, new)
+
+
+def test_every_class_of_ours_is_known_once_saved_models_is_imported():
+    for module in pkgutil.iter_modules(fer_utils.__path__, "fer_utils."):
+        importlib.import_module(module.name)
+    ours = {kind for name, kind in keras.saving.get_custom_objects().items() if name.startswith("fer_utils>")}
+    assert ours == set(saved_models.OURS)
+
+
+def test_a_run_is_used_as_the_page_says(tmp_path):
+    page = (HERE.parent.parent / "docs" / "use-a-model.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```python\n(.*?)```", page, re.S)
+    assert len(blocks) == 2
+    (path,) = {path for block in blocks for path in re.findall(r'"(outputs/.*?keras)"', block)}
+    (tmp_path / path).parent.mkdir(parents=True)
+    model = models.build_classifier("deepcnn", "scratch", width=make.WIDTH, head="average", crop=40, answer_crop=48)
+    model.save(tmp_path / path)
+    Image.fromarray(make.IMAGES[0]).save(tmp_path / "face.png")
+    code = blocks[0] + blocks[1] + "print(model.predict(np.array([picture]), verbose=0)[0].tolist())"
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    *lines, answer = done.stdout.splitlines()
+    expected = model.predict(make.IMAGES[:1], verbose=0)[0]
+    np.testing.assert_allclose(json.loads(answer), expected, atol=1e-5)
+    assert lines == [f"{emotion:9}{share:6.1%}" for emotion, share in zip(faces.EMOTIONS, expected, strict=True)]
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*/backbone.weights.h5")), ids=shown)
