@@ -6,11 +6,13 @@ anything is odd is read again row by row, slowly and carefully, so that the erro
 """
 
 import codecs
+import math
 from typing import NamedTuple
 
 import numpy as np
 
-from fer_utils.faces import EMOTIONS, PIXELS, SIDE, USAGES, DataError
+from fer_utils import file_kinds
+from fer_utils.faces import CODES, EMOTIONS, PIXELS, SIDE, USAGES, DataError
 
 BLOCK_BYTES = 1 << 20  # small enough to stay in the processor's cache, large enough to make Python's share negligible
 BLANKS = b' \t\r"'  # what may stand around a field: icml_face_data.csv has blanks, train.csv has quotes
@@ -57,10 +59,12 @@ def read_csv(stream, place, usage_needed=True):
     Raises DataError, naming the row (from 1, without the header) and the file's line.
     """
     start = stream.read(FIRST_BYTES)
-    _check_encoding(start, place)
+    _check_kind(start, place)
     while b"\n" not in start and len(start) < LONGEST_ROW and (more := stream.read(FIRST_BYTES)):
         start += more
     header, _, rest = start.partition(b"\n")
+    if b"\r" in header.rstrip(b"\r"):
+        raise DataError(f"{place}: its lines end as on old Macs (CR). Save it with the line ends of Unix or Windows.")
     columns = _find_columns(header, place, usage_needed)
     blocks, rows, line = [], 0, 2
     for lines, is_last in _blocks_of_lines(stream, rest):
@@ -76,14 +80,11 @@ def read_csv(stream, place, usage_needed=True):
     return images.reshape(-1, SIDE, SIDE), labels, np.array(USAGES)[usage]
 
 
-def _check_encoding(start, place):
+def _check_kind(start, place):
     if not start.strip():
         raise DataError(f"{place}: the file is empty. {AGAIN}.")
-    if start.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) or b"\0" in start:
-        raise DataError(
-            f"{place}: wrong encoding: the file begins with {start[:4]!r}, as UTF-16 or binary data does, but FER-2013 "
-            "is plain text. Save it again as UTF-8 (iconv -f UTF-16 -t UTF-8), or download it again."
-        )
+    if known := file_kinds.recognize(start):
+        raise DataError(f"{place}: is {known[0]}. {known[1]}.")
 
 
 def _find_columns(header, place, usage_needed):
@@ -181,6 +182,8 @@ def _parse_carefully(lines, columns, place, rows_before, first_line, is_last):
         try:
             label, split, image = _parse_row(lines[index], columns)
         except ValueError as error:
+            if row == 1:
+                _check_size(lines, columns, place)
             hint = "It is the last row, so the file may be truncated. " if cut_off else ""
             raise DataError(f"{where}: {error}. {hint}{AGAIN}, or mend or delete the row.") from None
         images.append(image)
@@ -190,6 +193,19 @@ def _parse_carefully(lines, columns, place, rows_before, first_line, is_last):
     return Block(pixels, np.array(labels, np.uint8), np.array(usage, np.uint8))
 
 
+def _check_size(lines, columns, place):
+    """Raise DataError if the first rows agree on another number of pixels: then it is no matter of one row."""
+    rows = [line.split(b",") for line in lines[:10] if line.strip()]
+    counts = {len(row[columns.pixels].split()) for row in rows if len(row) == columns.count}
+    if len(rows) > 1 and len(counts) == 1 and (count := counts.pop()) not in (0, 1, PIXELS):
+        side = math.isqrt(count)
+        size = f"{side} x {side} = {count}" if side * side == count else count
+        raise DataError(
+            f"{place}: its images have {size} pixels, and FER-2013's {SIDE} x {SIDE} = {PIXELS}, so this is another "
+            f"data set. Give fer2013.csv (DATA=kaggle downloads it), or resize all of these to {SIDE} x {SIDE} first."
+        )
+
+
 def _parse_row(line, columns):
     """Label, usage code and pixels of one row. Raises ValueError that says what is wrong with it."""
     fields = [field.strip(BLANKS) for field in line.split(b",")]
@@ -197,8 +213,7 @@ def _parse_row(line, columns):
         counted = len(fields[columns.pixels].split()) if len(fields) > columns.pixels else 0
         raise ValueError(f"{len(fields)} columns where the header has {columns.count} ({counted} of {PIXELS} pixels)")
     if (label := LABEL_CODES.get(fields[columns.emotion])) is None:
-        known = ", ".join(f"{code} {name}" for code, name in enumerate(EMOTIONS))
-        raise ValueError(f"unknown emotion code {_quote(fields[columns.emotion])}; the codes are {known}")
+        raise ValueError(f"unknown emotion code {_quote(fields[columns.emotion])}; the codes are {CODES}")
     split = 0
     if columns.usage is not None and (split := USAGE_CODES.get(fields[columns.usage])) is None:
         raise ValueError(f"unknown usage {_quote(fields[columns.usage])}; the usages are {', '.join(USAGES)}")

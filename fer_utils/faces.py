@@ -8,6 +8,9 @@ import numpy as np
 EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
 """The one label order: the CSV's emotion codes 0 to 6, whatever the alphabet says."""
 
+CODES = ", ".join(f"{code} {name}" for code, name in enumerate(EMOTIONS))
+"""The codes as messages name them."""
+
 USAGES = ("Training", "PublicTest", "PrivateTest")
 """The splits' own names."""
 

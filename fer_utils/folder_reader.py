@@ -8,7 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
-from fer_utils.faces import EMOTIONS, MERGED_USAGE, SIDE, USAGES, DataError
+from fer_utils.faces import CODES, EMOTIONS, MERGED_USAGE, SIDE, USAGES, DataError
 
 SPLIT_NAMES = {
     "train": "train",
@@ -16,8 +16,10 @@ SPLIT_NAMES = {
     "validation": "validation",
     "val": "validation",
     "valid": "validation",
+    "publictest": "validation",
     "test": "test",
     "testing": "test",
+    "privatetest": "test",
 }
 SYNONYMS = {
     "anger": "angry",
@@ -27,21 +29,31 @@ SYNONYMS = {
     "sadness": "sad",
     "surprised": "surprise",
 }
+NUMBERS = {str(code) for code in range(len(EMOTIONS))}
 LARGEST_FILE = 1 << 20  # bytes of an image file
 PREFIX = re.compile("(" + "|".join(USAGES) + ")_", re.IGNORECASE)
 PREFIX_USAGE = {name.lower(): name for name in USAGES}
 
 
-def split_folders(names):
-    """{"train" | "validation" | "test": folder name} for the names that are splits; empty if there is no train."""
+def split_folders(names, suffix=""):
+    """{"train" | "validation" | "test": name} for the names that are splits; empty if there is no train.
+
+    names: of folders, or, with the suffix ".csv", of files.
+    """
     splits = {}
     for name in names:
-        split = SPLIT_NAMES.get(name.lower())
+        split = SPLIT_NAMES.get(name.lower().removesuffix(suffix))
         if split in splits and split:
-            raise DataError(f"Two folders for the same split, {splits[split]} and {name}: move one away.")
+            what = "files" if suffix else "folders"
+            raise DataError(f"Two {what} for the same split, {splits[split]} and {name}: move one away.")
         if split:
             splits[split] = name
     return splits if "train" in splits else {}
+
+
+def holds_classes(names):
+    """Whether folders of these names are the emotions' own, as they lie in one split."""
+    return len([name for name in names if _code(name) is not None]) > 1
 
 
 def read_folders(tree, base, splits):
@@ -52,19 +64,24 @@ def read_folders(tree, base, splits):
     data are something else. Returns images uint8 (n, 48, 48), labels uint8 (n,), usage <U11 (n,), row_ids int64 (n,),
     warnings (list of str). Raises DataError, naming the image or folder.
     """
-    listed = []  # (split, label, name of the file)
+    listed, numbered = [], False  # (split, label, name of the file)
     for split, folder in splits.items():
-        listed += [(split, *item) for item in _list_split(tree, f"{base}/{folder}" if base else folder)]
+        classes, files = _list_split(tree, f"{base}/{folder}" if base else folder)
+        listed += [(split, *item) for item in files]
+        numbered |= not NUMBERS.isdisjoint(classes)
+    _check_kind(tree, [name for _, _, name in listed], tree.place(base))
     images = np.empty((len(listed), SIDE, SIDE), np.uint8)
     for position, (_, _, name) in enumerate(listed):
         images[position] = _read_image(tree, name)
     labels = np.array([label for _, label, _ in listed], np.uint8)
     usage, messages = _usages([(split, name) for split, _, name in listed], splits, tree.place(base))
+    if numbered:
+        messages.append(f"{tree.place(base)}: folders named by numbers are read as the CSV's codes: {CODES}.")
     return images, labels, usage, _row_ids([name for _, _, name in listed]), messages
 
 
 def _list_split(tree, folder):
-    """[(label, name of the file)] of all images of a split, in the label order and then by name."""
+    """The names of a split's class folders, and [(label, name of the file)] of all its images, by label and name."""
     classes, files = tree.children(folder)
     if files or not classes:
         found = f"the file {files[0]}" if files else "nothing"
@@ -85,17 +102,45 @@ def _list_split(tree, folder):
                 "again."
             )
         listed += [(label, f"{inner}/{file}") for file in files]
-    return sorted(listed)
+    return classes, sorted(listed)
 
 
 def _label(name, place):
+    if (code := _code(name)) is None:
+        raise DataError(f"{place}: unknown class folder {name!r}. The classes are {CODES}: rename it or move it away.")
+    return code
+
+
+def _code(name):
+    """The label that a class folder's name stands for, by word or by number; None if for none."""
     word = name.strip().lower()
     word = SYNONYMS.get(word, word)
-    if word not in EMOTIONS:
+    return EMOTIONS.index(word) if word in EMOTIONS else int(word) if word in NUMBERS else None
+
+
+def _check_kind(tree, names, place):
+    """Raise DataError where of ten images, taken evenly, none is like FER-2013's: then it is no matter of one image."""
+    kinds = []
+    for name in names[:: len(names) // 10 + 1]:
+        try:
+            _read_image(tree, name)
+            return
+        except DataError as error:  # a damaged one says nothing of the others; it is named when its turn comes
+            kinds += [error.kind] if hasattr(error, "kind") else []
+    if len(kinds) > 1:
+        found = " or ".join(sorted(set(kinds))[:3])
         raise DataError(
-            f"{place}: unknown class folder {name!r}. The classes are {', '.join(EMOTIONS)}: rename it or move it away."
+            f"{place}: each of {len(kinds)} images looked at is {found}, and FER-2013's are gray and {SIDE} x {SIDE} "
+            "pixels, so this is another data set. Give FER-2013 as DATA, or convert all of these images. To pretrain "
+            "on them as they are, give their train folder as SOURCE of notebook 02."
         )
-    return EMOTIONS.index(word)
+
+
+def _other_kind(message, kind):
+    """The DataError of an image that is whole, but none of FER-2013; its `kind` says what the image is."""
+    error = DataError(message)
+    error.kind = kind
+    return error
 
 
 def _read_image(tree, name):
@@ -116,48 +161,71 @@ def _read_image(tree, name):
         raise DataError(f"{place}: is no image, or a damaged one. {again}.") from None
     if image.size != (SIDE, SIDE):
         width, height = image.size
-        raise DataError(
-            f"{place}: is {width} x {height} pixels; FER-2013's images are {SIDE} x {SIDE}. {again}, or resize it."
+        raise _other_kind(
+            f"{place}: is {width} x {height} pixels; FER-2013's images are {SIDE} x {SIDE}. {again}, or resize it.",
+            f"{width} x {height} pixels",
         )
     if image.mode == "L":
         return np.asarray(image)
     if image.mode not in ("RGB", "RGBA", "LA", "P", "1"):
-        raise DataError(
-            f"{place}: has the mode {image.mode}; gray images of 8 bits are needed. {again}, or convert it."
+        raise _other_kind(
+            f"{place}: has the mode {image.mode}; gray images of 8 bits are needed. {again}, or convert it.",
+            f"of the mode {image.mode}",
         )
     channels = np.asarray(image.convert("RGB"))
     if (channels != channels[..., :1]).any():
-        raise DataError(
-            f"{place}: is in colour; FER-2013 is gray. {again}, or convert all to gray (Pillow: convert('L'))."
+        raise _other_kind(
+            f"{place}: is in colour; FER-2013 is gray. {again}, or convert all to gray (Pillow: convert('L')).",
+            "in colour",
         )
     return channels[..., 0]
 
 
-def _usages(listed, splits, place):
-    """Usage of each (split, file name), and warnings about what the folders do not tell."""
-    held_out = splits.keys() - {"train"}
-    fallback = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
-    if len(held_out) < 2:
-        fallback |= {"validation": MERGED_USAGE, "test": MERGED_USAGE}
-    usage, unnamed, elsewhere = [], 0, []
-    for split, name in listed:
-        prefix = PREFIX.match(PurePosixPath(name).name)
-        usage.append(PREFIX_USAGE[prefix[1].lower()] if prefix else fallback[split])
-        unnamed += prefix is None and split != "train"
-        if prefix and (usage[-1] == "Training") != (split == "train"):
-            elsewhere.append(name)
-    messages = []
-    if unnamed and len(held_out) == 2:
-        messages.append(
-            f"{place}: {unnamed} file names do not tell PublicTest from PrivateTest, so {splits['validation']} counts "
+def usage_of_splits(splits):
+    """Which usage a split's images have where their names say none: {"train" | "validation" | "test": usage}."""
+    usage = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
+    if len(splits) < 3:
+        usage |= {"validation": MERGED_USAGE, "test": MERGED_USAGE}
+    return usage | {
+        split: PREFIX_USAGE[stem] for split, name in splits.items() if (stem := _stem(name)) in PREFIX_USAGE
+    }
+
+
+def names_its_usage(name):
+    """Whether a split's folder or file is called by the split's own name, as PublicTest is."""
+    return _stem(name) in PREFIX_USAGE
+
+
+def _stem(name):
+    return PurePosixPath(name.lower()).stem
+
+
+def not_told(place, splits, what):
+    """The warning that held-out images are not told apart. what: what should have told them, and does not."""
+    if len(splits) == 3:
+        return (
+            f"{place}: {what} do not tell PublicTest from PrivateTest, so {splits['validation']} counts "
             f"as PublicTest and {splits['test']} as PrivateTest. These are the uploader's splits, perhaps not the "
             "official ones, which fer2013.csv has."
         )
-    elif unnamed:
-        messages.append(
-            f"{place}: {unnamed} file names in the folder {splits[next(iter(held_out))]} have no prefix PublicTest_ or "
-            "PrivateTest_, so the official protocol cannot be had (PROTOCOL=paper can); fer2013.csv tells them apart."
-        )
+    held_out = next(name for split, name in splits.items() if split != "train")
+    return (
+        f"{place}: {what} in {held_out} do not tell PublicTest from PrivateTest, so the official protocol cannot be "
+        "had (PROTOCOL=paper can); fer2013.csv tells them apart."
+    )
+
+
+def _usages(listed, splits, place):
+    """Usage of each (split, file name), and warnings about what the folders do not tell."""
+    by_split = usage_of_splits(splits)
+    usage, unnamed, elsewhere = [], 0, []
+    for split, name in listed:
+        prefix = PREFIX.match(PurePosixPath(name).name)
+        usage.append(PREFIX_USAGE[prefix[1].lower()] if prefix else by_split[split])
+        unnamed += prefix is None and split != "train" and not names_its_usage(splits[split])
+        if prefix and (usage[-1] == "Training") != (split == "train"):
+            elsewhere.append(name)
+    messages = [not_told(place, splits, f"{unnamed} file names")] if unnamed else []
     if elsewhere:
         messages.append(
             f"{place}: {len(elsewhere)} files lie in another split's folder than their names say, {elsewhere[0]} the "

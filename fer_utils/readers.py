@@ -1,9 +1,12 @@
-"""The layouts in which people have FER-2013, each read into the same arrays: CSV files, image folders, zips."""
+"""The layouts in which people have FER-2013, each read into the same arrays: CSV files, image folders, archives."""
 
 import contextlib
+import gzip
 import hashlib
+import lzma
 import os
-import stat
+import re
+import tarfile
 import zipfile
 import zlib
 from pathlib import Path, PurePosixPath
@@ -11,24 +14,33 @@ from typing import NamedTuple
 
 import numpy as np
 
-from fer_utils import csv_reader
+from fer_utils import csv_reader, downloads, file_kinds
 from fer_utils.faces import DataError
-from fer_utils.folder_reader import read_folders, split_folders
+from fer_utils.folder_reader import (
+    SPLIT_NAMES,
+    holds_classes,
+    names_its_usage,
+    not_told,
+    read_folders,
+    split_folders,
+    usage_of_splits,
+)
+from fer_utils.trees import DiskTree, TarTree, ZipTree, unpacked
 
 PARSER_VERSION = 1  # raise it when the same file gives other arrays, so that no cache entry of before is used
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 CHALLENGE_TRAIN, CHALLENGE_TEST = "train.csv", "test.csv"
+ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".csv.gz", ".tar.bz2", ".csv.bz2", ".tar.xz", ".csv.xz")
 LAYOUTS = (
     "fer2013.csv, icml_face_data.csv, the challenge's train.csv, folders train and test (validation) with a folder for "
-    "each emotion, or a zip of any of these"
+    "each emotion, or a zip or tar.gz of any of these"
 )
-ONLY_TRAINING = (
-    "holds the challenge's training rows only: its test.csv has no labels, so neither protocol's evaluation can be "
-    "had. For that, give fer2013.csv or icml_face_data.csv (DATA=kaggle downloads one)."
-)
+PUBLISHED = "give fer2013.csv or icml_face_data.csv (DATA=kaggle downloads one)"
+DEEPEST = 3  # folders down, as far as a data set is looked for: unpacking nests fer2013/fer2013/fer2013.csv
+MOST_FOLDERS = 2000  # on one level: beyond that it is something else
 
 
-LARGEST_ZIP = 4 << 30  # bytes unpacked; FER-2013 takes 0.3 GB
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, zlib.error, gzip.BadGzipFile, lzma.LZMAError)
 
 
 class Parsed(NamedTuple):
@@ -41,114 +53,31 @@ class Parsed(NamedTuple):
     warnings: list
 
 
-class DiskTree:
-    """A folder on disk, seen through relative names with forward slashes; "" is the folder itself."""
-
-    def __init__(self, root):
-        self.root = Path(root)
-
-    def children(self, name):
-        """(folders, files) in the folder `name`: sorted names, without hidden files and what operating systems add."""
-        with os.scandir(self.root / name) as entries:
-            found = [(entry.name, entry.is_dir()) for entry in entries]
-        return _sorted_children(found)
-
-    def open(self, name):
-        path = self.root / name
-        if not path.is_file():  # a link that leads nowhere, or a pipe, which one would wait for for ever
-            raise DataError(f"{path}: is no file, nor a link to one. Delete it, or download the data again.")
-        return open(path, "rb")
-
-    def place(self, name):
-        return str(self.root / name)
-
-
-class ZipTree:
-    """A zip seen the same way as a folder; nothing is unpacked to disk.
-
-    largest: bytes that it may unpack to, None for LARGEST_ZIP. Raises DataError for a zip that cannot be trusted.
-    """
-
-    def __init__(self, path, largest=None):
-        self.path = path
-        self.members = {}  # name as seen here: member of the zip
-        try:
-            self.zip = zipfile.ZipFile(path)
-        except zipfile.BadZipFile as error:
-            raise DataError(f"{path}: is no zip or a damaged one ({str(error)[:300]}). Download it again.") from None
-        self.tree = {"": {}}
-        self._check_sizes(LARGEST_ZIP if largest is None else largest)
-        for member in self.zip.infolist():
-            name = self._checked_name(member)
-            if name:
-                self.members[name] = member
-                self._add(name, member.is_dir() or member.filename.endswith("\\"))
-
-    def _check_sizes(self, largest):
-        """zipfile reads no more of a member than the zip states, so what is stated can be relied on."""
-        stated = sum(member.file_size for member in self.zip.infolist())
-        if stated > largest:
-            raise DataError(
-                f"{self.path}: unpacks to {stated / 1e9:,.1f} GB, where at most {largest / 1e9:,.1f} GB are "
-                "expected. It is something else, or made to fill the memory: download another."
-            )
-
-    def _checked_name(self, member):
-        """A member's name with forward slashes. Nothing is unpacked, but a zip with such members is none to trust."""
-        name = member.filename.replace("\\", "/").removeprefix("./")
-        mend = "Do not trust it: download another"
-        if ".." in name.split("/") or name.startswith("/") or name[1:3] == ":/":
-            raise DataError(f"{self.path}: its member {member.filename!r} leads out of the zip. {mend}.")
-        if stat.S_ISLNK(member.external_attr >> 16):
-            raise DataError(f"{self.path}: its member {member.filename!r} is a link. {mend}, or give the folder.")
-        name = name.strip("/")
-        if name in self.members and not member.is_dir():
-            raise DataError(f"{self.path}: holds {name!r} twice, so it is not clear which one is meant. {mend}.")
-        return name
-
-    def _add(self, name, is_folder):
-        parent, _, last = name.rpartition("/")
-        if is_folder:
-            self.tree.setdefault(name, {})
-        if parent not in self.tree:
-            self._add(parent, True)
-        self.tree[parent][last] = is_folder
-
-    def children(self, name):
-        return _sorted_children(self.tree[name].items())
-
-    def open(self, name):
-        return self.zip.open(self.members[name])
-
-    def place(self, name):
-        return f"{self.path}, {name}" if name else str(self.path)
-
-
-def _sorted_children(found):
-    kept = [(name, is_folder) for name, is_folder in found if not _is_clutter(name)]
-    return sorted(name for name, folder in kept if folder), sorted(name for name, folder in kept if not folder)
-
-
-def _is_clutter(name):
-    return name.startswith((".", "__MACOSX")) or name.lower() in ("thumbs.db", "desktop.ini")
-
-
 def locate(path):
-    """What to read for `path`: the CSV in a folder that holds one, else `path`. Raises DataError if nothing fits."""
+    """What to read for `path`: the file in a folder that holds data as a file, else `path`. DataError if none fits."""
     path = Path(path)
     give = f"Give the path of {LAYOUTS}"
     if not _exists(path):
-        raise DataError(
-            f"{_shown(path)}: no such file or folder. {give}; or DATA=sample for the built-in sample, or DATA=kaggle "
-            "to download FER-2013."
-        )
+        raise DataError(_not_there(path, give))
     if path.is_dir():
         with _errors_of(path):
             kind, name, _ = _find_layout(DiskTree(path))
-        return path / name if kind == "csv" else path
+        return path / name if kind == "file" else path
     if not path.is_file():
         raise DataError(f"{path}: is neither a file nor a folder. {give}.")
     return path
+
+
+def _not_there(path, give):
+    text = path.as_posix()
+    if "kaggle.com/" in text or "/".join(path.parts[-2:]) in downloads.DATA_SETS:
+        return f"{_shown(path)}: is a place at Kaggle, no path. Give DATA=kaggle, which downloads FER-2013 from there."
+    if re.search("https?:/|www[.]", text):
+        return f"{_shown(path)}: is an address, no path. Download what is there. {give}."
+    return (
+        f"{_shown(path)}: no such file or folder. {give}; or DATA=sample for the built-in sample, or DATA=kaggle "
+        "to download FER-2013."
+    )
 
 
 def _exists(path):
@@ -169,8 +98,8 @@ def state(path):
     with _errors_of(path):
         if path.is_dir():
             _, base, splits = _find_layout(DiskTree(path))
-            for folder in splits.values():
-                _add_folder_state(digest, path / base / folder)
+            for part in (path / base / name for name in splits.values()):
+                _add_folder_state(digest, part) if part.is_dir() else _add_state(digest, part.name, part.stat())
         else:
             _add_state(digest, path.name, path.stat())
     return digest.hexdigest()
@@ -196,16 +125,20 @@ def _add_state(digest, name, stat):
 def read(path):
     """Read whatever layout lies at `path` (as `locate` gives it): Parsed. Raises DataError."""
     path = Path(path)
-    with _errors_of(path):
+    with _errors_of(path), contextlib.ExitStack() as opened:
         if path.is_dir():
             return _read_tree(DiskTree(path))
-        with DiskTree(path.parent).open(path.name) as file:
-            start = file.read(4)
-        if start.startswith(b"PK") or path.suffix.lower() == ".zip":
+        file = opened.enter_context(DiskTree(path.parent).open(path.name))
+        name, start = path.name, file.read(file_kinds.FIRST_BYTES)
+        if unpack := file_kinds.unpacker(start):
+            file = opened.enter_context(unpacked(path, unpack))
+            name, start = path.stem, file.read(file_kinds.FIRST_BYTES)
+        elif start.startswith(b"PK") or (path.suffix.lower() == ".zip" and not file_kinds.recognize(start)):
             return _read_tree(ZipTree(path))
-        if start.startswith(b"\x1f\x8b"):
-            raise DataError(f"{path}: a gzip or tar.gz is not read. Unpack it (tar xf) and give fer2013.csv from it.")
-        return _read_csv(DiskTree(path.parent), path.name)
+        file.seek(0)
+        if file_kinds.is_tar(start):
+            return _read_tree(TarTree(path, file))
+        return _read_csv(file, str(path), DiskTree(path.parent), name)
 
 
 @contextlib.contextmanager
@@ -214,48 +147,126 @@ def _errors_of(path):
     try:
         yield
     # UnicodeDecodeError: of a name in the zip; zipfile also quotes names, however long damage has made them.
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: the zip is damaged ({str(error)[:300]}). Download it again.") from None
+    except (*DAMAGED, EOFError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: the archive is damaged ({str(error)[:300]}). Download it again.") from None
+    except NotImplementedError as error:
+        raise DataError(
+            f"{path}: the archive is damaged, or packed in a way that is not read ({str(error)[:300]}). Unpack it and "
+            "give the folder, or download it again."
+        ) from None
     except RuntimeError as error:  # what zipfile raises for a member with a password
         raise DataError(f"{path}: {error}. Unpack it and give the folder.") from None
     except OSError as error:
+        if type(error) is OSError and error.errno is None:  # bz2's own word for damage
+            raise DataError(f"{path}: the archive is damaged ({error}). Download it again.") from None
         raise DataError(f"{path}: cannot be read ({error}). Check the file's permissions and the disk.") from error
 
 
 def _read_tree(tree):
     kind, name, splits = _find_layout(tree)
-    if kind == "csv":
-        return _read_csv(tree, name)
-    return Parsed(*read_folders(tree, name, splits))
-
-
-def _read_csv(tree, name):
-    is_train = PurePosixPath(name).name.lower() == CHALLENGE_TRAIN
+    if kind == "folders":
+        return Parsed(*read_folders(tree, name, splits))
+    if kind == "split files":
+        return _read_split_files(tree, name, splits)
     with tree.open(name) as stream:
-        images, labels, usage = csv_reader.read_csv(stream, tree.place(name), usage_needed=not is_train)
-    messages = [f"{tree.place(name)} {ONLY_TRAINING}"] if is_train and (usage == "Training").all() else []
+        return _read_csv(stream, tree.place(name), tree, name)
+
+
+def _read_csv(stream, place, tree, name):
+    """The CSV file `name` of a tree, open as `stream`: Parsed."""
+    folder, _, file = name.rpartition("/")
+    is_train = file.lower() == CHALLENGE_TRAIN
+    images, labels, usage = csv_reader.read_csv(stream, place, usage_needed=not is_train)
+    messages = [_only_training(place, tree, folder)] if is_train and (usage == "Training").all() else []
     return Parsed(images, labels, usage, np.arange(len(labels), dtype=np.int64), messages)
 
 
+def _only_training(place, tree, folder):
+    """The warning that a train.csv says nothing of the other splits, and where these are."""
+    others = [name for split, name in _split_files(tree, folder).items() if split != "train"]
+    why = f"{' and '.join(others)} beside it have labels, too" if others else "the challenge's test.csv has no labels"
+    mend = f"give the folder, {tree.place(folder)}" if others else PUBLISHED
+    return f"{place} holds training rows only, so neither protocol's evaluation can be had ({why}). For that, {mend}."
+
+
+def _read_split_files(tree, base, splits):
+    """A CSV file for each split, all with labels: Parsed. A column of usages, where there is one, decides."""
+    parts, untold = [], []
+    for split, name in splits.items():
+        with tree.open(_join(base, name)) as stream:
+            images, labels, usage = csv_reader.read_csv(stream, tree.place(_join(base, name)), usage_needed=False)
+        if split != "train" and (usage == "Training").all():  # it has no such column
+            usage = np.full(len(labels), usage_of_splits(splits)[split], "<U11")
+            untold += [] if names_its_usage(name) else [name]
+        parts.append((images, labels, usage))
+    images, labels, usage = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
+    messages = [not_told(tree.place(base), splits, "the rows")] if untold else []
+    return Parsed(images, labels, usage, np.arange(len(labels), dtype=np.int64), messages)
+
+
+def _split_files(tree, base):
+    """{"train" | "validation" | "test": CSV file with labels} of a folder, in this order; empty without a train."""
+    _, files = tree.children(base)
+    named = [name for name in files if PurePosixPath(name.lower()).stem in SPLIT_NAMES]
+    found = split_folders(_csvs_with_faces(tree, base, named), ".csv")
+    return {split: found[split] for split in dict.fromkeys(SPLIT_NAMES.values()) if split in found}
+
+
 def _find_layout(tree):
-    """("csv", name, None) or ("folders", base folder, {split: folder}), in the root or one folder down."""
-    folders, files = tree.children("")
-    bases = [("", folders, files)] + [(name, *tree.children(name)) for name in folders]
-    published, split, other = [], [], []
-    for base, folders, files in bases:
+    """What lies in the folder itself or up to DEEPEST folders down: (kind, name, {split: name}).
+
+    ("file", its name, None), ("folders", the splits' parent, splits) or ("split files", their folder, splits). The
+    published files go first, since they tell the splits. Raises DataError for none, or for several of a kind.
+    """
+    bases, published, split, other = [], [], [], {}
+    for base, folders, files in _bases(tree):
+        bases.append((base, folders, files))
         published += [_join(base, found) for found in [_first_named(files, CSV_NAMES)] if found]
+        if published and not base:
+            break
         split += [(base, splits) for splits in [split_folders(folders)] if splits]
     if published:
-        return "csv", _only(tree, published), None
+        return "file", _only(tree, published), None
     if split:
         base = _only(tree, [base for base, _ in split])
         return "folders", base, dict(split)[base]
     for base, _, files in bases:
-        train = _named(files, CHALLENGE_TRAIN)
-        other += [_join(base, name) for name in ([train] if train else _csvs_with_faces(tree, base, files))]
+        other |= _other_files(tree, base, files)
+    if not other and isinstance(tree, DiskTree):
+        files = [_join(base, name) for base, _, files in bases for name in files]
+        other = dict.fromkeys(name for name in files if name.lower().endswith(ARCHIVES))
     if other:
-        return "csv", _only(tree, other), None
+        name = _only(tree, list(other))
+        return other[name] or ("file", name, None)
     raise DataError(_no_layout(tree, bases))
+
+
+def _bases(tree):
+    """(name, folders, files) of the folder itself and of those below it, the nearest first; splits are not searched."""
+    level = [""]
+    for depth in range(DEEPEST + 1):
+        found = []
+        for name in level[:MOST_FOLDERS]:
+            try:
+                found.append((name, *tree.children(name)))
+            except PermissionError:  # somebody else's, deep down
+                if depth < 2:
+                    raise
+        yield from found
+        inside = [(name, folder) for name, folders, _ in found for folder in folders if not _is_split(name)]
+        level = [_join(name, folder) for name, folder in inside]
+
+
+def _is_split(name):
+    return PurePosixPath(name).name.lower() in SPLIT_NAMES
+
+
+def _other_files(tree, base, files):
+    """{name: layout or None for the file itself} of CSV files in a folder that are not called as the published ones."""
+    train, splits = _named(files, CHALLENGE_TRAIN), _split_files(tree, base)
+    if len(splits) > 1:
+        return {_join(base, splits["train"]): ("split files", base, splits)}
+    return dict.fromkeys(_join(base, name) for name in ([train] if train else _csvs_with_faces(tree, base, files)))
 
 
 def _only(tree, found):
@@ -298,4 +309,13 @@ def _no_layout(tree, bases):
     message = f"{tree.place('')}: holds no layout of FER-2013 that is known; found {shown}. "
     if any(_named(files, CHALLENGE_TEST) for _, _, files in bases):
         message += "The challenge's test.csv has no labels. "
+    if "[Content_Types].xml" in files:
+        message += "It is an Excel workbook, or another Office file: save the table as a CSV file. "
+    if files and all(name.endswith(".npy") for name in files):
+        message += f"It holds NumPy arrays. {file_kinds.ROWS}. "
+    if classes := [base for base, folders, _ in bases if holds_classes(folders)]:
+        mend = "move them into a folder train, beside a folder test"
+        if isinstance(tree, DiskTree) and not classes[0] and _is_split(tree.root.name):
+            mend = f"give the folder above it, {tree.root.parent}"
+        message += f"{tree.place(classes[0])} holds the emotions' folders, as a single split does: {mend}. "
     return message + f"Give {LAYOUTS}."

@@ -49,6 +49,10 @@ def hold_out(images, labels, fraction=0.05):
 
 
 def _list_class_folders(root):
+    if root.is_file():
+        raise SourceError(
+            f"{root}: is a file. Unpack it, and give the folder that holds one folder of images per class"
+        )
     if not root.is_dir():
         raise SourceError(
             f"{root}: no such folder. Give SOURCE as 'sample' or a folder with one folder of images per class"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from broken_inputs import csv_files, folders, networks, run_folders, typed, votes, zips
+from broken_inputs import csv_files, folders, networks, run_folders, tars, typed, votes, zips
 from broken_inputs.case import array_of_objects, csv_bytes, image_folders, pickled, write
 
 from fer_utils import cache, checkpoints, run_reader, runs
@@ -18,7 +18,7 @@ from fer_utils.labels.ferplus import load_ferplus
 from fer_utils.saved_models import load_classifier
 from fer_utils.source import load_source
 
-TABLES = (csv_files, folders, zips, votes, run_folders, typed, networks)
+TABLES = (csv_files, folders, zips, tars, votes, run_folders, typed, networks)
 CORPUS = [case for table in TABLES for case in table.CASES]
 # Every message says what to do: in the imperative, or as what a value has to be.
 WORDS = "add delete download fill give install known make mend move must needs remove rename run save set start trust"
@@ -59,6 +59,7 @@ WHOLE = {
     "folders": lambda folder: load_fer2013(image_folders(folder)),
     "source": lambda folder: load_source(folders.two_classes()(folder), size=32),
     "zip": lambda folder: load_fer2013(zips.members()(folder)),
+    "tar": lambda folder: load_fer2013(tars.members(tars.WHOLE)(folder)),
     "votes": lambda folder: load_ferplus(write(folder / "fer2013new.csv", votes.text())),
     "joined votes": lambda folder: votes.joined(votes.faces("fer2013.csv")(folder)),
     "run": lambda folder: run_reader.read_run(run_folders.finished(folder)),

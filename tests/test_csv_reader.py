@@ -208,10 +208,7 @@ def test_a_header_without_rows(end):
         ("emotion,pixels", "missing column 'usage'.*call it train.csv"),
         ("pixels", "challenge's test.csv, which has no labels: give fer2013.csv"),
         ("emotion;pixels;Usage", "separated by commas: save the file so"),
-        (
-            "<!DOCTYPE html><html>" + "x" * 200,
-            r"first line has '<!doctype html>.*\.\.\.\. .*download fer2013.csv again",
-        ),
+        ("no header" + "x" * 200, r"first line has 'no headerx+\.\.\.\. .*download fer2013.csv again"),
     ],
 )
 def test_a_missing_column(header, message):
@@ -221,5 +218,5 @@ def test_a_missing_column(header, message):
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
 def test_the_wrong_encoding(encoding):
-    with pytest.raises(DataError, match=r"^fer2013.csv: wrong encoding: .*Save it again as UTF-8"):
+    with pytest.raises(DataError, match=r"^fer2013.csv: is text in UTF-16. Save it as UTF-8"):
         read("\n".join(fer2013_lines()).encode(encoding))

@@ -67,6 +67,21 @@ def test_class_names_in_any_case_and_common_synonyms(tmp_path, pixels, names):
     check(write_folders(tmp_path, pixels, names=names), tmp_path)
 
 
+def test_classes_named_by_the_csvs_codes_are_read_and_said(tmp_path, pixels):
+    check(write_folders(tmp_path, pixels, names="0123456"), tmp_path)
+    (message,) = readers.read(tmp_path).warnings
+    assert message.endswith(
+        "are read as the CSV's codes: 0 angry, 1 disgust, 2 fear, 3 happy, 4 sad, 5 surprise, 6 neutral."
+    )
+
+
+def test_folders_called_by_the_splits_own_names_tell_them(tmp_path, pixels):
+    write_folders(tmp_path, pixels, splits=("Training", "PublicTest", "PrivateTest"), prefixed=False)
+    parsed = readers.read(tmp_path)
+    assert parsed.usage.tolist() == np.repeat(["PrivateTest", "PublicTest", "Training"], 7).tolist()
+    assert parsed.warnings == []
+
+
 def test_folders_may_lie_one_folder_deeper(tmp_path, pixels):
     check(write_folders(tmp_path / "fer2013", pixels, splits=("Train", "Test"), prefixed=False), tmp_path)
 
@@ -76,7 +91,7 @@ def test_test_folder_without_prefixes_is_said_to_be_merged(tmp_path, pixels):
     parsed = readers.read(tmp_path)
     assert set(parsed.usage) == {"Training", "Test"}
     assert len(parsed.warnings) == 1
-    assert "14 file names in the folder test have no prefix" in parsed.warnings[0]
+    assert "14 file names in test do not tell PublicTest from PrivateTest" in parsed.warnings[0]
     assert "official protocol cannot be had" in parsed.warnings[0]
     assert "PROTOCOL=paper can" in parsed.warnings[0]
 
@@ -95,7 +110,7 @@ def test_a_single_validation_folder_is_the_merged_one(tmp_path, pixels):
     write_folders(tmp_path, pixels, splits=("train", "validation"), prefixed=False)
     parsed = readers.read(tmp_path)
     assert set(parsed.usage) == {"Training", "Test"}
-    assert "folder validation" in parsed.warnings[0]
+    assert "names in validation do not" in parsed.warnings[0]
 
 
 def test_a_name_that_contradicts_its_folder_decides_and_is_said(tmp_path, pixels):

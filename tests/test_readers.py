@@ -1,6 +1,10 @@
 """Which layout is found where: files of any name, folders, zips, and what is none of these."""
 
+import bz2
 import gzip
+import lzma
+import shutil
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -8,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_utils import readers
+from fer_utils import readers, trees
 from fer_utils.faces import EMOTIONS, USAGES, DataError
 
 
@@ -94,7 +98,7 @@ def test_train_csv_beside_test_csv_is_all_training_and_says_so(tmp_path, pixels)
     parsed = read(tmp_path)
     check(parsed, pixels, ["Training"])
     assert len(parsed.warnings) == 1
-    assert "test.csv has no labels, so neither protocol's evaluation" in parsed.warnings[0]
+    assert "neither protocol's evaluation can be had (the challenge's test.csv has no labels)" in parsed.warnings[0]
 
 
 def test_train_csv_in_a_zip_is_all_training_too(tmp_path, pixels):
@@ -149,7 +153,7 @@ def test_an_empty_class_folder_in_a_zip(tmp_path):
 
 def test_a_zip_that_is_no_zip(tmp_path):
     with pytest.raises(DataError, match=r"archive.zip: is no zip or a damaged one .*Download it again"):
-        read(write(tmp_path / "archive.zip", b"<html>please log in</html>"))
+        read(write(tmp_path / "archive.zip", b"please log in"))
 
 
 def test_a_truncated_zip(tmp_path, pixels):
@@ -187,7 +191,7 @@ def test_a_zip_that_would_fill_the_memory(tmp_path, pixels, monkeypatch):
         archive.writestr("zeros", bytes(50_000_000))
     assert path.stat().st_size < 1_000_000
     assert len(read(path).labels) == 42
-    monkeypatch.setattr(readers, "LARGEST_ZIP", 40_000_000)
+    monkeypatch.setattr(trees, "LARGEST_UNPACKED", 40_000_000)
     with pytest.raises(DataError, match=r"archive.zip: unpacks to 0.1 GB, where at most 0.0 GB are expected"):
         read(path)
 
@@ -228,10 +232,108 @@ def test_no_such_path(tmp_path):
         read(tmp_path / "nowhere.csv")
 
 
-def test_a_tar_gz_is_to_be_unpacked(tmp_path):
-    path = write(tmp_path / "fer2013.tar.gz", gzip.compress(b"x"))
-    with pytest.raises(DataError, match=r"fer2013.tar.gz: a gzip or tar.gz is not read. Unpack it \(tar xf\)"):
-        read(path)
+@pytest.mark.parametrize("mode", ["w", "w:gz", "w:bz2", "w:xz"])
+@pytest.mark.parametrize("name", ["fer2013/fer2013.csv", "./fer2013.csv"])
+def test_a_tar_of_a_csv_is_read_where_it_lies(tmp_path, pixels, mode, name):
+    write(tmp_path / "made" / "fer2013.csv", csv_text(pixels))
+    with tarfile.open(tmp_path / "fer2013.tar.gz", mode) as archive:  # whatever it is called
+        archive.add(tmp_path / "made", "./" if name.startswith(".") else "fer2013")
+    shutil.rmtree(tmp_path / "made")
+    check(read(tmp_path / "fer2013.tar.gz"), pixels)
+    check(read(tmp_path), pixels)  # the folder that holds nothing else
+    assert [path.name for path in tmp_path.iterdir()] == ["fer2013.tar.gz"]
+
+
+def test_a_tar_of_folders(tmp_path, pixels):
+    class_folders(tmp_path / "made", pixels)
+    with tarfile.open(tmp_path / "images.tgz", "w:gz") as archive:
+        archive.add(tmp_path / "made", "images")
+    assert read(tmp_path / "images.tgz").labels.tolist() == [3, 3]
+
+
+@pytest.mark.parametrize("pack", [gzip, bz2, lzma])
+def test_a_compressed_csv(tmp_path, pixels, pack):
+    check(read(write(tmp_path / "fer2013.csv.gz", pack.compress(csv_text(pixels).encode()))), pixels)
+    text = csv_text(pixels, "emotion,pixels")
+    check(read(write(tmp_path / "train.csv.gz", pack.compress(text.encode()))), pixels, ["Training"])
+
+
+def test_what_unpacks_without_end_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr(trees, "LARGEST_UNPACKED", 4_000_000)
+    with pytest.raises(DataError, match=r"fer2013.csv.gz: unpacks to more, where at most 0.0 GB are expected"):
+        read(write(tmp_path / "fer2013.csv.gz", gzip.compress(bytes(9_000_000))))
+
+
+@pytest.mark.parametrize("base", ["fer2013/fer2013", "a/b/c"])
+def test_data_nested_by_unpacking_are_found(tmp_path, pixels, base):
+    path = write(tmp_path / "csv" / base / "fer2013.csv", csv_text(pixels))
+    assert readers.locate(tmp_path / "csv") == path
+    class_folders(tmp_path / "images" / base, pixels)
+    assert read(tmp_path / "images").labels.tolist() == [3, 3]
+    with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
+        archive.writestr(f"{base}/fer2013.csv", csv_text(pixels))
+    check(read(tmp_path / "archive.zip"), pixels)
+
+
+def test_two_data_sets_at_different_depths_are_refused(tmp_path, pixels):
+    for name in ("a/fer2013.csv", "b/c/d/fer2013.csv"):
+        write(tmp_path / name, csv_text(pixels))
+    with pytest.raises(DataError, match=r"holds 2 data sets.*: a/fer2013.csv, b/c/d/fer2013.csv\. Give"):
+        readers.locate(tmp_path)
+
+
+def test_what_lies_deep_and_may_not_be_read_is_passed_over(tmp_path, pixels, monkeypatch):
+    path = write(tmp_path / "fer2013" / "fer2013.csv", csv_text(pixels))
+    (tmp_path / "others" / "private").mkdir(parents=True)
+    children = readers.DiskTree.children
+
+    def refuse(tree, name):
+        if name.endswith("private"):
+            raise PermissionError("Permission denied")
+        return children(tree, name)
+
+    monkeypatch.setattr(readers.DiskTree, "children", refuse)
+    assert readers.locate(tmp_path) == path
+
+
+SPLIT_USAGES = {
+    ("train.csv", "val.csv", "test.csv"): ("Training", "PublicTest", "PrivateTest"),
+    ("train.csv", "test.csv"): ("Training", "Test"),
+    ("Training.csv", "PublicTest.csv", "PrivateTest.csv"): ("Training", "PublicTest", "PrivateTest"),
+}
+
+
+@pytest.mark.parametrize("names", SPLIT_USAGES, ids=" ".join)
+def test_a_csv_file_for_each_split_with_labels(tmp_path, pixels, names):
+    part = len(pixels) // len(names)
+    for position, name in enumerate(names):
+        write(tmp_path / name, csv_text(pixels[position * part :][:part], "emotion,pixels"))
+    parsed = read(tmp_path)
+    assert np.array_equal(parsed.images, pixels)
+    assert parsed.labels.tolist() == [row // 2 % 7 for row in range(part)] * len(names)
+    assert parsed.usage.tolist() == np.repeat(SPLIT_USAGES[names], part).tolist()
+    assert parsed.row_ids.tolist() == list(range(42))
+    said = "" if "PublicTest.csv" in names else "the rows"
+    assert [said in message for message in parsed.warnings] == [True] * bool(said)
+    before = readers.state(tmp_path)
+    write(tmp_path / names[1], csv_text(pixels[:3], "emotion,pixels"))
+    assert readers.state(tmp_path) != before
+
+
+def test_a_column_of_usages_decides_in_a_split_file_too(tmp_path, pixels):
+    write(tmp_path / "train.csv", csv_text(pixels[:1]))
+    write(tmp_path / "test.csv", csv_text(pixels[:3]))  # a row of each usage
+    assert read(tmp_path).usage.tolist() == ["Training", *USAGES]
+    assert read(tmp_path).warnings == []
+
+
+def test_train_csv_alone_says_where_the_other_splits_are(tmp_path, pixels):
+    for name in ("train.csv", "val.csv", "test.csv"):
+        write(tmp_path / name, csv_text(pixels, "emotion,pixels"))
+    (message,) = read(tmp_path / "train.csv").warnings
+    assert message.endswith(
+        f"(val.csv and test.csv beside it have labels, too). For that, give the folder, {tmp_path}."
+    )
 
 
 def test_a_file_that_cannot_be_opened_is_a_data_error(tmp_path, pixels, monkeypatch):

@@ -1,13 +1,13 @@
 """Broken CSV files, and what is no CSV file at all."""
 
 import gzip
-import io
-import tarfile
+
+import numpy as np
 
 from fer_utils.data import load_fer2013
 from fer_utils.faces import DataError
 
-from .case import Case, csv_bytes, csv_lines, link, pipe, write
+from .case import Case, csv_bytes, csv_lines, link, pickled, pipe, png, write
 
 
 def content(what, name="fer2013.csv"):
@@ -40,12 +40,14 @@ def header(line, name="fer2013.csv"):
     return content(csv_bytes([line, *csv_lines()[1:]]), name)
 
 
-def tar(folder):
-    with tarfile.open(folder / "fer2013.tar", "w") as archive:
-        member = tarfile.TarInfo("fer2013.csv")
-        member.size = len(csv_bytes())
-        archive.addfile(member, io.BytesIO(csv_bytes()))
-    return folder / "fer2013.tar"
+def array(folder):
+    np.save(folder / "fer2013.npy", np.zeros(3))
+    return folder / "fer2013.npy"
+
+
+def at_64_pixels(folder):
+    rows = [f"{row % 7},{' '.join(['7'] * 64 * 64)},Training" for row in range(3)]
+    return write(folder / "fer2013.csv", csv_bytes([csv_lines()[0], *rows]))
 
 
 def train_without_labels(folder):
@@ -63,10 +65,10 @@ CASES = [
     case("empty", content(""), "the file is empty.*Download"),
     case("only blank lines", content("\n \r\n\n"), "the file is empty.*Download"),
     case("a header and no row", content("emotion,pixels,Usage\n"), "a header but no row below it.*Download"),
-    case("a page to sign in", content(HTML), "missing column 'emotion' and 'pixels' and 'usage'.*download fer2013.csv"),
-    case("a pointer of Git LFS", content(LFS), "missing column.*'version https://git-lfs.*download fer2013.csv"),
-    case("UTF-16", content(csv_bytes().decode().encode("utf-16")), "wrong encoding.*Save it again as UTF-8"),
-    case("bytes of anything", content(bytes(range(256)) * 40), "wrong encoding.*download it again"),
+    case("a page to sign in", content(HTML), "is a web page or XML, such as a page to sign in.*Download"),
+    case("a pointer of Git LFS", content(LFS), "is a pointer of Git LFS, not the data. Run git lfs pull"),
+    case("UTF-16", content(csv_bytes().decode().encode("utf-16")), "is text in UTF-16. Save it as UTF-8"),
+    case("bytes of anything", content(bytes(range(256)) * 40), "is binary data of an unknown kind. Download"),
     case("semicolons", content(csv_bytes().replace(b",", b";")), "separated by commas: save the file so"),
     case("no header", content(csv_bytes(csv_lines()[1:])), "The first line must be emotion,pixels,Usage.*add it"),
     case("no column of usages", header("emotion,pixels,kind"), "missing column 'usage'.*Give fer2013.csv"),
@@ -94,8 +96,37 @@ CASES = [
         content(csv_bytes()[:40] + b"1 " * 1_100_000),
         r"row 1 .*526320 of 2304 pixels",
     ),
-    case("gzip", content(gzip.compress(csv_bytes()), "fer2013.csv.gz"), r"a gzip or tar.gz is not read. Unpack it"),
-    case("tar", tar, "wrong encoding.*as UTF-16 or binary data does.*download it again"),
+    case("gzip cut off", content(gzip.compress(csv_bytes())[:-900], "fer2013.csv.gz"), "archive is damaged.*Download"),
+    case("gzip in gzip", content(gzip.compress(gzip.compress(b"1")), "fer2013.csv.gz"), "is a compressed file. Unpack"),
+    case("7z", content(b"7z\xbc\xaf\x27\x1c\0\4", "fer2013.7z"), "is a 7z archive. Unpack it"),
+    case("RAR", content(b"Rar!\x1a\x07\x01\0", "fer2013.rar"), "is a RAR archive. Unpack it"),
+    case(
+        "Parquet", content(b"PAR1\x15\4\x15", "fer2013.parquet"), "is a Parquet table. Write its rows into a CSV file"
+    ),
+    case("a NumPy array", array, "is a NumPy array. Write its rows into a CSV file"),
+    case(
+        "a pickle", lambda folder: write(folder / "a.pkl", pickled(folder)), "is a pickle, which is not read, .*Write"
+    ),
+    case("HDF5", content(b"\x89HDF\r\n\x1a\n", "fer2013.h5"), "is an HDF5 file. Write its rows into a CSV file"),
+    case("an old Excel workbook", content(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "is an Excel workbook.*Write its rows"),
+    case("one image", content(png(), "happy.png"), "is one image. Give the folder that holds train and test"),
+    case(
+        "a shortcut", content(b"L\0\0\0\1\x14\2\0\0", "fer2013.lnk"), "is a shortcut of Windows. Give the path of the"
+    ),
+    case(
+        "a server's error", content('{"code": 403, "message": "log in"}'), "is JSON, such as a server's error. Download"
+    ),
+    case("nothing but zeros", content(bytes(9000)), "is zeros, as a copy or download leaves that broke off. Download"),
+    case("old Mac's line ends", content(csv_bytes().replace(b"\n", b"\r")), "lines end as on old Macs .*Save it with"),
+    case("images of another size", at_64_pixels, "64 x 64 = 4096 pixels.*another data set. Give.*or resize all"),
+    case(
+        "an address",
+        lambda folder: "https://example.org/fer2013.csv",
+        "is an address, no path. Download",
+        "example.org",
+    ),
+    case("an address at Kaggle", lambda folder: "https://www.kaggle.com/datasets/a/fer", "Give DATA=kaggle", "a/fer"),
+    case("a data set of Kaggle", lambda folder: "msambare/fer2013", "is a place at Kaggle.* Give DATA=kaggle"),
     case("no such file", lambda folder: folder / "nowhere.csv", "no such file or folder. Give the path of"),
     case("a name longer than any", lambda folder: folder / ("x" * 5000), "no such file or folder. Give", "xxxxxxxx"),
     case(

@@ -32,6 +32,17 @@ def after(change):
     return make
 
 
+def of_another_kind(content):
+    """Makes train/ and test/ whose images all have this content."""
+
+    def make(folder):
+        for path in image_folders(folder).glob("*/*/*"):
+            path.write_bytes(content)
+        return folder
+
+    return make
+
+
 def saved(image, kind="PNG"):
     stream = io.BytesIO()
     image.save(stream, kind)
@@ -96,6 +107,26 @@ CASES = [
     case(
         "a header of 48 pixels and nothing behind it", with_image(png_that_states(48, 48)), "is no image, or a damaged"
     ),
+    case("all images of another size", of_another_kind(png(FACES[0][:40])), "each of 7 images .* is 48 x 40 .*SOURCE"),
+    case(
+        "all images in colour", of_another_kind(IN_COLOUR), "each of 7 images .* is in colour.*another data set.*Give"
+    ),
+    case(
+        "train itself",
+        lambda f: image_folders(f) / "train",
+        "as a single split does: give the folder above it",
+        "given",
+    ),
+    case(
+        "no splits",
+        lambda f: (image_folders(f) / "train").rename(f / "all"),
+        "single split does: move them into a folder",
+    ),
+    case(
+        "numbers of other data",
+        after(lambda f: (f / "train" / "7").mkdir()),
+        "class folder '7'. .* 0 angry, .*6 neutral",
+    ),
     case("an image in colour", with_image(IN_COLOUR), "is in colour; FER-2013 is gray"),
     case("an image of sixteen bits", with_image(SIXTEEN_BITS), "has the mode I;16; .*8 bits are needed"),
     case("an image of two megabytes", with_image(bytes(2 << 20)), "is larger than 1 MB"),
@@ -127,7 +158,7 @@ CASES = [
         "MAX_IMAGES=1 leaves none",
     ),
     source("no such folder", lambda folder: folder / "gone", "no such folder. Give SOURCE as 'sample' or"),
-    source("a file", lambda folder: write(folder / "images.zip"), "no such folder. Give SOURCE as"),
+    source("a file", lambda folder: write(folder / "images.zip"), "is a file. Unpack it, and give the folder"),
     source("one class", lambda folder: write(folder / "cats" / "1.png", png()).parents[1], "has 1 class folder.*Give"),
     source("a class without images", lambda f: (two_classes()(f) / "owls").mkdir() or f, "owls: this class.*Remove it"),
     source("a text called .png", two_classes(b=b"no image"), "b.png: not a readable image.*Remove it"),

@@ -98,16 +98,23 @@ def case(name, make, says, names="archive.zip"):
 LINK = (stat.S_IFLNK | 0o777) << 16
 CASES = [
     case(
-        "no zip", lambda folder: write(folder / "archive.zip", b"<html>sign in</html>"), "is no zip.*Download it again"
+        "no zip",
+        lambda folder: write(folder / "archive.zip", b"<html>sign in</html>"),
+        "is a web page or XML.*Download",
     ),
     case("empty file", lambda folder: write(folder / "archive.zip"), "is no zip.*Download it again"),
     case("cut off", changed(lambda content: content[: len(content) // 2]), "is no zip.*Download it again"),
     case("a changed byte", changed(flip), "archive.zip.*ownload"),
-    case("a name that is no text", changed(name_without_text), "the zip is damaged .*utf-8.*Download it again"),
-    case("a name without end", changed(name_without_end), r"the zip is damaged \(.{,300}\). Download it again"),
+    case("a name that is no text", changed(name_without_text), "the archive is damaged .*utf-8.*Download it again"),
+    case("a name without end", changed(name_without_end), r"the archive is damaged \(.{,300}\). Download it again"),
     case("no member", lambda folder: zip_of(folder / "archive.zip", {}), "found nothing. Give fer2013.csv"),
     case("other members", members({"cat.jpg": b"x", "notes/a.txt": b""}), "found notes/, cat.jpg. Give fer2013.csv"),
     case("a zip in it", members({"fer2013.zip": b"PK"}), "found fer2013.zip. Give fer2013.csv"),
+    case(
+        "an Excel workbook", members({"[Content_Types].xml": b"", "xl/workbook.xml": b""}), "Excel workbook.*save the"
+    ),
+    case("an .npz", members({"images.npy": b"", "labels.npy": b""}), "It holds NumPy arrays. Write its rows"),
+    case("one split", members({f"{name}/1.png": png() for name in ("happy", "sad")}), "single split does: move them"),
     case("a member above it", members({"../fer2013.csv": csv_bytes()}), "leads out of the zip.*download another"),
     case("a member far above it", members({"fer/../../../etc/x.csv": b""}), "leads out of the zip.*download another"),
     case("a member of Windows' above it", members({"..\\fer2013.csv": csv_bytes()}), "leads out of the zip"),
@@ -122,7 +129,11 @@ CASES = [
     ),
     case("a bomb that states too little", changed(states_less), "archive.zip.*ownload"),
     case("encrypted", changed(encrypted), "encrypted.*Unpack it and give the folder"),
-    case("packed by something else", changed(packed_by_something_else), "the zip is damaged.*Download it again"),
+    case(
+        "packed by something else",
+        changed(packed_by_something_else),
+        "the archive is damaged, or packed in a way.*Unpack it",
+    ),
     case(
         "a bad row in it",
         members({"fer2013/fer2013.csv": bad_row()}),

@@ -1,0 +1,69 @@
+"""Broken and hostile tars of the data."""
+
+import io
+import tarfile
+
+from fer_utils.data import load_fer2013
+from fer_utils.faces import DataError
+
+from .case import Case, csv_bytes, write
+
+
+def tar_of(path, *members, mode="w:gz"):
+    """A tar of (name, bytes or TarInfo's attributes); returns its path."""
+    with tarfile.open(path, mode) as archive:
+        for name, given in members:
+            info = tarfile.TarInfo(name)
+            content = given if isinstance(given, bytes) else b""
+            info.size = len(content)
+            for key, value in {} if isinstance(given, bytes) else given.items():
+                setattr(info, key, value)
+            archive.addfile(info, io.BytesIO(content))
+    return path
+
+
+def members(*given):
+    return lambda folder: tar_of(folder / "fer2013.tar.gz", *given)
+
+
+def plain(change):
+    """Makes an uncompressed tar of a whole fer2013.csv and changes its bytes."""
+
+    def make(folder):
+        path = tar_of(folder / "fer2013.tar", ("fer2013.csv", csv_bytes()), mode="w")
+        return write(path, change(path.read_bytes()))
+
+    return make
+
+
+def case(name, make, says, names="fer2013.tar"):
+    return Case(f"tar: {name}", make, load_fer2013, DataError, says, names)
+
+
+WHOLE = ("fer2013.csv", csv_bytes())
+LINK, HARD, PIPE = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE
+CASES = [
+    case("cut off", plain(lambda content: content[:9000]), "archive is damaged .*Download it again"),
+    case(
+        "a changed header", plain(lambda content: content[:20] + b"x" + content[21:]), "archive is damaged.*Download it"
+    ),
+    case("a member above it", members(("../fer2013.csv", csv_bytes())), "leads out of the tar.*download another"),
+    case(
+        "a member from the root", members(("/etc/fer2013.csv", csv_bytes())), "leads out of the tar.*download another"
+    ),
+    case("a link", members(("fer2013.csv", {"type": LINK, "linkname": "/etc/passwd"})), "is a link. Do not trust it"),
+    case(
+        "a hard link", members(WHOLE, ("b.csv", {"type": HARD, "linkname": "fer2013.csv"})), "'b.csv' is a link. Do not"
+    ),
+    case("a pipe", members(("fer2013.csv", {"type": PIPE})), "is a device. Do not trust it"),
+    case("a member twice", members(WHOLE, WHOLE), "holds 'fer2013.csv' twice.*download another"),
+    case("other members", members(("notes/a.txt", b"")), "found notes/. Give fer2013.csv"),
+    case(
+        "a tar in it",
+        members(("fer2013.csv", tarfile.TarInfo("a").tobuf())),
+        "fer2013.csv: is a tar archive. Unpack it",
+    ),
+    case(
+        "a bad row in it", members(("fer2013.csv", b"emotion,pixels,Usage\n3,1 2,Training\n")), "row 1 .*pixel count 2"
+    ),
+]
