@@ -11,7 +11,6 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_utils import devices
 from fer_utils.parameters import LEAST_SIZES
 
 # (convolutions, filters) of VGG16's five blocks: configuration D of Simonyan and Zisserman 2015, Table 1.
@@ -75,7 +74,7 @@ class BatchNormalization(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        fused = training and self.trainable and not self.synchronized and keras.backend.backend() == "tensorflow"
+        fused = training and self.trainable and keras.backend.backend() == "tensorflow"
         if not fused:
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
@@ -186,7 +185,6 @@ def _batch_norm(name, scale="ones"):
         momentum=BATCH_NORM_MOMENTUM,
         epsilon=BATCH_NORM_EPSILON,
         gamma_initializer=scale,
-        synchronized=devices.synchronized(),
         name=name,
     )
 

@@ -10,7 +10,7 @@ not to, and then so does every layer behind them; hence training=False where the
 
 import keras
 
-from fer_utils import devices, parameters
+from fer_utils import parameters
 from fer_utils.augmentation import RandomAffine
 from fer_utils.backbones import BATCH_NORM_MOMENTUM, build_backbone, choose, scaled
 from fer_utils.recipes import HEADS
@@ -260,9 +260,7 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
         "flatten": layers.Flatten,
         "average": layers.GlobalAveragePooling2D,
         "dropout": lambda: layers.Dropout(dropout),
-        "batch_norm": lambda: layers.BatchNormalization(
-            momentum=BATCH_NORM_MOMENTUM, synchronized=devices.synchronized()
-        ),
+        "batch_norm": lambda: layers.BatchNormalization(momentum=BATCH_NORM_MOMENTUM),
     }
     x = features
     for step in _with_units(plan, units):

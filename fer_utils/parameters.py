@@ -27,7 +27,6 @@ RANGES = {  # name -> (least, largest), both allowed
     "INPUT_SIZE": (8, 1024),
     "WIDTH": (0.001, 4.0),
     "BATCH_SIZE": (1, 65_536),
-    "DEVICES": (0, 1024),
     "EPOCHS": (1, 10_000),
     "HEAD_EPOCHS": (0, 10_000),
     "LEARNING_RATE": (1e-9, 10.0),

@@ -34,7 +34,7 @@ from fer_utils.project import PROJECT_ROOT
 
 CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
 AGAIN = "Restart the kernel and run all cells"
-OF_NO_WEIGHT = ("OUTPUT_DIR", "DEVICES", "PRECISION")  # parameters of notebook 02 that say nothing of what it makes
+OF_NO_WEIGHT = ("OUTPUT_DIR", "PRECISION")  # parameters of notebook 02 that say nothing of what it makes
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
 
 

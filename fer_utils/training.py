@@ -4,7 +4,6 @@ Compiling and fitting stay in the notebooks. Where Keras has the callback (`Redu
 notebooks use it directly.
 """
 
-import itertools
 import math
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import keras
 import numpy as np
 import pandas as pd
 
-from fer_utils import devices, parameters, runs
+from fer_utils import parameters, runs
 
 READ_AHEAD = 2  # batches
 PRECISIONS = parameters.CHOICES["PRECISION"]
@@ -50,8 +49,8 @@ def untune_datasets():
 def compile_with_xla():
     """Whether `compile` should be told to use XLA: under JAX, which always does, and not under TensorFlow.
 
-    TensorFlow's XLA has no kernel for the projective transform of the augmentation, looks for the variables of batches
-    that several devices share (``devices``) on the first of them, and on a CPU doubles the time of a VGG16 step.
+    TensorFlow's XLA has no kernel for the projective transform of the augmentation, and on a CPU doubles the time of a
+    VGG16 step.
     """
     return keras.backend.backend() == "jax"
 
@@ -150,9 +149,7 @@ class Batches(keras.utils.PyDataset):
     """Batches of images with their targets, in an order that follows from seed and epoch alone.
 
     images: uint8 (n, height, width) or (n, height, width, 3); targets: labels (n,) or shares float32 (n, classes). A
-    batch size larger than n gives one batch. A last batch that leaves a device without an
-    image (``devices.goes_round``) repeats some of the epoch's first images. Pass shuffle=False to `fit`, which would
-    deal the batches once more.
+    batch size larger than n gives one batch. Pass shuffle=False to `fit`, which would deal the batches once more.
 
     mixup, cutmix: blend each image with another (mixup) or with a rectangle of another (cutmix), and their shares
     alike: the Beta parameter of the share that an image keeps, one of them 0 (Zhang et al. 2018, arXiv:1710.09412; Yun
@@ -170,8 +167,6 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        more = next(more for more in itertools.count() if devices.goes_round(len(rows) + more))
-        rows = np.concatenate([rows, self.order[:more]])
         if not self.mixup and not self.cutmix:
             return self.images[rows], self.targets[rows]
         generator = np.random.default_rng([self.seed, self.epoch, index])
@@ -326,8 +321,7 @@ class KeepEpochs(keras.callbacks.Callback):
         for number in range(1, self.count + 1):
             self.model.load_weights(self._file(number))
             for split, faces in images.items():
-                size = devices.answering_batch(len(faces))
-                predictions[split].append(self.model.predict(faces, batch_size=size, verbose=0))
+                predictions[split].append(self.model.predict(faces, batch_size=256, verbose=0))
         self.model.set_weights(weights)
         return {split: np.array(rows, np.float32) for split, rows in predictions.items()}
 

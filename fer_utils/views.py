@@ -67,13 +67,11 @@ def predict(model, images, kind="single", crop=0, size=0):
     ``models.build_classifier`` that can be had at any size. crop: the middle so many pixels that it answers on; size:
     what it resizes them to; 0 for all, and as they are.
     """
-    from fer_utils import devices  # which needs Keras; planning recipes does not
-
     images = as_faces(images)
-    total, count, batch_size = 0.0, 0, devices.answering_batch(len(images))
+    total, count = 0.0, 0
     for network in _at_scales(model, size or crop or images.shape[1]) if kind == "scales" else [model]:
         for view in views(images, kind, crop):
-            total = total + network.predict(view, batch_size=batch_size, verbose=0)
+            total = total + network.predict(view, batch_size=256, verbose=0)
             count += 1
     return total / np.float32(count)
 

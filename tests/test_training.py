@@ -339,16 +339,6 @@ def test_a_batch_larger_than_the_data_is_one_batch():
     assert len(mixed) == 1 and len(mixed[0][0]) == 10
 
 
-def test_a_last_batch_that_leaves_a_device_without_an_image_repeats_the_epochs_first_images(monkeypatch):
-    images, labels = np.arange(9).reshape(9, 1, 1).astype("uint8"), np.arange(9)
-    batches = training.Batches(images, labels, batch_size=4)
-    assert [len(batches[index][1]) for index in range(3)] == [4, 4, 1]
-    monkeypatch.setattr(training.devices, "goes_round", lambda count: count >= 3)
-    assert [len(batches[index][1]) for index in range(3)] == [4, 4, 3]
-    assert list(batches[2][1]) == [*batches.order[8:], *batches.order[:2]]
-    np.testing.assert_array_equal(batches[2][0].ravel(), batches[2][1])
-
-
 def test_an_augmented_classifier_is_trained_as_it_is_compiled_in_the_notebooks():
     """XLA, where it is asked for, has to know the augmentation."""
     from fer_utils import models
