@@ -59,7 +59,10 @@ class Collected(dict):
 
     def __init__(self, values, namespace):
         super().__init__(values)
-        self._declared, self._namespace = dict(values), namespace
+        self._declared, self._namespace = (
+            {name: namespace[name] for name in values},
+            namespace,
+        )  # a path as it was given
         there = {name: namespace[name] for name in MADE if name in namespace}
         self._left = {name: weakref.ref(made) for name, made in there.items() if type(made).__weakrefoffset__}
 

@@ -151,3 +151,13 @@ def test_the_networks_without_stages_are_those_that_cannot_be_cut():
             assert parameters.problem_together({"HEAD_STAGE": 4, "ARCHITECTURE": name}) == ""
         assert models.cut_at(backbone, 5) is backbone
         assert parameters.problem_together({"HEAD_STAGE": 5, "ARCHITECTURE": name}) == ""
+
+
+def test_a_path_that_is_no_text_is_still_the_parameter_that_was_declared():
+    namespace = {**NOTEBOOKS["03_train_from_scratch"], "DATA": Path("faces")}
+    collected = runs.collect_parameters("03_train_from_scratch", namespace)
+    assert collected["DATA"] == "faces"
+    runs.check_declared(collected)
+    namespace["DATA"] = Path("others")
+    with pytest.raises(runs.RunError, match=r"DATA was .*faces.* when the run began and is .*others.* now"):
+        runs.check_declared(collected)
