@@ -103,7 +103,13 @@ def _find_columns(header, place, usage_needed):
         message += "This is the challenge's test.csv, which has no labels: give fer2013.csv or icml_face_data.csv."
     elif missing == ["usage"]:
         message += "Give fer2013.csv, or, if this is the challenge's train.csv, call it train.csv."
-    elif ";" in found or "\t" in found:
+    elif {"image name", "neutral"} <= set(names):
+        message += (
+            "These are the votes of FER+, which go with FER-2013: give them as FER_PLUS, and fer2013.csv as DATA."
+        )
+    elif len(names) > PIXELS:
+        message += "Each pixel has a column of its own: make them one column, pixels, with blanks between them."
+    elif any(";" in name or "\t" in name for name in names):
         message += "The columns must be separated by commas: save the file so."
     else:
         message += "The first line must be emotion,pixels,Usage (in any order): add it, or download fer2013.csv again."

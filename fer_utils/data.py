@@ -294,9 +294,8 @@ def _check_usages(faces, protocol):
         )
     if missing:
         raise DataError(
-            f"{faces.source}: PROTOCOL={protocol} needs {' and '.join(missing)}, of which the data have no image (the "
-            "challenge's test.csv has no labels). Give fer2013.csv or icml_face_data.csv, which hold all three splits "
-            "(DATA=kaggle downloads one)."
+            f"{faces.source}: PROTOCOL={protocol} needs {' and '.join(missing)}, of which the data have no image. Give "
+            "fer2013.csv or icml_face_data.csv, which hold all three splits (DATA=kaggle downloads one)."
         )
 
 

@@ -8,6 +8,7 @@ from pathlib import PurePosixPath
 import numpy as np
 from PIL import Image
 
+from fer_utils import file_kinds
 from fer_utils.faces import CODES, EMOTIONS, MERGED_USAGE, SIDE, USAGES, DataError
 
 SPLIT_NAMES = {
@@ -30,6 +31,7 @@ SYNONYMS = {
     "surprised": "surprise",
 }
 NUMBERS = {str(code) for code in range(len(EMOTIONS))}
+ROUNDING = 1  # by how much the channels of a gray image differ once it is kept as WebP
 LARGEST_FILE = 1 << 20  # bytes of an image file
 PREFIX = re.compile("(" + "|".join(USAGES) + ")_", re.IGNORECASE)
 PREFIX_USAGE = {name.lower(): name for name in USAGES}
@@ -158,6 +160,9 @@ def _read_image(tree, name):
         if image.size == (SIDE, SIDE):
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+        if content.startswith(b"version https://git-lfs"):
+            kind, mend = file_kinds.recognize(content)
+            raise DataError(f"{place}: is {kind}. {mend}.") from None
         raise DataError(f"{place}: is no image, or a damaged one. {again}.") from None
     if image.size != (SIDE, SIDE):
         width, height = image.size
@@ -173,12 +178,12 @@ def _read_image(tree, name):
             f"of the mode {image.mode}",
         )
     channels = np.asarray(image.convert("RGB"))
-    if (channels != channels[..., :1]).any():
+    if np.ptp(channels, axis=-1).max() > ROUNDING:
         raise _other_kind(
             f"{place}: is in colour; FER-2013 is gray. {again}, or convert all to gray (Pillow: convert('L')).",
             "in colour",
         )
-    return channels[..., 0]
+    return channels[..., 1]
 
 
 def usage_of_splits(splits):

@@ -72,7 +72,7 @@ def _not_there(path, give):
     text = path.as_posix()
     if "kaggle.com/" in text or "/".join(path.parts[-2:]) in downloads.DATA_SETS:
         return f"{_shown(path)}: is a place at Kaggle, no path. Give DATA=kaggle, which downloads FER-2013 from there."
-    if re.search("https?:/|www[.]", text):
+    if re.search("(https?|ftp|s3|gs):/|www[.]|git@", text):
         return f"{_shown(path)}: is an address, no path. Download what is there. {give}."
     return (
         f"{_shown(path)}: no such file or folder. {give}; or DATA=sample for the built-in sample, or DATA=kaggle "
@@ -309,13 +309,17 @@ def _no_layout(tree, bases):
     message = f"{tree.place('')}: holds no layout of FER-2013 that is known; found {shown}. "
     if any(_named(files, CHALLENGE_TEST) for _, _, files in bases):
         message += "The challenge's test.csv has no labels. "
+    if packed := [name for name in files if name.lower().endswith(ARCHIVES)]:
+        message += f"Unpack it, and give the path of {packed[0]} in it. "
     if "[Content_Types].xml" in files:
         message += "It is an Excel workbook, or another Office file: save the table as a CSV file. "
     if files and all(name.endswith(".npy") for name in files):
         message += f"It holds NumPy arrays. {file_kinds.ROWS}. "
     if classes := [base for base, folders, _ in bases if holds_classes(folders)]:
         mend = "move them into a folder train, beside a folder test"
-        if isinstance(tree, DiskTree) and not classes[0] and _is_split(tree.root.name):
+        if _is_split(classes[0]):
+            mend = "a folder train must lie beside it"
+        elif isinstance(tree, DiskTree) and not classes[0] and _is_split(tree.root.name):
             mend = f"give the folder above it, {tree.root.parent}"
         message += f"{tree.place(classes[0])} holds the emotions' folders, as a single split does: {mend}. "
     return message + f"Give {LAYOUTS}."

@@ -1,7 +1,7 @@
 """The run folder: what a notebook that runs leaves behind, and how it is written (``run_reader``: and read).
 
 outputs/<profile>/<run>/
-    manifest.json     parameters, seed, versions, device, data checksum, git commit, seconds
+    manifest.json     parameters, seed, versions, environment, device, data checksum, git commit, seconds
     history.csv       one row an epoch
     predictions.npz   <split>_row_ids int64 (n,), <split>_labels uint8 (n,), <split>_probabilities float16 (n, 7)
     model.keras       takes raw uint8 faces
@@ -36,6 +36,10 @@ CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
 AGAIN = "Restart the kernel and run all cells"
 OF_NO_WEIGHT = ("OUTPUT_DIR", "PRECISION")  # parameters of notebook 02 that say nothing of what it makes
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
+DECIDING = (  # what may decide results, too, where somebody has set it in the environment
+    *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS"),
+    *("TF_XLA_FLAGS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION"),
+)
 
 
 class RunError(ValueError):
@@ -229,6 +233,7 @@ def save_manifest(folder, *, notebook, parameters, seconds, data_checksum, **mor
             "finished": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
             "git_commit": git_commit(),
             "versions": versions(),
+            "environment": {name: os.environ[name] for name in DECIDING if name in os.environ},
             "device": device(),
             **more,
         },

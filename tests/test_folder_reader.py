@@ -135,6 +135,13 @@ def test_gray_images_stored_with_channels_are_read(tmp_path, pixels, mode):
     check(write_folders(tmp_path, pixels, mode=mode), tmp_path)
 
 
+def test_gray_images_kept_as_webp_are_gray(tmp_path, pixels):
+    for path, (_, image) in write_folders(tmp_path, pixels).items():
+        Image.fromarray(image).convert("RGB").save(path.with_suffix(".webp"), quality=90)
+        path.unlink()
+    assert len(readers.read(tmp_path).labels) == 21
+
+
 def test_hidden_and_system_files_are_passed_over(tmp_path, pixels):
     written = write_folders(tmp_path, pixels)
     for name in (".DS_Store", "Thumbs.db", "._Training_1.png"):
@@ -193,7 +200,7 @@ def test_a_file_far_too_large_for_a_face_is_refused_unread(folders):
 
 
 def test_an_image_in_colour(folders):
-    Image.new("RGB", (48, 48), (10, 10, 11)).save(folders / "train" / "fear" / "Training_1.png")
+    Image.new("RGB", (48, 48), (10, 10, 12)).save(folders / "train" / "fear" / "Training_1.png")
     with pytest.raises(DataError, match=r"Training_1.png: is in colour; FER-2013 is gray. .*convert\('L'\)"):
         readers.read(folders)
 

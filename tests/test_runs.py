@@ -150,7 +150,10 @@ def test_half_precision_keeps_the_predicted_class_of_confident_rows(tmp_path):
     np.testing.assert_array_equal(run_reader.read_run(folder).predictions["test"][2].argmax(1), probabilities.argmax(1))
 
 
-def test_manifest_says_how_to_make_the_run_again(tmp_path):
+def test_manifest_says_how_to_make_the_run_again(tmp_path, monkeypatch):
+    for name in runs.DECIDING:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
     folder, _ = finished_run(tmp_path)
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["command"] == (
@@ -159,6 +162,7 @@ def test_manifest_says_how_to_make_the_run_again(tmp_path):
     )
     assert {"seed", "versions", "device", "git_commit", "finished", "data_checksum"} <= set(manifest)
     assert manifest["versions"]["numpy"] == np.__version__
+    assert manifest["environment"] == {"KERAS_MAX_EPOCHS": "1"}
 
 
 def test_only_finished_runs_with_predictions_are_collected(tmp_path, capsys):

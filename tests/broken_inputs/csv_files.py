@@ -70,6 +70,11 @@ CASES = [
     case("UTF-16", content(csv_bytes().decode().encode("utf-16")), "is text in UTF-16. Save it as UTF-8"),
     case("bytes of anything", content(bytes(range(256)) * 40), "is binary data of an unknown kind. Download"),
     case("semicolons", content(csv_bytes().replace(b",", b";")), "separated by commas: save the file so"),
+    case("tabs", content(csv_bytes().replace(b",", b"\t")), "separated by commas: save the file so"),
+    case("votes of FER+", header("Usage,Image name,neutral,happiness"), "votes of FER.* give them as FER_PLUS"),
+    case(
+        "a column a pixel", header("emotion," + ",".join(map(str, range(48 * 48)))), "column of its own: make them one"
+    ),
     case("no header", content(csv_bytes(csv_lines()[1:])), "The first line must be emotion,pixels,Usage.*add it"),
     case("no column of usages", header("emotion,pixels,kind"), "missing column 'usage'.*Give fer2013.csv"),
     case("no column of emotions", header("label,pixels,Usage"), "missing column 'emotion'.*The first line must be"),

@@ -109,7 +109,7 @@ CASES = [
     case("a name without end", changed(name_without_end), r"the archive is damaged \(.{,300}\). Download it again"),
     case("no member", lambda folder: zip_of(folder / "archive.zip", {}), "found nothing. Give fer2013.csv"),
     case("other members", members({"cat.jpg": b"x", "notes/a.txt": b""}), "found notes/, cat.jpg. Give fer2013.csv"),
-    case("a zip in it", members({"fer2013.zip": b"PK"}), "found fer2013.zip. Give fer2013.csv"),
+    case("a zip in it", members({"fer2013.zip": b"PK"}), "Unpack it, and give the path of fer2013.zip in it"),
     case(
         "an Excel workbook", members({"[Content_Types].xml": b"", "xl/workbook.xml": b""}), "Excel workbook.*save the"
     ),
