@@ -43,8 +43,8 @@ def make(tmp_path):
     """A function that runs the real Makefile with a Python that only tells its environment, as a dict."""
     (tmp_path / ".venv/bin").mkdir(parents=True)
     shutil.copy(ROOT / "Makefile", tmp_path)
-    (tmp_path / "requirements.lock").touch()
-    (tmp_path / ".venv/ready").touch()
+    for name in ("requirements.lock", "pyproject.toml", ".venv/ready"):  # which is made when it is older than those
+        (tmp_path / name).touch()
     (tmp_path / ".venv/bin/python").write_text("#!/bin/sh\nenv -0 > seen\n")
     (tmp_path / ".venv/bin/python").chmod(0o755)
 
