@@ -31,6 +31,7 @@ def user(tmp_path, monkeypatch):
         write(tmp_path / name / "kernels" / "python3" / "kernel.json", json.dumps(FOREIGN))
     write(tmp_path / ".local/share/jupyter/kernels/python3/kernel.json", json.dumps(FOREIGN))
     monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))  # for the sockets' folders of what is never started
     monkeypatch.setenv("JUPYTER_PREFER_ENV_PATH", "0")
     monkeypatch.setenv("JUPYTER_RUNTIME_DIR", str(tmp_path / "runtime"))
     for name, value in kernels.settings().items():
