@@ -59,10 +59,8 @@ class Collected(dict):
 
     def __init__(self, values, namespace):
         super().__init__(values)
-        self._declared, self._namespace = (
-            {name: namespace[name] for name in values},
-            namespace,
-        )  # a path as it was given
+        self._namespace = namespace
+        self._declared = {name: namespace[name] for name in values}  # a path as it was given, where `values` has text
         there = {name: namespace[name] for name in MADE if name in namespace}
         self._left = {name: weakref.ref(made) for name, made in there.items() if type(made).__weakrefoffset__}
 
