@@ -29,7 +29,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fer_utils import kernels, locks, parameters
+from fer_utils import kernels, locks, parameters, project
 from fer_utils.project import PROJECT_ROOT
 
 CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
@@ -297,24 +297,36 @@ def command(notebook, parameters):
 
 
 def git_commit():
-    """The project's commit, with "-dirty" if tracked files differ from it; "unknown: <why>" where it cannot be known.
+    """The code's commit, with "-dirty" if tracked files differ from it; "unknown: <why>" where it cannot be known.
 
-    Of an archive without its history, that is what `git archive` wrote into .git_archival.txt; the commit of another
-    checkout that the folder happens to lie in is not the project's.
+    Of an archive without its history, that is what `git archive` wrote into .git_archival.txt, and of a package that
+    was installed without `-e` what pip noted; the commit of another checkout around the code is not its.
     """
-    git = ["git", "-C", str(PROJECT_ROOT)]
+    code = project.CODE_ROOT
+    if not project.is_root(code):
+        return _noted_commit(code)
+    # git reads no checkout of another user, as a container mounts it, unless told to; but this one's code runs already.
+    git = ["git", "-c", f"safe.directory={code}", "-C", str(code)]
     top, problem = _answer([*git, "rev-parse", "--show-toplevel"])
-    if top and Path(top).resolve() == PROJECT_ROOT:
+    if top and Path(top).resolve() == code:
         described, problem = _answer([*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
         return described or f"unknown: {problem}"
     try:
-        stated = (PROJECT_ROOT / ".git_archival.txt").read_text(encoding="utf-8").partition("node: ")[2].strip()
+        stated = (code / ".git_archival.txt").read_text(encoding="utf-8").partition("node: ")[2].strip()
     except OSError:
         stated = ""
     if not stated or "$" in stated:
         return f"unknown: {'no checkout of its own, but inside another one' if top else problem}"
     commit, dash, rest = stated.partition("-")
     return stated if stated.startswith("unknown") else commit[:12] + dash + rest
+
+
+def _noted_commit(packages):
+    """The commit of the package in a folder of installed ones: pip notes it where it took the package from git."""
+    found = importlib.metadata.distributions(name="fer-utils", path=[str(packages)])
+    notes = [distribution.read_text("direct_url.json") for distribution in found]
+    commit = json.loads(next(iter(notes), None) or "{}").get("vcs_info", {}).get("commit_id", "")
+    return commit[:12] or "unknown: installed without its history, which pip install -e of a checkout keeps"
 
 
 def versions():

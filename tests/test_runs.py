@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from fer_utils import run_reader, runs
+from fer_utils import project, reference, run_reader, runs
 
 
 @pytest.fixture(autouse=True)
@@ -403,10 +403,12 @@ def test_checksums(tmp_path):
 
 @pytest.fixture
 def a_copy(tmp_path, monkeypatch):
-    """The project is a folder in no checkout, and git has no settings of the user's or the machine's."""
+    """The code's project is a folder in no checkout, and git has no settings of the user's or the machine's."""
     root = tmp_path / "copy"
-    root.mkdir()
-    monkeypatch.setattr(runs, "PROJECT_ROOT", root)
+    (root / "notebooks").mkdir(parents=True)
+    (root / project.FIRST_NOTEBOOK).write_text("{}")
+    monkeypatch.setattr(project, "CODE_ROOT", root)
+    monkeypatch.setenv("LC_ALL", "C")
     monkeypatch.setenv("GIT_CONFIG_GLOBAL", "/dev/null")
     monkeypatch.setenv("GIT_CONFIG_NOSYSTEM", "1")
     return root
@@ -415,7 +417,9 @@ def a_copy(tmp_path, monkeypatch):
 def commit_in(folder):
     git = ["git", "-C", folder, "-c", "user.name=a", "-c", "user.email=a@b"]
     subprocess.run([*git, "init", "-q"], check=True)
-    subprocess.run([*git, "commit", "-q", "--allow-empty", "-m", "a commit"], check=True)
+    subprocess.run([*git, "add", "-A"], check=True)
+    subprocess.run([*git, "commit", "-q", "-m", "a commit"], check=True)
+    return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout[:12]
 
 
 def test_the_commit_of_an_archive_is_the_one_written_into_it(a_copy):
@@ -432,18 +436,52 @@ def test_the_commit_of_an_archive_is_the_one_written_into_it(a_copy):
         assert runs.git_commit() == read
 
 
-def test_the_commit_of_a_checkout_that_the_project_lies_in_is_not_the_projects(a_copy, monkeypatch):
+@pytest.mark.parametrize("of_another_user", [False, True])
+def test_the_commit_of_a_checkout_and_whether_its_files_differ(a_copy, monkeypatch, of_another_user):
+    subprocess.run(["git", "init", "-q", a_copy], check=True)
+    assert runs.git_commit().startswith("unknown: git says")  # no commit yet
+    commit = commit_in(a_copy)
+    if of_another_user:
+        monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
+    assert runs.git_commit() == commit
+    (a_copy / project.FIRST_NOTEBOOK).write_text("changed")
+    assert runs.git_commit() == f"{commit}-dirty"
+
+
+def test_the_commit_of_a_checkout_that_the_project_lies_in_is_not_the_projects(a_copy):
     commit_in(a_copy.parent)
     assert runs.git_commit() == "unknown: no checkout of its own, but inside another one"
-    monkeypatch.setattr(runs, "PROJECT_ROOT", a_copy.parent)
-    assert len(runs.git_commit()) == 12
 
 
 def test_a_checkout_that_git_refuses_to_read_is_said_without_its_path(a_copy, monkeypatch):
-    subprocess.run(["git", "init", "-q", a_copy], check=True)
-    assert runs.git_commit().startswith("unknown: git says")  # no commit yet
-    commit_in(a_copy)
+    commit_in(a_copy.parent)
     monkeypatch.setenv("GIT_TEST_ASSUME_DIFFERENT_OWNER", "1")
     assert runs.git_commit() == "unknown: git says detected dubious ownership in repository"
     monkeypatch.setenv("PATH", str(a_copy))
     assert runs.git_commit() == "unknown: git does not answer (FileNotFoundError)"
+
+
+@pytest.mark.parametrize(
+    ("noted", "said"),
+    [
+        ({"url": "https://a.b/c", "vcs_info": {"vcs": "git", "commit_id": "0123456789abcdef"}}, "0123456789ab"),
+        ({"url": "file:///a", "dir_info": {}}, "unknown: installed without its history"),
+        (None, "unknown: installed without its history"),
+    ],
+)
+def test_the_commit_of_an_installed_package_is_what_pip_noted(tmp_path, monkeypatch, noted, said):
+    (tmp_path / "file").touch()
+    commit_in(tmp_path)  # an environment may lie in any checkout
+    monkeypatch.setattr(project, "CODE_ROOT", tmp_path / "packages")
+    information = tmp_path / "packages" / "fer_utils-0.1.0.dist-info"
+    information.mkdir(parents=True)
+    if noted:
+        (information / "direct_url.json").write_text(json.dumps(noted))
+    assert runs.git_commit().startswith(said)
+
+
+def test_a_manifest_with_an_unknown_commit_is_kept_and_read_like_any_other(tmp_path, a_copy):
+    folder = finished_run(tmp_path / "runs")[0]
+    reference.refuse_absolute_paths(folder / "manifest.json")
+    (run,) = run_reader.collect(tmp_path / "runs")
+    assert run.manifest["git_commit"] == "unknown: git says not a git repository"
