@@ -22,6 +22,12 @@ IN_A_BROWSER = (
 )
 
 
+def is_at_kaggle(path):
+    """Whether what is given as a path is an address at Kaggle, or the name of one of DATA_SETS there."""
+    path = Path(path)
+    return "kaggle.com/" in path.as_posix() or "/".join(path.parts[-2:]) in DATA_SETS
+
+
 def fetch():
     """The folder with FER-2013 that kagglehub downloaded (or has from before). Raises DataError with the mend."""
     try:

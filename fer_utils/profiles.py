@@ -28,7 +28,7 @@ from pathlib import Path
 
 import yaml
 
-from fer_utils import parameters, recipes
+from fer_utils import downloads, parameters, recipes
 
 ARCHITECTURES = ("vgg16", "resnet50")
 COMPARATORS = ("deepcnn", "efficientnetb0", "vgg16bn")  # which the paper has no arm of
@@ -173,6 +173,8 @@ def existing_path(name, value, root):
     if not (Path(root) / expanded).exists():
         unknown = parameters.unknown_in_path(value)
         reason = f": {unknown} stands for nothing here" if unknown else ""
+        if name.endswith("DATA") and downloads.is_at_kaggle(value):
+            reason = ", but a place at Kaggle. Give DATA=kaggle, which downloads FER-2013 from there"
         raise ProfileError(f"{name}: there is no file or folder {value}{reason}")
     return expanded
 

@@ -69,10 +69,9 @@ def locate(path):
 
 
 def _not_there(path, give):
-    text = path.as_posix()
-    if "kaggle.com/" in text or "/".join(path.parts[-2:]) in downloads.DATA_SETS:
+    if downloads.is_at_kaggle(path):
         return f"{_shown(path)}: is a place at Kaggle, no path. Give DATA=kaggle, which downloads FER-2013 from there."
-    if re.search("(https?|ftp|s3|gs):/|www[.]|git@", text):
+    if re.search("(https?|ftp|s3|gs):/|www[.]|git@", path.as_posix()):
         return f"{_shown(path)}: is an address, no path. Download what is there. {give}."
     return (
         f"{_shown(path)}: no such file or folder. {give}; or DATA=sample for the built-in sample, or DATA=kaggle "

@@ -80,6 +80,8 @@ def test_folders_called_by_the_splits_own_names_tell_them(tmp_path, pixels):
     parsed = readers.read(tmp_path)
     assert parsed.usage.tolist() == np.repeat(["PrivateTest", "PublicTest", "Training"], 7).tolist()
     assert parsed.warnings == []
+    (tmp_path / "PrivateTest").rename(tmp_path / "later")
+    assert readers.read(tmp_path).usage.tolist() == np.repeat(["PublicTest", "Training"], 7).tolist()
 
 
 def test_folders_may_lie_one_folder_deeper(tmp_path, pixels):

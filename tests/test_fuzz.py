@@ -5,6 +5,7 @@
 
 import io
 import json
+import tarfile
 import warnings
 import zipfile
 
@@ -80,6 +81,16 @@ def zip_bytes(members, compression=zipfile.ZIP_DEFLATED):
     return stream.getvalue()
 
 
+def tar_bytes(members, mode):
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode=mode) as archive:
+        for name, content in members.items():
+            info = tarfile.TarInfo(name)
+            info.size = len(content)
+            archive.addfile(info, io.BytesIO(content))
+    return stream.getvalue()
+
+
 def read_or_refuse(path):
     """Read data; whatever comes is of the right form, or a DataError that names the file."""
     try:
@@ -104,6 +115,16 @@ def test_csv(tmp_path, content):
 @fuzz(damaged(zip_bytes({"fer2013/fer2013.csv": csv_bytes()})))
 def test_zip_of_a_csv(tmp_path, content):
     path = tmp_path / "archive.zip"
+    path.write_bytes(content)
+    read_or_refuse(path)
+
+
+TARS = {mode: tar_bytes({"fer2013/fer2013.csv": csv_bytes()}, mode) for mode in ("w:", "w:gz", "w:bz2", "w:xz")}
+
+
+@fuzz(st.sampled_from(list(TARS)).flatmap(lambda mode: damaged(TARS[mode])))
+def test_tar_of_a_csv(tmp_path, content):
+    path = tmp_path / "fer2013.tar"
     path.write_bytes(content)
     read_or_refuse(path)
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_utils.profiles import ProfileError, choose_data, read_count, read_profile, read_seeds
+from fer_utils.profiles import ProfileError, choose_data, existing_path, read_count, read_profile, read_seeds
 
 NOTEBOOKS = {
     "01_explore_data": {"DATA": "", "OUTPUT_DIR": "outputs"},
@@ -140,3 +140,8 @@ def test_data_that_is_needed_or_not_there_is_an_error(read, tmp_path):
         choose_data(profile, "", tmp_path)
     with pytest.raises(ProfileError, match=r"DATA: there is no file or folder nowhere\.csv"):
         choose_data(profile, "nowhere.csv", tmp_path)
+    for place in ("https://www.kaggle.com/datasets/a/faces", "msambare/fer2013"):
+        with pytest.raises(ProfileError, match=f"DATA: there is no file or folder {place}, but .* Give DATA=kaggle"):
+            choose_data(profile, place, tmp_path)
+    with pytest.raises(ProfileError, match="SOURCE: there is no file or folder .*/tiny$"):
+        existing_path("SOURCE", "https://www.kaggle.com/datasets/a/tiny", tmp_path)

@@ -1,6 +1,7 @@
 """Broken image folders, for FER-2013 and for what a backbone is pretrained on."""
 
 import io
+import shutil
 
 import numpy as np
 from PIL import Image
@@ -126,6 +127,14 @@ CASES = [
         "numbers of other data",
         after(lambda f: (f / "train" / "7").mkdir()),
         "class folder '7'. .* 0 angry, .*6 neutral",
+    ),
+    case(
+        "no train", after(lambda f: shutil.rmtree(f / "train")), "given/test holds .* a folder train must lie beside it"
+    ),
+    case(
+        "pointers of Git LFS",
+        of_another_kind(b"version https://git-lfs.github.com"),
+        "is a pointer of Git LFS.*Run git",
     ),
     case("an image in colour", with_image(IN_COLOUR), "is in colour; FER-2013 is gray"),
     case("an image of sixteen bits", with_image(SIXTEEN_BITS), "has the mode I;16; .*8 bits are needed"),
