@@ -26,7 +26,7 @@ PYTHON ?= python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 READY := .venv/ready
 
-# Handed over as they are (fer_utils/handover.py): a path may hold blanks, quotes, # and $, which shells and make would read.
+# Handed over as they are (fer_utils/workflow/handover.py): a path may hold blanks, quotes, # and $, which shells and make would read.
 OPTIONS := PROFILE DATA SOURCE SEEDS JOBS TIMEOUT EXECUTOR
 unexport $(OPTIONS)
 $(foreach name,$(OPTIONS),$(eval reproduce plan box box-rehearsal: export FER_OPTION_$(name) = $$(value $(name))))
@@ -60,8 +60,9 @@ plan: $(READY)  ## print what the study costs and every papermill command, and r
 	@$(BIN)/python -m fer_utils.workflow plan
 
 test: export TF_CPP_MIN_LOG_LEVEL = 3
-test: $(READY)  ## style, then the tests on JAX (models and training) and on TensorFlow (all)
+test: $(READY)  ## style and layers, then the tests on JAX (models and training) and on TensorFlow (all)
 	$(BIN)/ruff check
+	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/ruff format --check
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)

@@ -12,11 +12,13 @@
 # its notebook does (`ancient`): a mended comment must not cost hours. After a change in the code that matters, delete
 # the run's folder. 01, 06, 07 and 09 take seconds, so they do follow their notebooks.
 
-from fer_utils import progress as reporting
-from fer_utils.handover import read_settings
-from fer_utils.profiles import ProfileError, read_count
 from fer_utils.runs import CHECKPOINT, EPOCHS
-from fer_utils.workflow import REPORTS, core_count, gpu_ids, load_study, shell_prefix
+from fer_utils.workflow import start
+from fer_utils.workflow.handover import read_settings
+from fer_utils.workflow.profiles import ProfileError, read_count
+from fer_utils.workflow.progress import follow
+from fer_utils.workflow.snakemake import core_count, gpu_ids, shell_prefix
+from fer_utils.workflow.study import REPORTS, load_study
 
 try:
     given = read_settings(config, workflow.config_settings.config_args)
@@ -46,7 +48,8 @@ shell.executable("bash")
 # A cluster has given its job the GPUs that it asked for; on one machine, each run takes one that is free.
 shell.prefix(shell_prefix([] if workflow.remote_exec else gpu_ids()))
 SETTINGS = workflow.output_settings  # a dry run, and who asks for more words, wants Snakemake's own messages
-progress = reporting.follow(study, workflow.basedir, replace=not (SETTINGS.dryrun or SETTINGS.verbose))
+progress = follow(study, replace=not (SETTINGS.dryrun or SETTINGS.verbose))
+start.mark_runs(workflow.basedir)
 
 
 wildcard_constraints:
@@ -57,9 +60,9 @@ wildcard_constraints:
 
 
 onstart:
-    reporting.stop_leftovers(workflow.basedir)
-    if trouble := reporting.unwritable(OUT):
-        raise WorkflowError(trouble)
+    start.stop_leftovers(workflow.basedir)
+    if trouble := start.unwritable(OUT):
+        raise WorkflowError(f"Nothing was started. {trouble}")
 
 
 onsuccess:
@@ -89,7 +92,7 @@ rule explore:
         text=f"{OUT}/logs/explore.log",
         notebook=f"{OUT}/logs/explore.ipynb",
     params:
-        papermill=lambda _: study.papermill(study.explore()),  # a function, since Snakemake reads a text's braces
+        papermill=lambda _: study.papermill(study.once("explore")),  # a function, since Snakemake reads a text's braces
     threads: THREADS
     shell:
         RUN_NOTEBOOK
@@ -217,7 +220,7 @@ rule compare:
         text=f"{OUT}/logs/compare.log",
         notebook=f"{OUT}/logs/compare.ipynb",
     params:
-        papermill=lambda _: study.papermill(study.compare()),
+        papermill=lambda _: study.papermill(study.once("compare")),
     threads: THREADS
     shell:
         RUN_NOTEBOOK
@@ -235,7 +238,7 @@ rule report:
         text=f"{OUT}/logs/{{report}}.log",
         notebook=f"{OUT}/logs/{{report}}.ipynb",
     params:
-        papermill=lambda wildcards: study.papermill(study.report(wildcards.report)),
+        papermill=lambda wildcards: study.papermill(study.once(wildcards.report)),
     threads: THREADS
     shell:
         RUN_NOTEBOOK

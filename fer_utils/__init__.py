@@ -3,4 +3,4 @@
 Importing the package imports nothing heavy: each module is imported by name where it is used.
 """
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

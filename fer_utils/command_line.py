@@ -1,4 +1,4 @@
-"""How a command line of the package ends."""
+"""How a command line of the package speaks and ends."""
 
 import os
 import sys
@@ -13,3 +13,15 @@ def leave_with(main):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still held back goes nowhere
         status = 0
     sys.exit(status)
+
+
+def duration(seconds):
+    """Seconds as people say them: "42 s", "3 min 05 s", "25 min", "2 h 07 min"."""
+    seconds = round(seconds)
+    if seconds < 60:
+        return f"{seconds} s"
+    if seconds < 600:
+        return f"{seconds // 60} min {seconds % 60:02d} s"
+    if seconds < 3600:
+        return f"{round(seconds / 60)} min"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"

@@ -1,6 +1,7 @@
-"""Where the project lies: the folder with notebooks/, at which relative paths start."""
+"""Where the project lies (the folder with notebooks/), and what a path in a parameter means."""
 
 import os
+import re
 from pathlib import Path
 
 FIRST_NOTEBOOK = "notebooks/01_explore_data.ipynb"
@@ -30,3 +31,29 @@ def find_root(code=CODE_ROOT):
 
 
 PROJECT_ROOT = find_root()
+
+
+def expand_path(path):
+    """`path` as text, ~ and $VARIABLES of the environment filled in.
+
+    What is unknown of them stays as it stands, and so does a path at which there is something: $ may be part of a name.
+    """
+    text = os.path.expanduser(os.fspath(path))
+    return text if os.path.exists(PROJECT_ROOT / text) else os.path.expandvars(text)
+
+
+def unknown_in_path(path):
+    """The first ~ or $VARIABLE of a path that stands for nothing here; "" for none."""
+    found = re.search(r"^~[^/]*|\$(\w+|\{[^}]*\})", expand_path(path))
+    return found[0] if found else ""
+
+
+def resolve(path):
+    """An absolute path, ~ and $VARIABLES filled in; relative ones count from the project's root, not the kernel's."""
+    return PROJECT_ROOT / expand_path(path)
+
+
+def shown(path):
+    """A path as messages name it: from the project's root where it lies below it, so that it is short to read."""
+    path = Path(path)
+    return path.relative_to(PROJECT_ROOT) if path.is_relative_to(PROJECT_ROOT) else path

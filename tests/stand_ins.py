@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from fer_utils.workflow import NOTEBOOKS
+from fer_utils.workflow.study import NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parent.parent
 COMMON = 'OUTPUT_DIR = "outputs/own"\nDATA = ""\n'

@@ -5,9 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fer_utils.evaluation import wilson_interval
-from fer_utils.faces import Faces
-from fer_utils.labels import answers
+from fer_utils.data.faces import Faces
+from fer_utils.evaluation.intervals import wilson_interval
+from fer_utils.labels import errors
 
 CHECKSUM = "c" * 64
 LABELS = np.array([0, 3, 4, 6])
@@ -34,23 +34,23 @@ RUNS = [run("a", [0, 3, 6, 4]), run("b", [0, 4, 6, 3]), run("c", [1, 3, 6, 4])]
 
 
 def test_score_and_its_empty_case():
-    assert answers.score([True, True, False]) == {
+    assert errors.score([True, True, False]) == {
         "n": 3, "correct": 2, "accuracy": 2 / 3, "low": wilson_interval(2, 3)[0], "high": wilson_interval(2, 3)[1],
     }  # fmt: skip
-    nothing = answers.score([])
+    nothing = errors.score([])
     assert nothing["n"] == nothing["correct"] == 0 and np.isnan([nothing["accuracy"], nothing["low"]]).all()
 
 
 def test_mean_interval_by_hand():
-    found = answers.mean_interval([0.0, 1.0, 1.0, 0.0])
+    found = errors.mean_interval([0.0, 1.0, 1.0, 0.0])
     reach = 1.959964 * np.sqrt(1 / 3) / 2
     assert (found["mean"], found["low"], found["high"]) == pytest.approx((0.5, 0.5 - reach, 0.5 + reach))
-    assert np.isnan(answers.mean_interval([1.0])["low"]) and np.isnan(answers.mean_interval([])["mean"])
+    assert np.isnan(errors.mean_interval([1.0])["low"]) and np.isnan(errors.mean_interval([])["mean"])
 
 
 def test_answers_are_collected_in_the_rows_order(faces):
     turned = run("turned", [4, 6, 3, 0], IDS[::-1], LABELS[::-1])
-    found, refused = answers.collect([turned, *RUNS], faces)
+    found, refused = errors.collect([turned, *RUNS], faces)
     assert refused == [] and len(found) == 4
     assert found.row_ids.tolist() == IDS.tolist()
     assert found.predicted["turned"].tolist() == [0, 3, 6, 4]
@@ -67,29 +67,29 @@ def test_answers_are_collected_in_the_rows_order(faces):
     ],
 )  # fmt: skip
 def test_runs_that_do_not_fit_are_named_and_left_out(faces, odd, reason):
-    found, refused = answers.collect([*RUNS, odd], faces)
+    found, refused = errors.collect([*RUNS, odd], faces)
     assert list(found.probabilities) == ["a", "b", "c"]
     assert len(refused) == 1 and reason in refused[0]
 
 
 def test_a_split_without_predictions_and_no_run_at_all(faces):
-    found, refused = answers.collect(RUNS, faces, "validation")
+    found, refused = errors.collect(RUNS, faces, "validation")
     assert found is None and len(refused) == 3 and "no predictions of validation" in refused[0]
-    assert answers.collect([], faces) == (None, [])
+    assert errors.collect([], faces) == (None, [])
 
 
 @pytest.fixture
 def found(faces):
-    return answers.collect(RUNS, faces)[0]
+    return errors.collect(RUNS, faces)[0]
 
 
 def test_losses_by_hand(found):
     wrong = -np.log(0.05)
-    assert answers.losses(found)["a"].tolist() == pytest.approx([-np.log(0.7)] * 2 + [wrong] * 2)
+    assert errors.losses(found)["a"].tolist() == pytest.approx([-np.log(0.7)] * 2 + [wrong] * 2)
 
 
 def test_hardest_come_first(found):
-    table = answers.hardest(found, 3)
+    table = errors.hardest(found, 3)
     assert table["row_id"].tolist()[:2] == [12, 13] and len(table) == 3
     assert table["wrong"].tolist() == [3, 3, 1]
     assert table["loss"].tolist()[:2] == pytest.approx([-np.log(0.05)] * 2)
@@ -97,8 +97,8 @@ def test_hardest_come_first(found):
 
 
 def test_errors_that_all_share(found):
-    assert answers.shared_errors(found).tolist() == [False, False, True, True]
-    facts = answers.sharing(found)
+    assert errors.shared_errors(found).tolist() == [False, False, True, True]
+    facts = errors.sharing(found)
     assert (facts["runs"], facts["n"], facts["none_wrong"], facts["all_wrong"]) == (3, 4, 0, 2)
     assert facts["expected_all_wrong"] == pytest.approx(2)  # each emotion has one image here, two of them wrong in all
     assert facts["same_answer"] == 1  # for image 12 all say neutral
@@ -109,18 +109,18 @@ def test_chance_overlaps_more_where_an_emotion_is_hard_for_all():
     labels = np.repeat([3, 4], 10).astype(np.uint8)
     answer = labels.copy()
     answer[[0, *range(10, 18)]] = 6
-    found = answers.Answers(np.arange(20), labels, {run: np.eye(7)[answer] for run in "ab"})
-    assert answers.sharing(found)["expected_all_wrong"] == pytest.approx(0.1 + 6.4)
+    found = errors.Answers(np.arange(20), labels, {run: np.eye(7)[answer] for run in "ab"})
+    assert errors.sharing(found)["expected_all_wrong"] == pytest.approx(0.1 + 6.4)
 
 
 def test_confusions_count_each_image_once(found):
-    matrix = answers.confusions(found, answers.shared_errors(found))
+    matrix = errors.confusions(found, errors.shared_errors(found))
     assert matrix.to_numpy().sum() == pytest.approx(2)
     assert matrix.at["sad", "neutral"] == pytest.approx(1)
     assert matrix.at["neutral", "sad"] == pytest.approx(2 / 3)
-    table = answers.top_confusions(matrix)
+    table = errors.top_confusions(matrix)
     assert table["images"].tolist() == pytest.approx([1, 2 / 3, 1 / 3])
     assert table["share_of_errors"].tolist() == pytest.approx([1 / 2, 1 / 3, 1 / 6])
-    everything = answers.confusions(found)
+    everything = errors.confusions(found)
     assert everything.at["happy", "happy"] == pytest.approx(2 / 3) and everything.to_numpy().sum() == pytest.approx(4)
-    assert answers.top_confusions(everything * 0).empty
+    assert errors.top_confusions(everything * 0).empty

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from fer_utils import paper
 from fer_utils.audit import claims, plots
+from fer_utils.comparison import paper
 
 
 @pytest.fixture(autouse=True)

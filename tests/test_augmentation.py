@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from fer_utils import data
-from fer_utils.augmentation import RandomAffine, affine_rows
+from fer_utils.models.augmentation import RandomAffine, affine_rows
 
 SIZE = 9
 STILL = {"rotation": 0, "shift_x": 0, "shift_y": 0, "shear": 0, "zoom_x": 1, "zoom_y": 1, "mirror": 1}

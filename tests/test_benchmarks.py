@@ -8,7 +8,7 @@ import keras
 import numpy as np
 import pytest
 
-from fer_utils.runs import PROJECT_ROOT
+from fer_utils.project import PROJECT_ROOT
 
 FOLDER = PROJECT_ROOT / "tests" / "benchmarks"
 RAW = {
@@ -63,9 +63,8 @@ def test_benchmarks_run(chosen, monkeypatch):
     assert " passed" in done.stdout
 
 
-def test_what_is_timed_as_augmentation_changes_every_face(monkeypatch):
+def test_what_is_timed_as_augmentation_changes_every_face():
     pytest.importorskip("tensorflow")
-    monkeypatch.syspath_prepend(FOLDER)
     import bench_augmentation
 
     faces = np.random.default_rng(0).integers(0, 256, (8, 48, 48), dtype=np.uint8)

@@ -15,22 +15,21 @@ import time
 import zipfile
 from pathlib import Path
 
+import home
+import jobs as box_jobs
+import make
 import numpy as np
+import pack
+import plan as plans
 import pytest
+import run as box_run
+import sheets
+
+from fer_utils import data, runs
+from fer_utils.data import source_task
+from fer_utils.workflow import profiles
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "tools"), str(ROOT / "tools" / "box")]
-
-import home  # noqa: E402
-import jobs as box_jobs  # noqa: E402
-import make  # noqa: E402
-import pack  # noqa: E402
-import plan as plans  # noqa: E402
-import run as box_run  # noqa: E402
-import sheets  # noqa: E402
-
-from fer_utils import data, profiles, runs, source  # noqa: E402
-
 PYTHON = f"{sys.version_info.major}.{sys.version_info.minor}"
 
 # --- the plan --------------------------------------------------------------------------------------------------------
@@ -124,7 +123,7 @@ def test_a_source_task_keeps_its_classes_and_very_nearly_its_pixels(tmp_path):
     labels = np.arange(60) % 3
     sheets.pack_source(images, labels, ["ant", "bee", "cat"], tmp_path / "sheets")
     sheets.unpack_source(tmp_path / "sheets", tmp_path / "source")
-    read, kept, names = source.load_source(tmp_path / "source", 48)
+    read, kept, names = source_task.load_source(tmp_path / "source", 48)
     order = np.random.default_rng(0).permutation(60)
     grouped = np.argsort(labels, kind="stable")  # a folder lists its classes one after the other
     assert names == ["ant", "bee", "cat"]

@@ -9,14 +9,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 from broken_inputs import csv_files, folders, networks, run_folders, tars, typed, votes, zips
-from broken_inputs.case import array_of_objects, csv_bytes, image_folders, pickled, write
+from broken_inputs.case import array_of_objects, csv_bytes, image_folders, pickled, write, zip_of
 
-from fer_utils import cache, checkpoints, run_reader, runs
-from fer_utils.data import load_fer2013
-from fer_utils.faces import DataWarning
+from fer_utils import runs
+from fer_utils.data import cache
+from fer_utils.data.faces import DataWarning
+from fer_utils.data.loading import load_fer2013
+from fer_utils.data.source_task import load_source
 from fer_utils.labels.ferplus import load_ferplus
-from fer_utils.saved_models import load_classifier
-from fer_utils.source import load_source
+from fer_utils.models.saved_models import load_classifier
+from fer_utils.training import checkpoints
 
 TABLES = (csv_files, folders, zips, tars, votes, run_folders, typed, networks)
 CORPUS = [case for table in TABLES for case in table.CASES]
@@ -62,7 +64,7 @@ WHOLE = {
     "tar": lambda folder: load_fer2013(tars.members(tars.WHOLE)(folder)),
     "votes": lambda folder: load_ferplus(write(folder / "fer2013new.csv", votes.text())),
     "joined votes": lambda folder: votes.joined(votes.faces("fer2013.csv")(folder)),
-    "run": lambda folder: run_reader.read_run(run_folders.finished(folder)),
+    "run": lambda folder: runs.read_run(run_folders.finished(folder)),
     "weights": lambda folder: networks.load(networks.weights_of("vgg16")(folder)),
     "network": lambda folder: load_classifier(networks.saved(networks.classifier)(folder)),
     "profile": lambda folder: typed.profile("", "seeds: [0]\nall: {EPOCHS: 3}", "").read(
@@ -72,7 +74,7 @@ WHOLE = {
 
 
 @pytest.mark.parametrize("kind", WHOLE)
-@pytest.mark.filterwarnings("ignore::fer_utils.faces.DataWarning")
+@pytest.mark.filterwarnings("ignore::fer_utils.data.DataWarning")
 def test_what_is_broken_was_whole_before(kind, tmp_path, own_cache):
     """Otherwise a case could be refused for another reason than its own."""
     WHOLE[kind](tmp_path)
@@ -106,21 +108,24 @@ def npz(**arrays):
     return stream.getvalue()
 
 
-def cache_of_objects(folder):
-    """An entry whose first array is a pickle that would tell if it were read."""
-    stream = io.BytesIO(b"{}\n")
-    stream.seek(0, io.SEEK_END)
-    np.save(stream, array_of_objects(folder))
-    return stream.getvalue()
+def npz_that_claims_80_tb(folder):
+    """An entry whose first array's header states far more than the file holds."""
+    text = "{'descr': '|u1', 'fortran_order': False, 'shape': (80000000000000,)}".ljust(117) + "\n"
+    header = np.lib.format.magic(1, 0) + len(text).to_bytes(2, "little") + text.encode()
+    return zip_of(folder / "made.npz", {"state.npy": header}).read_bytes()
 
 
 ENTRIES = {
     "nothing": lambda folder: b"",
     "a pickle": pickled,
-    "objects": cache_of_objects,
-    "a list for the first line": lambda folder: b"[1]\n",
-    "brackets in brackets": lambda folder: b"[" * 200_000 + b"\n",
-    "an array that claims 80 TB": lambda folder: b"{}\n" + np.lib.format.magic(1, 0) + claimed_header(),
+    "objects": lambda folder: npz(state=array_of_objects(folder)),
+    "a single array": lambda folder: b"\x93NUMPY\1\0v\0{}",
+    "no state": lambda folder: npz(images=np.zeros(3)),
+    "no images": lambda folder: npz(state="state"),
+    "images that do not fit": lambda folder: npz(
+        state="state", checksum="", warnings=[], images=np.zeros(3), labels=np.zeros(2), usage=["Test"], row_ids=[0]
+    ),
+    "an array that claims 80 TB": npz_that_claims_80_tb,
 }
 CHECKPOINTS = {
     "nothing": (lambda folder: b"", "not a zip"),
@@ -134,17 +139,13 @@ CHECKPOINTS = {
 }
 
 
-def claimed_header():
-    text = "{'descr': '|u1', 'fortran_order': False, 'shape': (80000000000000,)}".ljust(117) + "\n"
-    return len(text).to_bytes(2, "little") + text.encode()
-
-
 @pytest.mark.parametrize("kind", ENTRIES)
-def test_a_broken_cache_entry_counts_as_none(kind, tmp_path, no_waiting):
-    path = write(tmp_path / "faces.cache", ENTRIES[kind](tmp_path))
+def test_a_broken_cache_entry_counts_as_none(kind, tmp_path, own_cache, no_waiting):
+    content = ENTRIES[kind](tmp_path)
+    write(cache.entry_path("somewhere"), content)
     before = listing(tmp_path)
-    with pytest.warns(DataWarning, match="faces.cache is damaged or cannot be read.*the source is read again"):
-        assert cache.load(path) is None
+    with pytest.warns(DataWarning, match=r"faces-\w+.npz is damaged or cannot be read.*the source is read again"):
+        assert cache.load("somewhere", "state") is None
     assert listing(tmp_path) == before  # so no pickle was run
 
 

@@ -3,9 +3,14 @@
 import keras
 import numpy as np
 import pytest
+import tensorflow
+from cells import eagerly, smallest_networks
 
-from fer_utils import checkpoints, models, runs, training
-from fer_utils.recipes import Recipe
+from fer_utils import models, runs, training
+from fer_utils.ladder.optimizer import make_optimizer, separate
+from fer_utils.ladder.recipes import Recipe
+from fer_utils.training import checkpoints
+from fer_utils.training import checkpoints as checkpoints_module
 
 N = 48
 AUGMENTATION = {"flip": True, "rotation": 10.0, "width_shift": 0.1, "brightness": 0.2, "erasing": 0.5}
@@ -16,7 +21,13 @@ SHARE = checkpoints.SHARE
 @pytest.fixture(autouse=True)
 def after_each_epoch(monkeypatch):
     """Else these short epochs would be checkpointed or not as the machine is fast."""
-    monkeypatch.setattr(checkpoints, "SHARE", 1.0)
+    monkeypatch.setattr(checkpoints_module, "SHARE", 1.0)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def small():
+    with smallest_networks(), eagerly():
+        yield
 
 
 class Killed(Exception):
@@ -124,7 +135,7 @@ def sizes(folder, faces, killer):
     training.set_seeds(0)
     model = classifier(crop=40, any_size=True, input_size=0)
     batches = training.Batches(images, np.eye(7, dtype="float32")[labels], 20, seed=0, mixup=0.3)
-    optimizer = training.make_optimizer(recipe, len(batches))
+    optimizer = make_optimizer(recipe, len(batches))
     recorder = training.RecordHistory(folder / "history.csv")
     checkpoint = checkpoints.Checkpoint(folder, batches, IDENTITY)
     for size, first, end in ((16, 0, 3), (24, 3, 6)):
@@ -139,7 +150,7 @@ def sizes(folder, faces, killer):
             shuffle=False,
             verbose=0,
         )
-        training.separate(optimizer)
+        separate(optimizer)
     return model, recorder, np.zeros(0)
 
 
@@ -169,6 +180,19 @@ def test_a_stopped_training_ends_as_if_it_had_not_been_stopped(undisturbed, face
     assert_equal(result(*again), undisturbed[kind])
     on_disk = np.genfromtxt(tmp_path / "history.csv", delimiter=",", skip_header=1, usecols=3)
     assert len(on_disk) == len(undisturbed[kind][0])
+
+
+def test_a_stopped_training_that_was_traced_ends_so_too(faces, tmp_path):
+    for folder in ("whole", "stopped"):
+        (tmp_path / folder).mkdir()
+    tensorflow.config.run_functions_eagerly(False)
+    try:
+        whole = result(*sizes(tmp_path / "whole", faces, KillAt()))
+        with pytest.raises(Killed):
+            sizes(tmp_path / "stopped", faces, KillAt(batch=11))
+        assert_equal(result(*sizes(tmp_path / "stopped", faces, KillAt())), whole)
+    finally:
+        tensorflow.config.run_functions_eagerly(True)
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -204,7 +228,7 @@ def test_best_weights_without_dimensions_are_kept_too(faces, tmp_path):
 
 def test_checkpoints_take_a_twentieth_of_the_time_at_most(monkeypatch, tmp_path):
     now, written = [0.0], []
-    monkeypatch.setattr(checkpoints, "SHARE", SHARE)
+    monkeypatch.setattr(checkpoints_module, "SHARE", SHARE)
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
 
     def write(epoch):

@@ -5,8 +5,9 @@ from scipy import stats
 from statsmodels.stats import proportion
 from test_statements import change, write_run
 
-from fer_utils import compare, data, paper, run_reader, runs
+from fer_utils import comparison, data, runs
 from fer_utils.audit import checks, claims, readings, reruns
+from fer_utils.comparison import paper
 
 # Every number of the project's list of facts on the paper, by hand: what is audited must not depend on what
 # ``paper`` happens to hold. (arm, quantity or its beginning) -> values as printed.
@@ -194,8 +195,8 @@ def rerun(tmp_path_factory):
     """One run whose sizes are FER-2013's: 67 % of validation right; and the audit with it."""
     folder = tmp_path_factory.mktemp("rerun")
     write_run(folder, "vgg16-scratch", right=np.arange(3589) < 2405)
-    finished = compare.load_runs(folder)
-    return claims.audit(compare.summarize_arms(finished), finished)
+    finished = comparison.load_runs(folder)
+    return claims.audit(comparison.summarize_arms(finished), finished)
 
 
 def test_what_our_runs_show_stands_beside_the_number(rerun):
@@ -233,8 +234,8 @@ def test_seeds_widen_the_difference_to_the_paper():
 
 
 def rerun_verdicts(folder, arm, quantity):
-    finished = compare.load_runs(folder)
-    found = claims.audit(compare.summarize_arms(finished), finished)
+    finished = comparison.load_runs(folder)
+    found = claims.audit(comparison.summarize_arms(finished), finished)
     return found[(found["arm"] == arm) & (found["quantity"] == quantity)].set_index("value")["rerun_verdict"].to_dict()
 
 
@@ -242,8 +243,10 @@ def test_other_features_than_the_papers_say_nothing_of_its_arm(tmp_path):
     path = write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 1022)  # 28.5 %, as the paper
     change(path, history={"accuracy": 0.265})
     assert set(rerun_verdicts(tmp_path, "resnet50-transfer", "training accuracy").values()) == {checks.CANNOT_BE_TOLD}
-    finished = compare.load_runs(tmp_path)
-    text = row(claims.audit(compare.summarize_arms(finished), finished), "resnet50-transfer", "training accuracy", 26.5)
+    finished = comparison.load_runs(tmp_path)
+    text = row(
+        claims.audit(comparison.summarize_arms(finished), finished), "resnet50-transfer", "training accuracy", 26.5
+    )
     assert "with other features than ImageNet's" in text["ours"]
     change(path, manifest={"weights_checksum": "imagenet"})
     assert set(rerun_verdicts(tmp_path, "resnet50-transfer", "training accuracy").values()) == {checks.REPRODUCED}
@@ -251,7 +254,7 @@ def test_other_features_than_the_papers_say_nothing_of_its_arm(tmp_path):
 
 def test_the_collapse_that_our_experiment_shows_is_the_papers():
     """The sentence on fine-tuned ResNet50 rests on this run: the paper's setting answers happy to every face."""
-    run = run_reader.read_run(runs.PROJECT_ROOT / "outputs/reference/cpu/collapse/paper/resnet50-finetune-seed0")
+    run = runs.read_run(runs.PROJECT_ROOT / "outputs/reference/cpu/collapse/paper/resnet50-finetune-seed0")
     _, _, probabilities = run.predictions["validation"]
     assert set(probabilities.argmax(axis=1)) == {data.EMOTIONS.index("happy")}
 
@@ -270,14 +273,14 @@ def test_a_loss_counts_only_beside_a_reproduced_accuracy(tmp_path):
     write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) < 950)  # 26.5 %: the training accuracy
     imagenet = {"weights_checksum": "imagenet"}
     path = change(tmp_path / "resnet50-transfer-seed0", history={"accuracy": 0.265}, manifest=imagenet)
-    metrics = run_reader.read_run(path).metrics
+    metrics = runs.read_run(path).metrics
     metrics["train"]["log_loss"] = 1.70
     runs.write_json(path / "metrics.json", metrics)
     assert rerun_verdicts(tmp_path, "resnet50-transfer", "training loss") == {1.74: checks.REPRODUCED}
     change(path, history={"accuracy": 0.60})
     assert rerun_verdicts(tmp_path, "resnet50-transfer", "training loss") == {1.74: ""}
     path = write_run(tmp_path, "resnet50-finetune", right=np.arange(3589) < 1620)  # 45 %: has not collapsed
-    metrics = run_reader.read_run(path).metrics
+    metrics = runs.read_run(path).metrics
     metrics["validation"]["log_loss"] = 1.42
     runs.write_json(path / "metrics.json", metrics)
     assert rerun_verdicts(tmp_path, "resnet50-finetune", "loss") == {1.41: ""}
@@ -285,15 +288,15 @@ def test_a_loss_counts_only_beside_a_reproduced_accuracy(tmp_path):
 
 def test_an_accuracy_far_off_is_not_reproduced(tmp_path):
     write_run(tmp_path, "vgg16-scratch", right=np.arange(3589) < 2200)
-    finished = compare.load_runs(tmp_path)
-    found = claims.audit(compare.summarize_arms(finished), finished)
+    finished = comparison.load_runs(tmp_path)
+    found = claims.audit(comparison.summarize_arms(finished), finished)
     assert row(found, "vgg16-scratch", "validation accuracy", 67.0)["verdict"] == checks.NOT_REPRODUCED
 
 
 def test_runs_on_another_data_set_decide_nothing(tmp_path):
     write_run(tmp_path, "vgg16-scratch", right=np.arange(100) < 67)
-    finished = compare.load_runs(tmp_path)
-    found = claims.audit(compare.summarize_arms(finished), finished)
+    finished = comparison.load_runs(tmp_path)
+    found = claims.audit(comparison.summarize_arms(finished), finished)
     found = row(found, "vgg16-scratch", "validation accuracy", 67.0)
     assert (found["rerun_verdict"], found["verdict"]) == (checks.CANNOT_BE_TOLD, checks.CONSISTENT)
     assert "not on the whole of FER-2013" in found["ours"]
@@ -302,8 +305,8 @@ def test_runs_on_another_data_set_decide_nothing(tmp_path):
 def test_a_collapsed_run_reproduces_the_collapse(tmp_path):
     path = write_run(tmp_path, "resnet50-finetune", right=np.arange(3589) < 887, constant="happy")
     change(path, manifest={"weights_checksum": "imagenet"})
-    finished = compare.load_runs(tmp_path)
-    found = claims.audit(compare.summarize_arms(finished), finished)
+    finished = comparison.load_runs(tmp_path)
+    found = claims.audit(comparison.summarize_arms(finished), finished)
     assert row(found, "resnet50-finetune", "happy faces right", 1774)["rerun_verdict"] == checks.REPRODUCED
     assert "happy said of 100% of all" in row(found, "resnet50-finetune", "happy faces right", 1774)["ours"]
 

@@ -12,8 +12,9 @@ import pytest
 import yaml
 from stand_ins import jobs_of, snakemake, write_notebook
 
-from fer_utils.profiles import ProfileError
-from fer_utils.workflow import ALWAYS, check_executor, cluster_command, main, shell_prefix
+from fer_utils.workflow.__main__ import main
+from fer_utils.workflow.profiles import ProfileError
+from fer_utils.workflow.snakemake import ALWAYS, check_executor, cluster_command, shell_prefix
 
 ROOT = Path(__file__).resolve().parent.parent
 SNAKEFILE = (ROOT / "Snakefile").read_text(encoding="utf-8")
@@ -112,7 +113,7 @@ def test_a_run_that_fails_once_costs_a_retry_and_the_study_ends_well(project):
     said = [re.sub(r"[0-9]+ s(?= |:)", "N s", line).split(" (")[0] for line in said]
     assert said == [
         "start vgg16-transfer-seed0",
-        "FAILED vgg16-transfer-seed0 after N s: OSError: gone",
+        "FAILED vgg16-transfer-seed0 after N s: cell [3], OSError: gone",
         "start vgg16-transfer-seed0 again",
         "done vgg16-transfer-seed0 in N s",
     ]

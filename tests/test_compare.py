@@ -8,8 +8,11 @@ import sys
 import numpy as np
 import pandas as pd
 import pytest
+import results
 
-from fer_utils import compare, evaluation, findings, paper, plotting, run_reader, runs, significance, tables
+from fer_utils import comparison, evaluation, plotting, runs
+from fer_utils.comparison import paper, sentences, tables
+from fer_utils.runs import manifest as manifest_module
 
 DEVICE = {"backend": "tensorflow", "processor": "Acme(R) Chip(TM)  3000", "cores": 2, "gpu": ""}
 
@@ -18,10 +21,10 @@ DEVICE = {"backend": "tensorflow", "processor": "Acme(R) Chip(TM)  3000", "cores
 def device():
     """Manifests without importing Keras or asking git."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(runs, "device", lambda: DEVICE)
-        patch.setattr(runs, "versions", dict)
-        patch.setattr(runs, "git_commit", lambda: "0123456789ab")
-        patch.setattr(runs, "command", lambda notebook, parameters: f"papermill notebooks/{notebook}.ipynb")
+        patch.setattr(manifest_module, "device", lambda: DEVICE)
+        patch.setattr(manifest_module, "versions", dict)
+        patch.setattr(manifest_module, "git_commit", lambda: "0123456789ab")
+        patch.setattr(manifest_module, "command", lambda notebook, parameters: f"papermill notebooks/{notebook}.ipynb")
         yield
 
 
@@ -88,7 +91,7 @@ def write_study(output_dir, arms=paper.ARMS, seeds=(0, 1)):
             write_run(output_dir, arm, seed, correct=60 + 2 * index - 2 * seed, seconds=100.0 * (index + 1))
     for architecture in ("vgg16", "resnet50"):
         write_pretraining(output_dir, architecture, 1000.0)
-    return compare.load_runs(output_dir)
+    return comparison.load_runs(output_dir)
 
 
 # --- which runs ------------------------------------------------------------------------------------------------------
@@ -97,25 +100,25 @@ def write_study(output_dir, arms=paper.ARMS, seeds=(0, 1)):
 def test_runs_come_in_the_papers_order_and_leave_out_what_is_unfinished(tmp_path):
     write_study(tmp_path, arms=paper.ARMS[::-1], seeds=(1, 0))
     (tmp_path / "vgg16-scratch-seed1" / "metrics.json").unlink()
-    names = [run.name for run in compare.load_runs(tmp_path)]
+    names = [run.name for run in comparison.load_runs(tmp_path)]
     assert names[:3] == ["vgg16-scratch-seed0", "vgg16-transfer-seed0", "vgg16-transfer-seed1"]
     assert len(names) == 11
 
 
 def test_reference_is_shown_aloud_where_there_are_no_runs(tmp_path, capsys):
     write_run(tmp_path / "kept", "vgg16-scratch")
-    assert len(compare.load_runs(tmp_path / "none", tmp_path / "kept")) == 1
+    assert len(comparison.load_runs(tmp_path / "none", tmp_path / "kept")) == 1
     assert "No finished run in" in capsys.readouterr().out
     write_run(tmp_path / "own", "vgg16-transfer")
-    assert compare.load_runs(tmp_path / "own", tmp_path / "kept")[0].arm == "vgg16-transfer"
+    assert comparison.load_runs(tmp_path / "own", tmp_path / "kept")[0].arm == "vgg16-transfer"
     assert capsys.readouterr().out == ""
 
 
 def test_no_runs_at_all_is_one_clear_error(tmp_path):
     with pytest.raises(runs.RunError, match="no finished run of any arm in .*here nor in .*there.*make reproduce"):
-        compare.load_runs(tmp_path / "here", tmp_path / "there")
+        comparison.load_runs(tmp_path / "here", tmp_path / "there")
     with pytest.raises(ValueError, match="notebooks 03 to 05"):
-        compare.load_runs(tmp_path)
+        comparison.load_runs(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -126,7 +129,7 @@ def test_the_odd_run_out_is_refused_with_both_names(tmp_path, other, word):
     for arm in ("vgg16-scratch", "vgg16-transfer"):
         write_run(tmp_path, arm)
     with pytest.raises(runs.RunError, match=f"resnet50-scratch-seed0 cannot be compared with vgg16-scratch.*{word}"):
-        compare.load_runs(tmp_path)
+        comparison.load_runs(tmp_path)
 
 
 def rewrite_test_ids(folder, change):
@@ -141,14 +144,14 @@ def test_runs_tested_on_other_images_are_refused_with_both_names(tmp_path):
     rewrite_test_ids(write_run(tmp_path, "resnet50-scratch"), lambda ids: ids + 1)
     match = "resnet50-scratch-seed0 cannot be compared with vgg16-scratch-seed0: its set of test images is 100 "
     with pytest.raises(runs.RunError, match=match):
-        compare.load_runs(tmp_path)
+        comparison.load_runs(tmp_path)
 
 
 def test_a_run_in_another_order_is_left_out_with_a_word(tmp_path, capsys):
     for arm in ("vgg16-scratch", "vgg16-transfer"):
         write_run(tmp_path, arm)
     rewrite_test_ids(write_run(tmp_path, "resnet50-scratch"), lambda ids: ids[::-1])
-    assert [run.arm for run in compare.load_runs(tmp_path)] == ["vgg16-scratch", "vgg16-transfer"]
+    assert [run.arm for run in comparison.load_runs(tmp_path)] == ["vgg16-scratch", "vgg16-transfer"]
     assert "resnet50-scratch-seed0 has its test images in another order" in capsys.readouterr().out
 
 
@@ -156,11 +159,11 @@ def test_a_copied_run_is_no_second_seed(tmp_path):
     for name in (None, "vgg16-scratch-copy"):
         write_run(tmp_path, "vgg16-scratch", name=name)
     with pytest.raises(runs.RunError, match="vgg16-scratch-seed0 and vgg16-scratch-copy are the same arm"):
-        compare.load_runs(tmp_path)
+        comparison.load_runs(tmp_path)
 
 
 def test_runs_table_and_hardware(study):
-    table = compare.runs_table(study)
+    table = comparison.runs_table(study)
     assert len(table) == 12
     assert table.loc["vgg16-scratch-seed1", ["seed", "protocol", "n test", "input", "epochs"]].tolist() == [
         1, "official", 100, 50, 4,
@@ -172,7 +175,7 @@ def test_runs_table_and_hardware(study):
 
 
 def test_summary_has_means_ranges_and_the_interval_of_one_test_set(study):
-    row = compare.summarize_arms(study).iloc[0]  # 60 and 58 of 100
+    row = comparison.summarize_arms(study).iloc[0]  # 60 and 58 of 100
     assert (row["arm"], row["runs"], row["n"]) == ("vgg16-scratch", 2, 100)
     assert row[["test_accuracy", "test_accuracy_min", "test_accuracy_max"]].tolist() == pytest.approx([0.59, 0.58, 0.6])
     assert (row["test_low"], row["test_high"]) == evaluation.wilson_interval(59, 100)
@@ -185,11 +188,11 @@ def test_summary_has_means_ranges_and_the_interval_of_one_test_set(study):
 
 
 def test_costs_of_ours_and_of_the_paper(study):
-    summary = compare.summarize_arms(study)
+    summary = comparison.summarize_arms(study)
     row = summary.iloc[1]
     assert row["seconds_per_epoch"] == pytest.approx(200 / 4)
     assert row["seconds_per_megapixel"] == pytest.approx(200 / (4 * 100 * 50 * 50 / 1e6))
-    theirs = compare.paper_arms().set_index("arm")
+    theirs = comparison.paper_arms().set_index("arm")
     assert theirs["epochs"].to_dict() == {
         "vgg16-scratch": 78, "vgg16-transfer": 100, "vgg16-finetune": 100,
         "resnet50-scratch": 100, "resnet50-transfer": 100, "resnet50-finetune": 30,
@@ -201,7 +204,7 @@ def test_costs_of_ours_and_of_the_paper(study):
 
 
 def test_table5_adds_what_the_backbone_cost(study):
-    table = tables.table5(compare.summarize_arms(study), compare.pretraining_seconds(study))
+    table = tables.table5(comparison.summarize_arms(study), comparison.pretraining_seconds(study))
     assert table["VGG16, ours"].tolist() == [100, 200, 300]
     assert table["VGG16, paper"].tolist() == [1092.51, 6651.64, 12329.30]
     assert table["ResNet50, pretraining"].tolist() == [0, 1000, 1000]
@@ -212,13 +215,13 @@ def test_imagenet_weights_have_no_pretraining_cost_of_ours(tmp_path):
     write_pretraining(tmp_path, "vgg16", 1000.0)
     manifest = json.loads((folder / "manifest.json").read_text())
     runs.write_json(folder / "manifest.json", {**manifest, "weights_checksum": "imagenet"})
-    assert np.isnan(compare.pretraining_seconds(compare.load_runs(tmp_path))["vgg16"])
+    assert np.isnan(comparison.pretraining_seconds(comparison.load_runs(tmp_path))["vgg16"])
 
 
 def test_table6_reads_well_with_several_seeds_and_missing_arms(tmp_path):
-    summary = compare.summarize_arms(write_study(tmp_path, arms=paper.ARMS[:2]))
+    summary = comparison.summarize_arms(write_study(tmp_path, arms=paper.ARMS[:2]))
     table = tables.table6(summary)
-    assert table.index.tolist() == [compare.arm_name(arm) for arm in paper.ARMS]
+    assert table.index.tolist() == [comparison.arm_name(arm) for arm in paper.ARMS]
     assert table.loc["VGG16 from scratch", ("test %", "ours")] == "59.0 (58.0 to 60.0)"
     assert table.loc["VGG16 from scratch", ("validation %", "paper")] == "67.2"
     assert table.loc["VGG16 from scratch", ("seconds", "ours")] == "100 (100 to 100)"
@@ -229,7 +232,7 @@ def test_table6_reads_well_with_several_seeds_and_missing_arms(tmp_path):
 def test_seeds_table_has_both_kinds_of_chance(tmp_path):
     write_study(tmp_path, arms=paper.ARMS[:1])
     write_run(tmp_path, "vgg16-transfer", correct=62)
-    table = tables.seeds_table(compare.summarize_arms(compare.load_runs(tmp_path)))
+    table = tables.seeds_table(comparison.summarize_arms(comparison.load_runs(tmp_path)))
     assert table.index.tolist() == ["VGG16 from scratch", "VGG16 transfer learning"]
     low, high = evaluation.wilson_interval(59, 100)
     expected = [2, 59, 100 * low, 100 * high, 1.41421, 59 - 12.7062, 59 + 12.7062]
@@ -246,7 +249,7 @@ def test_recalls(tmp_path):
 
 
 def test_table4_holds_literature_paper_and_ours(study):
-    table = tables.table4(compare.summarize_arms(study))
+    table = tables.table4(comparison.summarize_arms(study))
     assert len(table) == 4 + 6 + 6
     assert table.iloc[0].tolist() == ["VGGNet", 51.11, "", "validation", "Bhagat et al. 2024"]
     assert (table.loc[table["whose"] == "ours", "measured on"] == "test").all()
@@ -257,15 +260,15 @@ def test_comparators_get_their_rows_in_table4_and_none_elsewhere(tmp_path):
     write_run(tmp_path, "efficientnetb0-scratch", correct=58)
     for seed, correct in enumerate((64, 68)):
         write_run(tmp_path, "deepcnn-scratch", seed, correct)
-    finished = compare.load_runs(tmp_path)
+    finished = comparison.load_runs(tmp_path)
     assert [run.arm for run in finished] == ["vgg16-scratch"]
-    comparators = compare.load_comparators(finished)
+    comparators = comparison.load_comparators(finished)
     assert [run.name for run in comparators] == [
         "deepcnn-scratch-seed0",
         "deepcnn-scratch-seed1",
         "efficientnetb0-scratch-seed0",
     ]
-    table = tables.table4(compare.summarize_arms(finished), comparators)
+    table = tables.table4(comparison.summarize_arms(finished), comparators)
     assert len(table) == 4 + 6 + 6 + 2
     low, high = evaluation.wilson_interval(66, 100)
     assert table.iloc[-2].tolist() == [
@@ -277,20 +280,20 @@ def test_comparators_get_their_rows_in_table4_and_none_elsewhere(tmp_path):
 def test_a_comparator_of_other_images_is_named_and_left_out(tmp_path, capsys):
     write_study(tmp_path, arms=("vgg16-scratch", "vgg16-transfer"), seeds=(0,))
     write_run(tmp_path, "deepcnn-scratch", checksum="b" * 64)
-    assert compare.load_comparators(compare.load_runs(tmp_path)) == []
+    assert comparison.load_comparators(comparison.load_runs(tmp_path)) == []
     assert "Left out: deepcnn-scratch-seed0 cannot be compared" in capsys.readouterr().out
 
 
 def test_figures_take_the_tables_even_with_missing_arms(tmp_path):
-    table = tables.bars(compare.summarize_arms(write_study(tmp_path, arms=("resnet50-scratch",), seeds=(0,))))
+    table = tables.bars(comparison.summarize_arms(write_study(tmp_path, arms=("resnet50-scratch",), seeds=(0,))))
     assert len(plotting.accuracy_bars(table)) == 2
     assert plotting.time_bars(table, log=True) is not None
     assert table["low"].notna().sum() == 7
 
 
 def test_everything_becomes_strict_json(tmp_path):
-    summary = compare.summarize_arms(write_study(tmp_path, arms=("vgg16-scratch",)))
-    records = json.loads(json.dumps(compare.json_records(tables.side_by_side(summary)), allow_nan=False))
+    summary = comparison.summarize_arms(write_study(tmp_path, arms=("vgg16-scratch",)))
+    records = json.loads(json.dumps(comparison.json_records(tables.side_by_side(summary)), allow_nan=False))
     assert records[0]["paper_validation_accuracy"] == 0.672
     assert records[1]["test_accuracy"] is None
 
@@ -299,8 +302,8 @@ def test_everything_becomes_strict_json(tmp_path):
 
 
 def findings_of(finished):
-    arguments = compare.summarize_arms(finished), compare.pretraining_seconds(finished)
-    return findings.findings(*arguments, significance.pairwise(finished, samples=50))
+    arguments = comparison.summarize_arms(finished), comparison.pretraining_seconds(finished)
+    return sentences.findings(*arguments, evaluation.pairwise(finished, samples=50))
 
 
 def test_findings_name_the_best_arm_and_from_which_it_cannot_be_told(tmp_path):
@@ -319,10 +322,10 @@ def test_findings_name_the_best_arm_and_from_which_it_cannot_be_told(tmp_path):
 def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
     write_run(tmp_path, "vgg16-scratch", correct=95)
     write_run(tmp_path, "vgg16-transfer", correct=60)
-    text = " ".join(findings_of(compare.load_runs(tmp_path)))
+    text = " ".join(findings_of(comparison.load_runs(tmp_path)))
     assert "It differs from every other arm (face by face, these networks only, corrected for 1 comparison)." in text
     write_run(tmp_path, "vgg16-scratch", correct=94, seed=1)
-    text = " ".join(findings_of(compare.load_runs(tmp_path)))
+    text = " ".join(findings_of(comparison.load_runs(tmp_path)))
     assert "(face by face, over other seeds and faces, corrected for 1 comparison)" in text
     assert "VGG16 from scratch, 120 s; it is the most accurate as well." in text
     assert "The paper has the same order: from scratch, transfer learning." in text
@@ -332,26 +335,26 @@ def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
 
 def test_findings_of_a_single_run(tmp_path):
     write_run(tmp_path, "resnet50-finetune")
-    lines = findings_of(compare.load_runs(tmp_path))
+    lines = findings_of(comparison.load_runs(tmp_path))
     assert len(lines) == 2 and lines[1].startswith("Missing")
 
 
 def test_notes_say_what_is_comparable(tmp_path):
-    official = [compare_run := run_reader.read_run(write_run(tmp_path / "a", "vgg16-scratch"))]
-    assert "PrivateTest, opened once" in findings.protocol_note(official)
-    assert "tested on 100 images" in findings.protocol_note(official)
+    official = [compare_run := runs.read_run(write_run(tmp_path / "a", "vgg16-scratch"))]
+    assert "PrivateTest, opened once" in sentences.protocol_note(official)
+    assert "tested on 100 images" in sentences.protocol_note(official)
     compare_run.metrics["test"]["n"] = 3589
-    assert "images, not on" not in findings.protocol_note(official)
-    merged = [run_reader.read_run(write_run(tmp_path / "b", "vgg16-scratch", PROTOCOL="paper", WIDTH=1.0))]
-    assert "one and the same merged folder" in findings.protocol_note(merged)
-    assert findings.settings_note(merged) == ""
-    assert "WIDTH (0.25, 1.0)" in findings.settings_note(official + merged)
+    assert "images, not on" not in sentences.protocol_note(official)
+    merged = [runs.read_run(write_run(tmp_path / "b", "vgg16-scratch", PROTOCOL="paper", WIDTH=1.0))]
+    assert "one and the same merged folder" in sentences.protocol_note(merged)
+    assert sentences.settings_note(merged) == ""
+    assert "WIDTH (0.25, 1.0)" in sentences.settings_note(official + merged)
 
 
 def test_results_markdown_and_its_command(tmp_path, capsys):
     write_study(tmp_path, arms=paper.ARMS[:2], seeds=(0,))
     write_run(tmp_path, "vgg16-scratch", seed=1, correct=58, seconds=100.0)
-    assert tables.main([str(tmp_path)]) == 0
+    assert results.main([str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 6 and len({line.count("|") for line in lines}) == 1
     assert lines[0].startswith("| arm | paper | ours: PrivateTest accuracy | 95 %, other images (n = 100) | seeds |")
@@ -364,7 +367,7 @@ def test_results_markdown_and_its_command(tmp_path, capsys):
     )
     assert "| 200 + 1,000 pretraining |" in lines[3]
     assert lines[4].count("not yet run") == 8
-    assert tables.main([str(tmp_path / "none")]) == 1
+    assert results.main([str(tmp_path / "none")]) == 2
     assert "no finished run" in capsys.readouterr().err
 
 
@@ -378,8 +381,8 @@ def test_results_markdown_and_its_command(tmp_path, capsys):
     ],
 )
 def test_hardware_in_words(device, words):
-    run = run_reader.Run(None, {"device": {"gpu": "", **device}}, {}, None, {})
-    assert compare.hardware(run) == words
+    run = runs.Run(None, {"device": {"gpu": "", **device}}, {}, None, {})
+    assert comparison.hardware(run) == words
 
 
 def test_every_measure_of_every_run_has_its_interval(study):
@@ -398,7 +401,7 @@ def test_every_measure_of_every_run_has_its_interval(study):
 
 
 def test_comparison_needs_no_keras():
-    modules = "fer_utils.tables, fer_utils.findings, fer_utils.significance, fer_utils.reference"
+    modules = "fer_utils.comparison.tables, fer_utils.comparison.sentences, fer_utils.evaluation"
     code = f"import sys, {modules}; print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=runs.PROJECT_ROOT)
     assert done.stdout.strip() == "False", done.stderr

@@ -2,9 +2,12 @@
 
 import pytest
 
-from fer_utils import cost, runs
-from fer_utils.profiles import ProfileError, read_seeds
-from fer_utils.workflow import Run, load_study, main
+from fer_utils import runs
+from fer_utils.command_line import duration
+from fer_utils.workflow import cost
+from fer_utils.workflow.__main__ import main
+from fer_utils.workflow.profiles import ProfileError, read_seeds
+from fer_utils.workflow.study import DATA_STAND_IN, PlannedRun, load_study
 
 SCRATCH = "03_train_from_scratch"
 
@@ -23,7 +26,7 @@ def test_a_run_by_hand():
 def test_a_recipe_counts_its_crop_and_the_sizes_of_its_parts():
     study = load_study("tuned", data="sample")
     given = {"DATA": "sample", "RECIPE": "crop", "CHANGES": "width=0.5 epochs=30 sizes=20,30,40"}
-    found = cost.estimate(Run("mine", "08_beyond_the_paper", given), study)
+    found = cost.estimate(PlannedRun("mine", "08_beyond_the_paper", given), study)
     assert found.multiply_adds == pytest.approx(277e3 / 4 * (400 + 900 + 1600) * 10 * 3 * 4800)
 
 
@@ -65,7 +68,7 @@ def test_a_count_of_seeds_and_a_list_of_them():
     assert read_seeds("SEEDS", "3,") == (3,)
     assert read_seeds("SEEDS", "0") == (0,)
     assert read_seeds("seeds", [3]) == (3,)
-    with pytest.raises(ProfileError, match="needs whole numbers from 0 on"):
+    with pytest.raises(ProfileError, match="needs a whole number from 0 to"):
         read_seeds("SEEDS", "five")
 
 
@@ -73,11 +76,11 @@ def test_in_words():
     runs = [cost.Cost("explore", "", 0, 1e6), cost.Cost("long", "vgg16", 55e9 * 7200, 2e9)]
     found = cost.summary(runs, jobs=2, device="cpu", cores=2)
     assert found == (
-        "Cost, from rates measured on two cores: 2 runs, 2 h 01 min of a core in all, 1 h 00 min with 2 at once; "
+        "Cost, from rates measured on two cores: 2 runs, 2 h 00 min of a core in all, 1 h 00 min with 2 at once; "
         "2.4 GB of memory at a quarter of the width, 2.0 GB of disk."
     )
     on_gpu = cost.summary(runs, 1, "gpu")
-    assert "measured on an H200 for VGG16 and the deep CNN: 2 runs, 1 min of a GPU in all" in on_gpu
+    assert "measured on an H200 for VGG16 and the deep CNN: 2 runs, 58 s of a GPU in all" in on_gpu
 
 
 def test_epochs_of_the_head_alone_are_among_the_epochs():
@@ -86,11 +89,13 @@ def test_epochs_of_the_head_alone_are_among_the_epochs():
     assert found.multiply_adds == pytest.approx(305e3 / 16 * 64 * 64 * 2.5 * 10 * 4800)
 
 
-def test_the_row_for_the_page(capsys):
-    cost.main("paper", "5")
-    row = capsys.readouterr().out
-    assert row.startswith("| `PROFILE=paper SEEDS=5`, 34 runs | ") and row.count("|") == 6
-    assert row.strip() in (runs.PROJECT_ROOT / "docs/running.md").read_text(encoding="utf-8")
+@pytest.mark.parametrize(("profile", "seeds"), [("paper", "1"), ("paper", "5"), ("tuned", "5"), ("gpu", "3")])
+def test_the_pages_table(profile, seeds):
+    found = list(costs(load_study(profile, data=DATA_STAND_IN, seeds=seeds)).values())
+    row = [f"`PROFILE={profile} SEEDS={seeds}`, {len(found)} runs"]
+    row += [duration(cost._wall(found, jobs, "gpu")) for jobs in (1, 8, 64)]
+    row += [cost._bytes(sum(one.size for one in found))]
+    assert f"| {' | '.join(row)} |" in (runs.PROJECT_ROOT / "docs/running.md").read_text(encoding="utf-8")
 
 
 def test_the_plan_begins_with_it(capsys):

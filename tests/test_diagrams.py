@@ -2,9 +2,11 @@ from types import SimpleNamespace
 
 import matplotlib
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
-from fer_utils import diagrams
+from fer_utils import plotting
+from fer_utils.plotting.networks import _short
 
 matplotlib.use("Agg")
 
@@ -50,7 +52,7 @@ def tiny_network():
 
 
 def test_stages_are_the_input_preparation_sizes_and_head():
-    groups = diagrams.stages(tiny_network())
+    groups = plotting.stages(tiny_network())
     assert [(group.kind, group.shape, group.parameters) for group in groups] == [
         ("input", (8, 8), 0),
         ("preparation", (8, 8, 1), 0),
@@ -68,9 +70,9 @@ def test_stages_are_the_input_preparation_sizes_and_head():
 
 def test_architecture_writes_what_it_draws():
     ax = Figure(figsize=(10, 4)).add_subplot()
-    before = dict(matplotlib.rcParams), diagrams.plt.get_fignums()
-    assert diagrams.architecture(tiny_network(), ax=ax, title="Tiny") is ax
-    assert (dict(matplotlib.rcParams), diagrams.plt.get_fignums()) == before
+    before = dict(matplotlib.rcParams), plt.get_fignums()
+    assert plotting.architecture(tiny_network(), ax=ax, title="Tiny") is ax
+    assert (dict(matplotlib.rcParams), plt.get_fignums()) == before
     texts = [text.get_text() for text in ax.texts if text.get_text()]
     assert texts == [
         "8 x 8",
@@ -94,25 +96,25 @@ def test_architecture_writes_what_it_draws():
 
 
 def test_slabs_are_one_a_convolution_or_residual_block_scaled_by_size():
-    ax = diagrams.architecture(tiny_network(), ax=Figure().add_subplot())
+    ax = plotting.architecture(tiny_network(), ax=Figure().add_subplot())
     # Three faces a slab, each drawn and shaded; input, preparation, 2 convolutions, 1 block, pooling, 3 head layers.
     assert len(ax.patches) == 6 * 9
     fronts = [patch.get_path().get_extents() for patch in ax.patches[::6]]
     heights = [front.height for front in fronts[:6]]
-    assert heights[:4] == pytest.approx([diagrams.TALLEST] * 4)
-    assert heights[4:] == pytest.approx([diagrams.TALLEST * 0.5**0.5, diagrams.TALLEST * 0.5])
+    assert heights[:4] == pytest.approx([plotting.TALLEST] * 4)
+    assert heights[4:] == pytest.approx([plotting.TALLEST * 0.5**0.5, plotting.TALLEST * 0.5])
     assert fronts[4].width > fronts[2].width  # 16 channels are thicker than 4
 
 
 def test_architecture_makes_its_own_figure():
-    ax = diagrams.architecture(tiny_network())
-    assert ax.figure.number in diagrams.plt.get_fignums()
-    diagrams.plt.close(ax.figure)
+    ax = plotting.architecture(tiny_network())
+    assert ax.figure.number in plt.get_fignums()
+    plt.close(ax.figure)
 
 
 def test_a_model_without_layers_is_refused():
     with pytest.raises(ValueError, match="'fake' has no layers"):
-        diagrams.architecture(model())
+        plotting.architecture(model())
 
 
 @pytest.mark.parametrize(
@@ -120,4 +122,4 @@ def test_a_model_without_layers_is_refused():
     [(7, "7"), (37_600, "37.6 k"), (2_359_808, "2.36 M"), (138_357_544, "138 M"), (999_999, "1 M")],
 )
 def test_counts_are_written_short(count, text):
-    assert diagrams._short(count) == text
+    assert _short(count) == text

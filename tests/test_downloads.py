@@ -14,10 +14,11 @@ import numpy as np
 import pytest
 from broken_inputs.case import csv_bytes
 
-from fer_utils import data, downloads
-from fer_utils.faces import DataError
+from fer_utils import data
+from fer_utils.data import kaggle as downloads
+from fer_utils.data.faces import DataError
 
-pytestmark = [pytest.mark.usefixtures("own_cache"), pytest.mark.filterwarnings("ignore::fer_utils.faces.DataWarning")]
+pytestmark = [pytest.mark.usefixtures("own_cache"), pytest.mark.filterwarnings("ignore::fer_utils.data.DataWarning")]
 
 
 @pytest.fixture
@@ -134,7 +135,7 @@ def keras_downloads(tmp_path, monkeypatch):
 
 
 def test_half_a_file_of_imagenet_weights_is_never_used(keras_downloads):
-    from fer_utils import backbones
+    from fer_utils.models import backbones
 
     def half(path):
         with open(path, "wb") as file:

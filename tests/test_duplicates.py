@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_utils.evaluation import wilson_interval
-from fer_utils.faces import Faces
+from fer_utils.data.faces import Faces
+from fer_utils.evaluation.intervals import wilson_interval
 from fer_utils.labels import duplicates
 
 ANGRY, HAPPY, SAD = 0, 3, 4

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from fer_utils import evaluation
-from fer_utils.data import EMOTIONS
+from fer_utils.names import EMOTIONS
 
 ANGRY, DISGUST, FEAR, HAPPY, SAD, SURPRISE, NEUTRAL = range(7)
 

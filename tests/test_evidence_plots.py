@@ -3,8 +3,8 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from fer_utils import evaluation, evidence_plots
-from fer_utils.data import EMOTIONS
+from fer_utils import evaluation, plotting
+from fer_utils.names import EMOTIONS
 
 
 @pytest.fixture(autouse=True)
@@ -24,7 +24,7 @@ def test_pairs_are_named_in_order_and_filled_where_they_differ():
             "differ": [False, True],
         }
     )
-    ax = evidence_plots.pairwise_differences(table, names=str.upper)
+    ax = plotting.pairwise_differences(table, names=str.upper)
     assert [label.get_text() for label in ax.get_yticklabels()] == ["A  over  B", "A  over  C"]
     marks = [line for line in ax.lines if line.get_marker() == "o"]
     assert [mark.get_xdata()[0] for mark in marks] == pytest.approx([2, 10])
@@ -32,7 +32,7 @@ def test_pairs_are_named_in_order_and_filled_where_they_differ():
     bars = [line.get_xdata().tolist() if hasattr(line.get_xdata(), "tolist") else line.get_xdata() for line in ax.lines]
     assert [7.000000000000001, 13.0] in bars
     assert ax.yaxis_inverted()
-    own = evidence_plots.pairwise_differences(table.assign(own_low=[np.nan, 0.03], own_high=[np.nan, 0.17]), names=str)
+    own = plotting.pairwise_differences(table.assign(own_low=[np.nan, 0.03], own_high=[np.nan, 0.17]), names=str)
     assert [3.0, 17.0] in [[round(float(x), 9) for x in line.get_xdata()] for line in own.lines]
 
 
@@ -46,7 +46,7 @@ def test_reliability_has_a_bar_for_each_bin_that_holds_images():
             "accuracy": [np.nan, 0.5],
         }
     )
-    ax = evidence_plots.reliability_diagram(table, error=0.3)
+    ax = plotting.reliability_diagram(table, error=0.3)
     (bar,) = ax.containers[0]
     assert (bar.get_x(), bar.get_width(), bar.get_height()) == (0.5, 0.5, 0.5)
     assert "30.0 %" in ax.get_xlabel()
@@ -56,7 +56,7 @@ def test_recalls_stand_with_their_counts_and_intervals():
     labels = np.array([0] * 6 + [1] * 2)
     probabilities = np.eye(7)[[0] * 6 + [1, 0]]
     summary = evaluation.summarize(labels, probabilities)
-    ax = evidence_plots.recall_intervals(summary, evaluation.bootstrap_intervals(labels, probabilities, samples=200))
+    ax = plotting.recall_intervals(summary, evaluation.bootstrap_intervals(labels, probabilities, samples=200))
     assert [label.get_text() for label in ax.get_xticklabels()][:2] == ["angry\n6", "disgust\n2"]
     marks = {line.get_xdata()[0]: line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"}
     assert marks == {0: 1.0, 1: 0.5}  # no mark for the five emotions without images
@@ -68,7 +68,7 @@ def test_the_best_epoch_of_each_split_is_marked():
         "validation": np.arange(10) < np.array([[3], [6], [5]]),
         "test": np.arange(10) < np.array([[4], [5], [7]]),
     }
-    ax = evidence_plots.selection_curves(right)
+    ax = plotting.selection_curves(right)
     marks = [(line.get_xdata()[0], line.get_ydata()[0]) for line in ax.lines if line.get_marker() == "o"]
     assert marks == [(2, 0.6), (3, 0.7)]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["PublicTest", "PrivateTest"]

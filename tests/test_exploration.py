@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fer_utils.exploration import lookalikes, pixel_statistics
+from fer_utils.data.exploration import lookalikes, pixel_statistics
 
 
 def test_statistics_of_drawn_images():

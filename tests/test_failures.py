@@ -63,13 +63,13 @@ CAUSES = {
         "    too_much = bytearray(8 << 30)"
     ),
 }
-DIED = r"cell \[3\], the process died without an error: out of memory, most often \(try JOBS=1, or .*, as exit\(\) does"
+DIED = r"cell \[3\], DeadKernelError: Kernel died \(out of memory, most often: try JOBS=1, .*, as exit\(\) does\)"
 REASONS = {
     "explore": DIED.replace("3", "4"),
     "vgg16-scratch": DIED,
     "resnet50-scratch": r"cell \[3\], SystemExit: enough",
     "vgg16-transfer": DIED,
-    "resnet50-transfer": rf"cell \[3\], the cell took longer than TIMEOUT={LIMIT} \(seconds\) allows",
+    "resnet50-transfer": rf"cell \[3\], CellTimeoutError: .* after {LIMIT} seconds.* \(TIMEOUT allows a cell no more\)",
     "vgg16-finetune": r"cell \[3\], MemoryError",
 }
 STEMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
@@ -102,7 +102,7 @@ def test_runs_that_end_badly_are_named_and_the_others_finish(project):
     assert set(found) == {run_name(arm) for arm in CAUSES}, first.stdout
     for arm, reason in REASONS.items():
         assert re.fullmatch(reason, found[run_name(arm)]), (arm, found)
-    assert "Not run, since they need what failed: compare" in first.stdout
+    assert "Runs not started, since they need what failed: 1" in first.stdout
     assert "Traceback" not in first.stdout
     for name in ("vgg16-pretrain", "resnet50-pretrain", "resnet50-finetune-seed0"):
         assert (project / "outputs" / "small" / name / "metrics.json").exists()
@@ -123,7 +123,7 @@ def test_a_full_disk_is_named_and_room_mends_it(project):
         assert first.returncode == 1, first.stdout
         assert set(failures(first)) == {"explore", "crop-seed0"}, first.stdout
         for reason in failures(first).values():
-            assert re.fullmatch(r"the disk of outputs/small/logs is full \(0.0 MB left\): make room", reason)
+            assert re.fullmatch("the disk of outputs/small/logs is full: make room", reason)
         assert "Traceback" not in first.stdout
         (disk / "filler").unlink()
         second = snakemake(project, *COMMAND)
@@ -213,16 +213,3 @@ def test_a_runs_read_only_folder_fails_that_run_alone(project):
         second = snakemake(project, *COMMAND)
         assert second.returncode == 0, second.stdout
         assert made(second) == ["crop-seed0"]
-
-
-def test_a_runs_folder_that_snakemake_cannot_empty_is_named(project):
-    """It ends the study, since Snakemake looks into the folder itself, but in one line that says what to do."""
-    (project / "profiles" / "small.yaml").write_text(TWO_RUNS)
-    with small_disk(project / "outputs" / "small" / "ladder" / "crop-seed0", options="ro") as disk:
-        first = snakemake(project, *COMMAND)
-        assert first.returncode == 1, first.stdout
-        said = r"^OSError: .*Read-only file system: 'outputs/small/ladder/crop-seed0/.*Make what it names writable"
-        assert re.search(said, first.stdout, re.MULTILINE), first.stdout
-        assert "Traceback" not in first.stdout
-        remount(disk, "rw")
-        assert snakemake(project, *COMMAND).returncode == 0

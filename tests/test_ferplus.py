@@ -5,9 +5,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from fer_utils.evaluation import wilson_interval
-from fer_utils.faces import EMOTIONS, USAGES, DataError, Faces
+from fer_utils.data.faces import DataError, Faces
+from fer_utils.evaluation.intervals import wilson_interval
 from fer_utils.labels import ferplus
+from fer_utils.names import EMOTIONS, USAGES
 
 ANGRY, DISGUST, FEAR, HAPPY, SAD, SURPRISE, NEUTRAL = range(7)
 HEADER = "Usage,Image name,neutral,happiness,surprise,sadness,anger,disgust,fear,contempt,unknown,NF"

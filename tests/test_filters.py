@@ -11,7 +11,8 @@ import keras
 import numpy as np
 import pytest
 
-from fer_utils import backbones, runs
+from fer_utils import runs
+from fer_utils.models import backbones
 
 spec = importlib.util.spec_from_file_location("convert_filters", runs.PROJECT_ROOT / "tools" / "convert_filters.py")
 convert_filters = importlib.util.module_from_spec(spec)

@@ -16,9 +16,13 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_utils import evaluation, profiles, readers, recipes, run_reader, runs
-from fer_utils.faces import EMOTIONS, USAGES, DataError
+from fer_utils import evaluation, runs
+from fer_utils.data import archives
+from fer_utils.data.faces import DataError
 from fer_utils.labels import ferplus
+from fer_utils.ladder import recipes
+from fer_utils.names import EMOTIONS, USAGES
+from fer_utils.workflow import profiles
 
 FACES = np.random.default_rng(0).integers(0, 256, (6, 48, 48), dtype=np.uint8)
 TOKENS = [b"", b"\n", b"\r\n", b",", b" ", b'"', b"\0", b"-1", b"256", b"nan", b"1e9", b"9" * 400, b"\xff\xfe", b"\xc3"]
@@ -94,7 +98,7 @@ def tar_bytes(members, mode):
 def read_or_refuse(path):
     """Read data; whatever comes is of the right form, or a DataError that names the file."""
     try:
-        parsed = readers.read(readers.locate(path))
+        parsed = archives.read(archives.locate(path))
     except DataError as error:
         assert str(path) in str(error)
         assert len(str(error)) < 2000
@@ -199,7 +203,7 @@ def test_a_file_of_a_run(run, name, data):
     folder, files = run
     (folder / name).write_bytes(data.draw(damaged(files[name])))
     try:
-        found = run_reader.read_run(folder)
+        found = runs.read_run(folder)
     except runs.RunError as error:
         assert folder.name in str(error) and "Run its notebook again" in str(error)
     else:

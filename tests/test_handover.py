@@ -12,10 +12,11 @@ from snakemake.cli import parse_config
 from snakemake.settings.types import ConfigSettings
 from stand_ins import ROOT, snakemake
 
-from fer_utils import workflow
-from fer_utils.handover import from_make, read_settings, tell_surroundings, write_settings
-from fer_utils.profiles import ProfileError
-from fer_utils.workflow import load_study, main
+from fer_utils.workflow import __main__ as command_line
+from fer_utils.workflow.__main__ import main
+from fer_utils.workflow.handover import from_make, read_settings, tell_surroundings, write_settings
+from fer_utils.workflow.profiles import ProfileError
+from fer_utils.workflow.study import load_study
 
 OPTIONS = ("PROFILE", "DATA", "SOURCE", "SEEDS", "JOBS", "TIMEOUT", "EXECUTOR")
 WORDS = ["fer2013 #2", "a \\#b", "2013_10", "007", "1e5", "nan", "true", "null", "x: y", "[1, 2]", "a {b} {{c}} c"]
@@ -111,14 +112,14 @@ def test_every_value_comes_to_papermill_as_it_is(word, executor, tmp_path, monke
     monkeypatch.setenv("FER_OPTION_SEEDS", "3,")
     monkeypatch.setenv("FER_OPTION_EXECUTOR", executor)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(workflow, "ROOT", tmp_path)
-    monkeypatch.setattr(workflow, "check_executor", lambda executor: None)
+    monkeypatch.setattr(command_line, "ROOT", tmp_path)
+    monkeypatch.setattr(command_line, "check_executor", lambda executor: None)
     monkeypatch.setattr(os, "execv", lambda program, command: started.append(command))
     assert main(["reproduce"]) == 0
     file = started[0][started[0].index("--configfile") + 1]
     given = read_settings(ConfigSettings(configfiles=[tmp_path / file]).overwrite_config)
     study = load_study(given["profile"], given["data"], given["source"], given["seeds"])
-    assert (data_of(study.papermill(study.explore())), study.seeds) == (str(data), (3,))
+    assert (data_of(study.papermill(study.once("explore"))), study.seeds) == (str(data), (3,))
     assert "SNAKEMAKE_PROFILE=my-cluster in the environment is left aside" in capsys.readouterr().out
     assert "SNAKEMAKE_PROFILE" not in os.environ
 

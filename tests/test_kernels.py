@@ -75,7 +75,7 @@ CELL = """
 import json, os, sys
 import keras, matplotlib
 import fer_utils
-from fer_utils import backbones, runs
+from fer_utils import models, runs
 
 stem = "03_train_from_scratch"
 PARAMETERS = runs.collect_parameters(stem, globals() | runs.declared_parameters(stem))

@@ -9,8 +9,8 @@ import pandas as pd
 import pytest
 from matplotlib import pyplot as plt
 
-from fer_utils.faces import EMOTIONS
 from fer_utils.labels import plots
+from fer_utils.names import EMOTIONS
 
 
 @pytest.fixture(autouse=True)

@@ -1,19 +1,22 @@
 import json
 import shutil
 
+import ladder
 import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import evaluation, ladder, recipes, runs
-from fer_utils.evidence_plots import ladder_differences
+from fer_utils import evaluation, runs
+from fer_utils.ladder import recipes, results
+from fer_utils.ladder import recipes as recipes_module
+from fer_utils.plotting.uncertainty import ladder_differences
 
 N = 400
 
 
 def make_run(output_dir, name, counts, seed=0, n=N):
     """A finished run of a recipe on disk; counts: kind of answer -> how many of the first n images are right."""
-    folder = output_dir / ladder.FOLDER / f"{name}-seed{seed}"
+    folder = output_dir / results.FOLDER / f"{name}-seed{seed}"
     (folder / "figures").mkdir(parents=True)
     labels = np.arange(n) % 7
     answers = {}
@@ -40,8 +43,8 @@ def climbed(tmp_path, monkeypatch):
         recipes.Rung("untried", "+ what nobody ran", {"light": 0.1}),
         recipes.Rung("mirror", "+ the mirror image", {"views": "flip"}, same_run=True),
     )
-    monkeypatch.setattr(recipes, "LADDER", rungs)
-    monkeypatch.setattr(recipes, "NAMES", tuple(rung.name for rung in rungs))
+    monkeypatch.setattr(recipes_module, "LADDER", rungs)
+    monkeypatch.setattr(recipes_module, "NAMES", tuple(rung.name for rung in rungs))
     make_run(tmp_path, "start", {"validation": 200, "validation-flip": 210})
     make_run(tmp_path, "dead", {"validation": 190, "validation-flip": 190})
     make_run(tmp_path, "better", {"validation": 240, "validation-flip": 250})
@@ -49,7 +52,7 @@ def climbed(tmp_path, monkeypatch):
 
 
 def test_each_rung_is_held_against_the_last_kept_one_that_was_run(climbed):
-    table = ladder.summarize(climbed, samples=300).set_index("rung")
+    table = results.summarize(climbed, samples=300).set_index("rung")
     assert table.index.tolist() == ["start", "dead", "better"]
     assert table["accuracy"].tolist() == pytest.approx([0.5, 0.475, 0.6])
     assert table["before"].tolist()[1:] == ["start", "start"]
@@ -64,7 +67,7 @@ def test_each_rung_is_held_against_the_last_kept_one_that_was_run(climbed):
 
 def test_a_rung_that_only_asks_differently_answers_with_the_network_below(climbed):
     make_run(climbed, "untried", {"validation": 240, "validation-flip": 260})
-    table = ladder.summarize(climbed, samples=300).set_index("rung")
+    table = results.summarize(climbed, samples=300).set_index("rung")
     assert table.loc["mirror", "accuracy"] == pytest.approx(260 / N)
     assert table.loc["mirror", "before"] == "untried"
     assert table.loc["mirror", "difference"] == pytest.approx(20 / N)
@@ -72,8 +75,8 @@ def test_a_rung_that_only_asks_differently_answers_with_the_network_below(climbe
 
 def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climbed):
     make_run(climbed, "untried", {"validation": 240})
-    shutil.rmtree(climbed / ladder.FOLDER / "better-seed0")
-    table = ladder.summarize(climbed, samples=300).set_index("rung")
+    shutil.rmtree(climbed / results.FOLDER / "better-seed0")
+    table = results.summarize(climbed, samples=300).set_index("rung")
     assert table.loc["untried", "before"] == "start"
     assert table.loc["untried", "change"] == "+ what helps, + what nobody ran"  # the dead end is not built upon
     assert table.loc["dead", "change"] == "+ what does not help"
@@ -82,23 +85,23 @@ def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climb
 def test_reference_fills_in_what_the_folder_has_not(climbed, tmp_path_factory):
     fresh = tmp_path_factory.mktemp("fresh")
     make_run(fresh, "better", {"validation": 300})
-    table = ladder.summarize(fresh, climbed, samples=300).set_index("rung")
+    table = results.summarize(fresh, climbed, samples=300).set_index("rung")
     assert table["accuracy"].tolist() == pytest.approx([0.5, 0.475, 0.75])
-    assert ladder.summarize(fresh, samples=300)["rung"].tolist() == ["better"]
+    assert results.summarize(fresh, samples=300)["rung"].tolist() == ["better"]
 
 
 def test_a_reference_of_other_images_stays_out_as_a_whole(climbed, tmp_path_factory, capsys):
     fresh = tmp_path_factory.mktemp("fresh")
     make_run(fresh, "better", {"validation": 60}, n=100)
-    table = ladder.summarize(fresh, climbed, samples=300)
+    table = results.summarize(fresh, climbed, samples=300)
     assert table[["rung", "n"]].values.tolist() == [["better", 100]]
     assert "validated on other images than these" in capsys.readouterr().out
 
 
 def test_runs_on_other_images_and_damaged_ones_are_named_and_left_out(climbed, capsys):
     make_run(climbed, "untried", {"validation": 100}, n=300)
-    (climbed / ladder.FOLDER / "dead-seed0" / "predictions.npz").unlink()
-    table = ladder.summarize(climbed, samples=300)
+    (climbed / results.FOLDER / "dead-seed0" / "predictions.npz").unlink()
+    table = results.summarize(climbed, samples=300)
     assert table["rung"].tolist() == ["start", "better"]
     said = capsys.readouterr().out
     assert "dead-seed0: not a finished run (No such file or directory: predictions.npz)" in said
@@ -107,7 +110,7 @@ def test_runs_on_other_images_and_damaged_ones_are_named_and_left_out(climbed, c
 
 def test_seeds_are_averaged(climbed):
     make_run(climbed, "better", {"validation": 260}, seed=1)
-    row = ladder.summarize(climbed, samples=300).set_index("rung").loc["better"]
+    row = results.summarize(climbed, samples=300).set_index("rung").loc["better"]
     assert row["seeds"] == 2
     assert row["accuracy"] == pytest.approx(250 / N)
     assert row["difference"] == pytest.approx(50 / N)
@@ -123,12 +126,12 @@ def test_markdown_has_a_row_a_rung(climbed, capsys):
 
 def test_a_run_of_a_rung_as_it_once_was_is_left_out(climbed, capsys):
     for name in ("start", "better"):
-        path = climbed / ladder.FOLDER / f"{name}-seed0" / "manifest.json"
+        path = climbed / results.FOLDER / f"{name}-seed0" / "manifest.json"
         settings = recipes.as_dict(recipes.read_recipe(name))
         changed = settings | {"epochs": 10} if name == "better" else settings
         del changed["answer_crop"]  # as in a run made before there was such a setting
         runs.write_json(path, json.loads(path.read_text()) | {"settings": changed})
-    assert ladder.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
+    assert results.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
     assert "better-seed0 was trained with other settings than its rung has now" in capsys.readouterr().out
 
 
@@ -138,11 +141,11 @@ def test_the_ladder_is_drawn_where_it_is_asked_to_be(climbed, tmp_path):
 
 
 def test_finals_are_those_that_opened_the_test_split(climbed, capsys):
-    assert ladder.finals(climbed).empty
+    assert results.finals(climbed).empty
     for seed, (one, two) in enumerate(((260, 270), (290, 295), (300, 305))):
         answers = {"validation": 250, "validation-flip": 255, "test": one, "test-flip": two}
         make_run(climbed, "chosen", answers, seed=seed)
-    table = ladder.finals(climbed).set_index(["recipe", "views", "networks"])
+    table = results.finals(climbed).set_index(["recipe", "views", "networks"])
     assert table.index.tolist() == [("chosen", views, count) for views in ("single", "flip") for count in (1, 3)]
     alone = table.xs(1, level="networks")
     assert alone["private"].tolist() == pytest.approx([850 / 3 / N, 870 / 3 / N])
@@ -160,7 +163,7 @@ def test_an_ensemble_answers_with_the_mean_of_its_networks_probabilities(climbed
     # All answer with equal confidence, so a face goes to the majority: that of the middle one of three.
     for seed, count in enumerate((260, 290, 300)):
         make_run(climbed, "chosen", {"validation": 250, "test": count}, seed=seed)
-    ensemble = ladder.finals(climbed).set_index("networks").loc[3]
+    ensemble = results.finals(climbed).set_index("networks").loc[3]
     assert ensemble["private"] == pytest.approx(290 / N) and ensemble["public"] == pytest.approx(250 / N)
     assert (ensemble["low"], ensemble["high"]) == pytest.approx(evaluation.wilson_interval(290, N))
     assert ensemble["seeds"] == 1 and np.isnan(ensemble["sd"])
@@ -168,7 +171,7 @@ def test_an_ensemble_answers_with_the_mean_of_its_networks_probabilities(climbed
 
 
 def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(climbed):
-    assert ladder.race(climbed).empty
+    assert results.race(climbed).empty
     for name, accuracies, right in (
         ("late", [0.5, 0.6, 0.7], 280),
         ("early", [0.68, 0.5, 0.6], 240),
@@ -181,18 +184,18 @@ def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(cl
         manifest = json.loads((folder / "manifest.json").read_text())
         manifest["device"] = {"gpu": "", "processor": "Acme(R) CPU @ 2.50GHz", "cores": 2}
         runs.write_json(folder / "manifest.json", manifest)
-    table = ladder.race(climbed).set_index("recipe")
+    table = results.race(climbed).set_index("recipe")
     assert table["seconds"].to_dict() == {"early": 50, "late": 120, "averaged": 120}
     assert table["epoch"].to_dict() == {"early": 1, "late": 3, "averaged": 3}
     assert table.loc["early", "hardware"] == "Acme 2.50 GHz, 2 cores"
     assert table.index[0] == "early"
     nothing = pd.DataFrame()
-    (said,) = ladder.markdown(nothing, nothing, ladder.race(climbed))
+    (said,) = ladder.markdown(nothing, nothing, results.race(climbed))
     assert "| early | 0 | 50 | 1 | 3 | 1.50 M | Acme 2.50 GHz, 2 cores |" in said.splitlines()
 
 
 def test_figure_marks_dead_ends_and_differences(climbed):
-    left, right = ladder_differences(ladder.summarize(climbed, samples=300))
+    left, right = ladder_differences(results.summarize(climbed, samples=300))
     marks = [line for line in right.lines if line.get_marker() in ("o", "s")]
     assert [line.get_marker() for line in marks] == ["s", "o"]
     assert [line.get_xdata()[0] for line in marks] == pytest.approx([-2.5, 10])
@@ -200,11 +203,11 @@ def test_figure_marks_dead_ends_and_differences(climbed):
 
 
 def test_manifest_is_what_a_run_is_sorted_by(climbed):
-    path = climbed / ladder.FOLDER / "dead-seed0" / "manifest.json"
+    path = climbed / results.FOLDER / "dead-seed0" / "manifest.json"
     manifest = json.loads(path.read_text())
     del manifest["recipe"]
     path.write_text(json.dumps(manifest))
-    assert "dead" not in ladder.load(climbed)
+    assert "dead" not in results.load(climbed)
 
 
 def test_the_command_prints_final_candidates_without_a_ladder(tmp_path, capsys):

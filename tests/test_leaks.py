@@ -1,17 +1,24 @@
 """Nothing that trains, selects, stops or schedules sees PrivateTest: noise in its place changes no bit of a run.
 
-Each notebook is run twice, on two CSV files that differ in PrivateTest alone: in one, its pixels are noise and its
-labels are dealt anew. Whatever of training or validation differs afterwards has looked where it must not.
+The cells of each notebook run twice, on two CSV files that differ in PrivateTest alone: in one, its pixels are noise
+and its labels are dealt anew. Whatever of training or validation differs afterwards has looked where it must not.
 """
 
 import keras
 import numpy as np
 import pytest
-from test_notebooks import execute
+from cells import Kernel, eagerly, smallest_networks
 
-from fer_utils import models, run_reader, sample
+from fer_utils import runs, sample
 
-SMALL = {"WIDTH": 0.0625, "MAX_IMAGES": 0, "BATCH_SIZE": 32, "EPOCHS": 3, "HEAD_EPOCHS": 1, "PLATEAU_PATIENCE": 1}
+SMALL = {
+    "WIDTH": 0.0625,
+    "BATCH_SIZE": 32,
+    "EPOCHS": 3,
+    "HEAD_EPOCHS": 1,
+    "PLATEAU_PATIENCE": 1,
+    "PRECISION": "float32",
+}
 
 
 def write_csv(path, images, labels, usage):
@@ -24,7 +31,7 @@ def write_csv(path, images, labels, usage):
 
 @pytest.fixture(scope="module")
 def twins(tmp_path_factory):
-    """Two CSV files, the second with noise and dealt labels as PrivateTest, and weights for the arms that want some."""
+    """Two CSV files, the second with noise and dealt labels as PrivateTest."""
     folder = tmp_path_factory.mktemp("twins")
     images, labels, usage, _ = sample.draw(210)
     generator = np.random.default_rng(0)
@@ -34,7 +41,6 @@ def twins(tmp_path_factory):
     dealt[private] = generator.permutation(dealt[private])
     write_csv(folder / "true.csv", images.reshape(len(images), -1), labels, usage)
     write_csv(folder / "noise.csv", spoilt.reshape(len(images), -1), dealt, usage)
-    models.build_backbone("vgg16", 48, 3, SMALL["WIDTH"]).save_weights(folder / "backbone.weights.h5")
     return folder
 
 
@@ -48,13 +54,14 @@ FOLDERS = {
 def run_on(twins, name, stem, protocol):
     outputs = twins / f"{name}-{protocol}"
     outputs.mkdir(exist_ok=True)
-    given = {**SMALL, "WEIGHTS": str(twins / "backbone.weights.h5"), "DATA": str(twins / f"{name}.csv")}
+    given = {**SMALL, "WEIGHTS": "imagenet", "DATA": str(twins / f"{name}.csv"), "OUTPUT_DIR": str(outputs)}
     if stem.startswith("08"):
-        changes = "schedule=plateau width=0.0625 epochs=2 batch_size=32 mixup=0.2"
+        changes = "schedule=plateau epochs=2 batch_size=32 mixup=0.2"
         given |= {"RECIPE": "crop", "CHANGES": changes, "NAME": "small", "FINAL": True}
-    execute(stem, outputs, **given, PROTOCOL=protocol)
+    with smallest_networks(), eagerly():
+        Kernel(stem, {**given, "PROTOCOL": protocol}).run()
     needs = "validation" if stem.startswith("08") else "test"
-    return run_reader.read_run(outputs / FOLDERS[stem], needs)
+    return runs.read_run(outputs / FOLDERS[stem], needs)
 
 
 def training_of(run):

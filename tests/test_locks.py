@@ -8,7 +8,8 @@ import sys
 
 import pytest
 
-from fer_utils import locks, runs
+from fer_utils import runs
+from fer_utils.runs import lock
 
 HOLDER = """
 import sys, time
@@ -56,5 +57,5 @@ def test_a_process_may_start_a_run_again_and_lets_go_of_it_at_the_end(tmp_path):
 
 
 def test_letting_go_of_what_is_not_held_does_nothing(tmp_path):
-    locks.release(tmp_path / "never")
+    lock.release(tmp_path / "never")
     assert list(tmp_path.iterdir()) == []

@@ -1,7 +1,7 @@
 import pandas as pd
 import pytest
 
-from fer_utils import paper
+from fer_utils.comparison import paper
 
 
 def values(arm, quantity):

@@ -5,10 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from fer_utils import backbones, data, models, parameters, profiles, runs, source, training, workflow
+from fer_utils import data, models, runs, training
+from fer_utils.data import source_task
 from fer_utils.labels import ferplus
+from fer_utils.models import backbones
+from fer_utils.names import ARCHITECTURES, CHOICES, NETWORKS, RANGES
+from fer_utils.project import expand_path, unknown_in_path
+from fer_utils.runs.parameters import problem, problem_together
+from fer_utils.workflow.study import DATA_STAND_IN, NOTEBOOKS, load_study
 
-NOTEBOOKS = {stem: runs.declared_parameters(stem) for stem in workflow.NOTEBOOKS}
+NOTEBOOKS = {stem: runs.declared_parameters(stem) for stem in NOTEBOOKS}
 
 
 def test_the_names_are_those_of_the_modules():
@@ -19,8 +25,7 @@ def test_the_names_are_those_of_the_modules():
         "AUGMENTATION": tuple(models.AUGMENTATIONS),
         "CLASS_WEIGHTS": data.CLASS_WEIGHTINGS,
         "PRECISION": training.PRECISIONS,
-    } == parameters.CHOICES
-    assert {*profiles.ARCHITECTURES, *profiles.COMPARATORS} == set(parameters.ARCHITECTURES)
+    } == CHOICES
 
 
 @pytest.mark.parametrize(
@@ -40,13 +45,13 @@ def test_a_path_is_what_a_shell_would_make_of_it(path, expanded, unknown, monkey
     monkeypatch.setenv("HOME", "/home/ada")
     monkeypatch.setenv("SCRATCH", "/s c")
     monkeypatch.delenv("NOWHERE", raising=False)
-    assert (parameters.expand_path(path), parameters.unknown_in_path(path)) == (expanded, unknown)
-    assert bool(parameters.problem("OUTPUT_DIR", path, "outputs")) == bool(unknown)
+    assert (expand_path(path), unknown_in_path(path)) == (expanded, unknown)
+    assert bool(problem("OUTPUT_DIR", path, "outputs")) == bool(unknown)
 
 
 @pytest.mark.parametrize(
     "read",
-    [data.load_fer2013, ferplus.load_ferplus, source.load_source, lambda path: runs.start_run(path, "explore")],
+    [data.load_fer2013, ferplus.load_ferplus, source_task.load_source, lambda path: runs.start_run(path, "explore")],
     ids=["DATA", "FERPLUS", "SOURCE", "OUTPUT_DIR"],
 )
 def test_all_paths_are_read_alike(read, tmp_path, monkeypatch):
@@ -63,7 +68,7 @@ def test_every_number_has_a_range():
         for name, default in declared.items()
         if isinstance(default, int | float) and not isinstance(default, bool)
     }
-    assert numbers == set(parameters.RANGES)
+    assert numbers == set(RANGES)
 
 
 @pytest.mark.parametrize("stem", NOTEBOOKS)
@@ -73,7 +78,7 @@ def test_a_notebooks_own_values_are_allowed(stem):
 
 @pytest.mark.parametrize("profile", ["sample", "cpu", "paper", "tuned"])
 def test_what_the_profiles_give_is_allowed(profile):
-    for run in workflow.load_study(profile, data=workflow.DATA_STAND_IN).runs():
+    for run in load_study(profile, data=DATA_STAND_IN).runs():
         given = NOTEBOOKS[run.notebook] | run.parameters
         assert runs.collect_parameters(run.notebook, given) == given
 
@@ -93,7 +98,7 @@ def test_what_the_profiles_give_is_allowed(profile):
 )
 def test_the_ends_of_a_range_are_allowed(name, values):
     for value in values:
-        assert parameters.problem(name, value, NOTEBOOKS["03_train_from_scratch"][name]) == ""
+        assert problem(name, value, NOTEBOOKS["03_train_from_scratch"][name]) == ""
 
 
 @pytest.mark.parametrize(
@@ -108,49 +113,50 @@ def test_the_ends_of_a_range_are_allowed(name, values):
     ],
 )
 def test_a_value_that_was_edited_in_the_cell_itself_is_checked_too(name, value, default, said):
-    problem = parameters.problem(name, value, default)
-    assert problem.startswith(said) and bool(problem) == bool(said)
+    found = problem(name, value, default)
+    assert found.startswith(said) and bool(found) == bool(said)
 
 
 def test_the_least_size_is_what_the_network_can_halve():
-    for name, least in parameters.LEAST_SIZES.items():
-        assert parameters.problem_together({"ARCHITECTURE": name, "INPUT_SIZE": least}) == ""
-        assert "too small" in parameters.problem_together({"ARCHITECTURE": name, "INPUT_SIZE": least - 1})
+    for name, network in NETWORKS.items():
+        least = network.least_size
+        assert problem_together({"ARCHITECTURE": name, "INPUT_SIZE": least}) == ""
+        assert "too small" in problem_together({"ARCHITECTURE": name, "INPUT_SIZE": least - 1})
 
 
 def test_a_resnet50_is_wide_enough_to_be_trained_without_a_crash():
-    assert parameters.problem_together({"ARCHITECTURE": "resnet50", "WIDTH": 0.0625}) == ""
-    assert "too narrow for resnet50" in parameters.problem_together({"ARCHITECTURE": "resnet50", "WIDTH": 0.06})
-    assert parameters.problem_together({"ARCHITECTURE": "vgg16", "WIDTH": 0.06}) == ""
+    assert problem_together({"ARCHITECTURE": "resnet50", "WIDTH": 0.0625}) == ""
+    assert "too narrow for resnet50" in problem_together({"ARCHITECTURE": "resnet50", "WIDTH": 0.06})
+    assert problem_together({"ARCHITECTURE": "vgg16", "WIDTH": 0.06}) == ""
 
 
 def test_fine_tuning_keeps_an_epoch_for_what_is_unfrozen():
-    assert parameters.problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 3}) == ""
-    assert "leaves none of EPOCHS=2" in parameters.problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 2})
+    assert problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 3}) == ""
+    assert "leaves none of EPOCHS=2" in problem_together({"HEAD_EPOCHS": 2, "EPOCHS": 2})
 
 
 @pytest.mark.parametrize("stage", [3, 4, 5])
 def test_fine_tuning_keeps_a_stage_to_unfreeze(stage):
     for first in range(1, 6):
-        problem = parameters.problem_together({"HEAD_STAGE": stage, "UNFREEZE_FROM": first})
+        problem = problem_together({"HEAD_STAGE": stage, "UNFREEZE_FROM": first})
         assert ("leaves nothing to unfreeze" in problem) is (first > stage)
-    assert parameters.problem_together({"HEAD_STAGE": stage}) == ""  # transfer unfreezes nothing
-    assert parameters.problem_together({"UNFREEZE_FROM": 5}) == ""
+    assert problem_together({"HEAD_STAGE": stage}) == ""  # transfer unfreezes nothing
+    assert problem_together({"UNFREEZE_FROM": 5}) == ""
 
 
 def test_the_networks_without_stages_are_those_that_cannot_be_cut():
-    for name in parameters.ARCHITECTURES:
+    for name in ARCHITECTURES:
         backbone = backbones.build_backbone(name, 48, 3)
-        if name in parameters.WITHOUT_STAGES:
+        if not NETWORKS[name].has_stages:
             with pytest.raises(ValueError, match=f"HEAD_STAGE=4: {name} has no such stages; give 5"):
                 models.cut_at(backbone, 4)
-            problem = parameters.problem_together({"HEAD_STAGE": 4, "ARCHITECTURE": name})
+            problem = problem_together({"HEAD_STAGE": 4, "ARCHITECTURE": name})
             assert f"is not for {name}" in problem and "give 5" in problem
         else:
             assert models.cut_at(backbone, 4).name == name
-            assert parameters.problem_together({"HEAD_STAGE": 4, "ARCHITECTURE": name}) == ""
+            assert problem_together({"HEAD_STAGE": 4, "ARCHITECTURE": name}) == ""
         assert models.cut_at(backbone, 5) is backbone
-        assert parameters.problem_together({"HEAD_STAGE": 5, "ARCHITECTURE": name}) == ""
+        assert problem_together({"HEAD_STAGE": 5, "ARCHITECTURE": name}) == ""
 
 
 def test_a_path_that_is_no_text_is_still_the_parameter_that_was_declared():

@@ -4,10 +4,11 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from fer_utils import plotting
-from fer_utils.data import EMOTIONS
+from fer_utils.names import EMOTIONS
 
 matplotlib.use("Agg")
 
@@ -21,7 +22,7 @@ def ax():
 @pytest.fixture(autouse=True)
 def close_figures():
     yield
-    plotting.plt.close("all")
+    plt.close("all")
 
 
 def images(n=5, size=48):
@@ -73,9 +74,9 @@ PANELS = {
 
 @pytest.mark.parametrize("name", SINGLE)
 def test_draws_on_the_given_axes_and_touches_nothing_else(name, ax):
-    settings, open_figures = copy.deepcopy(dict(matplotlib.rcParams)), plotting.plt.get_fignums()
+    settings, open_figures = copy.deepcopy(dict(matplotlib.rcParams)), plt.get_fignums()
     assert SINGLE[name](ax) is ax
-    assert plotting.plt.get_fignums() == open_figures
+    assert plt.get_fignums() == open_figures
     assert dict(matplotlib.rcParams) == settings
     ax.figure.canvas.draw()
 
@@ -83,12 +84,12 @@ def test_draws_on_the_given_axes_and_touches_nothing_else(name, ax):
 @pytest.mark.parametrize("name", PANELS)
 def test_draws_on_the_given_figure_and_touches_nothing_else(name):
     figure = Figure(layout="constrained")
-    settings, open_figures = copy.deepcopy(dict(matplotlib.rcParams)), plotting.plt.get_fignums()
+    settings, open_figures = copy.deepcopy(dict(matplotlib.rcParams)), plt.get_fignums()
     axes = PANELS[name](figure)
     assert isinstance(axes, np.ndarray)
     assert all(ax.figure is figure for ax in axes.flat)
     assert figure.get_suptitle() == "t"
-    assert plotting.plt.get_fignums() == open_figures
+    assert plt.get_fignums() == open_figures
     assert dict(matplotlib.rcParams) == settings
     figure.canvas.draw()
 
@@ -96,7 +97,7 @@ def test_draws_on_the_given_figure_and_touches_nothing_else(name):
 @pytest.mark.parametrize("draw", [*SINGLE.values(), *PANELS.values()])
 def test_makes_one_figure_of_its_own(draw):
     draw(None)
-    assert len(plotting.plt.get_fignums()) == 1
+    assert len(plt.get_fignums()) == 1
 
 
 def test_class_counts_bars_are_the_counts(ax):
@@ -245,7 +246,7 @@ def test_time_bars_write_the_seconds(ax):
     assert [bar.get_width() for bar in ours] == [60.0, 90.0, 5.0]
     assert [bar.get_width() for bar in paper] == [1092.51, 6651.64, 1445.48]
     texts = [text.get_text() for text in ax.texts]
-    assert texts == ["60 s", "90 s", "5.0 s", "1,093 s (18 min)", "6,652 s (1.8 h)", "1,445 s (24 min)"]
+    assert texts == ["60 s", "90 s", "5.0 s", "1,093 s (18 min)", "6,652 s (1 h 50 min)", "1,445 s (24 min)"]
     assert ax.get_yticklabels()[0].get_text() == "VGG16, from scratch"
     assert plotting.time_bars(arms(), ax=Figure().add_subplot(), log=True).get_xscale() == "log"
 
@@ -271,4 +272,4 @@ def test_time_bars_write_the_seconds(ax):
 def test_bad_input_is_one_clear_error(call, message):
     with pytest.raises(ValueError, match=message):
         call()
-    assert plotting.plt.get_fignums() == []
+    assert plt.get_fignums() == []

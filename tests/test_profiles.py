@@ -2,7 +2,7 @@
 
 import pytest
 
-from fer_utils.profiles import ProfileError, choose_data, existing_path, read_count, read_profile, read_seeds
+from fer_utils.workflow.profiles import ProfileError, choose_data, existing_path, read_count, read_profile, read_seeds
 
 NOTEBOOKS = {
     "01_explore_data": {"DATA": "", "OUTPUT_DIR": "outputs"},
@@ -59,27 +59,27 @@ MISTAKES = [
     (f"{SECTION}: {{resnet: {{WIDTH: 1.0}}}}", f"{SECTION}: unknown parameter resnet; did you mean resnet50?"),
     ("01_explore_data: {EPOCHS: 5}", "01_explore_data: unknown parameter EPOCHS. Known: DATA, OUTPUT_DIR"),
     ("01_explore_data: {vgg16: {DATA: a}}", "01_explore_data: unknown parameter vgg16. Known: DATA, OUTPUT_DIR"),
-    ("all: {LEARNING_RAT: 1.0}", "all: no notebook has a parameter LEARNING_RAT; did you mean LEARNING_RATE?"),
+    ("all: {LEARNING_RAT: 1.0}", "all: unknown parameter LEARNING_RAT; did you mean LEARNING_RATE?"),
     ("03_train_from_scrach: {EPOCHS: 5}", f"unknown section 03_train_from_scrach; did you mean {SECTION}?"),
     ("seed: [1]", "unknown section seed; did you mean seeds?"),
-    ("all: {EPOCHS: 5.5}", "all: EPOCHS: 5.5 is of type float, but the notebook's 10 is of type int"),
-    ("all: {EPOCHS: true}", "all: EPOCHS: True is of type bool, but the notebook's 10 is of type int"),
-    ("all: {AUGMENT: 1}", "all: AUGMENT: 1 is of type int, but the notebook's True is of type bool"),
-    ("all: {LEARNING_RATE: 1e-4}", "'1e-4' is of type str, but the notebook's 0.001 is of type float; YAML reads"),
+    ("all: {EPOCHS: 5.5}", "all: EPOCHS=5.5 makes no sense: give a whole number"),
+    ("all: {EPOCHS: true}", "all: EPOCHS=True makes no sense: give a whole number"),
+    ("all: {AUGMENT: 1}", "all: AUGMENT=1 makes no sense: give True or False"),
+    ("all: {LEARNING_RATE: 1e-4}", "LEARNING_RATE='1e-4' makes no sense: give a number; YAML reads"),
     ("all: {SEED: 1}", "all: SEED differs from run to run; use `seeds:` at the top level"),
     (f"{SECTION}: {{ARCHITECTURE: vgg16}}", "ARCHITECTURE differs from run to run; use `architectures:`"),
     (f"{SECTION}: {{OUTPUT_DIR: here}}", "OUTPUT_DIR is one for the whole study; set it under `all:`"),
     (f"{SECTION}: 5", f"{SECTION}: needs parameters below it, not 5"),
     ("all: [DATA]", "all: needs parameters below it, not ['DATA']"),
-    ("seeds: [one]", "profiles/mine.yaml: seeds: needs whole numbers from 0 on"),
-    ("seeds: []", "profiles/mine.yaml: seeds: needs whole numbers from 0 on"),
-    ("jobs: 0", "profiles/mine.yaml: jobs: needs a whole number from 1 on, not 0"),
-    ("architectures: [vgg19]", "profiles/mine.yaml: architectures: unknown architecture vgg19; did you mean vgg16?"),
+    ("seeds: [one]", "profiles/mine.yaml: seeds: needs a whole number from 0 to 4294967295, not 'one'"),
+    ("seeds: []", "profiles/mine.yaml: seeds: needs whole numbers, such as"),
+    ("jobs: 0", "profiles/mine.yaml: jobs: needs a whole number from 1 to 1000000000, not 0"),
+    ("architectures: [vgg19]", "profiles/mine.yaml: architectures: unknown name vgg19; did you mean vgg16?"),
     ("architectures: vgg16", "profiles/mine.yaml: architectures: needs a list, such as [vgg16, resnet50]"),
     ("architectures: 0", "profiles/mine.yaml: architectures: needs a list, such as [vgg16, resnet50]"),
-    ("comparators: [vgg19]", "comparators: unknown comparator vgg19; did you mean vgg16bn?"),
-    ("ladder: [mixups]", "profiles/mine.yaml: ladder: unknown rung mixups; did you mean mixup?"),
-    ("ladder: [ten-crop]", "profiles/mine.yaml: ladder: unknown rung ten-crop"),  # another way of asking
+    ("comparators: [vgg19]", "comparators: unknown name vgg19; did you mean vgg16bn?"),
+    ("ladder: [mixups]", "profiles/mine.yaml: ladder: unknown name mixups; did you mean mixup?"),
+    ("ladder: [ten-crop]", "profiles/mine.yaml: ladder: unknown name ten-crop"),  # another way of asking
     ("finals: [crop]", "profiles/mine.yaml: finals: needs names with RECIPE and CHANGES below them"),
     ("finals: {long: crop}", "finals: long: needs RECIPE and, where it differs from the rung, CHANGES"),
     ("finals: {long: {RECIPE: crop, EPOCHS: 3}}", "finals: long: needs RECIPE and"),
@@ -115,9 +115,9 @@ def test_seeds_and_counts_are_read_from_text():
     assert read_seeds("SEEDS", "0 1 2") == read_seeds("SEEDS", "0,1, 2") == (0, 1, 2)
     assert read_seeds("SEEDS", "3 3 1") == (3, 1)
     assert read_count("JOBS", "4") == 4
-    with pytest.raises(ProfileError, match="SEEDS: needs whole numbers"):
+    with pytest.raises(ProfileError, match="SEEDS: needs a whole number from 0 to"):
         read_seeds("SEEDS", "-1")
-    with pytest.raises(ProfileError, match="JOBS: needs a whole number from 1 on, not 'many'"):
+    with pytest.raises(ProfileError, match="JOBS: needs a whole number from 1 to 1000000000, not 'many'"):
         read_count("JOBS", "many")
 
 

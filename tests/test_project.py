@@ -53,7 +53,7 @@ def test_the_environment_names_the_project(places, monkeypatch, tmp_path, given,
 
 
 def test_a_notebook_without_its_project_asks_for_it_and_leaves_nothing_behind(places, monkeypatch):
-    monkeypatch.setattr(runs, "PROJECT_ROOT", project.find_root(places["packages"]))
+    monkeypatch.setattr("fer_utils.project.PROJECT_ROOT", project.find_root(places["packages"]))
     said = "elsewhere/notebooks/01_explore_data.ipynb: there is no such notebook.*set FER_ROOT to it"
     with pytest.raises(runs.RunError, match=said):
         runs.collect_parameters("01_explore_data", {})

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_utils import readers, trees
-from fer_utils.faces import EMOTIONS, USAGES, DataError
+from fer_utils.data import archives
+from fer_utils.data.faces import DataError
+from fer_utils.data.trees import DiskTree
+from fer_utils.names import EMOTIONS, USAGES
 
 
 def csv_text(pixels, header="emotion,pixels,Usage"):
@@ -26,7 +28,7 @@ def csv_text(pixels, header="emotion,pixels,Usage"):
 
 
 def read(path):
-    return readers.read(readers.locate(path))
+    return archives.read(archives.locate(path))
 
 
 def check(parsed, pixels, usages=USAGES):
@@ -52,7 +54,7 @@ def test_a_csv_file_of_any_name(tmp_path, pixels):
 def test_a_folder_that_holds_a_csv(tmp_path, pixels, name, folder):
     write(tmp_path / "README.md", "other file")
     path = write(tmp_path / (folder + name), csv_text(pixels, "emotion, Usage, pixels"))
-    assert readers.locate(tmp_path) == path
+    assert archives.locate(tmp_path) == path
     check(read(tmp_path), pixels)
 
 
@@ -60,7 +62,7 @@ def test_fer2013_csv_comes_before_train_csv_and_folders(tmp_path, pixels):
     write(tmp_path / "train.csv", "emotion,pixels\n")
     (tmp_path / "train" / "happy").mkdir(parents=True)
     path = write(tmp_path / "sub" / "fer2013.csv", csv_text(pixels))
-    assert readers.locate(tmp_path) == path
+    assert archives.locate(tmp_path) == path
 
 
 def class_folders(root, pixels):
@@ -82,14 +84,14 @@ def test_two_data_sets_in_one_folder_are_refused_and_listed(tmp_path, pixels):
         "published": "a/fer2013.csv, b/icml_face_data.csv",
     }.items():
         with pytest.raises(DataError, match=rf"{folder}: holds 2 data sets.*: {names}\. Give the path of one"):
-            readers.locate(tmp_path / folder)
-    assert readers.locate(tmp_path / "published" / "a") == tmp_path / "published/a/fer2013.csv"
+            archives.locate(tmp_path / folder)
+    assert archives.locate(tmp_path / "published" / "a") == tmp_path / "published/a/fer2013.csv"
 
 
 def test_the_same_data_in_two_forms_is_one_data_set(tmp_path, pixels):
     for name in ("fer2013.csv", "icml_face_data.csv", "older/fer2013.csv"):
         write(tmp_path / name, csv_text(pixels))
-    assert readers.locate(tmp_path) == tmp_path / "fer2013.csv"
+    assert archives.locate(tmp_path) == tmp_path / "fer2013.csv"
 
 
 def test_train_csv_beside_test_csv_is_all_training_and_says_so(tmp_path, pixels):
@@ -152,7 +154,7 @@ def test_an_empty_class_folder_in_a_zip(tmp_path):
 
 
 def test_a_zip_that_is_no_zip(tmp_path):
-    with pytest.raises(DataError, match=r"archive.zip: is no zip or a damaged one .*Download it again"):
+    with pytest.raises(DataError, match=r"archive.zip: is no archive, or damaged .*Download it again"):
         read(write(tmp_path / "archive.zip", b"please log in"))
 
 
@@ -161,7 +163,7 @@ def test_a_truncated_zip(tmp_path, pixels):
     with zipfile.ZipFile(path, "w") as archive:
         archive.writestr("fer2013.csv", csv_text(pixels))
     path.write_bytes(path.read_bytes()[:-5000])
-    with pytest.raises(DataError, match=r"archive: is no zip or a damaged one .*Download it again"):
+    with pytest.raises(DataError, match=r"archive: is no archive, or damaged .*Download it again"):
         read(path)
 
 
@@ -173,27 +175,6 @@ def test_a_zip_with_damaged_content(tmp_path, pixels):
     content[len(content) // 2] ^= 255
     with pytest.raises(DataError, match=r"archive.zip"):
         read(write(path, bytes(content)))
-
-
-@pytest.mark.parametrize("member", ["../fer2013.csv", "fer2013/../../fer2013.csv", "..\\fer2013.csv"])
-def test_a_zip_whose_members_lead_out_of_it(tmp_path, pixels, member):
-    path = tmp_path / "archive.zip"
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr(member, csv_text(pixels))
-    with pytest.raises(DataError, match=r"archive.zip: its member '.*\.\..*' leads out of the zip"):
-        read(path)
-
-
-def test_a_zip_that_would_fill_the_memory(tmp_path, pixels, monkeypatch):
-    path = tmp_path / "archive.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("fer2013.csv", csv_text(pixels))
-        archive.writestr("zeros", bytes(50_000_000))
-    assert path.stat().st_size < 1_000_000
-    assert len(read(path).labels) == 42
-    monkeypatch.setattr(trees, "LARGEST_UNPACKED", 40_000_000)
-    with pytest.raises(DataError, match=r"archive.zip: unpacks to 0.1 GB, where at most 0.0 GB are expected"):
-        read(path)
 
 
 def test_a_zip_that_holds_more_than_it_states(tmp_path, pixels):
@@ -258,16 +239,10 @@ def test_a_compressed_csv(tmp_path, pixels, pack):
     check(read(write(tmp_path / "train.csv.gz", pack.compress(text.encode()))), pixels, ["Training"])
 
 
-def test_what_unpacks_without_end_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(trees, "LARGEST_UNPACKED", 4_000_000)
-    with pytest.raises(DataError, match=r"fer2013.csv.gz: unpacks to more, where at most 0.0 GB are expected"):
-        read(write(tmp_path / "fer2013.csv.gz", gzip.compress(bytes(9_000_000))))
-
-
 @pytest.mark.parametrize("base", ["fer2013/fer2013", "a/b/c"])
 def test_data_nested_by_unpacking_are_found(tmp_path, pixels, base):
     path = write(tmp_path / "csv" / base / "fer2013.csv", csv_text(pixels))
-    assert readers.locate(tmp_path / "csv") == path
+    assert archives.locate(tmp_path / "csv") == path
     class_folders(tmp_path / "images" / base, pixels)
     assert read(tmp_path / "images").labels.tolist() == [3, 3]
     with zipfile.ZipFile(tmp_path / "archive.zip", "w") as archive:
@@ -279,21 +254,21 @@ def test_two_data_sets_at_different_depths_are_refused(tmp_path, pixels):
     for name in ("a/fer2013.csv", "b/c/d/fer2013.csv"):
         write(tmp_path / name, csv_text(pixels))
     with pytest.raises(DataError, match=r"holds 2 data sets.*: a/fer2013.csv, b/c/d/fer2013.csv\. Give"):
-        readers.locate(tmp_path)
+        archives.locate(tmp_path)
 
 
 def test_what_lies_deep_and_may_not_be_read_is_passed_over(tmp_path, pixels, monkeypatch):
     path = write(tmp_path / "fer2013" / "fer2013.csv", csv_text(pixels))
     (tmp_path / "others" / "private").mkdir(parents=True)
-    children = readers.DiskTree.children
+    children = DiskTree.children
 
     def refuse(tree, name):
         if name.endswith("private"):
             raise PermissionError("Permission denied")
         return children(tree, name)
 
-    monkeypatch.setattr(readers.DiskTree, "children", refuse)
-    assert readers.locate(tmp_path) == path
+    monkeypatch.setattr(DiskTree, "children", refuse)
+    assert archives.locate(tmp_path) == path
 
 
 SPLIT_USAGES = {
@@ -315,9 +290,9 @@ def test_a_csv_file_for_each_split_with_labels(tmp_path, pixels, names):
     assert parsed.row_ids.tolist() == list(range(42))
     said = "" if "PublicTest.csv" in names else "the rows"
     assert [said in message for message in parsed.warnings] == [True] * bool(said)
-    before = readers.state(tmp_path)
+    before = archives.state(tmp_path)
     write(tmp_path / names[1], csv_text(pixels[:3], "emotion,pixels"))
-    assert readers.state(tmp_path) != before
+    assert archives.state(tmp_path) != before
 
 
 def test_a_column_of_usages_decides_in_a_split_file_too(tmp_path, pixels):
@@ -342,7 +317,7 @@ def test_a_file_that_cannot_be_opened_is_a_data_error(tmp_path, pixels, monkeypa
     def refuse(*_):
         raise PermissionError("Permission denied")
 
-    monkeypatch.setattr(readers.DiskTree, "open", refuse)
+    monkeypatch.setattr(DiskTree, "open", refuse)
     with pytest.raises(
         DataError, match=r"fer2013.csv: cannot be read \(Permission denied\). Check the file's permissions"
     ):
@@ -351,19 +326,19 @@ def test_a_file_that_cannot_be_opened_is_a_data_error(tmp_path, pixels, monkeypa
 
 def test_state_follows_the_content_of_a_file(tmp_path, pixels):
     path = write(tmp_path / "fer2013.csv", csv_text(pixels))
-    before = readers.state(path)
-    assert readers.state(path) == before
+    before = archives.state(path)
+    assert archives.state(path) == before
     write(path, csv_text(pixels[:-1]))
-    assert readers.state(path) != before
+    assert archives.state(path) != before
 
 
 @pytest.mark.parametrize("change", ["rename", "rewrite", "add"])
 def test_state_follows_the_files_in_folders(tmp_path, change):
     path = write(tmp_path / "train" / "happy" / "1.png", b"x")
-    before = readers.state(tmp_path)
-    assert readers.state(tmp_path) == before
+    before = archives.state(tmp_path)
+    assert archives.state(tmp_path) == before
     if change == "rename":
         path.rename(path.with_name("2.png"))
     else:
         write(path if change == "rewrite" else Path(f"{path}.png"), b"longer")
-    assert readers.state(tmp_path) != before
+    assert archives.state(tmp_path) != before

@@ -5,9 +5,10 @@ from pathlib import Path
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
+import reference
 from PIL import Image
 
-from fer_utils import reference, runs
+from fer_utils import runs
 
 
 def write_run(folder, figures=("history",), **manifest):
@@ -145,7 +146,7 @@ def test_too_much_is_refused_before_anything_is_copied(tmp_path, monkeypatch):
 
 
 def test_command_line_prints_sizes_or_says_why_not(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(runs, "PROJECT_ROOT", tmp_path)
+    monkeypatch.setattr("fer_utils.project.PROJECT_ROOT", tmp_path)
     write_run(tmp_path / "outputs" / "cpu" / "a", ["history", "faces"])
     assert reference.main(["outputs/cpu"]) == 0
     printed = capsys.readouterr().out

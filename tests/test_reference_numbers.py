@@ -3,11 +3,17 @@
 import json
 import re
 
+import ladder
 import pandas as pd
+import private_test
 import pytest
+import reference
+import results
+import summarize
 
-from fer_utils import compare, evaluation, ladder, reference, run_reader, runs, significance, tables
+from fer_utils import comparison, evaluation, runs
 from fer_utils.audit import claims, statements
+from fer_utils.ladder import results as beyond
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
 NAMES = ("README.md", "docs/results.md", "docs/beyond-the-paper.md", "docs/full-scale.md", "docs/speed.md")
@@ -32,7 +38,7 @@ FOLDERS = sorted({path.parent.parent for path in (runs.PROJECT_ROOT / "outputs/r
 @pytest.mark.parametrize("folder", FOLDERS, ids=lambda folder: str(runs.shown(folder)))
 def test_metrics_can_be_computed_again_from_the_predictions(folder):
     for path in folder.glob("*/predictions.npz"):
-        run = run_reader.read_run(path.parent, needs="validation")  # rungs of the ladder leave the test split shut
+        run = runs.read_run(path.parent, needs="validation")  # rungs of the ladder leave the test split shut
         for split, (_, labels, probabilities) in run.predictions.items():
             again, kept = evaluation.summarize(labels, probabilities), run.metrics[split]
             # In a collapsed run all rows are nearly the same, and half precision ties what an AUC would rank.
@@ -48,7 +54,7 @@ def test_all_profiles_together_stay_small():
 
 @pytest.fixture(scope="module")
 def finished():
-    return compare.load_runs(REFERENCE / "cpu")
+    return comparison.load_runs(REFERENCE / "cpu")
 
 
 @pytest.fixture(scope="module")
@@ -63,7 +69,7 @@ def same_tables(path, table, tmp_path):
 
 
 def test_the_pages_table_is_the_one_that_the_command_prints(finished):
-    assert tables.results_markdown(finished) in RESULTS
+    assert results.results_markdown(finished) in RESULTS
 
 
 def cells(markdown):
@@ -72,7 +78,7 @@ def cells(markdown):
 
 def test_the_readmes_short_table_is_taken_from_the_long_ones(finished):
     short = cells(README.split("| arm | paper |")[1].split("\n\n")[0])[2:]
-    long = [cells(tables.results_markdown(found))[2:] for found in (finished, compare.load_runs(REFERENCE / "gpu"))]
+    long = [cells(results.results_markdown(found))[2:] for found in (finished, comparison.load_runs(REFERENCE / "gpu"))]
     assert len(short) == 6
     for row, quarter, full in zip(short, *long, strict=True):
         assert row[:4] == quarter[:4] and row[4] == quarter[4].split(":")[0]
@@ -82,26 +88,20 @@ def test_the_readmes_short_table_is_taken_from_the_long_ones(finished):
 
 @pytest.mark.parametrize(("profile", "page", "count"), [("tuned", BEYOND, 3), ("gpu", FULL_SCALE, 2)])
 def test_the_page_has_the_tables_of_the_ladder(profile, page, count):
-    printed = ladder.markdown(*(make(REFERENCE / profile) for make in (ladder.summarize, ladder.finals, ladder.race)))
+    printed = ladder.markdown(*(make(REFERENCE / profile) for make in (beyond.summarize, beyond.finals, beyond.race)))
     assert len(printed) == count  # no ladder has been climbed on a GPU
     for table in printed:
         assert table in page
 
 
-def test_the_page_of_full_scale_has_the_tables_that_its_command_prints(monkeypatch):
-    monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tools")
-    import results
-
-    finished = compare.load_runs(REFERENCE / "gpu")
-    assert tables.results_markdown(finished) in FULL_SCALE
+def test_the_page_of_full_scale_has_the_tables_that_its_command_prints():
+    finished = comparison.load_runs(REFERENCE / "gpu")
+    assert results.results_markdown(finished) in FULL_SCALE
     assert results.stopping(finished) in FULL_SCALE and results.stopping(finished).count("\n") == 13
     assert results.twins_markdown(pd.read_csv(REFERENCE / "gpu/without_twins.csv")) in FULL_SCALE
 
 
-def test_the_scores_without_twins_are_of_the_runs_beside_them(monkeypatch):
-    monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tools")
-    import results
-
+def test_the_scores_without_twins_are_of_the_runs_beside_them():
     kept = pd.read_csv(REFERENCE / "gpu/without_twins.csv").pivot(index="run", columns="images")
     answers = results.private_answers(REFERENCE / "gpu")
     assert set(kept.index) == set(answers)
@@ -113,10 +113,7 @@ def test_the_scores_without_twins_are_of_the_runs_beside_them(monkeypatch):
     assert set(kept["n", "twins only"]) == {643}
 
 
-def test_the_page_counts_every_look_at_private_test(monkeypatch):
-    monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tools")
-    import private_test
-
+def test_the_page_counts_every_look_at_private_test():
     page = (runs.PROJECT_ROOT / "docs/private-test.md").read_text(encoding="utf-8")
     table = private_test.looks(REFERENCE)
     assert private_test.markdown(table) in page
@@ -126,27 +123,23 @@ def test_the_page_counts_every_look_at_private_test(monkeypatch):
     assert table.loc["tuned/ladder"].tolist() == [5, 5, 15]  # five finals, asked in three ways each; rungs never
 
 
-def test_the_page_has_the_table_of_the_benchmarks(monkeypatch):
-    monkeypatch.syspath_prepend(runs.PROJECT_ROOT / "tests/benchmarks")
-    import summarize
-
+def test_the_page_has_the_table_of_the_benchmarks():
     rows = json.loads((REFERENCE / "benchmarks.json").read_text())["benchmarks"]
     assert summarize.markdown(rows) in SPEED
 
 
 @pytest.mark.parametrize("path", ["claims.csv", "cpu/audit/claims.csv"])
 def test_the_audit_is_that_of_the_runs_beside_it(path, finished, tmp_path):
-    table = claims.write_claims(tmp_path / "claims.csv", compare.summarize_arms(finished), finished)
+    table = claims.write_claims(tmp_path / "claims.csv", comparison.summarize_arms(finished), finished)
     same_tables(REFERENCE / path, table.round({"expected": 4, "ours_value": 4}), tmp_path)
 
 
-@pytest.mark.parametrize("path", ["cpu/compare/tables/conclusions.csv", "cpu/audit/statements.csv"])
-def test_the_conclusions_are_those_of_the_runs_beside_them(path, conclusions, tmp_path):
-    same_tables(REFERENCE / path, conclusions, tmp_path)
+def test_the_conclusions_are_those_of_the_runs_beside_them(conclusions, tmp_path):
+    same_tables(REFERENCE / "cpu/audit/statements.csv", conclusions, tmp_path)
 
 
 def test_the_pairs_are_those_of_the_runs_beside_them(finished, tmp_path):
-    same_tables(REFERENCE / "cpu/compare/tables/pairs.csv", significance.pairwise(finished), tmp_path)
+    same_tables(REFERENCE / "cpu/compare/tables/pairs.csv", evaluation.pairwise(finished), tmp_path)
 
 
 def test_the_readme_has_the_verdicts_of_the_conclusions(conclusions):

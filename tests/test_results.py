@@ -1,16 +1,10 @@
 """The tables of tools/results.py, on runs whose right answers are known."""
 
-import sys
-from pathlib import Path
-
 import numpy as np
 import pytest
+import results
 
 from fer_utils import data, runs
-
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tools"))
-
-import results
 
 
 @pytest.fixture

@@ -7,14 +7,18 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+import reference
 from matplotlib.figure import Figure
 
-from fer_utils import project, reference, run_reader, runs
+from fer_utils import project, runs
+from fer_utils.runs import manifest as manifest_module
 
 
 @pytest.fixture(autouse=True)
 def no_keras(monkeypatch):
-    monkeypatch.setattr(runs, "device", lambda: {"backend": "none", "processor": "a test", "cores": 2, "gpu": ""})
+    monkeypatch.setattr(
+        manifest_module, "device", lambda: {"backend": "none", "processor": "a test", "cores": 2, "gpu": ""}
+    )
 
 
 def write_notebook(path, parameters, tags=("parameters",)):
@@ -111,7 +115,7 @@ def test_collected_parameters_are_the_namespaces_values():
 
 def test_unknown_parameter_is_refused_with_the_nearest_name():
     namespace = {**runs.declared_parameters("03_train_from_scratch"), "EPOCH": 3}
-    with pytest.raises(runs.RunError, match=r"03_train_from_scratch has no parameter EPOCH \(did you mean EPOCHS\?\)"):
+    with pytest.raises(runs.RunError, match=r"03_train_from_scratch has no parameter EPOCH; did you mean EPOCHS\?"):
         runs.collect_parameters("03_train_from_scratch", namespace)
 
 
@@ -125,7 +129,7 @@ def test_relative_paths_count_from_the_project(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     assert runs.resolve("outputs/x") == runs.PROJECT_ROOT / "outputs" / "x"
     assert runs.resolve(tmp_path / "x") == tmp_path / "x"
-    assert (runs.PROJECT_ROOT / "fer_utils" / "runs.py").is_file()
+    assert (runs.PROJECT_ROOT / "fer_utils" / "runs").is_dir()
 
 
 # --- a run goes through its folder ---
@@ -133,7 +137,7 @@ def test_relative_paths_count_from_the_project(monkeypatch, tmp_path):
 
 def test_what_was_written_is_read(tmp_path):
     folder, probabilities = finished_run(tmp_path, note="more")
-    run = run_reader.read_run(folder)
+    run = runs.read_run(folder)
     assert (run.name, run.arm) == ("vgg16-scratch-seed0", "vgg16-scratch")
     assert run.metrics["test"] == {"accuracy": 0.5}
     assert run.manifest["seconds"] == 1.5
@@ -147,7 +151,7 @@ def test_what_was_written_is_read(tmp_path):
 
 def test_half_precision_keeps_the_predicted_class_of_confident_rows(tmp_path):
     folder, probabilities = finished_run(tmp_path)
-    np.testing.assert_array_equal(run_reader.read_run(folder).predictions["test"][2].argmax(1), probabilities.argmax(1))
+    np.testing.assert_array_equal(runs.read_run(folder).predictions["test"][2].argmax(1), probabilities.argmax(1))
 
 
 def test_manifest_says_how_to_make_the_run_again(tmp_path, monkeypatch):
@@ -170,16 +174,16 @@ def test_only_finished_runs_with_predictions_are_collected(tmp_path, capsys):
     finished_run(tmp_path, "a")
     (finished_run(tmp_path, "unfinished")[0] / "metrics.json").unlink()
     runs.finish_run(runs.start_run(tmp_path, "explore"), {})  # a notebook that trains nothing
-    assert [run.name for run in run_reader.collect(tmp_path)] == ["a", "b"]
+    assert [run.name for run in runs.collect(tmp_path)] == ["a", "b"]
     assert capsys.readouterr().out == ""
-    assert run_reader.collect(tmp_path / "nowhere") == []
+    assert runs.collect(tmp_path / "nowhere") == []
 
 
 def test_unfinished_and_damaged_runs_are_named(tmp_path):
     folder, _ = finished_run(tmp_path)
     (folder / "predictions.npz").write_bytes(b"broken")
     with pytest.raises(runs.RunError, match="vgg16-scratch-seed0: not a finished run.*Run its notebook again"):
-        run_reader.read_run(folder)
+        runs.read_run(folder)
 
 
 @pytest.mark.parametrize(
@@ -204,8 +208,8 @@ def test_spoilt_predictions_are_named_and_left_out(tmp_path, capsys, spoil, word
     spoil(arrays)
     np.savez_compressed(path, **arrays)
     with pytest.raises(runs.RunError, match=f"spoilt: not a finished run.*{word}"):
-        run_reader.read_run(path.parent)
-    assert [run.name for run in run_reader.collect(tmp_path)] == ["good"]
+        runs.read_run(path.parent)
+    assert [run.name for run in runs.collect(tmp_path)] == ["good"]
     assert "Left out: " in (said := capsys.readouterr().out) and "spoilt" in said
 
 
@@ -238,8 +242,8 @@ def test_a_damaged_or_incomplete_file_is_named_and_its_run_left_out(tmp_path, ca
     finished_run(tmp_path, "good")
     rewrite(finished_run(tmp_path, "spoilt")[0] / file, change)
     with pytest.raises(runs.RunError, match=f"spoilt: not a finished run.*{word}"):
-        run_reader.read_run(tmp_path / "spoilt")
-    assert [run.name for run in run_reader.collect(tmp_path)] == ["good"]
+        runs.read_run(tmp_path / "spoilt")
+    assert [run.name for run in runs.collect(tmp_path)] == ["good"]
     assert "Left out: " in capsys.readouterr().out
 
 
@@ -253,7 +257,7 @@ def test_a_pretraining_has_no_predictions_by_nature(tmp_path, capsys):
     (folder / "predictions.npz").unlink()
     manifest = json.loads((folder / "manifest.json").read_text())
     runs.write_json(folder / "manifest.json", {**manifest, "strategy": "pretrain"})
-    assert run_reader.collect(tmp_path) == []
+    assert runs.collect(tmp_path) == []
     assert capsys.readouterr().out == ""
 
 
@@ -264,14 +268,14 @@ def test_paths_are_named_from_the_projects_root():
 
 def test_a_run_without_predictions_is_left_out_with_a_word(tmp_path, capsys):
     (finished_run(tmp_path, "bare")[0] / "predictions.npz").unlink()
-    assert run_reader.collect(tmp_path) == []
+    assert runs.collect(tmp_path) == []
     assert "bare: not a finished run" in capsys.readouterr().out
 
 
 def test_runs_are_collected_by_name(tmp_path):
     for name in ("vgg16-scratch-seed0", "vgg16-scratch-seed1", "deepcnn-scratch-seed0"):
         finished_run(tmp_path, name)
-    assert [run.name for run in run_reader.collect(tmp_path, "vgg16-scratch-*")] == [
+    assert [run.name for run in runs.collect(tmp_path, "vgg16-scratch-*")] == [
         "vgg16-scratch-seed0",
         "vgg16-scratch-seed1",
     ]
@@ -483,5 +487,5 @@ def test_the_commit_of_an_installed_package_is_what_pip_noted(tmp_path, monkeypa
 def test_a_manifest_with_an_unknown_commit_is_kept_and_read_like_any_other(tmp_path, a_copy):
     folder = finished_run(tmp_path / "runs")[0]
     reference.refuse_absolute_paths(folder / "manifest.json")
-    (run,) = run_reader.collect(tmp_path / "runs")
+    (run,) = runs.collect(tmp_path / "runs")
     assert run.manifest["git_commit"] == "unknown: git says not a git repository"

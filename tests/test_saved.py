@@ -14,7 +14,9 @@ import pytest
 from PIL import Image
 
 import fer_utils
-from fer_utils import faces, models, saved_models
+from fer_utils import models
+from fer_utils.models import saved_models
+from fer_utils.names import EMOTIONS
 
 HERE = Path(__file__).resolve().parent / "saved"
 SAVED = sorted(path for path in HERE.glob("*/*.keras"))
@@ -82,12 +84,12 @@ def test_a_run_is_used_as_the_page_says(tmp_path):
     *lines, answer = done.stdout.splitlines()
     expected = model.predict(make.IMAGES[:1], verbose=0)[0]
     np.testing.assert_allclose(json.loads(answer), expected, atol=1e-5)
-    assert lines == [f"{emotion:9}{share:6.1%}" for emotion, share in zip(faces.EMOTIONS, expected, strict=True)]
+    assert lines == [f"{emotion:9}{share:6.1%}" for emotion, share in zip(EMOTIONS, expected, strict=True)]
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("*/backbone.weights.h5")), ids=shown)
 def test_saved_backbone_weights_fit_the_backbone(path):
-    from fer_utils import backbones
+    from fer_utils.models import backbones
 
     whole = keras.saving.load_model(path.parent / "deepcnn-recipe.keras").get_layer("deepcnn")
     ours = backbones.build_backbone("deepcnn", 40, 1, make.WIDTH, str(path))

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from fer_utils import evaluation, run_reader, runs, significance
+from fer_utils import evaluation, runs
 
 
 def make_run(arm, right, seed=0, labels=None, row_ids=None):
@@ -17,7 +17,7 @@ def make_run(arm, right, seed=0, labels=None, row_ids=None):
     architecture, strategy = arm.split("-")
     manifest = {"architecture": architecture, "strategy": strategy, "seed": seed}
     folder = Path(f"outputs/x/{arm}-seed{seed}")
-    return run_reader.Run(folder, manifest, {}, pd.DataFrame(), {"test": (row_ids, labels, probabilities)})
+    return runs.Run(folder, manifest, {}, pd.DataFrame(), {"test": (row_ids, labels, probabilities)})
 
 
 def first_right(count, n=400):
@@ -27,7 +27,7 @@ def first_right(count, n=400):
 def test_every_pair_once_the_better_arm_first():
     finished = [make_run("vgg16-finetune", first_right(200)), make_run("vgg16-scratch", first_right(240))]
     finished.append(make_run("resnet50-scratch", first_right(230)))
-    table = significance.pairwise(finished, samples=300)
+    table = evaluation.pairwise(finished, samples=300)
     assert list(zip(table["first"], table["second"], strict=True)) == [
         ("vgg16-scratch", "resnet50-scratch"),
         ("vgg16-scratch", "vgg16-finetune"),
@@ -45,7 +45,7 @@ def test_every_pair_once_the_better_arm_first():
 
 def test_equal_accuracies_may_hide_two_different_networks():
     left, right = first_right(200), ~first_right(200)
-    table = significance.pairwise([make_run("vgg16-scratch", left), make_run("vgg16-transfer", right)], samples=200)
+    table = evaluation.pairwise([make_run("vgg16-scratch", left), make_run("vgg16-transfer", right)], samples=200)
     row = table.iloc[0]
     assert row["difference"] == 0 and row["p_value"] == 1 and not row["differ"]
     assert (row["first_only"], row["second_only"]) == (200, 200)
@@ -55,8 +55,8 @@ def test_one_arm_with_seeds_lends_their_spread_to_every_pair():
     """Once an arm has several seeds all pairs are asked the same question: whether arms differ, not two networks."""
     several = [make_run("vgg16-scratch", first_right(count), seed) for seed, count in ((2, 300), (0, 240), (1, 180))]
     singles = [make_run("vgg16-transfer", first_right(200)), make_run("vgg16-finetune", first_right(160))]
-    table = significance.pairwise(several + singles).set_index(["first", "second"])
-    assert set(table["speaks_of"]) == {significance.ARMS}
+    table = evaluation.pairwise(several + singles).set_index(["first", "second"])
+    assert set(table["speaks_of"]) == {evaluation.ARMS}
     # accuracies 0.75, 0.6, 0.45: variance 0.0225 with 2 degrees of freedom, taken over to arms with one seed
     for (first, second), row in table.iterrows():
         of_seeds = 0.0225 * (1 / row["seeds_first"] + 1 / row["seeds_second"])
@@ -67,8 +67,8 @@ def test_one_arm_with_seeds_lends_their_spread_to_every_pair():
     single = table.loc[("vgg16-transfer", "vgg16-finetune")]
     assert (single["seeds_first"], single["seeds_second"], single["first_only"]) == (1, 1, 40)
     assert table.loc[("vgg16-scratch", "vgg16-transfer"), "first_only"] == 40  # seed 0: 240 against 200
-    alone = significance.pairwise(singles).iloc[0]
-    assert alone["speaks_of"] == significance.NETWORKS and alone["p_value"] == pytest.approx(2 / 2**40)
+    alone = evaluation.pairwise(singles).iloc[0]
+    assert alone["speaks_of"] == evaluation.NETWORKS and alone["p_value"] == pytest.approx(2 / 2**40)
 
 
 def test_interval_and_test_agree():
@@ -76,7 +76,7 @@ def test_interval_and_test_agree():
     found = []
     for counts in ((240, 250, 245), (225, 250, 235), (200, 250, 225), (180, 270, 225)):
         runs_of_arm = [make_run("vgg16-scratch", first_right(count), seed) for seed, count in enumerate(counts)]
-        row = significance.pairwise([*runs_of_arm, make_run("vgg16-transfer", first_right(200))]).iloc[0]
+        row = evaluation.pairwise([*runs_of_arm, make_run("vgg16-transfer", first_right(200))]).iloc[0]
         assert (row["p_value"] < 0.05) == (row["low"] > 0), counts
         found.append(row["p_value"] < 0.05)
     assert set(found) == {True, False}
@@ -87,7 +87,7 @@ def test_own_variances_add_up_as_satterthwaite_has_it():
     finished = [
         make_run(arm, first_right(count), seed) for arm, own in counts.items() for seed, count in enumerate(own)
     ]
-    table = significance.pairwise(finished).set_index(["first", "second"])
+    table = evaluation.pairwise(finished).set_index(["first", "second"])
     assert table["own_p_value"].notna().tolist() == [True, False, False]  # fine-tuning has one seed
     row = table.loc[("vgg16-scratch", "vgg16-transfer")]
     first, second = (np.mean([first_right(count) for count in counts[arm]], axis=0) for arm in list(counts)[:2])
@@ -112,12 +112,12 @@ def test_own_variances_do_not_borrow_from_a_wild_arm():
     finished = [
         make_run(arm, first_right(count, 2000), seed) for arm, own in counts.items() for seed, count in enumerate(own)
     ]
-    row = significance.pairwise(finished).set_index(["first", "second"]).loc[("vgg16-scratch", "vgg16-transfer")]
+    row = evaluation.pairwise(finished).set_index(["first", "second"]).loc[("vgg16-scratch", "vgg16-transfer")]
     assert not row["differ"] and row["own_differ"]
 
 
 def test_a_single_arm_has_no_pairs():
-    table = significance.pairwise([make_run("vgg16-scratch", first_right(3))])
+    table = evaluation.pairwise([make_run("vgg16-scratch", first_right(3))])
     assert table.empty and "p_holm" in table
 
 
@@ -125,21 +125,21 @@ def test_runs_on_other_images_or_labels_are_refused_with_both_names():
     one = make_run("vgg16-scratch", first_right(5, 10))
     turned = make_run("vgg16-transfer", first_right(5, 10), row_ids=np.arange(10)[::-1])
     with pytest.raises(runs.RunError, match="vgg16-transfer-seed0 and vgg16-scratch-seed0 cannot be paired: .*images"):
-        significance.pairwise([one, turned])
+        evaluation.pairwise([one, turned])
     relabelled = make_run("vgg16-transfer", first_right(5, 10), labels=[1] + [0] * 9)
     with pytest.raises(runs.RunError, match="cannot be paired: their test labels differ"):
-        significance.pairwise([one, relabelled])
+        evaluation.pairwise([one, relabelled])
     shorter = make_run("vgg16-transfer", first_right(5, 9))
     with pytest.raises(runs.RunError, match=r"images differ \(9 and 10, or in another order\)"):
-        significance.pairwise([one, shorter])
+        evaluation.pairwise([one, shorter])
 
 
 def test_one_run_each_is_mcnemars_exact_test():
     first, second = np.zeros((2, 40), bool)
     first[:9], second[9:10] = True, True  # 9 and 1 discordant: 2 * (1 + 10) / 2^10
-    row = significance.pairwise([make_run("vgg16-scratch", first), make_run("vgg16-transfer", second)]).iloc[0]
+    row = evaluation.pairwise([make_run("vgg16-scratch", first), make_run("vgg16-transfer", second)]).iloc[0]
     assert row["p_value"] == pytest.approx(22 / 1024)
-    assert row["speaks_of"] == significance.NETWORKS
+    assert row["speaks_of"] == evaluation.NETWORKS
 
 
 def test_several_seeds_count_images_and_seeds():
@@ -153,7 +153,7 @@ def test_several_seeds_count_images_and_seeds():
     # other the seeds (3, for two degrees of freedom).
     spread = {"std1": np.sqrt(images * 4), "nobs1": 4, "std2": np.sqrt(seeds * 3), "nobs2": 3}
     expected = stats.ttest_ind_from_stats(mean1=0.75, mean2=0, **spread, equal_var=False).pvalue
-    tested = significance.compare_arms(first, second, variance, freedom)
+    tested = evaluation.compare_arms(first, second, variance, freedom)
     assert tested["difference"] == 0.75
     assert tested["p_value"] == pytest.approx(expected)
 
@@ -162,7 +162,7 @@ def test_steady_seeds_leave_the_degrees_of_freedom_of_the_images():
     """Three steady seeds against one run, ten points apart: clear, although three seeds have two degrees of freedom."""
     several, other = [first_right(count, 2000) for count in (1240, 1244, 1236)], [first_right(1040, 2000)]
     pooled = evaluation.pooled_over_seeds([np.mean(several, axis=1), np.mean(other, axis=1)])
-    assert significance.compare_arms(several, other, *pooled)["p_value"] < 1e-10
+    assert evaluation.compare_arms(several, other, *pooled)["p_value"] < 1e-10
 
 
 def test_a_large_difference_with_wild_seeds_is_not_significant():
@@ -172,7 +172,7 @@ def test_a_large_difference_with_wild_seeds_is_not_significant():
     lower = [generator.random(2000) < 0.62 for _ in range(3)]
     for other, low, high in ((wild, 0.3, 1), (lower, 0, 0.01)):
         pooled = evaluation.pooled_over_seeds([np.mean(steady, axis=1), np.mean(other, axis=1)])
-        assert low < significance.compare_arms(steady, other, *pooled)["p_value"] < high
+        assert low < evaluation.compare_arms(steady, other, *pooled)["p_value"] < high
 
 
 def test_two_arms_of_one_skill_are_rarely_called_different():
@@ -183,5 +183,5 @@ def test_two_arms_of_one_skill_are_rarely_called_different():
         skills = [0.6 + 0.03 * generator.standard_normal(count) for count in (3, 3, 1, 1)]
         arms = [generator.random((len(skill), 1000)) < skill[:, np.newaxis] for skill in skills]
         pooled = evaluation.pooled_over_seeds([arm.mean(axis=1) for arm in arms])
-        found.append([significance.compare_arms(arms[i], arms[j], *pooled)["p_value"] for i, j in ((0, 2), (2, 3))])
+        found.append([evaluation.compare_arms(arms[i], arms[j], *pooled)["p_value"] for i, j in ((0, 2), (2, 3))])
     assert (np.array(found) < 0.05).mean(axis=0) == pytest.approx([0.05, 0.05], abs=0.03)

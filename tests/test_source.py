@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_utils import source
+from fer_utils.data import source_task
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def folders(tmp_path):
 
 
 def test_folders_become_labelled_images(folders):
-    images, labels, names = source.load_source(folders, size=48)
+    images, labels, names = source_task.load_source(folders, size=48)
     assert images.shape == (6, 48, 48, 3)
     assert images.dtype == np.uint8
     assert names == ["a", "b"]
@@ -26,20 +26,20 @@ def test_folders_become_labelled_images(folders):
 
 
 def test_shuffled_by_seed_and_cut(folders):
-    first = source.load_source(folders, seed=1)[0]
-    np.testing.assert_array_equal(first, source.load_source(folders, seed=1)[0])
-    assert any(not np.array_equal(first, source.load_source(folders, seed=seed)[0]) for seed in (2, 3, 4))
-    np.testing.assert_array_equal(source.load_source(folders, max_images=2, seed=1)[0], first[:2])
+    first = source_task.load_source(folders, seed=1)[0]
+    np.testing.assert_array_equal(first, source_task.load_source(folders, seed=1)[0])
+    assert any(not np.array_equal(first, source_task.load_source(folders, seed=seed)[0]) for seed in (2, 3, 4))
+    np.testing.assert_array_equal(source_task.load_source(folders, max_images=2, seed=1)[0], first[:2])
 
 
 def test_hold_out_takes_the_end():
-    (train, _), (held, labels) = source.hold_out(np.arange(40), np.arange(40) * 2, fraction=0.05)
+    (train, _), (held, labels) = source_task.hold_out(np.arange(40), np.arange(40) * 2, fraction=0.05)
     assert (len(train), held.tolist(), labels.tolist()) == (38, [38, 39], [76, 78])
-    assert len(source.hold_out(np.arange(3), np.arange(3))[1][0]) == 1
+    assert len(source_task.hold_out(np.arange(3), np.arange(3))[1][0]) == 1
 
 
 def test_the_samples_source_task(own_cache):
-    images, labels, names = source.load_source("sample", max_images=40)
+    images, labels, names = source_task.load_source("sample", max_images=40)
     assert images.shape == (40, 48, 48)
     assert labels.max() < len(names)
 
@@ -55,8 +55,8 @@ def test_the_samples_source_task(own_cache):
 )
 def test_bad_sources_are_named(folders, damage, message):
     damage(folders)
-    with pytest.raises(source.SourceError, match=message):
-        source.load_source(folders)
+    with pytest.raises(source_task.SourceError, match=message):
+        source_task.load_source(folders)
 
 
 def test_a_source_one_folder_too_high_names_the_folder_that_was_meant(folders):
@@ -66,21 +66,21 @@ def test_a_source_one_folder_too_high_names_the_folder_that_was_meant(folders):
         for number in range(2):
             Image.new("RGB", (64, 64)).save(root / split / "images" / f"{number}.png")
     with pytest.raises(
-        source.SourceError, match=r"are splits \(test, train, val\), not classes.*probably .*/tiny/train"
+        source_task.SourceError, match=r"are splits \(test, train, val\), not classes.*probably .*/tiny/train"
     ):
-        source.load_source(root)
+        source_task.load_source(root)
 
 
 def test_folders_of_one_image_each_are_no_classes(tmp_path):
     for name in "abc":
         (tmp_path / name).mkdir()
         Image.new("RGB", (64, 64)).save(tmp_path / name / "0.png")
-    with pytest.raises(source.SourceError, match="each of its 3 folders holds one image"):
-        source.load_source(tmp_path)
+    with pytest.raises(source_task.SourceError, match="each of its 3 folders holds one image"):
+        source_task.load_source(tmp_path)
 
 
 def test_what_macos_leaves_beside_images_is_no_image(folders):
     (folders / "a" / "._0.png").write_bytes(b"Mac OS X")
     (folders / "b" / ".hidden").mkdir()
     (folders / "b" / ".hidden" / "1.png").write_bytes(b"no image")
-    assert len(source.load_source(folders)[0]) == 6
+    assert len(source_task.load_source(folders)[0]) == 6

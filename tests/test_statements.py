@@ -6,10 +6,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import compare, evaluation, paper, run_reader, runs, significance
-from fer_utils.audit import checks, other_statements
+from fer_utils import comparison, evaluation, runs
+from fer_utils.audit import checks, time_and_fit
 from fer_utils.audit.statements import paper_pair, statements
-from fer_utils.data import EMOTIONS
+from fer_utils.comparison import paper
+from fer_utils.names import EMOTIONS
 
 CANNOT = checks.CANNOT_BE_TOLD
 DEVICE = {"backend": "tensorflow", "processor": "Acme", "cores": 2, "gpu": ""}
@@ -64,7 +65,7 @@ def write_run(
 
 def change(folder, history=None, manifest=None, **accuracies):
     """Alter a finished run: columns of its history, entries of its manifest, the accuracy of a split."""
-    run = run_reader.read_run(folder)
+    run = runs.read_run(folder)
     run.history.assign(**(history or {})).to_csv(folder / "history.csv", index=False)
     runs.write_json(folder / "manifest.json", {**run.manifest, **(manifest or {})})
     measured = {split: {**run.metrics[split], "accuracy": value} for split, value in accuracies.items()}
@@ -113,7 +114,7 @@ def test_a_clear_difference_holds_and_its_reverse_does_not(tmp_path):
     write_run(tmp_path, "vgg16-scratch", right=np.arange(n) < 200)
     write_run(tmp_path, "vgg16-transfer", right=np.arange(n) < 260)
     write_run(tmp_path, "vgg16-finetune", right=np.arange(n) < 180)
-    table = statements(compare.load_runs(tmp_path))
+    table = statements(comparison.load_runs(tmp_path))
     reverse = row(table, "Transfer learning is the best")  # the first pair the other way round
     assert reverse["verdict"] == checks.HOLDS
     low, high = re.search(r"\+15\.0 points \((\+[\d.]+) to (\+[\d.]+)\)", reverse["ours"]).groups()
@@ -133,18 +134,18 @@ def test_features_that_are_not_imagenets_are_said_to_be_others(tmp_path):
     write_run(tmp_path, "vgg16-scratch", right=right < 180)
     path = write_run(tmp_path, "vgg16-finetune", right=right < 100)
     beginning = "VGG16: training from scratch beats fine-tuning"
-    reason = row(statements(compare.load_runs(tmp_path)), beginning)["reason"]
+    reason = row(statements(comparison.load_runs(tmp_path)), beginning)["reason"]
     assert reason.startswith("The one comparison goes this way beyond chance (seeds: 1 and 1; one each, so of")
     assert reason.endswith("not ImageNet's, so this says nothing of the paper's own arms.")
-    manifest = run_reader.read_run(path).manifest
+    manifest = runs.read_run(path).manifest
     runs.write_json(path / "manifest.json", {**manifest, "weights_checksum": "imagenet"})
-    assert "ImageNet" not in row(statements(compare.load_runs(tmp_path)), beginning)["reason"]
+    assert "ImageNet" not in row(statements(comparison.load_runs(tmp_path)), beginning)["reason"]
 
 
 def test_a_small_difference_cannot_be_told(tmp_path):
     write_run(tmp_path, "vgg16-scratch", right=np.arange(400) < 204)
     write_run(tmp_path, "vgg16-finetune", right=np.arange(400) < 200)
-    table = statements(compare.load_runs(tmp_path))
+    table = statements(comparison.load_runs(tmp_path))
     assert row(table, "VGG16: training from scratch beats")["verdict"] == CANNOT
     assert row(table, "VGG16: training from scratch beats")["p_value"] == pytest.approx(0.125)
 
@@ -153,7 +154,7 @@ def test_seeds_are_listed_and_a_single_one_is_said_to_borrow(tmp_path):
     for seed, count in enumerate((300, 304, 308)):
         write_run(tmp_path, "vgg16-scratch", seed, right=np.arange(400) < count)
     write_run(tmp_path, "vgg16-finetune", right=np.arange(400) < 100)
-    found = row(statements(compare.load_runs(tmp_path)), "VGG16: training from scratch beats")
+    found = row(statements(comparison.load_runs(tmp_path)), "VGG16: training from scratch beats")
     assert found["verdict"] == checks.HOLDS
     assert "(seeds: 3 and 1; one alone is taken to vary as the other arms' do)" in found["reason"]
 
@@ -161,8 +162,8 @@ def test_seeds_are_listed_and_a_single_one_is_said_to_borrow(tmp_path):
 def test_p_values_are_those_of_all_pairs_corrected(tmp_path):
     for index, arm in enumerate(paper.ARMS):
         write_run(tmp_path, arm, right=np.arange(300) < 150 - 6 * index)
-    finished = compare.load_runs(tmp_path)
-    pairs = significance.pairwise(finished).set_index(["first", "second"])
+    finished = comparison.load_runs(tmp_path)
+    pairs = evaluation.pairwise(finished).set_index(["first", "second"])
     assert len(pairs) == 15
     found = row(statements(finished), "VGG16: training from scratch beats")["p_value"]
     assert found == pairs.loc[("vgg16-scratch", "vgg16-finetune"), "p_holm"] > 2 / 2**12
@@ -172,11 +173,11 @@ def test_a_difference_alone_would_do_but_not_among_many(tmp_path):
     """6 discordant images to none: p = 1/32 for one pair; among several pairs it is no evidence."""
     for arm in ("vgg16-scratch", "vgg16-finetune"):
         write_run(tmp_path, arm, right=np.arange(300) < (156 if arm == "vgg16-scratch" else 150))
-    assert row(statements(compare.load_runs(tmp_path)), "VGG16: training from")["verdict"] == checks.HOLDS
+    assert row(statements(comparison.load_runs(tmp_path)), "VGG16: training from")["verdict"] == checks.HOLDS
     for arm in paper.ARMS:
         if arm not in ("vgg16-scratch", "vgg16-finetune"):
             write_run(tmp_path, arm, right=np.arange(300) < 152)
-    assert row(statements(compare.load_runs(tmp_path)), "VGG16: training from")["verdict"] == CANNOT
+    assert row(statements(comparison.load_runs(tmp_path)), "VGG16: training from")["verdict"] == CANNOT
 
 
 # --- time and the rest -----------------------------------------------------------------------------------------------
@@ -191,37 +192,37 @@ def write_times(folder, unsteady=1.0, **seconds):
 
 def test_twice_the_time(tmp_path):
     write_times(tmp_path, vgg16_transfer=1.0, resnet50_transfer=2.5, vgg16_finetune=2.0, resnet50_finetune=2.5)
-    table = statements(compare.load_runs(tmp_path))
+    table = statements(comparison.load_runs(tmp_path))
     twice = row(table, "ResNet50 takes more than twice")
     assert twice["verdict"] == checks.FAILS
     assert "takes 2.50 times" in twice["ours"]
     assert "takes 1.25 times" in twice["ours"]
     assert "on Acme, 2 cores, width 0.25; epochs of one run differ by a factor of up to 1.00" in twice["reason"]
     write_times(tmp_path, resnet50_finetune=5.0)
-    assert row(statements(compare.load_runs(tmp_path)), "ResNet50 takes more than twice")["verdict"] == checks.HOLDS
+    assert row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")["verdict"] == checks.HOLDS
 
 
 def test_times_of_an_unsteady_machine_decide_only_what_is_far_apart(tmp_path):
     write_times(tmp_path, vgg16_transfer=1.0, resnet50_transfer=3.5, vgg16_finetune=1.0, resnet50_finetune=2.5)
     write_times(tmp_path, unsteady=1.5, vgg16_transfer=1.0)  # a median of 1.25; 3.5 / 1.25 = 2.8 is not 1.5 times 2
-    twice = row(statements(compare.load_runs(tmp_path)), "ResNet50 takes more than twice")
+    twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
     assert twice["verdict"] == CANNOT
     assert "up to 1.00 to 1.50 (90th" in twice["reason"]
     write_times(tmp_path, resnet50_transfer=4.0)
-    assert row(statements(compare.load_runs(tmp_path)), "ResNet50 takes more than twice")["verdict"] == checks.HOLDS
+    assert row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")["verdict"] == checks.HOLDS
     write_times(tmp_path, resnet50_transfer=1.1)  # 0.88 times, which is not 1.5 times below 1, but below 2
-    assert row(statements(compare.load_runs(tmp_path)), "ResNet50 takes longer")["verdict"] == CANNOT
-    assert row(statements(compare.load_runs(tmp_path)), "ResNet50 takes more than twice")["verdict"] == checks.FAILS
+    assert row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes longer")["verdict"] == CANNOT
+    assert row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")["verdict"] == checks.FAILS
 
 
 def test_an_epoch_is_timed_in_the_last_phase_and_not_from_a_few(tmp_path):
     folder = write_run(tmp_path, "vgg16-finetune", seconds=(1.0, 1.0, 4.0, 4.0, 4.0, 4.4))
     change(folder, history={"phase": ["head"] * 2 + ["unfrozen"] * 4})
-    (run,) = compare.load_runs(tmp_path)
-    assert other_statements.epoch_seconds(run).tolist() == [4.0, 4.0, 4.0, 4.4]
-    assert other_statements.unsteadiness(run) == pytest.approx((4 + 0.7 * 0.4) / 4)
+    (run,) = comparison.load_runs(tmp_path)
+    assert time_and_fit.epoch_seconds(run).tolist() == [4.0, 4.0, 4.0, 4.4]
+    assert time_and_fit.unsteadiness(run) == pytest.approx((4 + 0.7 * 0.4) / 4)
     write_run(tmp_path, "resnet50-finetune", seconds=(9.0, 9.0, 9.0))
-    twice = row(statements(compare.load_runs(tmp_path)), "ResNet50 takes more than twice")
+    twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
     assert twice["verdict"] == CANNOT
     assert "ResNet50 fine-tuning against VGG16 fine-tuning: too few epochs" in twice["reason"]
 
@@ -229,15 +230,15 @@ def test_an_epoch_is_timed_in_the_last_phase_and_not_from_a_few(tmp_path):
 def test_times_of_other_machines_or_sizes_are_not_compared(tmp_path):
     write_times(tmp_path, vgg16_transfer=1.0, vgg16_finetune=1.0, resnet50_finetune=5.0)
     write_run(tmp_path, "resnet50-transfer", INPUT_SIZE=96, seconds=(5.0,) * 4)
-    twice = row(statements(compare.load_runs(tmp_path)), "ResNet50 takes more than twice")
+    twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
     assert twice["verdict"] == CANNOT
     assert "differ in input size" in twice["reason"]
 
 
 def test_epochs_to_converge(tmp_path):
     write_run(tmp_path, "vgg16-scratch", right=np.arange(200) < 160)  # 0.65, 0.7, 0.75, 0.8: 95 % of 0.8 is 0.76
-    (run,) = compare.load_runs(tmp_path)
-    assert other_statements.epochs_to_converge(run) == 4
+    (run,) = comparison.load_runs(tmp_path)
+    assert time_and_fit.epochs_to_converge(run) == 4
 
 
 def write_curves(folder, epochs=None, **curves):
@@ -257,27 +258,27 @@ def test_convergence_is_compared_where_curves_had_the_same_chance(tmp_path):
     slow, fast = [0.2, 0.3, 0.4, 0.5, 0.49], [0.3, 0.49, 0.5, 0.5, 0.5]
     write_curves(tmp_path, scratch=slow, transfer=fast, finetune=fast)
     beginning = "Transfer learning and fine-tuning converge rapidly"
-    found = row(statements(compare.load_runs(tmp_path)), beginning)
+    found = row(statements(comparison.load_runs(tmp_path)), beginning)
     assert found["verdict"] == checks.HOLDS
     assert found["ours"].startswith("VGG16 from scratch 4; VGG16 transfer learning 2; VGG16 fine-tuning 2; ResNet50")
     assert "not ImageNet's" in found["reason"]
     write_curves(tmp_path, finetune=[0.1, 0.2, 0.3, 0.5, 0.4])
-    assert row(statements(compare.load_runs(tmp_path)), beginning)["verdict"] == checks.FAILS
+    assert row(statements(comparison.load_runs(tmp_path)), beginning)["verdict"] == checks.FAILS
     write_curves(tmp_path, finetune=[0.3, 0.49, 0.5, 0.5, 0.51])
-    found = row(statements(compare.load_runs(tmp_path)), beginning)
+    found = row(statements(comparison.load_runs(tmp_path)), beginning)
     assert found["verdict"] == CANNOT
     assert "VGG16 fine-tuning: still rising at the last epoch" in found["reason"]
 
 
 def test_convergence_within_unlike_budgets_is_no_evidence(tmp_path):
     write_curves(tmp_path, scratch=[0.2, 0.3, 0.4, 0.5, 0.49], transfer=[0.4, 0.5, 0.45])
-    found = row(statements(compare.load_runs(tmp_path)), "Transfer learning and fine-tuning converge")
+    found = row(statements(comparison.load_runs(tmp_path)), "Transfer learning and fine-tuning converge")
     assert found["verdict"] == CANNOT
     assert "VGG16 transfer learning: given 3 epochs, from scratch 5" in found["reason"]
     assert "VGG16 fine-tuning: without runs" in found["reason"]
     write_curves(tmp_path, epochs=5, scratch=[0.2, 0.3, 0.4, 0.5, 0.49], transfer=[0.4, 0.5, 0.45])  # stopped early
     write_curves(tmp_path, epochs=5, finetune=[0.4, 0.5, 0.45])
-    found = row(statements(compare.load_runs(tmp_path)), "Transfer learning and fine-tuning converge")
+    found = row(statements(comparison.load_runs(tmp_path)), "Transfer learning and fine-tuning converge")
     assert found["verdict"] == checks.HOLDS
 
 
@@ -290,7 +291,7 @@ def test_overfitting_is_compared_between_arms_of_one_skill(tmp_path):
     beginning = "Transfer learning keeps VGG16 from overfitting"
     write_gap(tmp_path, "vgg16-scratch", train=0.80, test=0.60)
     write_gap(tmp_path, "vgg16-transfer", train=0.65, test=0.62)
-    found = row(statements(compare.load_runs(tmp_path)), beginning)
+    found = row(statements(comparison.load_runs(tmp_path)), beginning)
     assert found["verdict"] == checks.HOLDS
     assert (
         found["ours"] == "training less test accuracy: 3.0 points (VGG16 transfer learning), 20.0 (VGG16 from scratch)"
@@ -298,11 +299,11 @@ def test_overfitting_is_compared_between_arms_of_one_skill(tmp_path):
     # by hand: a gap's error is sqrt(.8*.2/28709 + .6*.4/3589), or with .65*.35 and .62*.38; together 1.208 points
     assert "margin of 2.4 points" in found["reason"] and "not ImageNet's" in found["reason"]
     write_gap(tmp_path, "vgg16-transfer", train=0.90, test=0.62)
-    assert row(statements(compare.load_runs(tmp_path)), beginning)["verdict"] == checks.FAILS
+    assert row(statements(comparison.load_runs(tmp_path)), beginning)["verdict"] == checks.FAILS
     write_gap(tmp_path, "vgg16-transfer", train=0.81, test=0.60)
-    assert row(statements(compare.load_runs(tmp_path)), beginning)["verdict"] == CANNOT
+    assert row(statements(comparison.load_runs(tmp_path)), beginning)["verdict"] == CANNOT
     write_gap(tmp_path, "vgg16-transfer", train=0.33, test=0.32)  # learned hardly anything, so it forgets nothing
-    found = row(statements(compare.load_runs(tmp_path)), beginning)
+    found = row(statements(comparison.load_runs(tmp_path)), beginning)
     assert found["verdict"] == CANNOT
     assert "test accuracies lie 28 points apart" in found["reason"]
 
@@ -310,13 +311,13 @@ def test_overfitting_is_compared_between_arms_of_one_skill(tmp_path):
 def test_a_lower_arm_may_generalise_better_where_the_statement_says_lower(tmp_path):
     write_gap(tmp_path, "vgg16-scratch", train=0.80, test=0.60)
     write_gap(tmp_path, "resnet50-scratch", train=0.52, test=0.50)
-    found = row(statements(compare.load_runs(tmp_path)), "ResNet50 from scratch generalises")
+    found = row(statements(comparison.load_runs(tmp_path)), "ResNet50 from scratch generalises")
     assert found["verdict"] == checks.HOLDS and "ImageNet" not in found["reason"]
 
 
 def write_recalls(folder, arm, seed, **recalls):
     path = write_run(folder, arm, seed)
-    metrics = run_reader.read_run(path).metrics
+    metrics = runs.read_run(path).metrics
     for emotion in EMOTIONS:
         metrics["test"]["per_class"][emotion]["recall"] = recalls.get(emotion, 0.6)
     runs.write_json(path / "metrics.json", metrics)
@@ -325,19 +326,19 @@ def write_recalls(folder, arm, seed, **recalls):
 def test_hard_emotions_are_counted_run_by_run(tmp_path):
     beginning = "Fear and disgust are recognised worst"
     write_recalls(tmp_path, "vgg16-scratch", 0, fear=0.4, disgust=0.2)
-    assert row(statements(compare.load_runs(tmp_path)), beginning)["verdict"] == checks.HOLDS
+    assert row(statements(comparison.load_runs(tmp_path)), beginning)["verdict"] == checks.HOLDS
     write_recalls(tmp_path, "vgg16-scratch", 1, fear=0.4, sad=0.2)
-    found = row(statements(compare.load_runs(tmp_path)), beginning)
+    found = row(statements(comparison.load_runs(tmp_path)), beginning)
     assert (found["verdict"], found["ours"]) == (CANNOT, "the two lowest recalls in 1 of 2 runs")
     write_recalls(tmp_path, "vgg16-scratch", 0, fear=0.4, sad=0.2, disgust=None)  # no face of disgust in the test
-    assert row(statements(compare.load_runs(tmp_path)), beginning)["verdict"] == checks.FAILS
+    assert row(statements(comparison.load_runs(tmp_path)), beginning)["verdict"] == checks.FAILS
 
 
 def test_people_and_published_results_are_no_matter_of_runs(tmp_path):
     """Of 3,589: 70 % lies above 65.5 % with its whole interval, 60 % below, 66 % on neither side."""
     for arm, share in zip(paper.ARMS, (0.70, 0.60, 0.66), strict=False):
         write_run(tmp_path, arm, right=np.arange(3589) < share * 3589)
-    table = statements(compare.load_runs(tmp_path))
+    table = statements(comparison.load_runs(tmp_path))
     people = row(table, "All methods in Table 4")
     assert people["ours"] == "of our arms, 1 of 3 lie above it with their whole interval, 1 below"
     assert people["verdict"] == row(table, "67.23 % sets")["verdict"] == checks.NOT_OF_RUNS
@@ -360,13 +361,13 @@ def test_what_the_paper_says_against_its_own_numbers_is_named():
 def test_fine_tuning_that_wins_everywhere_benefits_most(tmp_path):
     for arm, right in zip(paper.ARMS, (80, 90, 190, 80, 90, 190), strict=True):
         write_run(tmp_path, arm, right=np.arange(200) < right)
-    assert row(statements(compare.load_runs(tmp_path)), "Emotion categorization")["verdict"] == checks.HOLDS
+    assert row(statements(comparison.load_runs(tmp_path)), "Emotion categorization")["verdict"] == checks.HOLDS
 
 
 def test_a_network_below_its_test_accuracy_does_not_overfit(tmp_path):
     path = write_run(tmp_path, "vgg16-finetune", right=np.arange(2000) < 1200)
-    metrics = run_reader.read_run(path).metrics
+    metrics = runs.read_run(path).metrics
     metrics["train"] = {**metrics["test"], "accuracy": 0.4}
     runs.write_json(path / "metrics.json", metrics)
-    found = row(statements(compare.load_runs(tmp_path)), "Fine-tuned VGG16 declines")
+    found = row(statements(comparison.load_runs(tmp_path)), "Fine-tuned VGG16 declines")
     assert found["verdict"] == checks.FAILS and "-20.0 points" in found["ours"]

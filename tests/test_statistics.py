@@ -7,7 +7,9 @@ from sklearn import metrics
 from statsmodels.stats import contingency_tables, multitest, weightstats
 
 from fer_utils import evaluation
-from fer_utils.data import EMOTIONS
+from fer_utils.evaluation.bootstrap import _resampled_measures
+from fer_utils.evaluation.intervals import _draw_counts
+from fer_utils.names import EMOTIONS
 
 
 def random_split(n=400, seed=0):
@@ -31,7 +33,7 @@ def bools(*counts):
 
 def test_measures_of_the_resample_that_draws_every_image_once_are_those_of_the_split():
     labels, probabilities = random_split()
-    measures = evaluation._resampled_measures(labels, probabilities, np.ones((1, len(labels))))
+    measures = _resampled_measures(labels, probabilities, np.ones((1, len(labels))))
     summary = evaluation.summarize(labels, probabilities)
     for name in ("accuracy", "balanced_accuracy", "macro_f1", "macro_auc", "log_loss"):
         assert measures[name] == pytest.approx([summary[name]]), name
@@ -44,8 +46,8 @@ def test_measures_of_a_resample_are_scikit_learns_on_the_images_drawn():
     labels, probabilities = random_split()
     probabilities = np.round(probabilities, 1) + 1e-3  # ties, also within a class
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    counts = evaluation._draw_counts(np.random.default_rng(3), len(labels), 2)
-    measures = evaluation._resampled_measures(labels, probabilities, counts)
+    counts = _draw_counts(np.random.default_rng(3), len(labels), 2)
+    measures = _resampled_measures(labels, probabilities, counts)
     for row in range(2):
         drawn = np.repeat(np.arange(len(labels)), counts[row].astype(int))
         true, predicted = labels[drawn], probabilities[drawn].argmax(axis=1)
@@ -59,7 +61,7 @@ def test_measures_of_a_resample_are_scikit_learns_on_the_images_drawn():
 
 
 def test_draws_as_many_images_as_there_are_with_replacement():
-    counts = evaluation._draw_counts(np.random.default_rng(0), 50, 400)
+    counts = _draw_counts(np.random.default_rng(0), 50, 400)
     assert (counts.sum(axis=1) == 50).all()
     assert counts.mean() == 1
     assert (counts == 0).mean() == pytest.approx(np.exp(-1), abs=0.01)  # the share left out, (1 - 1/50)^50 = 0.364

@@ -5,8 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from fer_utils import training
-from fer_utils.recipes import Recipe
+from fer_utils import runs, training
+from fer_utils.ladder.optimizer import make_optimizer, separate
+from fer_utils.ladder.recipes import Recipe
+from fer_utils.training import backend as backend_module
+from fer_utils.training.backend import _computes_in_bfloat16
 
 
 def small_model(seed=0):
@@ -78,10 +81,10 @@ def test_precision_is_what_was_asked_for():
 def test_auto_is_bfloat16_where_the_processor_has_it(flags, policy, tmp_path, monkeypatch):
     monkeypatch.setattr(keras.distribution, "list_devices", lambda: ["cpu:0"])
     (tmp_path / "cpuinfo").write_text(f"processor\t: 0\nflags\t\t: {flags}\n")
-    in_bfloat16 = training._computes_in_bfloat16
-    monkeypatch.setattr(training, "_computes_in_bfloat16", lambda: in_bfloat16(tmp_path / "cpuinfo"))
+    in_bfloat16 = _computes_in_bfloat16
+    monkeypatch.setattr(backend_module, "_computes_in_bfloat16", lambda: in_bfloat16(tmp_path / "cpuinfo"))
     assert training.precision("auto") == policy
-    monkeypatch.setattr(training, "_computes_in_bfloat16", lambda: in_bfloat16(tmp_path / "no such file"))
+    monkeypatch.setattr(backend_module, "_computes_in_bfloat16", lambda: in_bfloat16(tmp_path / "no such file"))
     assert training.precision("auto") == "float32"
 
 
@@ -216,6 +219,35 @@ def test_no_epoch_is_kept_unless_asked(task, tmp_path):
     assert keeper.count == 0 and list(tmp_path.iterdir()) == []
 
 
+def test_one_line_keeps_the_history_the_epochs_and_a_checkpoint(task, tmp_path):
+    batches = training.Batches(*task, 16)
+    recorder, keeper, checkpoint = training.keep_run(tmp_path, batches, {"data": "abc"}, True, phase="head")
+    assert list(tmp_path.iterdir()) == []
+    callbacks = [recorder, keeper, keras.callbacks.ReduceLROnPlateau("loss", factor=0.5, patience=0, min_delta=9.0)]
+    first = checkpoint.begin(callbacks, 2, fit=1)
+    model = small_model()
+    model.fit(batches, initial_epoch=first, epochs=2, callbacks=[*callbacks, checkpoint], shuffle=False, verbose=0)
+    history = pd.read_csv(tmp_path / "history.csv")
+    assert history["phase"].tolist() == ["head", "head"]
+    # Each epoch's own rate: the plateau halves it after the recorder has noted it.
+    np.testing.assert_allclose(history["learning_rate"], [0.01, 0.01], rtol=1e-5)
+    assert float(model.optimizer.learning_rate) == pytest.approx(0.005)
+    assert keeper.count == 2 and len(list((tmp_path / runs.EPOCHS).iterdir())) == 2
+    again = training.keep_run(tmp_path, batches, {"data": "abc"}, True)
+    assert again[2].begin([*again[:2], callbacks[2]], 2, fit=1) == 2  # nothing is left to do
+    other = training.keep_run(tmp_path, batches, {"data": "of others"})
+    assert other[2].begin([*other[:2], callbacks[2]], 2, fit=1) == 0
+
+
+def test_one_line_keeps_no_epochs_unless_asked_and_no_identity_that_json_cannot_hold(task, tmp_path):
+    batches = training.Batches(*task, 16)
+    _, keeper, _ = training.keep_run(tmp_path, batches, {})
+    small_model().fit(batches, callbacks=[keeper], shuffle=False, verbose=0)
+    assert keeper.count == 0 and list(tmp_path.iterdir()) == []
+    with pytest.raises(TypeError, match="not JSON serializable"):
+        training.keep_run(tmp_path, batches, {"data": b"abc"})
+
+
 # --- what a recipe asks for ------------------------------------------------------------------------------------------
 
 
@@ -226,21 +258,21 @@ def rates(optimizer, steps):
 
 def test_a_cosine_rises_falls_and_ends_at_nothing():
     recipe = Recipe(schedule="cosine", learning_rate=0.1, warmup=1.0, epochs=5)
-    optimizer = training.make_optimizer(recipe, steps_per_epoch=10)
+    optimizer = make_optimizer(recipe, steps_per_epoch=10)
     assert rates(optimizer, [0, 5, 10, 30, 50]) == pytest.approx([0, 0.05, 0.1, 0.05, 0], abs=1e-6)
-    plain = training.make_optimizer(Recipe(schedule="cosine", learning_rate=0.1, epochs=4), 10)
+    plain = make_optimizer(Recipe(schedule="cosine", learning_rate=0.1, epochs=4), 10)
     assert rates(plain, [0, 20, 40]) == pytest.approx([0.1, 0.05, 0], abs=1e-6)
 
 
 def test_plateau_and_constant_start_from_a_plain_rate():
     for schedule in ("plateau", "constant"):
-        assert float(training.make_optimizer(Recipe(schedule=schedule), 10).learning_rate) == pytest.approx(5e-4)
+        assert float(make_optimizer(Recipe(schedule=schedule), 10).learning_rate) == pytest.approx(5e-4)
 
 
 def test_kernels_decay_and_batch_norm_and_biases_do_not():
     recipe = Recipe(optimizer="sgd", schedule="constant", learning_rate=0.1, weight_decay=0.5)
     model = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.BatchNormalization()])
-    optimizer = training.make_optimizer(recipe, 1)
+    optimizer = make_optimizer(recipe, 1)
     optimizer.build(model.trainable_variables)
     before = [keras.ops.convert_to_numpy(variable) for variable in model.trainable_variables]
     gradients = [keras.ops.zeros(variable.shape) for variable in model.trainable_variables]
@@ -252,7 +284,7 @@ def test_kernels_decay_and_batch_norm_and_biases_do_not():
 
 def test_sgd_takes_nesterovs_step():
     recipe = Recipe(optimizer="sgd", schedule="constant", learning_rate=0.1)
-    optimizer = training.make_optimizer(recipe, 1)
+    optimizer = make_optimizer(recipe, 1)
     variable = keras.Variable([1.0])
     for _ in range(2):
         optimizer.apply([keras.ops.convert_to_tensor([1.0])], [variable])
@@ -263,7 +295,7 @@ def test_sgd_takes_nesterovs_step():
 def test_averaged_weights_are_what_fit_leaves(task):
     recipe = Recipe(optimizer="sgd", schedule="constant", learning_rate=0.5, average=0.9)
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax", kernel_initializer="ones")])
-    model.compile(training.make_optimizer(recipe, 1), "sparse_categorical_crossentropy")
+    model.compile(make_optimizer(recipe, 1), "sparse_categorical_crossentropy")
     kernels = []
     keep = keras.callbacks.LambdaCallback(
         on_epoch_end=lambda epoch, logs: kernels.append(model.layers[0].get_weights()[0])
@@ -280,12 +312,12 @@ def test_an_averaging_optimizer_goes_on_with_another_model_of_the_same_weights(t
     recipe = Recipe(optimizer="sgd", schedule="constant", learning_rate=0.5, average=0.9)
     first = keras.Sequential([keras.Input((4,)), keras.layers.Dense(3, "softmax", kernel_initializer="ones")])
     second = keras.Sequential([keras.Input((4,)), *first.layers])
-    optimizer = training.make_optimizer(recipe, 1)
+    optimizer = make_optimizer(recipe, 1)
     for model in (first, second):
         model.compile(optimizer, "sparse_categorical_crossentropy")
         before = first.layers[0].get_weights()[0]
         model.fit(*task, epochs=2, verbose=0)
-        training.separate(optimizer)
+        separate(optimizer)
         assert np.abs(first.layers[0].get_weights()[0] - before).max() > 1e-3
     assert int(optimizer.iterations) == 4
 

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from fer_utils import models, views
+from fer_utils import models
+from fer_utils.models import tta
 
 IMAGES = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
 
@@ -12,16 +13,16 @@ def centre(images, crop):
 
 
 def test_single_and_flip():
-    (only,) = views.views(IMAGES, "single")
+    (only,) = tta.views(IMAGES, "single")
     np.testing.assert_array_equal(only, IMAGES)
-    seen = list(views.views(IMAGES, "flip"))
+    seen = list(tta.views(IMAGES, "flip"))
     assert len(seen) == 2
     np.testing.assert_array_equal(seen[1], IMAGES[:, :, ::-1])
 
 
 @pytest.mark.parametrize("crop", [40, 44])
 def test_ten_crops_are_the_corners_the_centre_and_their_mirror_images(crop):
-    seen = [centre(view, crop) for view in views.views(IMAGES, "ten-crop", crop)]
+    seen = [centre(view, crop) for view in tta.views(IMAGES, "ten-crop", crop)]
     end = 48 - crop
     places = [(end // 2, end // 2), (0, 0), (0, end), (end, 0), (end, end)]
     plain = [IMAGES[:, row : row + crop, column : column + crop] for row, column in places]
@@ -35,13 +36,13 @@ def test_scales_are_the_face_and_its_mirror_image_at_three_sizes():
         "deepcnn", "scratch", input_size=0, width=0.0625, crop=40, answer_crop=48, head="average", augmentation="none"
     )
     small, large = (models.at_size(model, size) for size in (44, 52))
-    expected = np.mean([views.predict(network, IMAGES, "flip") for network in (small, model, large)], axis=0)
-    np.testing.assert_allclose(views.predict(model, IMAGES, "scales", crop=48), expected, rtol=1e-5)
-    assert np.abs(views.predict(model, IMAGES, "flip") - expected).max() > 1e-6
+    expected = np.mean([tta.predict(network, IMAGES, "flip") for network in (small, model, large)], axis=0)
+    np.testing.assert_allclose(tta.predict(model, IMAGES, "scales", crop=48), expected, rtol=1e-5)
+    assert np.abs(tta.predict(model, IMAGES, "flip") - expected).max() > 1e-6
     # About what the network resizes to, where it does.
     resized = models.at_size(model, 24)
-    expected = np.mean([views.predict(models.at_size(model, size), IMAGES, "flip") for size in (22, 24, 26)], axis=0)
-    np.testing.assert_allclose(views.predict(resized, IMAGES, "scales", crop=48, size=24), expected, rtol=1e-5)
+    expected = np.mean([tta.predict(models.at_size(model, size), IMAGES, "flip") for size in (22, 24, 26)], axis=0)
+    np.testing.assert_allclose(tta.predict(resized, IMAGES, "scales", crop=48, size=24), expected, rtol=1e-5)
 
 
 class Brightness:
@@ -53,26 +54,26 @@ class Brightness:
 
 
 def test_prediction_is_the_mean_over_the_views():
-    expected = np.mean([Brightness().predict(view, 256, 0) for view in views.views(IMAGES, "ten-crop", 40)], axis=0)
-    answer = views.predict(Brightness(), IMAGES, "ten-crop", 40)
+    expected = np.mean([Brightness().predict(view, 256, 0) for view in tta.views(IMAGES, "ten-crop", 40)], axis=0)
+    answer = tta.predict(Brightness(), IMAGES, "ten-crop", 40)
     assert answer.dtype == np.float32
     np.testing.assert_allclose(answer, expected, rtol=1e-6)
-    single = views.predict(Brightness(), IMAGES)
+    single = tta.predict(Brightness(), IMAGES)
     assert np.abs(single - expected).max() > 1e-3
 
 
 def test_views_that_make_no_sense_are_refused():
     with pytest.raises(ValueError, match="views='twelve' is unknown: use one of 'single', 'flip', 'ten-crop'"):
-        list(views.views(IMAGES, "twelve"))
+        list(tta.views(IMAGES, "twelve"))
     for crop in (0, 48):
         with pytest.raises(ValueError, match="ten crops need a crop between 0 and the image's 48 pixels"):
-            list(views.views(IMAGES, "ten-crop", crop))
+            list(tta.views(IMAGES, "ten-crop", crop))
 
 
 @pytest.mark.parametrize("kind", [np.int64, np.float32, np.uint16])
 def test_whole_grey_levels_of_another_type_are_answered_alike(kind):
-    expected = views.predict(Brightness(), IMAGES)
-    np.testing.assert_array_equal(views.predict(Brightness(), IMAGES.astype(kind)), expected)
+    expected = tta.predict(Brightness(), IMAGES)
+    np.testing.assert_array_equal(tta.predict(Brightness(), IMAGES.astype(kind)), expected)
 
 
 @pytest.mark.parametrize(
@@ -91,4 +92,4 @@ def test_whole_grey_levels_of_another_type_are_answered_alike(kind):
 )
 def test_pixels_that_are_not_what_the_model_takes_are_refused(images, message):
     with pytest.raises(ValueError, match=message):
-        views.predict(Brightness(), images)
+        tta.predict(Brightness(), images)

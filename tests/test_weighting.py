@@ -12,8 +12,8 @@ from matplotlib import pyplot as plt
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 from test_compare import device, write_run  # noqa: F401  (the fixture keeps manifests from asking git)
 
-from fer_utils import data, run_reader, runs
-from fer_utils.faces import Faces
+from fer_utils import data, runs
+from fer_utils.data.faces import Faces
 from fer_utils.labels import plots, weighting
 
 LABELS = np.arange(14, dtype=np.uint8) % 7  # two of each emotion
@@ -36,7 +36,7 @@ def twins(tmp_path, **parameters):
     first[8], second[10] = 3, 1
     answer(plain, first)
     answer(weighted, second)
-    return run_reader.read_run(plain)
+    return runs.read_run(plain)
 
 
 def test_recall_and_precision_of_a_rare_class_by_hand(tmp_path):
@@ -71,9 +71,9 @@ def test_runs_that_start_from_other_backbones_are_left_out_wherever_these_lay(tm
     plain = twins(tmp_path, WEIGHTS="elsewhere/backbone.weights.h5")
     assert len(weighting.weighted_twins([plain])[0]) == 1  # from scratch, or the same backbone in another place
     for folder, checksum in ((plain.folder, "a"), (tmp_path / weighting.FOLDER / plain.name, "b")):
-        manifest = run_reader.read_run(folder).manifest
+        manifest = runs.read_run(folder).manifest
         runs.write_json(folder / "manifest.json", {**manifest, "weights_checksum": checksum})
-    pairs, (note,) = weighting.weighted_twins([run_reader.read_run(plain.folder)])
+    pairs, (note,) = weighting.weighted_twins([runs.read_run(plain.folder)])
     assert pairs == [] and "vgg16-scratch-seed0 start from other backbones: give both the same WEIGHTS" in note
 
 
@@ -81,14 +81,14 @@ def test_weights_come_from_the_images_that_the_run_was_given(tmp_path):
     usage = np.repeat(data.USAGES, [40, 14, 14])
     labels = np.concatenate([np.repeat(range(7), [10, 2, 4, 12, 4, 4, 4]), LABELS, LABELS]).astype(np.uint8)
     faces = Faces(np.zeros((68, 48, 48), np.uint8), labels, usage, np.arange(68), "made", "a" * 64)
-    whole = run_reader.read_run(write_run(tmp_path, "vgg16-scratch"))
+    whole = runs.read_run(write_run(tmp_path, "vgg16-scratch"))
     assert weighting.train_labels(whole, faces).tolist() == labels[:40].tolist()
-    part = run_reader.read_run(write_run(tmp_path, "vgg16-scratch", seed=1, MAX_IMAGES=20))
+    part = runs.read_run(write_run(tmp_path, "vgg16-scratch", seed=1, MAX_IMAGES=20))
     assert np.bincount(weighting.train_labels(part, faces)).tolist() == [5, 1, 2, 6, 2, 2, 2]
 
 
 def test_runs_without_a_twin_are_no_complaint(tmp_path):
-    assert weighting.weighted_twins([run_reader.read_run(write_run(tmp_path, "vgg16-scratch"))]) == ([], [])
+    assert weighting.weighted_twins([runs.read_run(write_run(tmp_path, "vgg16-scratch"))]) == ([], [])
 
 
 def test_arrows_go_from_the_plain_run_to_the_weighted_one(tmp_path):

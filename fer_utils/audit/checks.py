@@ -1,17 +1,15 @@
-"""The arithmetic of the audit: small pure functions, each of which puts one kind of number to one test.
+"""The arithmetic of the audit: small pure functions, each puts one kind of number to one test (notebook 07).
 
 A check returns a ``Check``: the number that arithmetic gives, a verdict out of ``VERDICTS``, and a sentence. Nothing
 here reads a file, a run, or the paper's table: ``claims`` does, and hands the numbers over.
 """
-
-from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
 
 from fer_utils import evaluation
-from fer_utils.data import EMOTIONS
+from fer_utils.names import EMOTIONS, EXPECTED_COUNTS, RESNET50_STAGES, USAGES, VGG16_BLOCKS
 
 CONSISTENT = "consistent"
 SELF_CONTRADICTED = "contradicted by the paper itself"
@@ -44,22 +42,21 @@ VERDICTS = {
     NOT_CHECKABLE: "a setting or another's result: nothing in the paper or in our runs bears on it",
 }
 
-# FER-2013 as published (28,709 + 3,589 + 3,589 images), in the order of EMOTIONS.
-TRAINING_COUNTS = dict(zip(EMOTIONS, (3995, 436, 4097, 7215, 4830, 3171, 4965), strict=True))
-PUBLIC_COUNTS = dict(zip(EMOTIONS, (467, 56, 496, 895, 653, 415, 607), strict=True))
-PRIVATE_COUNTS = dict(zip(EMOTIONS, (491, 55, 528, 879, 594, 416, 626), strict=True))
+TRAINING_COUNTS, PUBLIC_COUNTS, PRIVATE_COUNTS = (
+    dict(zip(EMOTIONS, EXPECTED_COUNTS[usage], strict=True)) for usage in USAGES
+)
 MERGED_COUNTS = {emotion: PUBLIC_COUNTS[emotion] + PRIVATE_COUNTS[emotion] for emotion in EMOTIONS}
-TRAINING_IMAGES, SPLIT_IMAGES, MERGED_IMAGES = 28_709, 3_589, 7_178
+TRAINING_IMAGES, SPLIT_IMAGES, MERGED_IMAGES = (
+    sum(TRAINING_COUNTS.values()),
+    sum(PRIVATE_COUNTS.values()),
+    sum(MERGED_COUNTS.values()),
+)
 BATCH_SIZE = 32  # the only one that the paper states
 # A generator asked for n // batch_size steps leaves out the last images: 224 batches of 32 are 7,168 of 7,178.
 WHOLE_BATCHES = MERGED_IMAGES // BATCH_SIZE * BATCH_SIZE
 
 PROSE_TOLERANCE = 2.0  # percentage points by which a curve, read by eye, may be off
 SMALLEST_PROBABILITY = 1e-7  # where Keras clips probabilities before it takes their logarithm
-# Multiply-accumulates and parameters at 224 pixels come from these: (convolutions, filters) of VGG16's blocks and
-# (residual blocks, filters, stride) of ResNet50's stages, as in ``models``, which imports Keras.
-VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
-RESNET50_STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
 
 
 class Check(NamedTuple):

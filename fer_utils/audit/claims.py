@@ -1,4 +1,4 @@
-"""The audit: each number of the paper with what arithmetic says of it, what our reruns show, and a verdict.
+"""Each number of the paper with what arithmetic says of it, what our runs show, and a verdict (notebook 07).
 
     python -m fer_utils.audit.claims outputs/reference/cpu claims.csv      writes the table, with the runs of a folder
 
@@ -6,8 +6,6 @@ The numbers come from ``paper``, the tests from ``checks``, what our runs show f
 sentence from ``readings``; this module says which test belongs to which number. ``statements`` does the same for the
 paper's conclusions.
 """
-
-from __future__ import annotations
 
 import argparse
 import os
@@ -17,13 +15,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils import compare, paper, runs
+from fer_utils import comparison, runs
 from fer_utils.audit import checks
 from fer_utils.audit.checks import Check
 from fer_utils.audit.readings import reading
 from fer_utils.audit.reruns import compare_with_runs
 from fer_utils.command_line import leave_with
-from fer_utils.data import EMOTIONS
+from fer_utils.comparison import paper
+from fer_utils.names import EMOTIONS
 
 COLUMNS = [
     "id", "arm", "quantity", "value", "unit", "place", "note",
@@ -35,7 +34,7 @@ _RESULTS = ("validation accuracy", "training accuracy", "seconds", "epochs")
 def audit(summary=None, finished=()) -> pd.DataFrame:
     """One row for every number of ``paper.reported()``, in its order; columns: ``COLUMNS``.
 
-    summary: from ``compare.summarize_arms``, or None for an audit without reruns. finished: the runs behind it, for
+    summary: from ``comparison.summarize_arms``, or None for an audit without reruns. finished: the runs behind it, for
     what a summary lacks (losses, confusion matrices, the networks' size).
 
     ``arithmetic`` says what a check found and ``expected`` is the number that it gives (NaN if none); ``ours`` and
@@ -85,7 +84,7 @@ def stated_costs() -> pd.DataFrame:
         rows.append(
             {
                 "arm": row["arm"],
-                "label": f"{compare.arm_name(row['arm'])}, {row['value']:,.0f} s",
+                "label": f"{comparison.arm_name(row['arm'])}, {row['value']:,.0f} s",
                 "seconds": row["value"],
                 "epochs": epochs,
                 "seconds_per_epoch": checks.seconds_per_epoch(row["value"], epochs),
@@ -392,11 +391,11 @@ def main(arguments=None):
     parser.add_argument("path", help="CSV file to write")
     options = parser.parse_args(arguments)
     try:
-        finished = compare.load_runs(options.output_dir)
+        finished = comparison.load_runs(options.output_dir)
     except runs.RunError as error:
         print(f"{error}\nThe audit is written without reruns.", file=sys.stderr)
         finished = []
-    table = write_claims(options.path, compare.summarize_arms(finished) if finished else None, finished)
+    table = write_claims(options.path, comparison.summarize_arms(finished) if finished else None, finished)
     print(verdict_counts(table).to_string())
     return 0
 

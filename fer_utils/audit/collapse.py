@@ -1,4 +1,4 @@
-"""Why the paper's fine-tuned ResNet50 says "happy" to every face: the experiment, one change at a time.
+"""Why the paper's fine-tuned ResNet50 says "happy" to every face: one change at a time (notebook 07).
 
 The suspects are the preprocessing (pixels / 255 into a network trained on something else), batch norm, the learning
 rate, and a head of 64 and 32 units with half of them dropped. ``VARIANTS`` changes one of them at a time, away from the
@@ -7,8 +7,6 @@ paper's setting and back from a repaired one; each is a run of notebook 05 in ``
     python -m fer_utils.audit.collapse OUTPUT_DIR DATA [NAME=VALUE ...]      prints the papermill commands, one a line
 """
 
-from __future__ import annotations
-
 import argparse
 import sys
 from typing import NamedTuple
@@ -16,10 +14,11 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
-from fer_utils import run_reader, runs, workflow
+from fer_utils import runs
 from fer_utils.audit import checks
 from fer_utils.command_line import leave_with
-from fer_utils.data import EMOTIONS
+from fer_utils.names import EMOTIONS
+from fer_utils.runs.papermill import papermill_command
 
 NOTEBOOK, PRETRAINING = "05_fine_tuning", "02_pretrain_backbone"
 FOLDER = "collapse"
@@ -97,7 +96,7 @@ def parameters(variant, output_dir, data="", weights="", **given) -> dict:
 
 
 def commands(output_dir, data="", weights="", source="", pretrain_epochs=0, **given) -> dict[str, str]:
-    """Name -> papermill command, in the order in which to run them; see ``parameters``.
+    """Name -> papermill command, in the order in which to run them; see ``names``.
 
     source, pretrain_epochs: SOURCE and EPOCHS (0 for its own) of notebook 02, which makes the backbone first unless
     there are weights.
@@ -123,7 +122,7 @@ def _command(notebook, executed, chosen):
     if unknown:
         raise runs.RunError(f"{notebook} has no parameter {', '.join(unknown)}. Its parameters: {', '.join(declared)}")
     changed = {name: value for name, value in chosen.items() if value != declared[name]}
-    return workflow.papermill_command(notebook, executed, changed)
+    return papermill_command(notebook, executed, changed)
 
 
 # --- what came of it -------------------------------------------------------------------------------------------------
@@ -140,7 +139,7 @@ def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
     for variant in VARIANTS:
         for metrics in sorted((runs.resolve(output_dir) / FOLDER / variant.name).glob("*-finetune-seed*/metrics.json")):
             try:
-                run = run_reader.read_run(metrics.parent)
+                run = runs.read_run(metrics.parent)
                 rows.append({"variant": variant.name, "change": variant.change, **describe(run)})
             except (runs.RunError, KeyError) as error:
                 notes.append(f"left out: {error}")

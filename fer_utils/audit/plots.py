@@ -3,17 +3,16 @@
 As in ``plotting``: functions take tables and ``ax=None`` and return the Axes; nothing is shown, saved, or set globally.
 """
 
-from __future__ import annotations
-
 import pandas as pd
 import seaborn as sns
 from matplotlib import pyplot as plt
 from matplotlib import ticker
 
-from fer_utils import compare, paper
+from fer_utils import comparison
 from fer_utils.audit import checks
-from fer_utils.data import EMOTIONS
-from fer_utils.plotting import BARS, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axes_or_new, finish
+from fer_utils.comparison import paper
+from fer_utils.names import EMOTIONS
+from fer_utils.plotting.style import BARS, BLUE, GREEN, ORANGE, PURPLE, RED, SKY, axes_or_new, finish
 
 VERDICT_COLOURS = {
     checks.SELF_CONTRADICTED: RED,
@@ -60,7 +59,7 @@ def stated_accuracies(reported, ax=None):
             error = [[row["value"] - low], [high - row["value"]]]
             face = "white" if "prose" in row["note"] else BLUE
             ax.errorbar(row["value"], height, xerr=error, fmt="o", color=BLUE, markerfacecolor=face, capsize=3)
-            labels.append(f"{compare.arm_name(arm)}: {row['place'].removeprefix('section ')}")
+            labels.append(f"{comparison.arm_name(arm)}: {row['place'].removeprefix('section ')}")
             ticks.append(height)
             height += 1
         for threshold in own.loc[own["quantity"] == "stopping threshold", "value"]:

@@ -1,10 +1,8 @@
-"""How a fair reviewer would read the numbers of the paper: a sentence each, with the kindest explanation that fits.
+"""How a fair reviewer would read the paper's numbers: a sentence each, the kindest that fits (notebook 07).
 
 The verdict is computed elsewhere; these sentences only say what may lie behind it. A test sees to it that no sentence
 stands beside a number whose check it does not fit.
 """
-
-from __future__ import annotations
 
 _TWO_RUNS = (
     "Probably two runs that were mixed: 1,218.66 s for 78 epochs with 67.08 %, and 1,092.51 s with 67.23 %, which at "

@@ -1,13 +1,12 @@
-"""What our runs show beside one number of the paper: the half of the audit that needs run folders."""
-
-from __future__ import annotations
+"""What our runs show beside one number of the paper: the audit's half that needs run folders (notebook 07)."""
 
 import numpy as np
 
-from fer_utils import compare, evaluation, paper
+from fer_utils import comparison, evaluation
 from fer_utils.audit import checks
 from fer_utils.audit.checks import Check
-from fer_utils.data import EMOTIONS
+from fer_utils.comparison import paper
+from fer_utils.names import EMOTIONS
 
 # "Reproduced" needs a yes, not the lack of a no: a difference that may be nothing and cannot be much. See VERDICTS.
 ACCURACY_TOLERANCE = 3.0  # points, for the whole 95 % interval of the difference
@@ -27,7 +26,7 @@ def compare_with_runs(row, summary, finished=()) -> Check:
     value, verdict, text = _OURS[row["quantity"]](row, ours, own, finished)
     if verdict and row["arm"] in foreign_features(own):
         verdict, text = checks.CANNOT_BE_TOLD, f"{text}, but with other features than ImageNet's"
-    if verdict and ours["n"] not in compare.TEST_SIZES.values():
+    if verdict and ours["n"] not in comparison.TEST_SIZES.values():
         verdict, text = checks.CANNOT_BE_TOLD, f"{text}, but not on the whole of FER-2013"
     return Check(float(value), verdict, f"{text} ({scale(ours, own)})" if text else "")
 
@@ -115,7 +114,7 @@ def _accuracy_reproduced(arm, split, ours, own, finished):
 
 
 def _our_seconds(row, ours, own, finished):
-    machine = f" on {compare.hardware(own[0])}" if own else ""
+    machine = f" on {comparison.hardware(own[0])}" if own else ""
     return ours["seconds"], checks.CANNOT_BE_TOLD, f"{ours['seconds']:,.0f} s{machine}: another machine"
 
 

@@ -1,22 +1,21 @@
-"""The paper's conclusions, each tested twice: on its own numbers, and on our runs.
+"""The paper's conclusions, each tested on its own numbers and on our runs (notebook 07).
 
 A statement of one arm being better than another is decided by the paired test of `significance`, corrected over all
 pairs of arms that have runs. No Keras.
 """
-
-from __future__ import annotations
 
 import itertools
 
 import numpy as np
 import pandas as pd
 
-from fer_utils import compare, paper, significance
+from fer_utils import comparison, evaluation
 from fer_utils.audit import checks
 from fer_utils.audit.checks import CANNOT_BE_TOLD as CANNOT
 from fer_utils.audit.checks import FAILS, HOLDS
-from fer_utils.audit.other_statements import OTHERS, OTHERS_LATER
 from fer_utils.audit.reruns import foreign_features
+from fer_utils.audit.time_and_fit import OTHERS, OTHERS_LATER
+from fer_utils.comparison import paper
 
 COLUMNS = ["id", "statement", "place", "on_paper", "paper_verdict", "ours", "p_value", "verdict", "reason"]
 
@@ -50,15 +49,15 @@ BETTER_LATER = (
 def statements(finished) -> pd.DataFrame:
     """A row for each of the paper's conclusions.
 
-    finished: runs as of ``compare.load_runs``; may be empty. Columns: ``on_paper`` and ``paper_verdict`` (what its own
-    numbers give), ``ours``, ``p_value`` (Holm-corrected; the largest of the pairs that a statement needs; NaN where no
-    test is made), ``verdict`` over our runs ("holds", "does not hold", "cannot be told",
+    finished: runs as of ``comparison.load_runs``; may be empty. Columns: ``on_paper`` and ``paper_verdict`` (what its
+    own numbers give), ``ours``, ``p_value`` (Holm-corrected; the largest of the pairs that a statement needs; NaN
+    where no test is made), ``verdict`` over our runs ("holds", "does not hold", "cannot be told",
     or "not a matter of runs" where the paper's tables or others' work decide) and ``reason``.
 
     Of several pairs all must hold; one that is significantly the other way round refutes the statement. Raises RunError
     if two runs were tested on different images.
     """
-    pairs = significance.pairwise(finished)
+    pairs = evaluation.pairwise(finished)
     foreign = foreign_features(finished)
     rows = [_better(statement, place, wanted, pairs) for statement, place, wanted in BETTER]
     rows += [statement(finished) for statement in OTHERS]
@@ -125,7 +124,7 @@ def _reason(verdict, verdicts, missing, wanted, pairs):
         return f"No runs yet of {'; '.join(missing)}."
     own = [row for row in (_oriented(pairs, *pair) for pair in wanted) if row is not None]
     seeds = ", ".join(f"{row['seeds_first']} and {row['seeds_second']}" for row in own)
-    of_networks = any(row["speaks_of"] == significance.NETWORKS for row in own)
+    of_networks = any(row["speaks_of"] == evaluation.NETWORKS for row in own)
     scope = f"seeds: {seeds}"
     if of_networks:
         scope += "; one each, so of these networks only"
@@ -183,4 +182,4 @@ def _all_of(verdicts):
 
 
 def _name(arm):
-    return compare.arm_name(arm)
+    return comparison.arm_name(arm)

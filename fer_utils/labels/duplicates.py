@@ -1,4 +1,4 @@
-"""Images that FER-2013 holds more than once: to the byte, or as another crop, size or brightness of one photograph.
+"""Images that FER-2013 holds more than once: to the byte, or as another crop or size (notebooks 01 and 09).
 
 Exact copies are found by a hash of their bytes, near ones in three steps. A perceptual hash (pHash of the library
 ImageHash: of each of the 64 lowest cosine frequencies, whether it lies above their median) finds candidates among 644
@@ -14,11 +14,11 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from fer_utils.data import exact_duplicates
-from fer_utils.exploration import thumbnails
-from fer_utils.faces import EMOTIONS, SIDE, USAGES
-from fer_utils.labels.answers import score
+from fer_utils.data.checks import exact_duplicates
+from fer_utils.data.exploration import thumbnails
+from fer_utils.labels.errors import score
 from fer_utils.labels.ferplus import share_for
+from fer_utils.names import EMOTIONS, SIDE, USAGES
 
 CORRELATION = 0.90
 """From which aligned correlation two images count as one photograph. In FER-2013 the candidates' correlations have two

@@ -1,4 +1,4 @@
-"""FER+: ten people's votes on each image of FER-2013, and what they say about its labels.
+"""FER+: ten people's votes on each image of FER-2013, and what they say of its labels (notebook 09).
 
 The votes are `fer2013new.csv` of https://github.com/microsoft/FERPlus, one row for each row of fer2013.csv, in its
 order. They are those of Barsoum, Zhang, Canton Ferrer and Zhang 2016, "Training Deep Networks for Facial Expression
@@ -17,13 +17,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from fer_utils import parameters, readers
-from fer_utils.faces import EMOTIONS, USAGES, DataError
-from fer_utils.labels.answers import mean_interval, score
-from fer_utils.project import PROJECT_ROOT
+from fer_utils.data.faces import DataError
+from fer_utils.data.trees import zip_tree
+from fer_utils.labels.errors import mean_interval, score
+from fer_utils.names import EMOTIONS, USAGE_COUNTS, USAGES
+from fer_utils.project import resolve
 
 FILE_NAME = "fer2013new.csv"
-ROWS = 35_887
+ROWS = sum(USAGE_COUNTS.values())
 LARGEST = 64 << 20  # bytes; the file takes 1.6 MB
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 # The place of each of EMOTIONS among the columns of VOTES: angry is "anger", neutral comes first there and last here.
@@ -67,7 +68,7 @@ def load_ferplus(path):
     path: fer2013new.csv, or a folder or zip that holds it, such as a copy of the repository microsoft/FERPlus; a
     relative path starts at the project's root. Raises DataError with the file, the place, what is wrong and the mend.
     """
-    path = PROJECT_ROOT / parameters.expand_path(path)
+    path = resolve(path)
     if not path.exists():
         raise DataError(f"{path}: no such file or folder. Give the path of {FILE_NAME} (github.com/microsoft/FERPlus).")
     place = path
@@ -76,7 +77,7 @@ def load_ferplus(path):
             place = _in_folder(path)
             table = _read_table(_checked_size(place))
         elif path.is_file() and zipfile.is_zipfile(path):
-            tree = readers.ZipTree(path, LARGEST)
+            tree = zip_tree(path)
             member = _in_zip(path, tree.members)
             place = tree.place(member)
             with tree.open(member) as stream:

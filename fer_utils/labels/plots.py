@@ -1,4 +1,4 @@
-"""Figures about labels: who agrees with them, and what scores that allows. One function a figure, as in `plotting`.
+"""Figures about labels: who agrees with them, and what scores that allows (notebook 09).
 
 Every function takes tables, draws on ``ax`` (or on a new figure), and returns the Axes. None shows a face.
 """
@@ -7,8 +7,8 @@ import numpy as np
 from matplotlib import ticker
 from matplotlib.markers import CARETLEFT, CARETRIGHT
 
-from fer_utils.faces import EMOTIONS
-from fer_utils.plotting import (
+from fer_utils.names import EMOTIONS
+from fer_utils.plotting.style import (
     BAR_COLOURS,
     BLACK,
     BLUE,

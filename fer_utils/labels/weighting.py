@@ -1,4 +1,4 @@
-"""What class weights buy and what they cost, class by class: two runs that differ in nothing else.
+"""What class weights buy and cost, class by class: two runs that differ in nothing else (notebook 09).
 
 FER-2013 has sixteen times as many happy faces as disgusted ones. With CLASS_WEIGHTS="balanced" each emotion weighs the
 same in the loss, however rare it is. A study keeps such runs in ``OUTPUT_DIR/balanced/``, beside the plain ones:
@@ -11,7 +11,8 @@ Notebooks 04 and 05 need WEIGHTS too, the backbone of the plain run, or they pre
 import numpy as np
 import pandas as pd
 
-from fer_utils import data, evaluation, run_reader, runs, significance
+from fer_utils import data, evaluation, runs
+from fer_utils.names import EMOTIONS
 
 FOLDER = "balanced"
 # Of two runs that are compared. DATA and WEIGHTS are places: what lies there is compared by its checksum.
@@ -21,7 +22,7 @@ MAY_DIFFER = ("CLASS_WEIGHTS", "OUTPUT_DIR", "KEEP_EPOCHS", "DATA", "WEIGHTS")
 def weighted_twins(finished):
     """Pairs (plain run, weighted run) of the same arm and seed, and a sentence on each run that cannot be used.
 
-    finished: plain runs, list of ``run_reader.Run``; a weighted one of the same name lies in ``FOLDER`` beside it.
+    finished: plain runs, list of ``runs.Run``; a weighted one of the same name lies in ``FOLDER`` beside it.
     """
     pairs, notes = [], []
     for plain in finished:
@@ -29,7 +30,7 @@ def weighted_twins(finished):
         if not (folder / "metrics.json").is_file():
             continue
         try:
-            weighted = run_reader.read_run(folder)
+            weighted = runs.read_run(folder)
             _check_twins(plain, weighted)
             pairs.append((plain, weighted))
         except runs.RunError as error:
@@ -50,7 +51,7 @@ def _check_twins(plain, weighted):
     for key in sorted(set(ours) & set(theirs) - set(MAY_DIFFER)):
         if ours[key] != theirs[key]:
             raise runs.RunError(f"{name} and {plain.name} differ in {key} too ({ours[key]} and {theirs[key]})")
-    significance.check_same_images([plain, weighted])
+    evaluation.check_same_images([plain, weighted])
 
 
 def train_labels(run, faces):
@@ -76,7 +77,7 @@ def price_of_weights(plain, weighted, trained_on, samples=2000):
     scores = [evaluation.summarize(labels, run.predictions["test"][2]) for run in (plain, weighted)]
     weights = data.class_weights(trained_on)
     rows = {}
-    for code, emotion in enumerate(data.EMOTIONS):
+    for code, emotion in enumerate(EMOTIONS):
         own = labels == code
         first, second = (score["per_class"][emotion] for score in scores)
         rows[emotion] = {

@@ -3,7 +3,7 @@
 import pytest
 from bench_training import compiled
 
-from fer_utils import views
+from fer_utils.models import tta
 
 pytestmark = pytest.mark.benchmark(group="answers to 1,024 images, deep CNN")
 
@@ -11,9 +11,9 @@ pytestmark = pytest.mark.benchmark(group="answers to 1,024 images, deep CNN")
 @pytest.mark.parametrize("kind", ["flip", "ten-crop", "scales"])
 def bench_views(benchmark, kind, train):
     model = compiled("crop", augmented=True)
-    benchmark.pedantic(views.predict, args=[model, train.images[:1024], kind, 40], rounds=3, warmup_rounds=1)
+    benchmark.pedantic(tta.predict, args=[model, train.images[:1024], kind, 40], rounds=3, warmup_rounds=1)
 
 
 def bench_baseline_single_view(benchmark, train):
     model = compiled("crop", augmented=True)
-    benchmark.pedantic(views.predict, args=[model, train.images[:1024]], rounds=3, warmup_rounds=1)
+    benchmark.pedantic(tta.predict, args=[model, train.images[:1024]], rounds=3, warmup_rounds=1)

@@ -12,7 +12,7 @@ def started(code):
     subprocess.run([sys.executable, "-c", code], check=True, env={"TF_CPP_MIN_LOG_LEVEL": "3"})
 
 
-@pytest.mark.parametrize("module", ["fer_utils", "fer_utils.data", "fer_utils.ladder", "fer_utils.models"])
+@pytest.mark.parametrize("module", ["fer_utils", "fer_utils.data", "fer_utils.ladder.results", "fer_utils.models"])
 def bench_import(benchmark, module):
     benchmark.pedantic(started, args=[f"import {module}"], rounds=5, warmup_rounds=1)
 

@@ -5,7 +5,8 @@ import numpy as np
 import pytest
 from bench_training import compiled, targets
 
-from fer_utils import backbones, training
+from fer_utils import training
+from fer_utils.models import backbones
 
 BATCH = 128
 STEPS = 8

@@ -6,7 +6,7 @@ import sys
 import pytest
 import yaml
 
-from fer_utils.runs import PROJECT_ROOT
+from fer_utils.project import PROJECT_ROOT
 
 pytestmark = pytest.mark.benchmark(group="study")
 

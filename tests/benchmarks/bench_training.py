@@ -6,7 +6,9 @@ import keras
 import numpy as np
 import pytest
 
-from fer_utils import models, recipes, training
+from fer_utils import models, training
+from fer_utils.ladder import recipes
+from fer_utils.ladder.optimizer import make_optimizer
 
 BATCH = 64
 
@@ -28,7 +30,7 @@ def compiled(name, augmented, policy="float32", xla=None, changes="", **compile_
         any_size=recipe.head == "average",
     )
     keras.config.set_dtype_policy("float32")
-    optimizer = training.make_optimizer(recipe, 100)
+    optimizer = make_optimizer(recipe, 100)
     model.compile(
         optimizer,
         keras.losses.CategoricalCrossentropy(),

@@ -16,7 +16,8 @@ import keras
 import numpy as np
 from bench_training import compiled
 
-from fer_utils import recipes, runs, training
+from fer_utils import runs, training
+from fer_utils.ladder import recipes
 
 POLICY = "mixed_bfloat16"
 CASES = {  # recipe -> what is changed in it

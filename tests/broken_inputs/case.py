@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL import Image
 
-from fer_utils.faces import EMOTIONS, USAGES
+from fer_utils.names import EMOTIONS, USAGES
 
 FACES = np.random.default_rng(0).integers(0, 256, (21, 48, 48), dtype=np.uint8)
 

@@ -4,8 +4,8 @@ import gzip
 
 import numpy as np
 
-from fer_utils.data import load_fer2013
-from fer_utils.faces import DataError
+from fer_utils.data.faces import DataError
+from fer_utils.data.loading import load_fer2013
 
 from .case import Case, csv_bytes, csv_lines, link, pickled, pipe, png, write
 
@@ -99,9 +99,13 @@ CASES = [
     case(
         "two megabytes without a line end",
         content(csv_bytes()[:40] + b"1 " * 1_100_000),
-        r"row 1 .*526320 of 2304 pixels",
+        "row 1 .*2 columns where the header has 3",
     ),
-    case("gzip cut off", content(gzip.compress(csv_bytes())[:-900], "fer2013.csv.gz"), "archive is damaged.*Download"),
+    case(
+        "gzip cut off",
+        content(gzip.compress(csv_bytes())[:-900], "fer2013.csv.gz"),
+        "no archive, or damaged.*Download",
+    ),
     case("gzip in gzip", content(gzip.compress(gzip.compress(b"1")), "fer2013.csv.gz"), "is a compressed file. Unpack"),
     case("7z", content(b"7z\xbc\xaf\x27\x1c\0\4", "fer2013.7z"), "is a 7z archive. Unpack it"),
     case("RAR", content(b"Rar!\x1a\x07\x01\0", "fer2013.rar"), "is a RAR archive. Unpack it"),
@@ -116,14 +120,17 @@ CASES = [
     case("an old Excel workbook", content(b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"), "is an Excel workbook.*Write its rows"),
     case("one image", content(png(), "happy.png"), "is one image. Give the folder that holds train and test"),
     case(
-        "a shortcut", content(b"L\0\0\0\1\x14\2\0\0", "fer2013.lnk"), "is a shortcut of Windows. Give the path of the"
+        "a shortcut", content(b"L\0\0\0\1\x14\2\0\0", "fer2013.lnk"), "is a shortcut of Windows. Give the path of what"
     ),
     case(
         "a server's error", content('{"code": 403, "message": "log in"}'), "is JSON, such as a server's error. Download"
     ),
     case("nothing but zeros", content(bytes(9000)), "is zeros, as a copy or download leaves that broke off. Download"),
-    case("old Mac's line ends", content(csv_bytes().replace(b"\n", b"\r")), "lines end as on old Macs .*Save it with"),
-    case("images of another size", at_64_pixels, "64 x 64 = 4096 pixels.*another data set. Give.*or resize all"),
+    case(
+        "images of another size",
+        at_64_pixels,
+        "row 1 .*count 4096; .*all rows have 64 x 64, this is another",
+    ),
     case(
         "an address",
         lambda folder: "https://example.org/fer2013.csv",
@@ -133,7 +140,7 @@ CASES = [
     case("an address at Kaggle", lambda folder: "https://www.kaggle.com/datasets/a/fer", "Give DATA=kaggle", "a/fer"),
     case("a data set of Kaggle", lambda folder: "msambare/fer2013", "is a place at Kaggle.* Give DATA=kaggle"),
     case("no such file", lambda folder: folder / "nowhere.csv", "no such file or folder. Give the path of"),
-    case("a name longer than any", lambda folder: folder / ("x" * 5000), "no such file or folder. Give", "xxxxxxxx"),
+    case("a name longer than any", lambda folder: folder / ("x" * 300), "no such file or folder. Give", "xxxxxxxx"),
     case(
         "a link to nothing",
         lambda folder: link(folder / "fer2013.csv", folder / "gone"),

@@ -9,8 +9,9 @@ import h5py
 import keras
 import numpy as np
 
-from fer_utils import backbones, models, saved_models
-from fer_utils.backbones import WeightsError
+from fer_utils import models
+from fer_utils.models import backbones, saved_models
+from fer_utils.models.backbones import WeightsError
 
 from .case import Case, pickled, pipe, write, zip_of
 

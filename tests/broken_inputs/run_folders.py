@@ -7,7 +7,8 @@ import zipfile
 import numpy as np
 import pandas as pd
 
-from fer_utils import compare, evaluation, run_reader, runs, selection
+from fer_utils import comparison, evaluation, runs
+from fer_utils.evaluation import epoch_choice
 
 from .case import Case, array_of_objects, pickled, pipe, write
 
@@ -114,7 +115,7 @@ def folder_for_predictions(folder):
 
 
 def case(name, make, says):
-    return Case(f"run: {name}", make, run_reader.read_run, runs.RunError, says + ".*Run its notebook again", NAME)
+    return Case(f"run: {name}", make, runs.read_run, runs.RunError, says + ".*Run its notebook again", NAME)
 
 
 def other(name, make, read, says, names=""):
@@ -199,16 +200,18 @@ CASES = [
     other(
         "no answers of every epoch",
         finished,
-        selection.read_epochs,
+        epoch_choice.read_epochs,
         "epochs.npz: no answers .*Run with KEEP_EPOCHS=True",
     ),
     other(
         "answers of every epoch as a pickle",
-        trapped(selection.FILE, lambda path, array: np.savez(path, test_answers=array)),
-        selection.read_epochs,
+        trapped(epoch_choice.FILE, lambda path, array: np.savez(path, test_answers=array)),
+        epoch_choice.read_epochs,
         "no answers of every epoch.*allow_pickle=False.*Run with KEEP_EPOCHS=True",
     ),
-    other("nothing to compare", lambda folder: folder, compare.load_runs, "no finished run of any arm in .*Make runs"),
+    other(
+        "nothing to compare", lambda folder: folder, comparison.load_runs, "no finished run of any arm in .*Make runs"
+    ),
     other(
         "a file for the folder of runs", lambda f: write(f / "out"), lambda p: runs.start_run(p, "a"), "Set OUTPUT_DIR"
     ),

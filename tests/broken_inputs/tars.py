@@ -1,10 +1,10 @@
-"""Broken and hostile tars of the data."""
+"""Broken tars of the data."""
 
 import io
 import tarfile
 
-from fer_utils.data import load_fer2013
-from fer_utils.faces import DataError
+from fer_utils.data.faces import DataError
+from fer_utils.data.loading import load_fer2013
 
 from .case import Case, csv_bytes, write
 
@@ -41,22 +41,16 @@ def case(name, make, says, names="fer2013.tar"):
 
 
 WHOLE = ("fer2013.csv", csv_bytes())
-LINK, HARD, PIPE = tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE
 CASES = [
-    case("cut off", plain(lambda content: content[:9000]), "archive is damaged .*Download it again"),
+    case("cut off", plain(lambda content: content[:9000]), "no archive, or damaged .*Download it again"),
     case(
-        "a changed header", plain(lambda content: content[:20] + b"x" + content[21:]), "archive is damaged.*Download it"
+        "a changed header",
+        plain(lambda content: content[:20] + b"x" + content[21:]),
+        "no archive, or damaged.*Download it",
     ),
-    case("a member above it", members(("../fer2013.csv", csv_bytes())), "leads out of the tar.*download another"),
     case(
-        "a member from the root", members(("/etc/fer2013.csv", csv_bytes())), "leads out of the tar.*download another"
+        "nothing but a link", members(("fer2013.csv", {"type": tarfile.SYMTYPE, "linkname": "gone"})), "found nothing"
     ),
-    case("a link", members(("fer2013.csv", {"type": LINK, "linkname": "/etc/passwd"})), "is a link. Do not trust it"),
-    case(
-        "a hard link", members(WHOLE, ("b.csv", {"type": HARD, "linkname": "fer2013.csv"})), "'b.csv' is a link. Do not"
-    ),
-    case("a pipe", members(("fer2013.csv", {"type": PIPE})), "is a device. Do not trust it"),
-    case("a member twice", members(WHOLE, WHOLE), "holds 'fer2013.csv' twice.*download another"),
     case("other members", members(("notes/a.txt", b"")), "found notes/. Give fer2013.csv"),
     case(
         "a tar in it",

@@ -2,10 +2,11 @@
 
 from functools import partial
 
-from fer_utils import recipes, runs
-from fer_utils.profiles import ProfileError, read_count, read_profile, read_seeds
-from fer_utils.recipes import RecipeError
-from fer_utils.runs import RunError
+from fer_utils import runs
+from fer_utils.ladder import recipes
+from fer_utils.ladder.recipes import RecipeError
+from fer_utils.runs.folder import RunError
+from fer_utils.workflow.profiles import ProfileError, read_count, read_profile, read_seeds
 
 from .case import Case, write
 
@@ -129,23 +130,23 @@ PROFILES = [
     ),
     profile("no epoch", f"{TRAIN}: {{vgg16: {{EPOCHS: 0}}}}", f"{TRAIN}: vgg16: EPOCHS=0 makes no sense: give"),
     profile("an unknown protocol", "all: {PROTOCOL: mine}", "all: PROTOCOL='mine' is unknown: use one of"),
-    profile("a batch of a word", "all: {BATCH_SIZE: many}", "BATCH_SIZE: 'many' is of type str, but the notebook's 32"),
-    profile("a seed beyond all", "seeds: [4294967296]", "seeds: needs whole numbers from 0 on, to 4294967295"),
-    profile("a word for a seed", "seeds: [one]", "seeds: needs whole numbers"),
-    profile("no runs at once", "jobs: 0", "jobs: needs a whole number from 1 on"),
-    profile("an unknown architecture", "architectures: [vgg19]", r"unknown architecture vgg19; did you mean vgg16\?"),
-    profile("an unknown rung", "ladder: [mixups]", r"unknown rung mixups; did you mean mixup\?"),
+    profile("a batch of a word", "all: {BATCH_SIZE: many}", "BATCH_SIZE='many' makes no sense: give a whole"),
+    profile("a seed beyond all", "seeds: [4294967296]", "seeds: needs a whole number from 0 to 4294967295"),
+    profile("a word for a seed", "seeds: [one]", "seeds: needs a whole number"),
+    profile("no runs at once", "jobs: 0", "jobs: needs a whole number from 1"),
+    profile("an unknown architecture", "architectures: [vgg19]", r"unknown name vgg19; did you mean vgg16\?"),
+    profile("an unknown rung", "ladder: [mixups]", r"unknown name mixups; did you mean mixup\?"),
     profile("a final of no epoch", "finals: {a: {RECIPE: crop, CHANGES: epochs=0}}", "epochs=0 must lie in"),
 ]
 seeds, jobs = partial(read_seeds, "SEEDS"), partial(read_count, "JOBS")
 rung = partial(recipes.read_recipe, "crop")
 WORDS = [
-    typed("seeds", "one two", seeds, ProfileError, "needs whole numbers", "SEEDS"),
-    typed("seeds", "-1", seeds, ProfileError, "needs whole numbers", "SEEDS"),
+    typed("seeds", "one two", seeds, ProfileError, "needs a whole number", "SEEDS"),
+    typed("seeds", "-1", seeds, ProfileError, "needs a whole number", "SEEDS"),
     typed("seeds", "20261124", seeds, ProfileError, "20261124 seeds are too many. Give", "SEEDS"),
-    typed("seeds", "9" * 5000, seeds, ProfileError, "needs whole numbers", "SEEDS"),
-    typed("jobs", "many", jobs, ProfileError, "needs a whole number from 1 on, not 'many'", "JOBS"),
-    typed("jobs", "9" * 5000, jobs, ProfileError, "needs a whole number from 1 on", "JOBS"),
+    typed("seeds", "9" * 5000, seeds, ProfileError, "needs a whole number", "SEEDS"),
+    typed("jobs", "many", jobs, ProfileError, "needs a whole number from 1 to 1000000000, not 'many'", "JOBS"),
+    typed("jobs", "9" * 5000, jobs, ProfileError, "needs a whole number from 1", "JOBS"),
     typed("recipe", "batchnorm", recipes.read_recipe, RecipeError, "did you mean batch-norm", "RECIPE"),
     typed("changes", "epoch=3", rung, RecipeError, "did you mean epochs", "CHANGES"),
     typed("changes", "epochs=1e3", rung, RecipeError, "must be a whole number", "CHANGES"),

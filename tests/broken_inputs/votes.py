@@ -1,12 +1,10 @@
 """Broken files of FER+'s votes."""
 
-import stat
-import zipfile
-
 import numpy as np
 
-from fer_utils.faces import USAGES, DataError, Faces
+from fer_utils.data.faces import DataError, Faces
 from fer_utils.labels.ferplus import VOTES, FerPlus, join, load_ferplus
+from fer_utils.names import USAGES
 
 from .case import FACES, Case, pipe, write, zip_of
 
@@ -44,16 +42,8 @@ def large(folder):
     return folder / "fer2013new.csv"
 
 
-def linked(folder):
-    with zipfile.ZipFile(folder / "votes.zip", "w") as archive:
-        member = zipfile.ZipInfo("fer2013new.csv")
-        member.create_system, member.external_attr = 3, (stat.S_IFLNK | 0o777) << 16
-        archive.writestr(member, b"/etc/passwd")
-    return folder / "votes.zip"
-
-
-def zipped(members, **options):
-    return lambda folder: zip_of(folder / "votes.zip", members, **options)
+def zipped(members):
+    return lambda folder: zip_of(folder / "votes.zip", members)
 
 
 def cut_zip(folder):
@@ -107,11 +97,6 @@ CASES = [
     case("a pipe", lambda folder: pipe(folder / "fer2013new.csv"), "is no file of the votes' 2 MB.*Download"),
     case("a zip without them", zipped({"other.csv": b""}), "holds no fer2013new.csv. Download"),
     case("a zip cut off", cut_zip, "votes.zip.*Download"),
-    case(
-        "a bomb in a zip", zipped({"fer2013new.csv": b"1"}, states=3_000_000_000), "unpacks to 3.0 GB.*download another"
-    ),
-    case("a link in a zip", linked, "'fer2013new.csv' is a link. Do not trust"),
-    case("a zip's member above it", zipped({"../fer2013new.csv": b""}), "leads out of the zip"),
     join_case("of drawn faces", faces("sample"), "sample: .*no votes on them. Give", "sample"),
     join_case("of image folders", faces(""), "image folders do not keep the CSV's row order. Give", "given"),
     join_case(

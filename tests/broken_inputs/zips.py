@@ -1,18 +1,14 @@
-"""Broken and hostile zips of the data."""
+"""Broken zips of the data."""
 
-import stat
-import warnings
-import zipfile
-
-from fer_utils.data import load_fer2013
-from fer_utils.faces import DataError
+from fer_utils.data.faces import DataError
+from fer_utils.data.loading import load_fer2013
 
 from .case import Case, csv_bytes, csv_lines, png, png_that_states, write, zip_of
 
 
-def members(given=None, **options):
+def members(given=None):
     """Makes archive.zip of name -> bytes; of a whole fer2013.csv where none are given."""
-    return lambda folder: zip_of(folder / "archive.zip", given or {"fer2013.csv": csv_bytes()}, **options)
+    return lambda folder: zip_of(folder / "archive.zip", given or {"fer2013.csv": csv_bytes()})
 
 
 def changed(change):
@@ -23,28 +19,6 @@ def changed(change):
         return write(path, change(path.read_bytes()))
 
     return make
-
-
-def with_info(**attributes):
-    """Makes a zip whose only member has these attributes."""
-
-    def make(folder):
-        with zipfile.ZipFile(folder / "archive.zip", "w") as archive:
-            member = zipfile.ZipInfo("fer2013.csv")
-            for name, value in attributes.items():
-                setattr(member, name, value)
-            archive.writestr(member, b"/etc/passwd")
-        return folder / "archive.zip"
-
-    return make
-
-
-def twice(folder):
-    with warnings.catch_warnings(), zipfile.ZipFile(folder / "archive.zip", "w") as archive:
-        warnings.simplefilter("ignore")
-        for _ in range(2):
-            archive.writestr("fer2013.csv", csv_bytes())
-    return folder / "archive.zip"
 
 
 def states_less(content):
@@ -95,18 +69,29 @@ def case(name, make, says, names="archive.zip"):
     return Case(f"zip: {name}", make, load_fer2013, DataError, says, names)
 
 
-LINK = (stat.S_IFLNK | 0o777) << 16
 CASES = [
     case(
         "no zip",
         lambda folder: write(folder / "archive.zip", b"<html>sign in</html>"),
         "is a web page or XML.*Download",
     ),
-    case("empty file", lambda folder: write(folder / "archive.zip"), "is no zip.*Download it again"),
-    case("cut off", changed(lambda content: content[: len(content) // 2]), "is no zip.*Download it again"),
+    case("empty file", lambda folder: write(folder / "archive.zip"), "no archive, or damaged.*Download it again"),
+    case(
+        "cut off",
+        changed(lambda content: content[: len(content) // 2]),
+        "no archive, or damaged.*Download it again",
+    ),
     case("a changed byte", changed(flip), "archive.zip.*ownload"),
-    case("a name that is no text", changed(name_without_text), "the archive is damaged .*utf-8.*Download it again"),
-    case("a name without end", changed(name_without_end), r"the archive is damaged \(.{,300}\). Download it again"),
+    case(
+        "a name that is no text",
+        changed(name_without_text),
+        "no archive, or damaged .*utf-8.*Download it again",
+    ),
+    case(
+        "a name without end",
+        changed(name_without_end),
+        r"no archive, or damaged \(.{,300}\). Download it again",
+    ),
     case("no member", lambda folder: zip_of(folder / "archive.zip", {}), "found nothing. Give fer2013.csv"),
     case("other members", members({"cat.jpg": b"x", "notes/a.txt": b""}), "found notes/, cat.jpg. Give fer2013.csv"),
     case("a zip in it", members({"fer2013.zip": b"PK"}), "Unpack it, and give the path of fer2013.zip in it"),
@@ -115,24 +100,12 @@ CASES = [
     ),
     case("an .npz", members({"images.npy": b"", "labels.npy": b""}), "It holds NumPy arrays. Write its rows"),
     case("one split", members({f"{name}/1.png": png() for name in ("happy", "sad")}), "single split does: move them"),
-    case("a member above it", members({"../fer2013.csv": csv_bytes()}), "leads out of the zip.*download another"),
-    case("a member far above it", members({"fer/../../../etc/x.csv": b""}), "leads out of the zip.*download another"),
-    case("a member of Windows' above it", members({"..\\fer2013.csv": csv_bytes()}), "leads out of the zip"),
-    case("a member from the root", members({"/etc/fer2013.csv": csv_bytes()}), "leads out of the zip"),
-    case("a member from a drive", members({"C:\\fer2013.csv": csv_bytes()}), "leads out of the zip"),
-    case(
-        "a link that leads out", with_info(create_system=3, external_attr=LINK), "'fer2013.csv' is a link. Do not trust"
-    ),
-    case("a member twice", twice, "holds 'fer2013.csv' twice.*download another"),
-    case(
-        "a bomb that states its size", members(states=4_200_000_000, given={"fer2013.csv": b"1", "b": b"2"}), "8.4 GB"
-    ),
-    case("a bomb that states too little", changed(states_less), "archive.zip.*ownload"),
+    case("more in it than it states", changed(states_less), "archive.zip.*ownload"),
     case("encrypted", changed(encrypted), "encrypted.*Unpack it and give the folder"),
     case(
         "packed by something else",
         changed(packed_by_something_else),
-        "the archive is damaged, or packed in a way.*Unpack it",
+        "cannot be unpacked .*not supported.*Unpack it",
     ),
     case(
         "a bad row in it",
@@ -142,6 +115,5 @@ CASES = [
     case(
         "an absurd image in it", members({"train/happy/1.png": png_that_states(60_000, 60_000)}), "1.png: is no image"
     ),
-    case("an image of two megabytes in it", members({"train/sad/1.png": bytes(2 << 20)}), "1.png: is larger than 1 MB"),
     case("an unknown class in it", members({"train/bored/1.png": png()}), "train/bored: unknown class folder 'bored'"),
 ]

@@ -25,8 +25,9 @@ import numpy as np
 import pandas as pd
 import psutil
 
-from fer_utils import kernels, run_reader, runs, saved_models
-from fer_utils.workflow import papermill_command
+from fer_utils import kernels, runs
+from fer_utils.models import saved_models
+from fer_utils.runs.papermill import papermill_command
 
 NOTEBOOK = "03_train_from_scratch"
 PARAMETERS = {
@@ -85,7 +86,7 @@ def wait_for(process, folder, pattern, since, limit):
 def epochs_done(folder):
     """How many epochs the checkpoint has behind it; 0 without one, -1 for one that cannot be read."""
     try:
-        arrays = run_reader.read_arrays(folder / NAME / runs.CHECKPOINT)
+        arrays = runs.read_arrays(folder / NAME / runs.CHECKPOINT)
     except FileNotFoundError:
         return 0
     except ValueError:
@@ -99,7 +100,7 @@ def outcome(folder):
     found = {"metrics": (folder / "metrics.json").read_text()}
     found["history"] = pd.read_csv(folder / "history.csv").drop(columns="seconds").to_csv()
     for name in ("predictions.npz", "epochs.npz"):
-        found |= {f"{name} {key}": array for key, array in run_reader.read_arrays(folder / name).items()}
+        found |= {f"{name} {key}": array for key, array in runs.read_arrays(folder / name).items()}
     weights = saved_models.load_classifier(folder / "model.keras").get_weights()
     return found | {f"weights {index}": array for index, array in enumerate(weights)}
 

@@ -27,7 +27,12 @@ import h5py
 import pandas as pd
 import yaml
 
-from fer_utils import run_reader, runs, workflow
+from fer_utils import runs
+from fer_utils.project import PROJECT_ROOT
+from fer_utils.workflow.__main__ import study_settings
+from fer_utils.workflow.handover import write_settings
+from fer_utils.workflow.snakemake import cluster_command, snakemake_command
+from fer_utils.workflow.study import load_study
 
 # Small enough to be looked at, and long enough to be disturbed in the middle of scratch and of finetune.
 SMALL = """
@@ -53,14 +58,14 @@ def write_profile(folder, name, text):
 def started(folder, name, text, where):
     """Snakemake at work on the study, as a process that is ended with the block. where: "here" or "slurm"."""
     profile = write_profile(folder, name, text)
-    study = workflow.load_study(profile)
+    settings = study_settings(load_study(profile), argparse.Namespace(profile=str(profile), timeout=""))
     if where == "slurm":
-        command = workflow.cluster_command(study, profile, "slurm") + CLUSTER
+        command = cluster_command(write_settings(settings, PROJECT_ROOT), "slurm") + CLUSTER
     else:
-        command = workflow.snakemake_command(study, profile, jobs=2, cores=2, gpus=[])
+        command = snakemake_command(write_settings(settings | {"threads": 1}, PROJECT_ROOT), jobs=2, threads=1, gpus=[])
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
     with open(folder / f"{name}.log", "w") as log:
-        options = {"cwd": workflow.ROOT, "env": {**os.environ, "PATH": path}, "stdout": log, "stderr": log}
+        options = {"cwd": PROJECT_ROOT, "env": {**os.environ, "PATH": path}, "stdout": log, "stderr": log}
         process = subprocess.Popen(command, **options)
     try:
         yield process
@@ -130,7 +135,7 @@ def wait_for_training(process, output, rule):
 def epochs_done(folder):
     """How many epochs a run's checkpoint has behind it; 0 without one."""
     with contextlib.suppress(OSError, ValueError):
-        return json.loads(str(run_reader.read_arrays(folder / runs.CHECKPOINT)["state"]))["epochs_done"]
+        return json.loads(str(runs.read_arrays(folder / runs.CHECKPOINT)["state"]))["epochs_done"]
     return 0
 
 
@@ -153,7 +158,7 @@ def outcome(folder):
         elif path.name == "history.csv":
             found[name] = pd.read_csv(path).drop(columns="seconds").to_csv()
         elif path.suffix == ".npz":
-            found |= {f"{name} {key}": array for key, array in run_reader.read_arrays(path).items()}
+            found |= {f"{name} {key}": array for key, array in runs.read_arrays(path).items()}
         elif path.suffix in (".h5", ".keras"):
             found |= {f"{name} {key}": array for key, array in weights(path).items()}
     return found
@@ -219,7 +224,7 @@ def main():
     folder = options.folder.resolve()
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
-    text = SMALL if options.study == "small" else (workflow.ROOT / "profiles" / "sample.yaml").read_text()
+    text = SMALL if options.study == "small" else (PROJECT_ROOT / "profiles" / "sample.yaml").read_text()
     report = {"study": options.study, "slurm": cluster.query("slurmd", "-V").strip()}
     report["seconds"] = {"here": undisturbed(folder, "here", text, "here")}
     with cluster.Cluster(folder) as slurm:

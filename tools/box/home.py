@@ -3,7 +3,7 @@
     python tools/box/home.py DIR
 
 DIR holds home.sha256 and the parts that it names. A run that was cut off comes with its checkpoint where that fitted,
-and the next `make box` sends it along. The reference gets finished runs (as ``fer_utils.reference`` keeps them), the
+and the next `make box` sends it along. The reference gets finished runs (as ``tools/reference.py`` keeps them), the
 curve of each that was cut off, and in boxes/ what the box said of itself: device, rates, what ran or did not, and why.
 """
 
@@ -19,9 +19,11 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(ROOT), str(ROOT / "tools")]
 
-from fer_utils import reference, runs  # noqa: E402
+import reference  # noqa: E402
+
+from fer_utils import runs  # noqa: E402
 
 
 class HomeError(ValueError):

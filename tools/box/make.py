@@ -24,7 +24,10 @@ sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(ROOT / "tools" / "box")]
 import plan as plans  # noqa: E402
 import sheets  # noqa: E402
 
-from fer_utils import cost, data, handover, parameters, profiles, runs, source  # noqa: E402
+from fer_utils import data, runs  # noqa: E402
+from fer_utils.data import source_task  # noqa: E402
+from fer_utils.project import expand_path  # noqa: E402
+from fer_utils.workflow import cost, handover, profiles  # noqa: E402
 
 CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
 PLATFORMS = ("manylinux_2_28", "manylinux2014")
@@ -62,7 +65,7 @@ def make_box(
         raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, 1 or more, such as 40")
     if not (given_data or os.environ.get("FER_DATA")):
         raise MakeError("DATA is not given: name FER-2013 in any form, or DATA=sample for drawn faces")
-    given_source = parameters.expand_path(given_source)
+    given_source = expand_path(given_source)
     out, kept = Path(out), Path(kept or Path(out) / "kept")
     for folder in (out, kept):
         folder.mkdir(parents=True, exist_ok=True)
@@ -182,7 +185,7 @@ def _source(kept, given):
     name = f"source-{_digest(state.encode())}-{SOURCE_IMAGES}-{SOURCE_SIDE}"
 
     def pack(part):
-        images, labels, names = source.load_source(given, SOURCE_SIDE, SOURCE_IMAGES)
+        images, labels, names = source_task.load_source(given, SOURCE_SIDE, SOURCE_IMAGES)
         images = images if images.ndim == 4 else images[..., None].repeat(3, axis=-1)
         sheets.pack_source(images, labels, names, part)
 
@@ -289,7 +292,7 @@ def main():
             beyond=given.beyond,
             kept=given.kept and runs.resolve(given.kept),
         )
-    except (MakeError, profiles.ProfileError, data.DataError, source.SourceError) as error:
+    except (MakeError, profiles.ProfileError, data.DataError, source_task.SourceError) as error:
         print(f"No archive was made. {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in parts) / 2**20

@@ -12,7 +12,11 @@ namesake. set: parameters of the notebook that differ. alone: nothing else runs 
 
 import dataclasses
 
-from fer_utils import cost, profiles, recipes, workflow
+from fer_utils.ladder import recipes
+from fer_utils.names import did_you_mean
+from fer_utils.project import PROJECT_ROOT
+from fer_utils.workflow import cost, profiles
+from fer_utils.workflow.study import ARMS, BEYOND, DATA_STAND_IN, PRETRAIN, load_study
 
 DATA, SOURCE = "data/fer2013.csv", "data/source"  # where the box unpacks them, from the root of the code
 KEYS = ("runs", "seeds", "folder", "set", "alone")
@@ -21,17 +25,17 @@ COMPILED = ("ARCHITECTURE", "INPUT_SIZE", "WIDTH", "HEAD_STAGE", "PREPROCESSING"
 COMPILED += ("PRECISION", "UNFREEZE_FROM", "FREEZE_BATCH_NORM", "RECIPE", "CHANGES")
 # What makes each notebook a matter of seconds, for a rehearsal.
 TINY = {
-    workflow.PRETRAIN: {"MAX_IMAGES": 200, "WIDTH": 0.0625, "BATCH_SIZE": 32, "EPOCHS": 1},
-    workflow.ARMS["scratch"]: {"MAX_IMAGES": 48, "WIDTH": 0.0625, "BATCH_SIZE": 16, "EPOCHS": 2},
-    workflow.ARMS["transfer"]: {"MAX_IMAGES": 48, "WIDTH": 0.0625, "BATCH_SIZE": 16, "INPUT_SIZE": 48, "EPOCHS": 1},
-    workflow.ARMS["finetune"]: {"MAX_IMAGES": 48, "WIDTH": 0.0625, "BATCH_SIZE": 16, "INPUT_SIZE": 48, "EPOCHS": 2}
+    PRETRAIN: {"MAX_IMAGES": 200, "WIDTH": 0.0625, "BATCH_SIZE": 32, "EPOCHS": 1},
+    ARMS["scratch"]: {"MAX_IMAGES": 48, "WIDTH": 0.0625, "BATCH_SIZE": 16, "EPOCHS": 2},
+    ARMS["transfer"]: {"MAX_IMAGES": 48, "WIDTH": 0.0625, "BATCH_SIZE": 16, "INPUT_SIZE": 48, "EPOCHS": 1},
+    ARMS["finetune"]: {"MAX_IMAGES": 48, "WIDTH": 0.0625, "BATCH_SIZE": 16, "INPUT_SIZE": 48, "EPOCHS": 2}
     | {"HEAD_EPOCHS": 1},
-    workflow.BEYOND: {"MAX_IMAGES": 48},
+    BEYOND: {"MAX_IMAGES": 48},
 }
 TINY_CHANGES = "width=0.05 epochs=2 warmup=0 batch_size=16"
 
 
-def read_plan(profile="gpu", root=workflow.ROOT):
+def read_plan(profile="gpu", root=PROJECT_ROOT):
     """The plan of a profile: a list of dicts, a run each, in order. Raises ProfileError for the first thing wrong.
 
     name, folder, log: of the run. command, tiny: papermill's words, as they are and for a rehearsal. needs: paths that
@@ -39,7 +43,7 @@ def read_plan(profile="gpu", root=workflow.ROOT):
     of its epochs), epochs, disk (bytes), tail (seconds after the last epoch): what its needs are reckoned from. Paths
     count from the root of the code.
     """
-    study = workflow.load_study(profile, data=workflow.DATA_STAND_IN, root=root)
+    study = load_study(profile, data=DATA_STAND_IN, root=root)
     study = dataclasses.replace(study, data=DATA, source=SOURCE)
     place, entries = f"{study.profile.path}: box", study.profile.box
     if "OUTPUT_DIR" in study.profile.common:
@@ -60,7 +64,7 @@ def _runs(study, place, entry):
         raise profiles.ProfileError(f"{place}: needs `runs:` with a list of names")
     for key in entry:
         if key not in KEYS:
-            raise profiles.ProfileError(f"{place}: unknown key {key}{profiles.suggest(key, KEYS)}")
+            raise profiles.ProfileError(f"{place}: unknown key {key}{did_you_mean(key, KEYS)}")
     seeds = profiles.read_seeds(f"{place}: seeds", entry.get("seeds", list(study.seeds)))
     folder = entry.get("folder", "")
     if folder and not str(folder).replace("-", "").isalnum():
@@ -76,19 +80,19 @@ def _runs(study, place, entry):
 
 
 def named_run(study, place, name, seed):
-    """The ``workflow.Run`` of a name in `runs:`, with a seed."""
+    """The ``study.PlannedRun`` of a name in `runs:`, with a seed."""
     architectures, comparators = study.profile.architectures, study.profile.comparators
     known = {}
     for architecture in architectures:
         known[f"{architecture}-pretrain"] = lambda found=architecture: study.pretrain(found)
-        for strategy in workflow.ARMS:
+        for strategy in ARMS:
             known[f"{architecture}-{strategy}"] = lambda found=architecture, how=strategy: study.arm(found, how, seed)
     for architecture in comparators:
         known[f"{architecture}-scratch"] = lambda found=architecture: study.arm(found, "scratch", seed)
     for recipe in (*study.profile.finals, *study.profile.ladder):
         known[recipe] = lambda found=recipe: study.recipe(found, seed)
     if name not in known:
-        raise profiles.ProfileError(f"{place}: unknown run {name}{profiles.suggest(name, known)}")
+        raise profiles.ProfileError(f"{place}: unknown run {name}{did_you_mean(name, known)}")
     return known[name]()
 
 

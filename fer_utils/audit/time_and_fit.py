@@ -1,0 +1,350 @@
+"""The paper's conclusions that compare no accuracies: time, overfitting, convergence, people (notebook 07).
+
+Each function takes finished runs, maybe none, and returns one row of ``statements.statements`` as a dict, with one key
+more: ``arms``, those whose runs the verdict rests on.
+"""
+
+import itertools
+
+import numpy as np
+
+from fer_utils import comparison
+from fer_utils.audit import checks
+from fer_utils.audit.checks import CANNOT_BE_TOLD as CANNOT
+from fer_utils.audit.checks import FAILS, HOLDS, NOT_OF_RUNS
+from fer_utils.comparison import paper
+from fer_utils.comparison.summary import arm_name as _name
+from fer_utils.names import EMOTIONS
+
+CONVERGED = 0.95  # of a run's best validation accuracy
+COMPARABLE = 0.05  # test accuracies closer than this: neither arm overfits less merely for having learned less
+FEWEST_EPOCHS = 4  # of one phase, to know how steady the machine was
+_VGG, _RES = paper.ARMS[:3], paper.ARMS[3:]
+
+
+def _row(
+    statement, place, on_paper, paper_verdict, ours="", verdict=CANNOT, reason="No runs that bear on it.", arms=()
+):
+    return {
+        "statement": statement,
+        "place": place,
+        "on_paper": on_paper,
+        "paper_verdict": paper_verdict,
+        "ours": ours,
+        "p_value": np.nan,
+        "verdict": verdict,
+        "reason": reason,
+        "arms": set(arms),
+    }
+
+
+def _reported(arm, quantity):
+    """What the paper states of an arm, in the order of its table."""
+    return paper.reported().query("arm == @arm and quantity == @quantity")["value"].tolist()
+
+
+# --- time ------------------------------------------------------------------------------------------------------------
+
+
+def epoch_seconds(run):
+    """Seconds of each epoch of a run's last phase: of fine-tuning, those after unfreezing. Floats (epochs,)."""
+    phase = run.history.get("phase")
+    return run.history.loc[phase == phase.iloc[-1] if phase is not None else slice(None), "seconds"].to_numpy(float)
+
+
+def unsteadiness(run):
+    """How much a run's epochs differ in time, as they do beside other work: the 90th over the 10th percentile."""
+    return float(np.divide(*np.quantile(epoch_seconds(run), [0.9, 0.1])))
+
+
+def _time_ratios(finished, first, second):
+    """Every ratio of the arms' median seconds an epoch, and why they may not be compared ("" if they may)."""
+    own = [run for run in finished if run.arm in (first, second)]
+    if {run.arm for run in own} != {first, second}:
+        return [], "no runs of both"
+    for what, values in (
+        ("hardware", {comparison.hardware(run) for run in own}),
+        ("input size", {run.manifest["parameters"]["INPUT_SIZE"] for run in own}),
+    ):
+        if len(values) > 1:
+            return [], f"they differ in {what}"
+    if any(len(epoch_seconds(run)) < FEWEST_EPOCHS for run in own):
+        return [], "too few epochs to know how steady the machine was"
+    sides = [[np.median(epoch_seconds(run)) for run in own if run.arm == arm] for arm in (first, second)]
+    return [float(a / b) for a, b in itertools.product(*sides)], ""
+
+
+def _range(values, form):
+    low, high = format(min(values), form), format(max(values), form)
+    return low if low == high else f"{low} to {high}"
+
+
+def _timing(finished, statement, place, pairs, factor, on_paper):
+    """Decided only where the ratios lie further from the factor than the epochs of one run lie from each other."""
+    found, texts, notes, swings = [], [], [], []
+    for first, second in pairs:
+        ratios, why = _time_ratios(finished, first, second)
+        if why:
+            notes.append(f"{_name(first)} against {_name(second)}: {why}")
+            found.append(CANNOT)
+            continue
+        swing = max(unsteadiness(run) for run in finished if run.arm in (first, second))
+        swings.append(swing)
+        texts.append(f"{_name(first)} takes {_range(ratios, '.2f')} times {_name(second)} an epoch")
+        found.append(HOLDS if min(ratios) > factor * swing else FAILS if max(ratios) * swing <= factor else CANNOT)
+    verdict = FAILS if FAILS in found else HOLDS if set(found) == {HOLDS} else CANNOT
+    if swings:
+        places = sorted(
+            {f"{comparison.hardware(run)}, width {run.manifest['parameters']['WIDTH']}" for run in finished}
+        )
+        notes.append(
+            f"Median seconds an epoch of the last phase, on {' and '.join(places)}; epochs of one run differ by a "
+            f"factor of up to {_range(swings, '.2f')} (90th over 10th percentile), so a ratio as near to {factor} as "
+            "that decides nothing"
+        )
+    return _row(statement, place, *on_paper, "; ".join(texts), verdict, f"{'; '.join(notes)}.")
+
+
+def _twice_the_time(finished):
+    pairs = [(_RES[1], _VGG[1]), (_RES[2], _VGG[2])]
+    stated = {arm: _reported(arm, "seconds") for arm in paper.ARMS}
+    ratios = [a / b for first, second in pairs for a in stated[first] for b in stated[second]]
+    text = f"its times give {', '.join(f'{ratio:.2f}' for ratio in ratios)}"
+    statement = "ResNet50 takes more than twice the time of VGG16 in transfer and fine-tuning"
+    return _timing(finished, statement, "training time comparison", pairs, 2, (text, checks.SELF_CONTRADICTED))
+
+
+def _longer(finished):
+    vgg, res = checks.vgg16_size()[1], checks.resnet50_size()[1]
+    ratios = [min(_reported(r, "seconds")) / max(_reported(v, "seconds")) for v, r in zip(_VGG, _RES, strict=True)]
+    text = (
+        f"least ratios of its times: {', '.join(f'{ratio:.2f}' for ratio in ratios)}; VGG16 multiplies {vgg / res:.1f} "
+    )
+    text += "times as much a face"
+    statement = "ResNet50 takes longer than VGG16, being deeper and computing more"
+    pairs = list(zip(_RES, _VGG, strict=True))
+    return _timing(finished, statement, "training time comparison", pairs, 1, (text, checks.SELF_CONTRADICTED))
+
+
+def _dearer(finished):
+    pairs = [(arm, arms[0]) for arms in (_VGG, _RES) for arm in arms[1:]]
+    size = (224 / 48) ** 2
+    text = f"true of its seconds; but those arms got {size:.1f} times as many pixels a face"
+    statement = "Moving from scratch to transfer learning or fine-tuning costs more training time"
+    return _timing(finished, statement, "training time comparison", pairs, 1, (text, CANNOT))
+
+
+# --- overfitting -----------------------------------------------------------------------------------------------------
+
+
+def _gap(finished, arm):
+    """Mean accuracy on training faces less that on test faces over an arm's runs, its standard error, test accuracy."""
+    own = [run.metrics for run in finished if run.arm == arm]
+    if not own:
+        return np.nan, np.nan, np.nan
+    gap = np.mean([metrics["train"]["accuracy"] - metrics["test"]["accuracy"] for metrics in own])
+    # The images of one run, not of all: seeds share them.
+    variances = [
+        own[0][part]["accuracy"] * (1 - own[0][part]["accuracy"]) / own[0][part]["n"] for part in ("train", "test")
+    ]
+    return float(gap), float(np.sqrt(sum(variances))), float(np.mean([m["test"]["accuracy"] for m in own]))
+
+
+def _less_overfitting(finished, statement, place, on_paper, first, second, though_lower=False):
+    """though_lower: the statement itself says that the first arm is the less accurate one."""
+    (gap, error, accuracy), (other, other_error, other_accuracy) = _gap(finished, first), _gap(finished, second)
+    if np.isnan(gap + other):
+        return _row(statement, place, *on_paper)
+    margin = 1.96 * np.hypot(error, other_error)
+    verdict = HOLDS if gap < other - margin else FAILS if gap > other + margin else CANNOT
+    reason = f"Decided at a margin of {100 * margin:.1f} points, 1.96 standard errors; seeds not covered."
+    apart = abs(accuracy - other_accuracy)
+    if apart > COMPARABLE and not though_lower:
+        verdict = CANNOT
+        reason = f"The arms' test accuracies lie {100 * apart:.0f} points apart: who learns less has less to lose."
+    ours = f"training less test accuracy: {100 * gap:.1f} points ({_name(first)}), {100 * other:.1f} ({_name(second)})"
+    return _row(statement, place, *on_paper, ours, verdict, reason, (first, second))
+
+
+def _no_overfitting(finished):
+    transfer, scratch = (paper.headline(arm) for arm in (_VGG[1], _VGG[0]))
+    gaps = [100 * (arm["training_accuracy"] - arm["validation_accuracy"]) for arm in (transfer, scratch)]
+    text = f"training less validation: {gaps[0]:.1f} points by transfer, {gaps[1]:.1f} from scratch"
+    statement = "Transfer learning keeps VGG16 from overfitting as it would from scratch"
+    on_paper = text, HOLDS if gaps[0] < gaps[1] else FAILS
+    return _less_overfitting(finished, statement, "comparison section", on_paper, _VGG[1], _VGG[0])
+
+
+def _generalises(finished):
+    resnet, vgg = (paper.headline(arm) for arm in (_RES[0], _VGG[0]))
+    kept = [arm["validation_accuracy"] / arm["training_accuracy"] for arm in (resnet, vgg)]
+    text = f"validation / training from scratch: {kept[0]:.2f} (ResNet50), {kept[1]:.2f} (VGG16)"
+    statement = "ResNet50 from scratch generalises slightly better than VGG16, though lower"
+    on_paper = text, HOLDS if kept[0] > kept[1] else FAILS
+    return _less_overfitting(finished, statement, "comparison section", on_paper, _RES[0], _VGG[0], though_lower=True)
+
+
+# --- convergence -----------------------------------------------------------------------------------------------------
+
+
+def epochs_to_converge(run):
+    """The first epoch at which a run's validation accuracy reached ``CONVERGED`` of its best."""
+    accuracy = run.history["val_accuracy"]
+    return int(run.history.loc[accuracy >= CONVERGED * accuracy.max(), "epoch"].iloc[0])
+
+
+def still_rising(run):
+    """Whether a run's best epoch was its last, so that nobody knows where it would have ended."""
+    return bool(run.history["val_accuracy"].idxmax() == run.history.index[-1])
+
+
+def _sooner(own, scratch):
+    """(verdict, why not) on whether all runs of one arm converge in fewer epochs than all of another."""
+    if not own or not scratch:
+        return CANNOT, "without runs"
+    budgets = [{run.manifest["parameters"].get("EPOCHS", len(run.history)) for run in side} for side in (own, scratch)]
+    if len(budgets[0] | budgets[1]) > 1:
+        return CANNOT, f"given {_range(budgets[0], 'd')} epochs, from scratch {_range(budgets[1], 'd')}"
+    if any(still_rising(run) for run in (*own, *scratch)):
+        return CANNOT, "still rising at the last epoch, there or from scratch"
+    sides = [[epochs_to_converge(run) for run in side] for side in (own, scratch)]
+    if max(sides[0]) < min(sides[1]):
+        return HOLDS, ""
+    return (FAILS, "") if min(sides[0]) >= max(sides[1]) else (CANNOT, "not sooner with every seed")
+
+
+def _rapid(finished):
+    stated = [" or ".join(f"{value:.0f}" for value in _reported(arm, "epochs")) for arm in _VGG]
+    text = "VGG16: {} epochs from scratch, {} by transfer, {} by fine-tuning".format(*stated)
+    statement = "Transfer learning and fine-tuning converge rapidly"
+    own = {arm: [run for run in finished if run.arm == arm] for arm in (*_VGG, *_RES)}
+    epochs = {arm: [epochs_to_converge(run) for run in found] for arm, found in own.items() if found}
+    ours = "; ".join(f"{_name(arm)} {_range(values, 'd')}" for arm, values in epochs.items())
+    found = {arm: _sooner(own[arm], own[arms[0]]) for arms in (_VGG, _RES) for arm in arms[1:]}
+    if not ours:
+        return _row(statement, "abstract", text, FAILS)
+    verdicts = [verdict for verdict, _ in found.values()]
+    verdict = FAILS if FAILS in verdicts else HOLDS if set(verdicts) == {HOLDS} else CANNOT
+    open_ones = "; ".join(f"{_name(arm)}: {why}" for arm, (_, why) in found.items() if why)
+    reason = f"Epochs to {CONVERGED:.0%} of the best validation accuracy, pretraining not counted."
+    reason += f" Undecided: {open_ones}." if open_ones else ""
+    return _row(statement, "abstract", text, FAILS, ours, verdict, reason, epochs)
+
+
+# --- emotions, people, others ----------------------------------------------------------------------------------------
+
+
+def _hard_emotions(finished):
+    statement = "Fear and disgust are recognised worst"
+    lowest = []
+    for run in finished:
+        recalls = {emotion: run.metrics["test"]["per_class"][emotion]["recall"] for emotion in EMOTIONS}
+        known = {emotion: recall for emotion, recall in recalls.items() if recall is not None}
+        lowest.append(set(sorted(known, key=known.get)[:2]))
+    if not lowest:
+        return _row(statement, "comparison section", "its matrices are pictures", CANNOT)
+    hits = sum(pair == {"fear", "disgust"} for pair in lowest)
+    verdict = HOLDS if hits == len(lowest) else FAILS if hits == 0 else CANNOT
+    ours = f"the two lowest recalls in {hits} of {len(lowest)} runs"
+    reason = "PrivateTest has 55 faces of disgust: its recall is known to about 13 points."
+    arms = {run.arm for run in finished}
+    return _row(statement, "comparison section", "its matrices are pictures", CANNOT, ours, verdict, reason, arms)
+
+
+def _above_humans(finished):
+    reported = paper.reported()
+    people = reported.loc[reported["quantity"] == "human accuracy", "value"].iloc[0]
+    table4 = reported.loc[reported["place"] == "Table 4", "value"]
+    above = int((table4 > people).sum())
+    text = f"{above} of the {len(table4)} in Table 4 are above {people:g} %"
+    known = comparison.summarize_arms(finished).dropna(subset=["test_low"])
+    sides = int((known["test_low"] > people / 100).sum()), int((known["test_high"] < people / 100).sum())
+    ours = f"of our arms, {sides[0]} of {len(known)} lie above it with their whole interval, {sides[1]} below"
+    statement = f"All methods in Table 4 are better than people ({people:g} %)"
+    reason = "Table 4 decides, not our runs; and people were measured as 65 +- 5 % (arXiv:1307.0414)."
+    paper_verdict = HOLDS if above == len(table4) else FAILS
+    return _row(statement, "discussion", text, paper_verdict, ours if len(known) else "", NOT_OF_RUNS, reason)
+
+
+def _new_standard(finished):
+    reported = paper.reported()
+    others = reported["quantity"].str.match("published (validation |test )?accuracy") & ~reported["note"].str.contains(
+        "not FER-2013"
+    )
+    best = reported.loc[others, "value"].max()
+    text = f"the most that it cites on FER-2013, training accuracies apart, is {best:g} %"
+    statement = "67.23 % sets a new standard of validation accuracy"
+    reason = (
+        "Other evidence speaks against it: the contest of 2013 was won with 71.2 % on PrivateTest (Tang, "
+        "arXiv:1306.0239), eleven years before."
+    )
+    return _row(statement, "conclusion", text, HOLDS if best < 67.23 else FAILS, "", NOT_OF_RUNS, reason)
+
+
+def _surpasses(finished):
+    text = "the conclusion gives 54.67 % to VGGNet as well, Table 4 51.11 %; both lie below 67.23 %"
+    statement = "VGG16 from scratch surpasses ResNet50 and VGGNet, which achieved 54.67 %"
+    reason = "The order stands on the paper's numbers; other authors' networks were trained and split in other ways."
+    return _row(statement, "conclusion", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
+
+
+# --- found on a later reading ----------------------------------------------------------------------------------------
+
+
+def _slow_from_scratch(finished):
+    stated = {arm: _reported(arm, "seconds") for arm in paper.ARMS}
+    ratios = [max(stated[arms[0]]) / min(stated[arm]) for arms in (_VGG, _RES) for arm in arms[1:]]
+    text = (
+        f"its arms from scratch took {_range(ratios, '.2f')} times the seconds of the others, at 48 pixels against 224"
+    )
+    statement = "Training from scratch is time-consuming, transfer converges quicker"
+    pairs = [(arms[0], arm) for arms in (_VGG, _RES) for arm in arms[1:]]
+    return _timing(finished, statement, "section on the training methods", pairs, 1, (text, checks.SELF_CONTRADICTED))
+
+
+def _overfitting_below_validation(finished):
+    arm = paper.headline(_VGG[2])
+    training, validation = 100 * arm["training_accuracy"], 100 * arm["validation_accuracy"]
+    text = f"training accuracy, {training:.1f} %, lies below validation's {validation:.1f} %: it does not even fit"
+    gap, error, _ = _gap(finished, _VGG[2])
+    ours = (
+        ""
+        if np.isnan(gap)
+        else f"training less test accuracy: {100 * gap:.1f} points, standard error {100 * error:.1f}"
+    )
+    statement = "Fine-tuned VGG16 declines because it overfits"
+    verdict = CANNOT if np.isnan(gap) or abs(gap) < 1.96 * error else HOLDS if gap > 0 else FAILS
+    reason = (
+        "Overfitting is training accuracy above test accuracy; whether it is the cause of a decline, no gap can tell."
+    )
+    return _row(
+        statement, "comparison section", text, FAILS, ours, CANNOT if verdict == HOLDS else verdict, reason, _VGG[2:]
+    )
+
+
+def _most_or_all(finished):
+    text = '"for most of the training techniques", and a paragraph later "in all trials"'
+    statement = "VGG16 is more effective than ResNet50 for most of the training techniques"
+    reason = "Its numbers say all three (see the statement on all trials)."
+    return _row(statement, "comparison section", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
+
+
+def _reduced(finished):
+    text = f"48 to 224 pixels a side are {(224 / 48) ** 2:.1f} times as many"
+    statement = "All photos were reduced in size from 48x48 to 224x224"
+    reason = "A slip of one word: they were enlarged, and hold nothing new."
+    return _row(statement, "section 'Data Preprocessing'", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
+
+
+def _class_weighting(finished):
+    statement = "Class imbalance was addressed by class weighting"
+    text = "no arm's description has weights, and none are given"
+    reason = "Stated once, in the objectives. Our arms train without; what weights do is in notebook 09."
+    return _row(statement, "section 'Novelty and Objectives'", text, CANNOT, "", NOT_OF_RUNS, reason)
+
+
+OTHERS = (
+    _twice_the_time, _longer, _dearer, _no_overfitting, _generalises, _rapid, _hard_emotions, _above_humans,
+    _new_standard, _surpasses,
+)  # fmt: skip
+OTHERS_LATER = (_slow_from_scratch, _overfitting_below_validation, _most_or_all, _reduced, _class_weighting)

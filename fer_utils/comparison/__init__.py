@@ -1,0 +1,14 @@
+"""The paper's tables and figures beside ours (notebook 06)."""
+
+from fer_utils.comparison.summary import (
+    TEST_SIZES,
+    arm_name,
+    hardware,
+    json_records,
+    load_comparators,
+    load_runs,
+    paper_arms,
+    pretraining_seconds,
+    runs_table,
+    summarize_arms,
+)

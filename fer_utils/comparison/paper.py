@@ -1,0 +1,331 @@
+"""Every number that the paper reports, with its place, as one table (notebooks 06 and 07).
+
+Jahangir et al. 2024 give several values for the same quantity in different places. None is corrected or left out here;
+``headline`` picks the set of their sections on comparison and training time, which Tables 5 and 6 and Figs. 22 and 23
+belong to. Tables 1, 3, 5 and 6 are printed as pictures; the numbers come from the text that discusses them.
+"""
+
+import pandas as pd
+
+CITATION = """@article{jahangir2024enhanced,
+  author  = {Jahangir, Muhammad Talha and Ali, Syed Yameen and Hasnain, Ali and Faizan, Muhammad and
+             Jabbar, Mohsin and Basit, Muhammad Kashan and Rafay, Abdul},
+  title   = {Enhanced Emotion Recognition on the {FER-2013} Dataset by Training {VGG} from Scratch},
+  journal = {International Journal of Innovations in Science and Technology},
+  volume  = {6},
+  number  = {4},
+  pages   = {1691--1719},
+  month   = oct,
+  year    = {2024}
+}"""
+
+FER2013_CITATION = """@misc{goodfellow2013challenges,
+  author        = {Goodfellow, Ian J. and Erhan, Dumitru and Carrier, Pierre Luc and Courville, Aaron and
+                   Mirza, Mehdi and Hamner, Ben and Cukierski, Will and Tang, Yichuan and Thaler, David and
+                   Lee, Dong-Hyun and others},
+  title         = {Challenges in Representation Learning: A Report on Three Machine Learning Contests},
+  year          = {2013},
+  eprint        = {1307.0414},
+  archiveprefix = {arXiv},
+  primaryclass  = {stat.ML}
+}"""
+
+ARMS = (
+    "vgg16-scratch",
+    "vgg16-transfer",
+    "vgg16-finetune",
+    "resnet50-scratch",
+    "resnet50-transfer",
+    "resnet50-finetune",
+)
+COLUMNS = ["id", "arm", "quantity", "value", "unit", "place", "note"]
+
+# Places, spelled once.
+_ABSTRACT, _CONCLUSION, _COMPARISON = "abstract", "conclusion", "comparison section"
+_TIMING = "training time comparison"
+_DATA, _SETUP = "section 'Dataset Description'", "section 'Experiment Setup'"
+_REVIEW = "literature review"
+_VGG_SCRATCH = "section 'VGG16 Trained from Scratch'"
+_VGG_TRANSFER = "section 'VGG16 with Pre-Trained Weights'"
+_VGG_FINETUNE = "section 'VGG16 with Fine-Tuning'"
+_RES_SCRATCH = "section 'ResNet50 Trained from Scratch'"
+_RES_TRANSFER = "section 'ResNet50 with Pre-Trained Weights'"
+_RES_FINETUNE = "section 'ResNet50 with Fine-Tuning'"
+_VALIDATION, _TRAINING = "validation accuracy", "training accuracy"
+_PROSE = "prose reading of the curve"
+
+# (arm, quantity, value, unit, place, note); one row a number as printed.
+_ARM_ROWS = [
+    ("vgg16-scratch", _VALIDATION, 67.23, "%", _ABSTRACT, ""),
+    ("vgg16-scratch", _VALIDATION, 67.23, "%", "Table 4", ""),
+    ("vgg16-scratch", _VALIDATION, 67.23, "%", _CONCLUSION, ""),
+    ("vgg16-scratch", _VALIDATION, 67.08, "%", _VGG_SCRATCH, "given twice"),
+    ("vgg16-scratch", _VALIDATION, 67.2, "%", _COMPARISON, ""),
+    ("vgg16-scratch", _VALIDATION, 67.0, "%", "Fig. 19", _PROSE),
+    ("vgg16-scratch", "validation loss", 1.0, "nats", "Fig. 19", 'prose: "still almost 1"'),
+    ("vgg16-scratch", _TRAINING, 72.0, "%", "Fig. 19", _PROSE),
+    ("vgg16-scratch", _TRAINING, 73.7, "%", _COMPARISON, ""),
+    ("vgg16-scratch", "seconds", 1218.66, "s", _VGG_SCRATCH, ""),
+    ("vgg16-scratch", "seconds", 1092.51, "s", _TIMING, "contradicts the section"),
+    ("vgg16-scratch", "epochs planned", 100, "", _VGG_SCRATCH, ""),
+    ("vgg16-scratch", "epochs", 78, "", _VGG_SCRATCH, "stopped at the threshold"),
+    ("vgg16-scratch", "epochs", 75, "", "Fig. 19", "contradicts the section"),
+    ("vgg16-scratch", "stopping threshold", 67.0, "%", _VGG_SCRATCH, "on validation accuracy"),
+    ("vgg16-transfer", _VALIDATION, 67.18, "%", _VGG_TRANSFER, ""),
+    ("vgg16-transfer", _VALIDATION, 67.1, "%", _COMPARISON, ""),
+    ("vgg16-transfer", _VALIDATION, 60.0, "%", "Fig. 11", _PROSE + ", contradicts the section"),
+    ("vgg16-transfer", "validation loss", 1.0750, "nats", _VGG_TRANSFER, ""),
+    ("vgg16-transfer", _TRAINING, 79.69, "%", _VGG_TRANSFER, ""),
+    ("vgg16-transfer", _TRAINING, 79.7, "%", _COMPARISON, ""),
+    ("vgg16-transfer", _TRAINING, 80.0, "%", "Fig. 11", 'prose: "approaches 80%"'),
+    ("vgg16-transfer", "training loss", 0.5686, "nats", _VGG_TRANSFER, ""),
+    ("vgg16-transfer", "seconds", 16304.71, "s", _VGG_TRANSFER, ""),
+    ("vgg16-transfer", "seconds", 6651.64, "s", _TIMING, "contradicts the section"),
+    ("vgg16-transfer", "epochs", 100, "", _VGG_TRANSFER, ""),
+    ("vgg16-transfer", "learning rate", 0.0001, "", _VGG_TRANSFER, "Adam"),
+    ("vgg16-transfer", "stopping threshold", 75.0, "%", _VGG_TRANSFER, "on validation accuracy"),
+    ("vgg16-transfer", "learning rate factor", 0.5, "", _VGG_TRANSFER, "on a plateau"),
+    ("vgg16-transfer", "plateau patience", 2, "epochs", _VGG_TRANSFER, ""),
+    ("vgg16-transfer", "dropout", 0.5, "", _VGG_TRANSFER, ""),
+    ("vgg16-transfer", "dense units", 64, "", _VGG_TRANSFER, "first dense layer"),
+    ("vgg16-transfer", "dense units", 32, "", _VGG_TRANSFER, "second dense layer"),
+    ("vgg16-finetune", _VALIDATION, 64.80, "%", _ABSTRACT, ""),
+    ("vgg16-finetune", _VALIDATION, 46.50, "%", _VGG_FINETUNE, "contradicts the abstract"),
+    ("vgg16-finetune", _VALIDATION, 48.1, "%", _COMPARISON, "contradicts abstract and section"),
+    ("vgg16-finetune", "validation loss", 160.38, "nats", _VGG_FINETUNE, ""),
+    ("vgg16-finetune", _TRAINING, 50.0, "%", "Fig. 15", _PROSE),
+    ("vgg16-finetune", _TRAINING, 46.5, "%", _COMPARISON, "the section's validation accuracy"),
+    ("vgg16-finetune", "seconds", 16326.17, "s", _VGG_FINETUNE, ""),
+    ("vgg16-finetune", "seconds", 12329.30, "s", _TIMING, "contradicts the section"),
+    ("vgg16-finetune", "epochs", 100, "", _VGG_FINETUNE, 'printed as "a hundred years"'),
+    ("vgg16-finetune", "learning rate", 0.0001, "", _VGG_FINETUNE, "Adam"),
+    ("vgg16-finetune", "batch size", 32, "images", _VGG_FINETUNE, 'printed as "average batch number"'),
+    ("vgg16-finetune", "stopping threshold", 67.0, "%", _VGG_FINETUNE, "on validation accuracy"),
+    ("vgg16-finetune", "dropout", 0.5, "", _VGG_FINETUNE, ""),
+    ("vgg16-finetune", "dense units", 64, "", _VGG_FINETUNE, "first dense layer"),
+    ("vgg16-finetune", "dense units", 32, "", _VGG_FINETUNE, "second dense layer"),
+    ("resnet50-scratch", _VALIDATION, 54.69, "%", _ABSTRACT, ""),
+    ("resnet50-scratch", _VALIDATION, 54.69, "%", _RES_SCRATCH, ""),
+    ("resnet50-scratch", _VALIDATION, 54.7, "%", _COMPARISON, ""),
+    ("resnet50-scratch", _VALIDATION, 55.0, "%", "Fig. 17", _PROSE),
+    ("resnet50-scratch", _TRAINING, 56.18, "%", _RES_SCRATCH, ""),
+    ("resnet50-scratch", _TRAINING, 56.2, "%", _COMPARISON, ""),
+    ("resnet50-scratch", "seconds", 1445, "s", _RES_SCRATCH, 'also "about 24 minutes"'),
+    ("resnet50-scratch", "seconds", 1445.48, "s", _TIMING, ""),
+    ("resnet50-scratch", "epochs", 100, "", _RES_SCRATCH, ""),
+    ("resnet50-scratch", "learning rate", 0.0001, "", _RES_SCRATCH, "Adam"),
+    ("resnet50-scratch", "dropout", 0.5, "", _RES_SCRATCH, 'printed as "half of the neurons off"'),
+    ("resnet50-scratch", "dense units", 128, "", _RES_SCRATCH, "first dense layer"),
+    ("resnet50-scratch", "dense units", 64, "", _RES_SCRATCH, "second dense layer"),
+    ("resnet50-transfer", _VALIDATION, 28.46, "%", _RES_TRANSFER, ""),
+    ("resnet50-transfer", _VALIDATION, 28.5, "%", "Fig. 9", "from 24 % at the first epoch"),
+    ("resnet50-transfer", _VALIDATION, 28.5, "%", _COMPARISON, ""),
+    ("resnet50-transfer", "first validation accuracy", 24.0, "%", "Fig. 9", _PROSE),
+    ("resnet50-transfer", _TRAINING, 26.5, "%", _COMPARISON, ""),
+    ("resnet50-transfer", "first training loss", 1.86, "nats", "Fig. 9", _PROSE),
+    ("resnet50-transfer", "training loss", 1.74, "nats", "Fig. 9", _PROSE),
+    ("resnet50-transfer", "seconds", 15911.03, "s", _TIMING, ""),
+    ("resnet50-transfer", "epochs planned", 100, "", _RES_TRANSFER, '"a cap of 100 epochs"'),
+    ("resnet50-transfer", "learning rate", 0.0001, "", _RES_TRANSFER, "Adam"),
+    ("resnet50-transfer", "stopping threshold", 75.0, "%", _RES_TRANSFER, "on validation accuracy"),
+    ("resnet50-transfer", "learning rate factor", 0.5, "", _RES_TRANSFER, "on a plateau"),
+    ("resnet50-transfer", "happy faces right", 1558, "images", "Fig. 10", ""),
+    ("resnet50-finetune", _VALIDATION, 24.75, "%", _RES_FINETUNE, ""),
+    ("resnet50-finetune", _VALIDATION, 24.8, "%", _COMPARISON, ""),
+    ("resnet50-finetune", _VALIDATION, 24.5, "%", "Fig. 13", _PROSE),
+    ("resnet50-finetune", _TRAINING, 25.14, "%", _RES_FINETUNE, ""),
+    ("resnet50-finetune", _TRAINING, 25.1, "%", _COMPARISON, ""),
+    ("resnet50-finetune", _TRAINING, 25.5, "%", "Fig. 13", _PROSE),
+    ("resnet50-finetune", "loss", 1.41, "nats", "Fig. 13", "training and validation, prose reading of the curve"),
+    ("resnet50-finetune", "seconds", 15911.03, "s", _TIMING, "the figure of transfer; the authors notice it"),
+    ("resnet50-finetune", "epochs", 30, "", _RES_FINETUNE, ""),
+    ("resnet50-finetune", "learning rate", 0.0001, "", _RES_FINETUNE, "Adam"),
+    ("resnet50-finetune", "dropout", 0.5, "", _RES_FINETUNE, ""),
+    ("resnet50-finetune", "dense units", 64, "", _RES_FINETUNE, "first dense layer"),
+    ("resnet50-finetune", "dense units", 32, "", _RES_FINETUNE, "second dense layer"),
+    ("resnet50-finetune", "happy faces right", 1774, "images", "Fig. 14", ""),
+]
+
+_SURVEY = "literature review and Table 1"
+_OTHER_ROWS = [
+    ("", "human accuracy", 65.5, "%", "introduction", "about; again in the discussion"),
+    ("", "published validation accuracy: VGGNet", 51.11, "%", "Table 4", "Bhagat et al. 2024"),
+    ("", "published validation accuracy: ResNet50", 54.67, "%", "Table 4", "Bhagat et al. 2024"),
+    ("", "published validation accuracy: ResNet50", 54.67, "%", _CONCLUSION, "said of VGGNet as well"),
+    ("", "published validation accuracy: EfficientNet", 58.41, "%", "Table 4", "Bhagat et al. 2024"),
+    ("", "published validation accuracy: deep CNN", 65.68, "%", "Table 4", "Bhagat et al. 2024"),
+    ("", "published accuracy: Sarvakar et al.", 60.0, "%", _SURVEY, ""),
+    ("", "published accuracy: Zahara et al.", 65.97, "%", _SURVEY, ""),
+    ("", "published validation accuracy: Xiang et al.", 60.7, "%", _SURVEY, ""),
+    ("", "published accuracy: Mukhopadhyay et al.", 65.0, "%", _SURVEY, ""),
+    ("", "published training accuracy: Gaddam et al.", 75.45, "%", _SURVEY, "ResNet50"),
+    ("", "published test accuracy: Gaddam et al.", 54.56, "%", _SURVEY, "ResNet50"),
+    ("", "published accuracy: Prasad and Chandana", 95.7, "%", _REVIEW, "thermal RGB-D-T data set, not FER-2013"),
+    ("", "published accuracy: Singh et al.", 61.7, "%", _SURVEY, "without pre-processing"),
+    ("", "published training accuracy: Rakshith et al.", 88.0, "%", _SURVEY, ""),
+    ("", "published validation accuracy: Rakshith et al.", 61.0, "%", _SURVEY, ""),
+    ("", "published training accuracy: Irmak et al.", 70.62, "%", _SURVEY, ""),
+    ("", "published accuracy: Huang et al.", 63.10, "%", _SURVEY, ""),
+    ("", "published training accuracy: Bhagat et al.", 82.56, "%", _SURVEY, "deep CNN"),
+    ("", "published validation accuracy: Bhagat et al.", 65.68, "%", _SURVEY, "deep CNN"),
+    ("", "training images", 28709, "images", _DATA, "its class counts add up to 27,104"),
+    ("", "test images", 3589, "images", _DATA, 'printed as the count of "angry"'),
+    *(
+        ("", f"training class count: {emotion}", count, "images", "Table 2", "the text on it; the table is a picture")
+        for emotion, count in {
+            "angry": 4324,
+            "disgust": 434,
+            "fear": 3207,
+            "happy": 7091,
+            "sad": 4309,
+            "surprise": 2485,
+            "neutral": 5254,
+        }.items()
+    ),
+    *(
+        ("", f"test class count: {emotion}", count, "images", "Table 2", "no count of angry is given")
+        for emotion, count in {
+            "disgust": 59,
+            "fear": 400,
+            "happy": 870,
+            "sad": 577,
+            "surprise": 435,
+            "neutral": 728,
+        }.items()
+    ),
+    ("", "classes", 7, "", _DATA, ""),
+    ("", "image size", 48, "pixels", _DATA, "a side, grayscale"),
+    ("", "resized image size", 224, "pixels", "section 'Data Preprocessing'", "a side; bilinear, RGB"),
+    ("", "pixel divisor", 255, "", "section 'Data Preprocessing'", "into [0, 1], also for ImageNet backbones"),
+    ("", "VGG16 parameters", 138e6, "", "section 'Model Architectures'", "almost; with its ImageNet head"),
+    ("", "VGG16 convolutional layers", 13, "", "section 'Model Architectures'", ""),
+    ("", "VGG16 dense units", 4096, "", "section 'Model Architectures'", "two layers, ImageNet head"),
+    ("", "ResNet50 parameters", 25e6, "", "section 'Model Architectures'", ""),
+    ("", "ResNet50 layers", 50, "", "section 'Model Architectures'", "49 convolutional, one dense"),
+    ("", "GPU memory", 16, "GB", _SETUP, "NVIDIA GeForce RTX 4080 Super, Ventus 3X OC"),
+    ("", "memory", 32, "GB", _SETUP, "CPU: AMD Ryzen 9 5900X"),
+]
+
+
+_MODELS = "section 'Model Architectures'"
+# Found on a second reading; at the end, so that no id moved.
+_LATER_ROWS = [
+    ("resnet50-scratch", "minutes", 24, "min", _RES_SCRATCH, "about; the 1,445 seconds in other words"),
+    ("resnet50-finetune", "settling epoch", 10, "", "Fig. 13", 'prose: "decreasing rapidly in the first 10 epochs"'),
+    ("vgg16-finetune", "spike epoch", 60, "", "Fig. 15", 'prose: "a significant spike around the 60th epoch"'),
+    ("", "human accuracy", 65.5, "%", "discussion", "about"),
+    ("", "published validation accuracy: VGGNet", 54.67, "%", _CONCLUSION, "contradicts Table 4"),
+    ("", "ResNet50 seconds relative to VGG16", 2, "times", _TIMING, "more than; transfer learning and fine-tuning"),
+    ("", "VGG16 convolutional layers", 4, "", _MODELS, 'of "the initial ImageNet model"; contradicts the thirteen'),
+    ("", "VGG16 convolution blocks", 5, "", _MODELS, ""),
+    ("", "VGG16 dense layers", 3, "", _MODELS, "two of 4,096 neurons and the last"),
+    ("", "VGG16 wide dense layers", 2, "", _MODELS, "of 4,096 neurons each"),
+    ("", "VGG16 filter size", 3, "pixels", _MODELS, "a side"),
+    ("", "VGG16 convolution stride", 1, "pixels", _MODELS, 'printed as "a speed of 1"'),
+    ("", "VGG16 pooling size", 2, "pixels", _MODELS, "a side"),
+    ("", "VGG16 pooling stride", 2, "pixels", _MODELS, ""),
+    ("", "ResNet50 convolutional layers", 49, "", _MODELS, ""),
+    (
+        "",
+        "ResNet50 dense layers",
+        1,
+        "",
+        _MODELS,
+        'later: "instead of fully connected layers, [it] does not have them"',
+    ),
+    ("", "ResNet50 stages", 5, "", _MODELS, ""),
+    ("", "ResNet50 convolutions per block", 3, "", _MODELS, "1x1, 3x3, 1x1"),
+    ("", "year of ResNet50", 2015, "", _MODELS, ""),
+    ("", "year of FER-2013", 2013, "", "introduction", ""),
+    ("", "Sarvakar et al.: convolutional layers", 6, "", _REVIEW, ""),
+    ("", "Sarvakar et al.: pooling layers", 2, "", _REVIEW, ""),
+    ("", "Sarvakar et al.: dense layers", 2, "", _REVIEW, ""),
+    # Found on a third reading.
+    ("", "VGG16 convolution blocks", 13, "", _MODELS, "contradicts the five; thirteen layers are meant"),
+    ("", "VGG16 convolutions per block", 2, "", _MODELS, "two or three"),
+    ("", "VGG16 convolutions per block", 3, "", _MODELS, "two or three"),
+    ("", "year of Ekman's six expressions", 1971, "", "literature review", ""),
+    ("", "first year of the publication trend", 2013, "", "Fig. 1", ""),
+    ("", "last year of the publication trend", 2024, "", "Fig. 1", ""),
+]
+
+
+def _tabulate(rows) -> pd.DataFrame:
+    table = pd.DataFrame(rows, columns=COLUMNS[1:])
+    table["value"] = table["value"].astype(float)
+    table.insert(0, "id", [f"P{number:03d}" for number in range(1, len(table) + 1)])
+    return table
+
+
+REPORTED = _tabulate(_ARM_ROWS + _OTHER_ROWS + _LATER_ROWS)
+
+
+def reported() -> pd.DataFrame:
+    """A copy of the whole table, free to change.
+
+    Columns: id ("P001" and on), arm ("vgg16-scratch", ... or "" where no arm is meant), quantity, value (float, in its
+    unit: accuracies are percents as printed), unit ("%", "s", "nats", "images", ...), place (where in the paper), note.
+    """
+    return REPORTED.copy()
+
+
+def headline(arm) -> dict[str, float]:
+    """The three numbers of one arm that the paper compares: its sections on comparison and on training time, Table 6.
+
+    Returns training_accuracy and validation_accuracy, 0 to 1 as in ``metrics.json``, and seconds. Raises ValueError for
+    an unknown arm.
+    """
+    if arm not in ARMS:
+        raise ValueError(f"the paper has no arm {arm!r}: use one of {', '.join(ARMS)}")
+    rows = REPORTED[REPORTED["arm"] == arm].set_index(["quantity", "place"])["value"]
+    return {
+        # Rounded, since 67.1 / 100 is not 0.671 in binary.
+        "training_accuracy": round(float(rows[_TRAINING, _COMPARISON]) / 100, 6),
+        "validation_accuracy": round(float(rows[_VALIDATION, _COMPARISON]) / 100, 6),
+        "seconds": float(rows["seconds", _TIMING]),
+    }
+
+
+def headlines() -> pd.DataFrame:
+    """``headline`` of all six arms as ``plotting.accuracy_bars`` and ``time_bars`` take it.
+
+    Columns: architecture, strategy, source ("paper"), training_accuracy, validation_accuracy (0 to 1), seconds.
+    """
+    rows = []
+    for arm in ARMS:
+        architecture, strategy = arm.split("-")
+        rows.append({"architecture": architecture, "strategy": strategy, "source": "paper", **headline(arm)})
+    return pd.DataFrame(rows)
+
+
+def table5() -> pd.DataFrame:
+    """Training seconds, a row per strategy and a column per architecture (the paper's Table 5)."""
+    table = headlines().pivot(index="strategy", columns="architecture", values="seconds")
+    return _named(table.loc[["scratch", "transfer", "finetune"], ["vgg16", "resnet50"]])
+
+
+def table6() -> pd.DataFrame:
+    """Accuracies in percent and training seconds of the six arms, VGG16 first (the paper's Table 6)."""
+    table = headlines()
+    return pd.DataFrame(
+        {
+            "model": table["architecture"].map(_NAMES),
+            "method": table["strategy"].map(_NAMES),
+            "training accuracy (%)": (100 * table["training_accuracy"]).round(2),
+            "validation accuracy (%)": (100 * table["validation_accuracy"]).round(2),
+            "training time (s)": table["seconds"],
+        }
+    )
+
+
+_NAMES = {
+    "vgg16": "VGG16",
+    "resnet50": "ResNet50",
+    "scratch": "from scratch",
+    "transfer": "transfer learning",
+    "finetune": "fine-tuning",
+}
+
+
+def _named(table) -> pd.DataFrame:
+    return table.rename(index=_NAMES, columns=_NAMES).rename_axis(index="method", columns=None)

@@ -1,0 +1,103 @@
+"""What finished runs say, in sentences computed from them, so that none outlives its numbers (notebook 06)."""
+
+import numpy as np
+
+from fer_utils import evaluation
+from fer_utils.comparison.summary import (
+    TEST_SIZES,
+    arm_name,
+    interval_text,
+    paper_arms,
+    percent,
+    pretraining_of,
+    protocol,
+)
+from fer_utils.names import ARCHITECTURE_NAMES, STRATEGY_NAMES
+
+
+def protocol_note(finished):
+    """One paragraph: which of our numbers the paper's validation accuracy is comparable with."""
+    size = finished[0].metrics["test"]["n"]
+    if protocol(finished) == "paper":
+        note = (
+            "Protocol paper: validation and test are one and the same merged folder, as in the paper. It steered "
+            "training, so both numbers flatter, ours as much as the paper's."
+        )
+    else:
+        note = (
+            "Protocol official: our validation accuracy is on PublicTest, which steered training; our test accuracy is "
+            "on PrivateTest, opened once. The paper's validation set is both merged, and it steered training: its "
+            "number is of the kind of our validation accuracy. The number to quote is that of test."
+        )
+    expected = TEST_SIZES[protocol(finished)]
+    if size != expected:
+        note += (
+            f" These runs were tested on {size:,} images, not on FER-2013's {expected:,}: on the built-in sample, or "
+            "on a part. They show how to compare; their distance from the paper's numbers means nothing."
+        )
+    return note
+
+
+def findings(summary, pretraining, pairs):
+    """What these runs say, as a list of sentences computed from them.
+
+    summary, pretraining: as ``tables.table5`` takes them. pairs: from ``evaluation.pairwise``.
+    """
+    found = summary[summary["runs"] > 0].sort_values("test_accuracy", ascending=False, kind="stable").to_dict("records")
+    best, others = found[0], found[1:]
+    lines = [
+        f"Highest test accuracy: {arm_name(best['arm'])}, {percent(best['test_accuracy'])} % "
+        f"of {best['n']:,.0f} faces (95 % interval {interval_text(best['test_low'], best['test_high'])})."
+    ]
+    if others:
+        lines.append(_told_apart(best["arm"], pairs))
+    theirs = paper_arms()
+    for architecture, name in ARCHITECTURE_NAMES.items():
+        ours = summary[(summary["architecture"] == architecture) & (summary["runs"] > 0)]
+        reported = theirs[theirs["strategy"].isin(ours["strategy"]) & (theirs["architecture"] == architecture)]
+        if len(ours) > 1:
+            orders = [_order(reported, "validation_accuracy"), _order(ours, "test_accuracy")]
+            same = "the same order" if orders[0] == orders[1] else "another order"
+            lines.append(f"{name}, best first: {orders[1]}. The paper has {same}: {orders[0]}.")
+    costs = [row["seconds"] + pretraining_of(row, pretraining) for row in found]
+    if others and min(costs) > 0:
+        cheap = int(np.argmin(costs))
+        line = f"Cheapest, known pretraining included: {arm_name(found[cheap]['arm'])}, {costs[cheap]:,.0f} s; "
+        ratio = f"the most accurate arm took {costs[0] / costs[cheap]:.1f} times that."
+        lines.append(line + (ratio if cheap else "it is the most accurate as well."))
+    missing = [arm_name(arm) for arm in summary.loc[summary["runs"] == 0, "arm"]]
+    if missing:
+        lines.append(f"Missing, for want of a finished run: {_listed(missing)}.")
+    return lines
+
+
+def settings_note(finished):
+    """A sentence on settings that differ between runs and so between arms; "" where none does."""
+    differing = []
+    for name in ("WIDTH", "INPUT_SIZE", "MAX_IMAGES", "PREPROCESSING", "AUGMENTATION"):
+        values = sorted({run.manifest["parameters"].get(name) for run in finished}, key=str)
+        if len(values) > 1:
+            differing.append(f"{name} ({', '.join(map(str, values))})")
+    return f"Mind that these runs differ in more than their strategy: {_listed(differing)}." if differing else ""
+
+
+def _told_apart(best, pairs):
+    """From which arms the paired tests tell the best one."""
+    own = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
+    others = own["first"].where(own["first"] != best, own["second"])
+    close = [arm_name(arm) for arm in others[~own["differ"]]]
+    of_arms = (pairs["speaks_of"] == evaluation.ARMS).all()
+    scope = "over other seeds and faces" if of_arms else "these networks only"
+    how = f"face by face, {scope}, corrected for {len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
+    if not close:
+        return f"It differs from every other arm ({how})."
+    return f"It cannot be told from {_listed(close)} ({how})."
+
+
+def _order(table, column):
+    ordered = table.sort_values(column, ascending=False, kind="stable")["strategy"]
+    return ", ".join(STRATEGY_NAMES[strategy] for strategy in ordered)
+
+
+def _listed(names):
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"

@@ -1,0 +1,103 @@
+"""Is this the original FER-2013, and what in it occurs twice? (Notebooks 01 and 09.)"""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.names import EMOTIONS, EXPECTED_COUNTS, MERGED_USAGE
+
+
+@dataclass(frozen=True, eq=False)
+class IntegrityReport:
+    """What `integrity_report` found; `str()` is for reading.
+
+    counts, expected, differences: DataFrames, a row for each usage and a column for each emotion; differences is counts
+    less expected. constant_images: int64 array of the row ids of images with one gray value only. is_original: whether
+    all counts are those of the original.
+    """
+
+    source: str
+    counts: pd.DataFrame
+    expected: pd.DataFrame
+    differences: pd.DataFrame
+    constant_images: np.ndarray
+    is_original: bool
+
+    def __getitem__(self, name):
+        return getattr(self, name)
+
+    def __str__(self):
+        lines = [f"{int(self.counts.to_numpy().sum())} images from {self.source}"]
+        lines.append(self.counts.assign(total=self.counts.sum(axis=1)).to_string())
+        if self.is_original:
+            lines.append("All counts are those of the original FER-2013.")
+        else:
+            lines.append("Not the original FER-2013. Counts less the original's:")
+            lines.append(self.differences.assign(total=self.differences.sum(axis=1)).to_string())
+        ids = self.constant_images
+        shown = ", ".join(map(str, ids[:20])) + (", ..." if len(ids) > 20 else "")
+        lines.append(f"Constant images (one gray value only): {len(ids)}" + (f", row ids {shown}" if len(ids) else ""))
+        return "\n".join(lines)
+
+
+def integrity_report(faces):
+    """Compare `faces` with the original FER-2013 (28,709 / 3,589 / 3,589 images): IntegrityReport."""
+    counts, expected = _count_tables(faces)
+    differences = counts - expected
+    flat = faces.images.reshape(len(faces), -1)
+    constant = faces.row_ids[(flat == flat[:, :1]).all(axis=1)]
+    return IntegrityReport(faces.source, counts, expected, differences, constant, not differences.to_numpy().any())
+
+
+def _count_tables(faces):
+    """Counts and expected counts: DataFrames with the same rows (usages) and columns (emotions)."""
+    if (faces.usage == MERGED_USAGE).any():
+        merged = np.add(EXPECTED_COUNTS["PublicTest"], EXPECTED_COUNTS["PrivateTest"])
+        known = {"Training": EXPECTED_COUNTS["Training"], MERGED_USAGE: tuple(merged.tolist())}
+    else:
+        known = EXPECTED_COUNTS
+    rows = list(known) + sorted(set(np.unique(faces.usage).tolist()) - set(known))
+    counted = [np.bincount(faces.labels[faces.usage == usage], minlength=len(EMOTIONS)) for usage in rows]
+    expected = [known.get(usage, (0,) * len(EMOTIONS)) for usage in rows]
+    return tuple(pd.DataFrame(table, index=rows, columns=EMOTIONS).astype(int) for table in (counted, expected))
+
+
+def _differences(faces):
+    """One warning that says which counts differ from the original's; none if all agree."""
+    counts, expected = _count_tables(faces)
+    if counts.equals(expected):
+        return []
+    said = []
+    for usage in counts.index:
+        differing = [emotion for emotion in EMOTIONS if counts.at[usage, emotion] != expected.at[usage, emotion]]
+        if not counts.loc[usage].any():
+            said.append(f"{usage} no image instead of {expected.loc[usage].sum()}")
+        elif differing:
+            total = f"{usage} {counts.loc[usage].sum()} images instead of {expected.loc[usage].sum()}"
+            each = (f"{name} {counts.at[usage, name]} instead of {expected.at[usage, name]}" for name in differing)
+            said.append(f"{total} ({', '.join(each)})")
+    return [f"{faces.source}: other counts than the original FER-2013 has: {'; '.join(said)}."]
+
+
+def exact_duplicates(faces):
+    """Every image that has a copy with the very same bytes: DataFrame, a row an image, empty if there is none.
+
+    Columns: group (int from 0, in the order of first appearance), row_id, usage, emotion (name), constant (bool: one
+    gray value only, so that sameness says nothing about a face). Sorted by group, within it in the order of `faces`.
+    """
+    digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in faces.images]
+    codes = pd.factorize(np.array(digests, dtype=object))[0]
+    positions = np.flatnonzero(np.bincount(codes)[codes] > 1) if len(faces) else np.array([], dtype=np.int64)
+    copies = faces.images[positions]
+    table = pd.DataFrame(
+        {
+            "group": pd.factorize(codes[positions])[0],
+            "row_id": faces.row_ids[positions],
+            "usage": faces.usage[positions],
+            "emotion": np.array(EMOTIONS)[faces.labels[positions]],
+            "constant": (copies == copies[:, :1, :1]).all(axis=(1, 2)),
+        }
+    )
+    return table.sort_values("group", kind="stable", ignore_index=True)

@@ -1,0 +1,77 @@
+"""Labelled faces in memory, and the errors of data (all notebooks, through ``data``)."""
+
+import hashlib
+from dataclasses import dataclass
+
+import numpy as np
+
+from fer_utils.names import EMOTIONS, SIDE
+
+CODES = ", ".join(f"{code} {name}" for code, name in enumerate(EMOTIONS))
+"""The codes as messages name them."""
+
+PIXELS = SIDE * SIDE
+
+
+class DataError(ValueError):
+    """The data cannot be used: one message with the file, the place in it, what is wrong, and the mend."""
+
+
+class DataWarning(UserWarning):
+    """The data can be used, but differs from FER-2013 in a way that its reader should know."""
+
+
+@dataclass(frozen=True, eq=False)
+class Faces:
+    """Labelled faces in memory.
+
+    images: uint8 (n, 48, 48), 0 to 255. labels: uint8 (n,), 0 to 6 in the order of EMOTIONS. usage: <U11 (n,), one of
+    USAGES, or "Test" where the source does not tell PublicTest from PrivateTest. row_ids: int64 (n,), the CSV's row
+    from 0, or for image folders the number in the file name. source: where the faces came from.
+    checksum: SHA-256 (hexadecimal) of images, labels and usage; computed where it is not given.
+
+    Raises ValueError if the arrays do not fit together.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray
+    usage: np.ndarray
+    row_ids: np.ndarray
+    source: str = ""
+    checksum: str = ""
+
+    def __post_init__(self):
+        n = len(self.labels)
+        shapes = {
+            "images": (self.images.shape, (n, SIDE, SIDE)),
+            "labels": (self.labels.shape, (n,)),
+            "usage": (self.usage.shape, (n,)),
+            "row_ids": (self.row_ids.shape, (n,)),
+        }
+        for name, (found, wanted) in shapes.items():
+            if found != wanted:
+                raise ValueError(f"Faces: {name} has shape {found}, but {n} labels need {wanted}.")
+        if self.images.dtype != np.uint8:
+            raise ValueError(f"Faces: images must be uint8, 0 to 255, not {self.images.dtype}.")
+        if not self.checksum:
+            object.__setattr__(self, "checksum", _checksum(self.images, self.labels, self.usage))
+
+    def __len__(self):
+        return len(self.labels)
+
+    def __repr__(self):
+        names, counts = np.unique(self.usage, return_counts=True)
+        counts = ", ".join(f"{name} {count}" for name, count in zip(names, counts, strict=True))
+        return f"Faces({len(self)} images: {counts}; source={self.source!r}, checksum={self.checksum[:12]})"
+
+    def take(self, chosen):
+        """Those faces that `chosen` picks: an integer array of positions or a boolean mask (n,)."""
+        picked = (array[chosen] for array in (self.images, self.labels, self.usage, self.row_ids))
+        return Faces(*picked, source=self.source)
+
+
+def _checksum(images, labels, usage):
+    digest = hashlib.sha256(np.ascontiguousarray(images))
+    digest.update(np.ascontiguousarray(labels, dtype=np.uint8))
+    digest.update("\n".join(usage.tolist()).encode())
+    return digest.hexdigest()

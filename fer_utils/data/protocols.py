@@ -1,0 +1,134 @@
+"""Who is train, validation and test: protocols, subsets and class weights (notebooks 01 to 05 and 08)."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from fer_utils.data.faces import DataError, Faces
+from fer_utils.names import CHOICES, EMOTIONS, MERGED_USAGE, USAGES
+
+CLASS_WEIGHTINGS = CHOICES["CLASS_WEIGHTS"]
+PROTOCOLS = CHOICES["PROTOCOL"]
+
+
+@dataclass
+class Splits:
+    """Who is train, validation and test (three Faces) under which protocol.
+
+    Nothing that trains, selects, stops or schedules needs the test split, so it is not in reach by accident: it is
+    taken out with ``open_test``, and ``test_openings`` counts how often. Under "paper", test is validation.
+    """
+
+    protocol: str
+    train: Faces
+    validation: Faces
+    _test: Faces = field(repr=False)
+    test_openings: int = 0
+
+    @property
+    def test_size(self):
+        """How many images the test split holds."""
+        return len(self._test)
+
+    def open_test(self):
+        """The test split, to report on; each call is counted, and the count belongs into the run's manifest."""
+        self.test_openings += 1
+        return self._test
+
+
+def apply_protocol(faces, protocol="official", max_images=0, seed=0):
+    """Split faces by a protocol: Splits.
+
+    protocol: "official" trains on Training, selects on PublicTest and reports on PrivateTest. "paper" does as the paper
+    did: the merged PublicTest and PrivateTest (its 7,178-image "validation set") both select and report.
+    max_images: cut each split to at most so many, stratified by class and the same for the same seed; 0 cuts nothing.
+    Raises ValueError for an unknown protocol, DataError where the data lack a split that it needs.
+    """
+    if protocol not in PROTOCOLS:
+        raise ValueError(f"Unknown protocol {protocol!r}; PROTOCOL is one of {', '.join(map(repr, PROTOCOLS))}.")
+    if max_images < 0:
+        raise ValueError(f"MAX_IMAGES is {max_images}; give 0 for all images, or how many each split may have.")
+    _check_usages(faces, protocol)
+
+    def part(*usages):
+        chosen = np.flatnonzero(np.isin(faces.usage, usages))
+        if 0 < max_images < len(chosen):
+            chosen = chosen[stratified_subset(faces.labels[chosen], max_images, seed)]
+        return faces.take(chosen)
+
+    train = part("Training")
+    if protocol == "paper":
+        held_out = part("PublicTest", "PrivateTest", MERGED_USAGE)
+        return Splits(protocol, train, held_out, held_out)
+    return Splits(protocol, train, part("PublicTest"), part("PrivateTest"))
+
+
+def _check_usages(faces, protocol):
+    """Raise DataError if a split that the protocol needs has no image."""
+    found = set(np.unique(faces.usage).tolist())
+    merged = MERGED_USAGE in found
+    replaced = USAGES[1:] if merged and protocol == "paper" else ()
+    missing = [usage for usage in USAGES if usage not in found and usage not in replaced]
+    if merged and protocol == "official" and "Training" in found:
+        raise DataError(
+            f"{faces.source}: PROTOCOL=official needs PublicTest and PrivateTest apart, but the test folder's names "
+            "do not tell them apart. PROTOCOL=paper works with these data; for the official one give fer2013.csv."
+        )
+    if missing:
+        raise DataError(
+            f"{faces.source}: PROTOCOL={protocol} needs {' and '.join(missing)}, of which the data have no image. Give "
+            "fer2013.csv or icml_face_data.csv, which hold all three splits (DATA=kaggle downloads one)."
+        )
+
+
+def class_weights(labels):
+    """Balanced weights {code: n / (7 * count)}, so that every class weighs the same in a loss.
+
+    labels: integer array (n,), 0 to 6. A class without an image (disgust, in a tiny subset) weighs 0.0: it occurs in no
+    batch, and the others' weights stay as they are.
+    """
+    counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=len(EMOTIONS))
+    if len(counts) > len(EMOTIONS):
+        raise ValueError(f"Labels must be 0 to {len(EMOTIONS) - 1}; found {len(counts) - 1}.")
+    n = int(counts.sum())
+    return {code: n / (len(EMOTIONS) * int(count)) if count else 0.0 for code, count in enumerate(counts)}
+
+
+def weigh_classes(how, labels):
+    """What `fit` takes as class_weight: None for "none", ``class_weights(labels)`` for "balanced"; else ValueError."""
+    if how not in CLASS_WEIGHTINGS:
+        raise ValueError(f"Unknown CLASS_WEIGHTS {how!r}; it is one of {', '.join(map(repr, CLASS_WEIGHTINGS))}.")
+    return class_weights(labels) if how == "balanced" else None
+
+
+def stratified_subset(labels, size, seed):
+    """Positions of a random subset with the classes' shares: sorted int64 (min(size, n),).
+
+    Every class that exists keeps at least one image if size allows it. The same for the same labels, size and seed.
+    Raises ValueError if size is below 1.
+    """
+    if size < 1:
+        raise ValueError(f"A subset needs at least one image; size is {size}.")
+    labels = np.asarray(labels)
+    if size >= len(labels):
+        return np.arange(len(labels), dtype=np.int64)
+    classes, counts = np.unique(labels, return_counts=True)
+    chosen = []
+    for position, share in enumerate(_shares(counts, size)):
+        generator = np.random.default_rng([seed, position])
+        chosen.append(generator.permutation(np.flatnonzero(labels == classes[position]))[:share])
+    return np.sort(np.concatenate(chosen)).astype(np.int64)
+
+
+def _shares(counts, size):
+    """How many of each class to take: an int array that adds up to size, as near to the proportions as can be."""
+    quota = counts * (size / counts.sum())
+    least = 1 if size >= len(counts) else 0
+    shares = np.maximum(np.floor(quota).astype(int), least)
+    while shares.sum() != size:
+        missing = quota - shares
+        if shares.sum() < size:
+            shares[np.argmax(np.where(shares < counts, missing, -np.inf))] += 1
+        else:  # the classes that got their one image at the others' cost
+            shares[np.argmin(np.where(shares > least, missing, np.inf))] -= 1
+    return shares

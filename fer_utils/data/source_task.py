@@ -1,0 +1,112 @@
+"""The source task: labelled images of something else, to pretrain a backbone on (notebook 02)."""
+
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, UnidentifiedImageError
+
+from fer_utils.project import expand_path
+
+IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
+
+SPLITS = ("train", "training", "val", "valid", "validation", "test", "testing")
+LARGEST_IMAGE = 50_000_000  # pixels, more than any photograph in ImageNet; a small file can state far more
+
+
+class SourceError(ValueError):
+    """A source data set that cannot be used; the message names the folder or file, what is wrong and the mend."""
+
+
+def load_source(source="sample", size=48, max_images=0, seed=0):
+    """Images of a source task, shuffled.
+
+    source: "sample" (the drawn faces' "who is it?", gray) or a folder with one folder of images per class, such as
+    Tiny ImageNet's train folder (read as RGB, resized to `size` pixels a side). max_images: 0 for all.
+    Returns images uint8 (n, 48, 48) for the sample or (n, size, size, 3) for a folder, labels int64 (n,) counting from
+    0, class names. Raises SourceError.
+    """
+    if source == "sample":
+        from fer_utils import sample
+
+        images, labels = sample.draw_identities(seed=seed + 1)
+        names = [f"person {number}" for number in range(labels.max() + 1)]
+    else:
+        files, labels, names = _list_class_folders(Path(expand_path(source)))
+    if max_images == 1:
+        raise SourceError(f"{source}: MAX_IMAGES=1 leaves none to train on once one is held out. Give 2 or more, or 0")
+    order = np.random.default_rng(seed).permutation(len(labels))
+    order = order[:max_images] if max_images else order
+    if source == "sample":
+        return images[order], labels[order], names
+    return _read_images([files[index] for index in order], size), labels[order], names
+
+
+def hold_out(images, labels, fraction=0.05):
+    """Split off the last `fraction` (at least one image) for validation: (images, labels), (images, labels)."""
+    held = max(1, round(len(labels) * fraction))
+    return (images[:-held], labels[:-held]), (images[-held:], labels[-held:])
+
+
+def _list_class_folders(root):
+    if root.is_file():
+        raise SourceError(
+            f"{root}: is a file. Unpack it, and give the folder that holds one folder of images per class"
+        )
+    if not root.is_dir():
+        raise SourceError(
+            f"{root}: no such folder. Give SOURCE as 'sample' or a folder with one folder of images per class"
+        )
+    folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    if len(folders) < 2:
+        raise SourceError(
+            f"{root}: has {len(folders)} class folder(s), at least 2 are needed. Give the folder that holds the class "
+            "folders, such as tiny-imagenet-200/train"
+        )
+    if all(folder.name.lower() in SPLITS for folder in folders):
+        inner = next((folder for folder in folders if folder.name.lower() in SPLITS[:2]), folders[0])
+        names = ", ".join(folder.name for folder in folders)
+        raise SourceError(f"{root}: its folders are splits ({names}), not classes. Give one of them, probably {inner}")
+    files, labels = [], []
+    for label, folder in enumerate(folders):
+        found = sorted(path for path in folder.rglob("*") if _is_image(path.relative_to(folder)))
+        if not found:
+            raise SourceError(f"{folder}: this class folder has no image. Remove it or fill it")
+        files += found
+        labels += [label] * len(found)
+    if len(files) == len(folders):
+        raise SourceError(
+            f"{root}: each of its {len(folders)} folders holds one image, so they are no classes. Give a folder with "
+            "one folder of images per class"
+        )
+    return files, np.array(labels, np.int64), [folder.name for folder in folders]
+
+
+def _is_image(path):
+    """Whether a path below a class folder is an image, and no clutter such as macOS' ._x.jpg."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
+
+
+def _read_images(files, size):
+    images = np.empty((len(files), size, size, 3), np.uint8)
+
+    def read(index):
+        try:
+            if not files[index].is_file():  # a pipe would be waited for for ever
+                raise OSError("it is no file")
+            with Image.open(files[index]) as image:
+                if image.width * image.height > LARGEST_IMAGE:  # of the header: nothing is decoded yet
+                    raise ValueError(f"it states {image.width} x {image.height} pixels")
+                image = image.convert("RGB")
+                if image.size != (size, size):
+                    image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=None)
+                images[index] = np.asarray(image)
+        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+            raise SourceError(
+                f"{files[index]}: not a readable image ({error}). Remove it or download it again"
+            ) from error
+
+    with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
+        for _ in pool.map(read, range(len(files)), chunksize=256):
+            pass
+    return images

@@ -1,0 +1,78 @@
+"""Bootstrap intervals of every measure of one split (notebook 06)."""
+
+import numpy as np
+
+from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, _checked_confidence, _draw_counts
+from fer_utils.evaluation.metrics import _calibration_gaps, _floored
+from fer_utils.names import EMOTIONS
+from fer_utils.runs.predictions import checked
+
+# --- intervals -------------------------------------------------------------------------------------------------------
+
+
+def bootstrap_intervals(labels, probabilities, samples=2000, seed=0, confidence=0.95) -> dict[str, list[float] | None]:
+    """Percentile bootstrap intervals of the metrics of one split, from drawing its images again with replacement.
+
+    labels, probabilities: as for ``summarize``. Returns measure -> [low, high] for ``accuracy``,
+    ``balanced_accuracy``, ``macro_f1``, ``macro_auc``, ``log_loss``, ``calibration_error`` and ``recall <emotion>``;
+    None for the recall of a class that is absent. In a resample that misses a rare class, the means are taken over
+    the classes that it has. (Efron, Tibshirani 1993, chapter 13.)
+    """
+    labels, probabilities = checked(labels, probabilities)
+    confidence = _checked_confidence(confidence)
+    generator = np.random.default_rng(seed)
+    drawn = []
+    for start in range(0, samples, RESAMPLES_AT_ONCE):
+        size = min(RESAMPLES_AT_ONCE, samples - start)
+        drawn.append(_resampled_measures(labels, probabilities, _draw_counts(generator, len(labels), size)))
+    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
+    intervals = {}
+    for name in drawn[0]:
+        values = np.concatenate([part[name] for part in drawn])
+        values = values[~np.isnan(values)]
+        intervals[name] = [float(bound) for bound in np.quantile(values, tails)] if values.size else None
+    return intervals
+
+
+def _resampled_measures(labels, probabilities, counts) -> dict[str, np.ndarray]:
+    """Every measure of each resample, floats (samples,); counts (samples, n) says how often each image was drawn."""
+    classes, n = len(EMOTIONS), len(labels)
+    predicted = probabilities.argmax(axis=1)
+    cells = np.zeros((n, classes * classes))
+    cells[np.arange(n), labels * classes + predicted] = 1
+    confusion = (counts @ cells).reshape(-1, classes, classes)
+    right, true, guessed = np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(axis=2), confusion.sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        recall = right / true
+        f1 = 2 * right / (true + guessed)
+    aucs = np.stack([_weighted_auc(labels == code, probabilities[:, code], counts) for code in range(classes)], axis=1)
+    losses = -np.log(_floored(probabilities)[np.arange(n), labels])
+    gaps = _calibration_gaps(labels, probabilities)
+    return {
+        "accuracy": right.sum(axis=1) / n,
+        "balanced_accuracy": _row_means(recall),
+        "macro_f1": _row_means(f1),
+        "macro_auc": _row_means(aucs),
+        "log_loss": counts @ losses / n,
+        "calibration_error": np.abs(counts @ gaps).sum(axis=1) / n,
+        **{f"recall {emotion}": recall[:, code] for code, emotion in enumerate(EMOTIONS)},
+    }
+
+
+def _weighted_auc(is_class, score, counts) -> np.ndarray:
+    """Area under the ROC curve of each resample (samples,): the share of pairs in order, ties counted as half."""
+    values, group = np.unique(score, return_inverse=True)
+    order = np.argsort(group, kind="stable")
+    starts = np.searchsorted(group[order], np.arange(len(values)))
+    positive = np.add.reduceat((counts * is_class)[:, order], starts, axis=1)
+    negative = np.add.reduceat((counts * ~is_class)[:, order], starts, axis=1)
+    below = np.cumsum(negative, axis=1) - negative / 2
+    with np.errstate(invalid="ignore"):
+        return (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
+
+
+def _row_means(values) -> np.ndarray:
+    """Mean of each row over the numbers that are there; NaN for a row without any."""
+    present = ~np.isnan(values)
+    with np.errstate(invalid="ignore"):
+        return np.where(present, values, 0).sum(axis=1) / present.sum(axis=1)

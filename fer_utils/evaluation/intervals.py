@@ -1,0 +1,62 @@
+"""How sure a number is: over other images (Wilson, bootstrap) and other seeds (notebooks 03 to 09)."""
+
+import numpy as np
+from scipy import stats
+
+RESAMPLES_AT_ONCE = 100  # bootstrap samples that are held in memory together
+
+
+def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Wilson's score interval of the rate ``correct / n``: (low, high), both within 0 to 1.
+
+    It holds its coverage near 0 and 1 and for small n, where the usual plus-minus interval leaves the unit range
+    (Wilson 1927, doi:10.1080/01621459.1927.10502953). It covers the draw of the test images, not the training seed.
+    """
+    if n < 1 or not 0 <= correct <= n:
+        raise ValueError(f"wilson_interval needs 0 <= correct <= n and n >= 1, got correct={correct}, n={n}")
+    confidence = _checked_confidence(confidence)
+    interval = stats.binomtest(int(correct), int(n)).proportion_ci(confidence_level=confidence, method="wilson")
+    return float(interval.low), float(interval.high)
+
+
+def _draw_counts(generator, n, size) -> np.ndarray:
+    """How often each of n images is in each of `size` resamples: float64 (size, n)."""
+    rows = generator.integers(0, n, (size, n)) + n * np.arange(size)[:, np.newaxis]
+    return np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(float)
+
+
+def over_seeds(values, confidence=0.95) -> dict[str, float | int | None]:
+    """Mean, standard deviation and t interval of the mean over seeds: n, mean, sd (n - 1), low, high.
+
+    It covers which seed was drawn, for the test images at hand. With one seed, sd, low and high are None.
+    """
+    values, confidence = np.asarray(values, float), _checked_confidence(confidence)
+    if values.ndim != 1 or not values.size or not np.isfinite(values).all():
+        raise ValueError(f"over_seeds needs one finite number a seed, got {values.tolist()}")
+    result = {"n": values.size, "mean": float(values.mean()), "sd": None, "low": None, "high": None}
+    if values.size > 1:
+        deviation = float(values.std(ddof=1))
+        half = float(stats.t.ppf((1 + confidence) / 2, values.size - 1)) * deviation / np.sqrt(values.size)
+        result |= {"sd": deviation, "low": float(result["mean"] - half), "high": float(result["mean"] + half)}
+    return result
+
+
+def pooled_over_seeds(groups) -> tuple[float, int]:
+    """Variance of one run around its arm's mean over seeds, pooled over arms, and its degrees of freedom.
+
+    groups: for each arm, its numbers, one a seed. Arms with one seed add nothing; (0.0, 0) if no arm has two. Pooling
+    takes all arms to vary alike over seeds, which few seeds an arm can neither show nor refute.
+    """
+    groups = [np.asarray(values, float) for values in groups]
+    freedom = sum(values.size - 1 for values in groups)
+    squares = sum(((values - values.mean()) ** 2).sum() for values in groups)
+    return (float(squares / freedom), freedom) if freedom else (0.0, 0)
+
+
+# --- checks and small steps ------------------------------------------------------------------------------------------
+
+
+def _checked_confidence(confidence) -> float:
+    if not 0 < confidence < 1:
+        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
+    return confidence

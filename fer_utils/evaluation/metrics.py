@@ -1,0 +1,147 @@
+"""Metrics of one split: what is right, how sure that is, which class is taken for which (notebooks 03 to 09).
+
+Everything takes arrays and returns plain numbers or tables, so the result can go straight into a JSON or CSV file.
+All of it can be recomputed from a run's ``predictions.npz``, without the images and without a GPU.
+
+Three kinds of chance are kept apart: which images happened to be tested (Wilson, bootstrap, McNemar), which seed a
+network was trained from (``over_seeds``), and that of many comparisons one is lucky (``holm``).
+"""
+
+import numpy as np
+import pandas as pd
+from sklearn import metrics
+
+from fer_utils.evaluation.intervals import wilson_interval
+from fer_utils.names import EMOTIONS
+from fer_utils.runs.predictions import checked
+
+# Keras clips probabilities here before it takes the logarithm. The same floor makes our log loss agree with the
+# ``val_loss`` of the history instead of punishing a float32 zero with 36 nats.
+PROBABILITY_FLOOR = 1e-7
+
+CALIBRATION_BINS = 15  # as in Guo et al. 2017, arXiv:1706.04599
+
+
+def summarize(labels, probabilities) -> dict:
+    """Every metric of one split.
+
+    Parameters
+    ----------
+    labels: integers (n,), 0 to 6, in the order of ``EMOTIONS``.
+    probabilities: floats (n, 7), each row summing to 1. The prediction is the most probable class; a tie goes to the
+        lower code.
+
+    Returns
+    -------
+    A dict that ``json.dumps`` accepts, all rates between 0 and 1:
+
+    - ``n``, ``accuracy``, ``accuracy_interval`` ([low, high], Wilson, 95 %)
+    - ``balanced_accuracy`` (mean recall), ``macro_f1``, ``macro_auc`` (mean of one class against the rest),
+      ``log_loss`` (nats per image)
+    - ``per_class``: emotion -> ``precision``, ``recall``, ``f1``, ``auc``, ``support``
+    - ``confusion_matrix``: 7 x 7 counts, rows true, columns predicted
+
+    A measure with nothing to divide by (the recall and AUC of a class absent from ``labels``, the precision of a class
+    never predicted) is None, and the means are taken over the classes that have one, as scikit-learn does.
+
+    Raises ValueError that names what is wrong and where.
+    """
+    labels, probabilities = checked(labels, probabilities)
+    codes = np.arange(len(EMOTIONS))
+    predicted = probabilities.argmax(axis=1)
+    correct = int((predicted == labels).sum())
+    precision, recall, f1, support = metrics.precision_recall_fscore_support(
+        labels, predicted, labels=codes, zero_division=np.nan
+    )
+    auc = np.array([_one_against_rest_auc(labels == code, probabilities[:, code]) for code in codes])
+    per_class = {
+        emotion: {
+            "precision": _number(precision[code]),
+            "recall": _number(recall[code]),
+            "f1": _number(f1[code]),
+            "auc": _number(auc[code]),
+            "support": int(support[code]),
+        }
+        for code, emotion in enumerate(EMOTIONS)
+    }
+    return {
+        "n": len(labels),
+        "accuracy": correct / len(labels),
+        "accuracy_interval": list(wilson_interval(correct, len(labels))),
+        "balanced_accuracy": _mean(recall),
+        "macro_f1": _mean(f1),
+        "macro_auc": _mean(auc),
+        "log_loss": _log_loss(labels, probabilities),
+        "per_class": per_class,
+        "confusion_matrix": metrics.confusion_matrix(labels, predicted, labels=codes).tolist(),
+    }
+
+
+# --- calibration -----------------------------------------------------------------------------------------------------
+
+
+def reliability(labels, probabilities, bins=CALIBRATION_BINS) -> pd.DataFrame:
+    """What a reliability diagram shows: a row for each of `bins` equal ranges of the predicted class's probability.
+
+    Columns: low, high (the range, low excluded), n (images in it), confidence (their mean probability), accuracy; the
+    last two are NaN where n is 0.
+    """
+    labels, probabilities = checked(labels, probabilities)
+    edges = np.linspace(0, 1, bins + 1)
+    right = probabilities.argmax(axis=1) == labels
+    index = _calibration_bin(probabilities.max(axis=1), bins)
+    count = np.bincount(index, minlength=bins)
+    with np.errstate(invalid="ignore"):
+        confidence = np.bincount(index, probabilities.max(axis=1), bins) / count
+        accuracy = np.bincount(index, right, bins) / count
+    return pd.DataFrame(
+        {"low": edges[:-1], "high": edges[1:], "n": count, "confidence": confidence, "accuracy": accuracy}
+    )
+
+
+def calibration_error(labels, probabilities, bins=CALIBRATION_BINS) -> float:
+    """Expected calibration error: the mean distance between confidence and accuracy over the bins, weighted by n.
+
+    Between 0 and 1; Guo et al. 2017 (arXiv:1706.04599), equation 3. It depends on the bins, so compare like with like.
+    """
+    labels, probabilities = checked(labels, probabilities)
+    gaps = _calibration_gaps(labels, probabilities, bins)
+    return float(np.abs(gaps.sum(axis=0)).sum() / len(labels))
+
+
+def _calibration_bin(confidence, bins) -> np.ndarray:
+    return np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+
+
+def _calibration_gaps(labels, probabilities, bins=CALIBRATION_BINS) -> np.ndarray:
+    """Right (1 or 0) minus confidence of each image, in its bin's column: floats (n, bins)."""
+    confidence = probabilities.max(axis=1)
+    gaps = np.zeros((len(labels), bins))
+    right = probabilities.argmax(axis=1) == labels
+    gaps[np.arange(len(labels)), _calibration_bin(confidence, bins)] = right - confidence
+    return gaps
+
+
+def _one_against_rest_auc(is_class: np.ndarray, score: np.ndarray) -> float:
+    """Area under the ROC curve of one class, or NaN where only one of the two sides is there."""
+    if is_class.all() or not is_class.any():
+        return np.nan
+    return metrics.roc_auc_score(is_class, score)
+
+
+def _log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
+    return float(metrics.log_loss(labels, _floored(probabilities), labels=np.arange(len(EMOTIONS))))
+
+
+def _floored(probabilities: np.ndarray) -> np.ndarray:
+    floored = np.clip(probabilities, PROBABILITY_FLOOR, 1.0)
+    return floored / floored.sum(axis=1, keepdims=True)
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)
+
+
+def _mean(values: np.ndarray) -> float | None:
+    defined = values[~np.isnan(values)]
+    return float(defined.mean()) if defined.size else None

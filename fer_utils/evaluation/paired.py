@@ -1,0 +1,221 @@
+"""Which arms differ: paired tests of finished runs on the images that they share (notebooks 06 to 09).
+
+Two accuracies of 67.2 and 67.1 % on the same faces say little by themselves; on how many faces the two networks differ,
+and to whose favour, says more. Everything here is computed from the committed predictions, without images or a GPU.
+"""
+
+import itertools
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, _checked_confidence, _draw_counts, pooled_over_seeds
+from fer_utils.runs.folder import RunError
+
+# --- two runs on the same images -------------------------------------------------------------------------------------
+
+
+def mcnemar(first_right, second_right) -> dict[str, float | int]:
+    """McNemar's exact test of whether two classifiers are right equally often on the same images.
+
+    first_right, second_right: bool (n,), whether each image was named rightly. Returns the counts ``both``,
+    ``first_only``, ``second_only``, ``neither`` and the two-sided ``p_value``: only images on which they differ say
+    anything, and under the hypothesis each falls to either side like a coin (McNemar 1947, doi:10.1007/BF02295996).
+    """
+    first, second = _checked_pair(first_right, second_right)
+    first_only, second_only = int((first & ~second).sum()), int((~first & second).sum())
+    discordant = first_only + second_only
+    return {
+        "both": int((first & second).sum()),
+        "first_only": first_only,
+        "second_only": second_only,
+        "neither": int((~first & ~second).sum()),
+        "p_value": float(stats.binomtest(first_only, discordant).pvalue) if discordant else 1.0,
+    }
+
+
+def paired_difference(first_right, second_right, samples=10_000, seed=0, confidence=0.95) -> dict[str, float]:
+    """Accuracy of the first run minus that of the second, with its paired percentile bootstrap interval, as rates.
+
+    first_right, second_right: bool (n,), whether each image was named rightly. The interval covers other images, not
+    other seeds (``difference_test`` does). Returns difference, low, high.
+    """
+    first, second = _checked_pair(first_right, second_right)
+    change = first.astype(float) - second
+    confidence, generator = _checked_confidence(confidence), np.random.default_rng(seed)
+    sizes = [min(RESAMPLES_AT_ONCE, samples - start) for start in range(0, samples, RESAMPLES_AT_ONCE)]
+    drawn = np.concatenate([_draw_counts(generator, len(change), size) @ change for size in sizes]) / len(change)
+    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    return {"difference": float(change.mean()), "low": float(low), "high": float(high)}
+
+
+def difference_test(difference, of_images, images_freedom, of_seeds, seeds_freedom, confidence=0.95):
+    """Interval and two-sided p value of a difference with two kinds of chance, as a dict low, high, p_value.
+
+    of_images, of_seeds: the variance that each adds to the difference; images_freedom, seeds_freedom: the degrees of
+    freedom of each estimate (infinity: known). A t test of their sum (``satterthwaite``). Interval and test agree: the
+    p value is below 1 - confidence exactly where the interval leaves out 0.
+    """
+    variance = of_images + of_seeds
+    if variance == 0:
+        return {"low": float(difference), "high": float(difference), "p_value": float(difference == 0)}
+    effective = satterthwaite([of_images, of_seeds], [images_freedom, seeds_freedom])
+    half = float(stats.t.ppf((1 + _checked_confidence(confidence)) / 2, effective) * np.sqrt(variance))
+    return {
+        "low": float(difference - half),
+        "high": float(difference + half),
+        "p_value": float(2 * stats.t.sf(abs(difference) / np.sqrt(variance), effective)),
+    }
+
+
+def satterthwaite(variances, freedoms) -> float:
+    """Degrees of freedom of a sum of independent variance estimates, from those of each (1946, doi:10.2307/3002019).
+
+    Few where an estimate decides that rests on few numbers, as seeds; many where the images do; infinity if all are 0.
+    """
+    shares = sum(part**2 / freedom for part, freedom in zip(variances, freedoms, strict=True) if part)
+    return float(sum(variances) ** 2 / shares) if shares else np.inf
+
+
+def holm(p_values) -> np.ndarray:
+    """p values corrected for being several, by Holm's step-down method: floats in the order given, at most 1.
+
+    If all those under 0.05 are called differences, the chance that any of them is none is at most 5 %
+    (Holm 1979, https://www.jstor.org/stable/4615733).
+    """
+    p_values = np.asarray(p_values, float)
+    if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
+        raise ValueError(f"holm needs p values between 0 and 1, got {p_values.tolist()}")
+    order = np.argsort(p_values, kind="stable")
+    stepped = np.maximum.accumulate(p_values[order] * np.arange(len(p_values), 0, -1))
+    corrected = np.empty_like(p_values)
+    corrected[order] = np.minimum(stepped, 1)
+    return corrected
+
+
+def _checked_pair(first, second) -> tuple[np.ndarray, np.ndarray]:
+    first, second = np.asarray(first), np.asarray(second)
+    if first.dtype != bool or second.dtype != bool or first.ndim != 1 or first.shape != second.shape or not first.size:
+        raise ValueError(
+            f"two runs are compared by two bool arrays of the same length, got {first.dtype} {first.shape} and "
+            f"{second.dtype} {second.shape}"
+        )
+    return first, second
+
+
+LEVEL = 0.05  # corrected p values below are called a difference
+NETWORKS, ARMS = "these networks", "their arms"  # what a test speaks of
+COLUMNS = [
+    "first", "second", "seeds_first", "seeds_second", "n", "difference", "low", "high",
+    "first_only", "second_only", "speaks_of", "p_value", "own_low", "own_high", "own_p_value",
+]  # fmt: skip
+
+
+def right_answers(finished, arm):
+    """Which test images each run of an arm named rightly: bool (seeds, n), in the order of seeds and predictions."""
+    own = sorted((run for run in finished if run.arm == arm), key=lambda run: run.manifest["seed"])
+    test = [run.predictions["test"] for run in own]
+    return np.stack([probabilities.argmax(axis=1) == labels for _, labels, probabilities in test])
+
+
+def check_same_images(finished):
+    """Raise RunError, naming two runs, unless all were tested on the same images in the same order, labels included."""
+    for run in finished[1:]:
+        first = finished[0]
+        pairs = zip(("images", "labels"), run.predictions["test"][:2], first.predictions["test"][:2], strict=True)
+        for what, ours, theirs in pairs:
+            if not np.array_equal(ours, theirs):
+                raise RunError(
+                    f"{run.name} and {first.name} cannot be paired: their test {what} differ ({len(ours)} and "
+                    f"{len(theirs)}, or in another order). Make both from the same DATA, PROTOCOL and MAX_IMAGES"
+                )
+
+
+def pairwise(finished, samples=2000):
+    """Every pair of arms, compared on the same test images: a row per pair, the first arm's accuracy the higher.
+
+    finished: list of ``runs.Run`` of several arms and seeds. Columns: first, second (arms), seeds_first, seeds_second,
+    n (images), difference (mean accuracy of the first minus that of the second, 0 to 1), low, high (its 95 % interval),
+    first_only, second_only (images that only this one named rightly, lowest seed of each), speaks_of, p_value, p_holm
+    (corrected for the number of pairs, which the intervals are not), differ (p_holm < 0.05). Raises RunError unless all
+    runs were tested on the same images.
+
+    One question for all pairs. If any arm has several seeds, it is whether the *arms* differ, over other seeds and
+    images (``compare_arms``). If none has, only whether *these networks* do, over other images: McNemar's exact test
+    and the paired bootstrap (`samples`).
+
+    That takes all arms to vary alike over seeds. own_low, own_high, own_p_value, own_p_holm and own_differ do not: each
+    arm brings the variance of its own seeds (Welch's test). They are empty where an arm has one seed.
+    """
+    check_same_images(finished)
+    right = {arm: right_answers(finished, arm) for arm in dict.fromkeys(run.arm for run in finished)}
+    of_seeds = pooled_over_seeds(answers.mean(axis=1) for answers in right.values())
+    ordered = sorted(right, key=lambda arm: -right[arm].mean())
+    pairs = itertools.combinations(ordered, 2)
+    rows = [_row(first, second, right[first], right[second], of_seeds, samples) for first, second in pairs]
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["p_holm"] = holm(table["p_value"])
+    table["differ"] = table["p_holm"] < LEVEL
+    told = table["own_p_value"].notna()
+    table.loc[told, "own_p_holm"] = holm(table.loc[told, "own_p_value"])
+    table["own_differ"] = (table["own_p_holm"] < LEVEL).where(told)
+    return table
+
+
+def _row(first, second, one, other, of_seeds, samples):
+    told_apart = mcnemar(one[0], other[0])
+    return {
+        "first": first,
+        "second": second,
+        "seeds_first": len(one),
+        "seeds_second": len(other),
+        "n": one.shape[1],
+        "first_only": told_apart["first_only"],
+        "second_only": told_apart["second_only"],
+        "speaks_of": ARMS if of_seeds[1] else NETWORKS,
+        **compare_answers(one, other, of_seeds, samples),
+        **_with_own_variances(one, other),
+    }
+
+
+def _with_own_variances(one, other):
+    """``compare_arms`` with each arm's own variance over seeds; NaN where one of them has a single seed."""
+    if min(len(one), len(other)) < 2:
+        return dict.fromkeys(["own_low", "own_high", "own_p_value"], np.nan)
+    of_means = [answers.mean(axis=1).var(ddof=1) / len(answers) for answers in (one, other)]
+    freedom = satterthwaite(of_means, [len(one) - 1, len(other) - 1])
+    per_image = one.mean(axis=0) - other.mean(axis=0)
+    n = len(per_image)
+    tested = difference_test(per_image.mean(), per_image.var(ddof=1) / n, n - 1, sum(of_means), freedom)
+    return {f"own_{name}": value for name, value in tested.items()}
+
+
+def compare_answers(one, other, of_seeds, samples=2000) -> dict[str, float]:
+    """The difference in accuracy of two arms or recipes: difference, low, high (95 %), p_value.
+
+    one, other: bool (seeds, n). of_seeds: from ``evaluation.pooled_over_seeds`` of all that are compared; where that
+    has no degree of freedom, since each has one seed, the answer is about these two networks only.
+    """
+    if of_seeds[1]:
+        return compare_arms(one, other, *of_seeds)
+    p_value = mcnemar(one[0], other[0])["p_value"]
+    return paired_difference(one[0], other[0], samples=samples) | {"p_value": p_value}
+
+
+def compare_arms(first_right, second_right, seed_variance, seed_freedom) -> dict[str, float]:
+    """Whether two arms are equally accurate, over other seeds and images: difference, low, high (95 %), p_value.
+
+    first_right, second_right: bool (seeds, n) on the same images. seed_variance, seed_freedom: of one run's accuracy
+    around its arm's mean, from ``evaluation.pooled_over_seeds`` of all arms, so that an arm with one seed is taken to
+    vary as those with several do, and in every pair alike.
+
+    The variance of the mean difference adds that of the images (of the per-image difference, averaged over seeds) to
+    that of the seeds; the luck of a seed with single images is in both, so the test errs on the careful side.
+    """
+    first, second = np.asarray(first_right), np.asarray(second_right)
+    per_image = first.mean(axis=0) - second.mean(axis=0)
+    difference, n = float(per_image.mean()), len(per_image)
+    of_seeds = seed_variance * (1 / len(first) + 1 / len(second))
+    tested = difference_test(difference, per_image.var(ddof=1) / n, n - 1, of_seeds, seed_freedom)
+    return {"difference": difference, **tested}

@@ -1,0 +1,1 @@
+"""Beyond the paper: recipes, a rung each, and what came of them (notebook 08)."""

@@ -1,0 +1,41 @@
+"""A recipe's optimizer and schedule (notebook 08)."""
+
+import keras
+
+# --- what a recipe asks for ------------------------------------------------------------------------------------------
+
+
+def make_optimizer(recipe, steps_per_epoch):
+    """The optimizer of a ``recipes.Recipe``, uncompiled: its schedule, weight decay and average of the weights in it.
+
+    steps_per_epoch: batches in an epoch, which a cosine is laid over. Batch norm and biases do not decay.
+    """
+    rate = recipe.learning_rate
+    if recipe.schedule == "cosine":
+        warmup = round(recipe.warmup * steps_per_epoch)
+        rate = keras.optimizers.schedules.CosineDecay(
+            0.0 if warmup else rate,
+            decay_steps=max(1, recipe.epochs * steps_per_epoch - warmup),
+            warmup_target=rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    shared = {"weight_decay": recipe.weight_decay or None, "use_ema": bool(recipe.average)}
+    if recipe.average:
+        shared["ema_momentum"] = recipe.average
+    if recipe.optimizer == "sgd":
+        optimizer = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, **shared)
+    else:
+        optimizer = keras.optimizers.Adam(rate, **shared)
+    if recipe.weight_decay:
+        optimizer.exclude_from_weight_decay(var_names=["gamma", "beta", "bias"])
+    return optimizer
+
+
+def separate(optimizer):
+    """Let an optimizer that averages weights be used by another `fit`; call it after each but the last.
+
+    At its end, `fit` makes the averages the weights. JAX then holds both in one buffer, which the next step of another
+    model may not take twice. This copies the optimizer's own.
+    """
+    for variable in optimizer.variables:
+        variable.assign(keras.ops.copy(variable))

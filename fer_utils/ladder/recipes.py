@@ -1,0 +1,271 @@
+"""Recipes: all that one training from scratch is made of, and the ladder of them (notebook 08, profiles).
+
+    read_recipe("crop")                            the rung of that name
+    read_recipe("crop", "EPOCHS=60 WIDTH=0.5")     and what is changed in it
+
+The first rung is the paper's VGG16 from scratch, as profile `cpu` trains it. A rung is one step from the last rung
+before it that was kept; where a step needs several settings, as a new optimizer needs its own rate, its words name
+them all. One that did not help stays in the ladder as a dead end (`kept=False`). Which are kept is decided on
+PublicTest alone, and a rung that nobody has trained yet counts as kept. Notebook 08 trains one recipe; ``results``
+holds what came of them all.
+
+No Keras here: a recipe is plain values, to be printed and kept in a manifest.
+"""
+
+import dataclasses
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import pandas as pd
+
+from fer_utils.names import CHOICES, HEADS, NETWORKS, RANGES, SCALES, SIDE, VIEWS, did_you_mean
+
+SCHEDULES = ("plateau", "constant", "cosine")
+OPTIMIZERS = ("adam", "sgd")
+
+WORDS = {  # name -> what a word in a recipe may be
+    "architecture": CHOICES["ARCHITECTURE"],
+    "head": HEADS,
+    "optimizer": OPTIMIZERS,
+    "schedule": SCHEDULES,
+    "augmentation": CHOICES["AUGMENTATION"],
+    "views": VIEWS,
+}
+
+
+class RecipeError(ValueError):
+    """A recipe's name or a value in it that makes no sense; the message says what is allowed."""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """One training from scratch, as literals. Raises RecipeError for a value out of its range."""
+
+    architecture: str = "vgg16"  # a name of backbones.BACKBONES
+    width: float = 0.25  # channels relative to the published network
+    head: str = "paper"  # "paper", or "average": global average pooling and one dense layer
+    dropout: float = 0.5  # share of units dropped in the head
+    input_size: int = 0  # pixels a side that the crop is resized to; 0 for as it is
+    sizes: str = ""  # the same for equal parts of the training, as in 24,32,40; the last is answered at
+    optimizer: str = "adam"  # or "sgd": with Nesterov momentum of 0.9
+    learning_rate: float = 5e-4  # at its highest
+    schedule: str = "plateau"  # halve on a plateau, as the paper; "constant"; or "cosine" down to 0 over all epochs
+    warmup: float = 0.0  # epochs over which a cosine first rises from 0
+    weight_decay: float = 0.0  # decoupled: each step takes learning_rate times this off every kernel; with momentum of
+    # 0.9, ten times what is usually quoted for L2 in the gradient, which momentum multiplies
+    label_smoothing: float = 0.0  # share of each label that is spread over all classes
+    augmentation: str = "paper"  # a name of models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
+    crop: int = 0  # train and answer on the middle so many pixels, which the shifts move over the face; 0 for all
+    answer_crop: int = 0  # answer on so many instead (Touvron et al. 2019, arXiv:1906.06423); 0 for as many as `crop`
+    light: float = 0.0  # brightness and contrast change by up to this share
+    erasing: float = 0.0  # probability that a rectangle becomes noise
+    mixup: float = 0.0  # Beta parameter of how two images are blended; 0 for not at all
+    cutmix: float = 0.0  # Beta parameter of how much of an image is replaced by another's; 0 for not at all
+    average: float = 0.0  # momentum of the moving average of the weights that answers are given with; 0 for none
+    # Whose answers are averaged. "flip": and its mirror image; "ten-crop": of corners and centre; "scales": three sizes
+    views: str = "single"
+    batch_size: int = 64
+    epochs: int = 6  # of a rung; a final candidate has more
+
+    def __post_init__(self):
+        for name, allowed in WORDS.items():
+            if getattr(self, name) not in allowed:
+                raise RecipeError(f"{name}={getattr(self, name)!r} is unknown: use one of {', '.join(allowed)}")
+        for name, (low, high) in NUMBERS.items():
+            if not low <= getattr(self, name) <= high:
+                raise RecipeError(f"{name}={getattr(self, name)!r} must lie in [{low}, {high}]")
+        if self.sizes and (self.head != "average" or not all(_is_size(word) for word in self.sizes.split(","))):
+            raise RecipeError(f"sizes={self.sizes!r} must be pixels from 16 on with commas between, and head=average")
+        if len(self.sizes.split(",")) > self.epochs:
+            raise RecipeError(f"sizes={self.sizes!r} needs an epoch for each size, and there are {self.epochs}")
+        if self.answer_crop and (self.head != "average" or self.input_size or self.sizes):
+            raise RecipeError(f"answer_crop={self.answer_crop} needs head=average, and neither input_size nor sizes")
+        least = NETWORKS[self.architecture].least_size
+        smallest = min([size or self.crop or SIDE for size, *_ in self.parts()] + [self.answer_size()])
+        if smallest < least:
+            raise RecipeError(f"{self.architecture} needs {least} pixels a side, and here it would see {smallest}")
+        if self.views not in self.possible_views():
+            needs = {
+                "ten-crop": f"a crop below the image's {SIDE} pixels, not {self.seen()}",
+                "scales": f"head=average and {self.architecture}'s least size in pixels at {SCALES[0]:.2f} of its size",
+            }
+            raise RecipeError(f"views={self.views!r} needs {needs[self.views]}")
+        if self.mixup and self.cutmix:
+            raise RecipeError("mixup and cutmix exclude each other: set one of them to 0")
+
+    def seen(self):
+        """Pixels a side of the face's middle that answers look at, before any resizing."""
+        return self.answer_crop or self.crop or SIDE
+
+    def answer_size(self):
+        """Pixels a side that those are resized to."""
+        return int(self.sizes.split(",")[-1]) if self.sizes else self.input_size or self.seen()
+
+    def possible_views(self):
+        """Those of VIEWS in which this recipe's network can be asked."""
+        too_small = round(SCALES[0] * self.answer_size()) < NETWORKS[self.architecture].least_size
+        unfit = {"ten-crop": self.seen() == SIDE, "scales": self.head != "average" or too_small}
+        return [kind for kind in VIEWS if not unfit.get(kind)]
+
+    def parts(self):
+        """How training is divided: (pixels a side, first epoch, epoch after the last), the epochs from 0."""
+        sizes = [int(word) for word in self.sizes.split(",")] if self.sizes else [self.input_size]
+        ends = [round(self.epochs * (index + 1) / len(sizes)) for index in range(len(sizes))]
+        return list(zip(sizes, [0, *ends], ends, strict=False))
+
+    def augmentation_ranges(self, named):
+        """The augmentation for ``models.build_classifier``; named: models.AUGMENTATIONS."""
+        if self.augmentation not in named:
+            raise RecipeError(f"augmentation={self.augmentation!r} is unknown: use one of {', '.join(named)}")
+        further = {"brightness": self.light, "contrast": self.light, "erasing": self.erasing}
+        return {**named[self.augmentation], **{name: value for name, value in further.items() if value}}
+
+
+def _is_size(word):
+    return word.isdecimal() and len(word) <= 4 and 16 <= int(word) <= 512
+
+
+# name -> (least, largest) of every number in a recipe: the notebooks' bounds, where they have the parameter
+NUMBERS = {
+    **{name: RANGES[name.upper()] for name in ("width", "dropout", "learning_rate", "batch_size", "epochs")},
+    "input_size": (0, 512),
+    "warmup": (0.0, 100.0),
+    "weight_decay": (0.0, 1.0),
+    "label_smoothing": (0.0, 0.9),
+    "crop": (0, SIDE),
+    "answer_crop": (0, SIDE),
+    "light": (0.0, 1.0),
+    "erasing": (0.0, 1.0),
+    "mixup": (0.0, 10.0),
+    "cutmix": (0.0, 10.0),
+    "average": (0.0, 0.99999),
+}
+
+
+class Rung(NamedTuple):
+    """name: RECIPE of notebook 08. change: in words. settings: what differs. kept: whether the next rung builds on it.
+
+    same_run: the rung is another way of answering with the network of the rung before, so nothing is trained for it.
+    """
+
+    name: str
+    change: str
+    settings: dict
+    kept: bool = True
+    same_run: bool = False
+
+
+LADDER = (
+    Rung("vgg16", "the paper's VGG16 from scratch, at a quarter of its width", {}),
+    Rung("batch-norm", "+ batch norm after every convolution", {"architecture": "vgg16bn"}),
+    Rung("average-head", "+ average pooling instead of two wide dense layers", {"head": "average"}),
+    Rung(
+        "cosine",
+        "+ a rate of 0.001 that falls along a cosine, where 0.0005 was halved on plateaus",
+        {"schedule": "cosine", "learning_rate": 1e-3, "warmup": 1.0},
+    ),
+    Rung(
+        "sgd",
+        "+ SGD with Nesterov momentum, at a rate of 0.05, instead of Adam",
+        {"optimizer": "sgd", "learning_rate": 0.05},
+    ),
+    Rung("weight-decay", "+ weight decay", {"weight_decay": 5e-3}),
+    Rung("label-smoothing", "+ label smoothing", {"label_smoothing": 0.1}),
+    Rung(
+        "deepcnn",
+        "+ ten convolutions in four stages instead of thirteen in five, and twice the width",
+        {"architecture": "deepcnn", "width": 0.5},
+    ),
+    Rung("crop", "+ random crops of 40 pixels", {"crop": 40}),
+    Rung("light", "+ brightness and contrast", {"light": 0.2}),
+    Rung("erasing", "+ random erasing", {"erasing": 0.5}),
+    Rung("mixup", "+ mixup", {"mixup": 0.2}),
+    Rung("average", "+ a moving average of the weights", {"average": 0.998}),
+    Rung("flip", "+ the mirror image is asked, too", {"views": "flip"}, same_run=True),
+    Rung("ten-crop", "+ four corners and the centre, and their mirror images", {"views": "ten-crop"}, same_run=True),
+    Rung("whole-face", "+ crops in training only: two views, of the whole face", {"answer_crop": 48, "views": "flip"}),
+    Rung("scales", "+ at 11/12, 1 and 13/12 of its size", {"views": "scales"}, same_run=True),
+)  # fmt: skip
+NAMES = tuple(rung.name for rung in LADDER)
+
+
+def rung(name):
+    """The rung of a name. Raises RecipeError with the names that there are."""
+    for candidate in LADDER:
+        if candidate.name == name:
+            return candidate
+    raise RecipeError(f"RECIPE={name!r} is unknown{did_you_mean(name, NAMES)}")
+
+
+def before(name):
+    """The rung that the one called `name` is a change of; None for the first."""
+    position = NAMES.index(rung(name).name)
+    return next((candidate for candidate in reversed(LADDER[:position]) if candidate.kept), None)
+
+
+def settings_of(name):
+    """What the rung called `name` sets, its own and its predecessors' changes: dict of setting -> value."""
+    position = NAMES.index(rung(name).name)
+    merged = {}
+    for candidate in LADDER[: position + 1]:
+        if candidate.kept or candidate.name == name:
+            merged |= candidate.settings
+    return merged
+
+
+def read_recipe(name, changes=""):
+    """The recipe of a rung, with `changes` such as "epochs=60 width=0.5" made to it. Raises RecipeError."""
+    fields = {field.name: field.default for field in dataclasses.fields(Recipe)}
+    settings = settings_of(name)
+    for word in str(changes).split():
+        if len(word) > 200:
+            raise RecipeError(f"CHANGES: '{word[:40]}...' is too long for a setting: give name=value")
+        key, _, text = word.partition("=")
+        key = key.lower()
+        if key not in fields:
+            raise RecipeError(f"CHANGES: {word!r} names no setting of a recipe{did_you_mean(key, fields)}")
+        settings[key] = _value(key, text, type(fields[key]))
+    return Recipe(**settings)
+
+
+def _value(key, text, kind):
+    try:
+        return kind(text)
+    except ValueError:
+        raise RecipeError(
+            f"CHANGES: {key}={text!r} must be {'a whole number' if kind is int else 'a number'}"
+        ) from None
+
+
+def run_name(name, changes="", given=""):
+    """The name of a run: the one `given`, which a recipe with changes needs, else the rung's. Raises RecipeError."""
+    if not given and not str(changes).strip():
+        return rung(name).name
+    if not given or given in NAMES or not all(letter.isalnum() or letter in "-_." for letter in given):
+        raise RecipeError(
+            f"NAME={given!r}: a recipe with CHANGES needs a name of its own, of letters, digits, '-', '_' and '.', "
+            "that is none of the ladder's"
+        )
+    return given
+
+
+def answer_name(split, views):
+    """How the answers of a split are called in a run's files: "validation", and with more views "validation-flip"."""
+    return split if views == "single" else f"{split}-{views}"
+
+
+def as_dict(recipe):
+    """All settings of a recipe: name -> value."""
+    return dataclasses.asdict(recipe)
+
+
+def settings_table(name, changes=""):
+    """Every setting of a recipe, its value, and the rung (or "CHANGES") that brought it in: a DataFrame."""
+    recipe, origin = as_dict(read_recipe(name, changes)), {}
+    position = NAMES.index(rung(name).name)
+    for candidate in LADDER[: position + 1]:
+        if candidate.kept or candidate.name == name:
+            origin |= dict.fromkeys(candidate.settings, candidate.name)
+    origin |= dict.fromkeys((word.partition("=")[0].lower() for word in str(changes).split()), "CHANGES")
+    rows = [(key, value, origin.get(key, "")) for key, value in recipe.items()]
+    return pd.DataFrame(rows, columns=["setting", "value", "rung"]).set_index("setting")

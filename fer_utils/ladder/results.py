@@ -1,0 +1,278 @@
+"""What came of the ladder: each rung that was trained, and what it gained over the one before (notebook 08).
+
+Rungs are compared on PublicTest, since that is where they are chosen; PrivateTest is opened by final candidates only
+(``finals``). Reads run folders of notebook 08 in OUTPUT_DIR/ladder/; no Keras.
+"""
+
+import numpy as np
+import pandas as pd
+
+from fer_utils import evaluation, runs
+from fer_utils.comparison import paper
+from fer_utils.comparison.summary import hardware, number
+from fer_utils.evaluation.paired import LEVEL, compare_answers
+from fer_utils.ladder import recipes
+from fer_utils.names import VIEWS
+
+FOLDER = "ladder"
+# Of VGG16 from scratch on the paper's validation images, with the decimals of its Table 4; 0 to 1.
+PAPER_ACCURACY = paper.REPORTED.query("arm == 'vgg16-scratch' and place == 'Table 4'")["value"].item() / 100
+COLUMNS = [
+    "rung", "change", "kept", "before", "seeds", "n", "accuracy", "low", "high", "difference", "difference_low",
+    "difference_high", "p_value", "epochs", "seconds", "parameters",
+]  # fmt: skip
+
+
+def load(output_dir, reference=""):
+    """The finished runs of notebook 08: name -> list of ``runs.Run``, sorted by seed.
+
+    reference: a folder whose runs stand in for names that `output_dir` has none of; "" for none. Runs that cannot be
+    paired with those of `output_dir`, since they were validated on other images, are left out, as are damaged ones and
+    those of a rung that had other settings; a printed line names each, and one the reference as a whole.
+    """
+    own = _same_images(_read(output_dir))
+    if not reference:
+        return own
+    stand_ins = _same_images(_read(reference))
+    if own and stand_ins and not _paired(_first(own), _first(stand_ins)):
+        print(f"The runs of {reference} were validated on other images than these, and are not shown among them.")
+        return own
+    return {**stand_ins, **own}
+
+
+def _read(folder):
+    """The undamaged runs of a folder: name -> list, sorted by seed."""
+    found = {}
+    for path in sorted((runs.resolve(folder) / FOLDER).glob("*/metrics.json")):
+        try:
+            run = runs.read_run(path.parent, needs="validation")
+            if _is_of_another_ladder(run):
+                print(f"Left out: {runs.shown(run.folder)} was trained with other settings than its rung has now.")
+            else:
+                found.setdefault(run.manifest["recipe"], []).append(run)
+        except (runs.RunError, KeyError) as error:
+            print(f"Left out: {error}.")
+    return {name: sorted(own, key=lambda run: run.manifest["seed"]) for name, own in found.items()}
+
+
+def _is_of_another_ladder(run):
+    """Whether a run bears the name of a rung whose settings have changed since: fewer epochs, say."""
+    name, settings = run.manifest["recipe"], run.manifest.get("settings")
+    if name not in recipes.NAMES or settings is None:
+        return False
+    # Settings that came later than the run had their defaults in it.
+    return recipes.as_dict(recipes.Recipe()) | settings != recipes.as_dict(recipes.read_recipe(name))
+
+
+def _first(found):
+    """The first seed of the lowest rung that there is."""
+    return next(found[name][0] for name in (*recipes.NAMES, *found) if name in found)
+
+
+def _paired(ours, theirs):
+    """Whether two runs answered about the same PublicTest images."""
+    pairs = zip(ours.predictions["validation"][:2], theirs.predictions["validation"][:2], strict=True)
+    return all(np.array_equal(one, other) for one, other in pairs)
+
+
+def _same_images(found):
+    """The runs that were validated on the images that the lowest rung was; the others are named in a printed line."""
+    kept = {}
+    for name, own in found.items():
+        for run in own:
+            if _paired(run, _first(found)):
+                kept.setdefault(name, []).append(run)
+            else:
+                print(f"Left out: {runs.shown(run.folder)} has other validation images than {_first(found).name}.")
+    return kept
+
+
+def summarize(output_dir, reference="", samples=2000):
+    """A row for each rung that has a run, in the ladder's order: DataFrame with COLUMNS, p_holm and differ.
+
+    before: the nearest kept rung below that has a run, None for the first. change: all that has changed since that one.
+    accuracy (0 to 1): of PublicTest, mean over seeds, as the rung answers (its views); low, high: Wilson, 95 %, of one
+    seed's images. difference to `before`, its interval and p_value: ``compare_answers``; p_holm: corrected for the
+    number of rungs; differ: p_holm < 0.05. seconds: of training, mean; parameters: trainable, of the first seed.
+    """
+    found = load(output_dir, reference)
+    runs_of, right = {}, {}
+    for rung in recipes.LADDER:
+        own = [run for run in found.get(network_of(rung.name), []) if answer_name(rung.name) in run.predictions]
+        if own:
+            runs_of[rung.name] = own
+            right[rung.name] = np.stack([_right(run, answer_name(rung.name)) for run in own])
+    trained = [right[rung.name] for rung in recipes.LADDER if rung.name in right and not rung.same_run]
+    of_seeds = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in trained)
+    rows = []
+    for rung in recipes.LADDER:
+        if rung.name in right:
+            row = _row(rung, runs_of[rung.name], right[rung.name])
+            below = [name for name in _kept_below(rung) if name in right]
+            if below:
+                # The same network asked differently: no seed was drawn anew between the two.
+                varied = (0.0, 0) if rung.same_run else of_seeds
+                gap = compare_answers(right[rung.name], right[below[-1]], varied, samples)
+                row |= {"before": below[-1], "difference": gap["difference"], "p_value": gap["p_value"]}
+                row |= {"difference_low": gap["low"], "difference_high": gap["high"]}
+                row["change"] = _changes(below[-1], rung)
+            rows.append(row)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    tested = table["p_value"].notna()
+    table["p_holm"] = np.nan
+    table.loc[tested, "p_holm"] = evaluation.holm(table.loc[tested, "p_value"]) if tested.any() else np.nan
+    table["differ"] = table["p_holm"] < LEVEL
+    return table
+
+
+def _changes(before, rung):
+    """In words, all in which a rung differs from `before`: where rungs between have no run, theirs, too."""
+    between = recipes.LADDER[recipes.NAMES.index(before) + 1 : recipes.LADDER.index(rung)]
+    return ", ".join([other.change for other in between if other.kept] + [rung.change])
+
+
+def _kept_below(rung):
+    """Names of the kept rungs below one, lowest first."""
+    return [other.name for other in recipes.LADDER[: recipes.LADDER.index(rung)] if other.kept]
+
+
+def network_of(name):
+    """The name of the rung whose network answers for the one called `name`: itself, unless it only asks differently."""
+    position = recipes.NAMES.index(recipes.rung(name).name)
+    below = [rung.name for rung in recipes.LADDER[:position] if rung.kept and not rung.same_run]
+    return below[-1] if recipes.LADDER[position].same_run else name
+
+
+def answer_name(name):
+    """Under which name a rung's answers to PublicTest are kept."""
+    return recipes.answer_name("validation", recipes.read_recipe(name).views)
+
+
+def _right(run, answers):
+    return right_together([run], answers)
+
+
+def _row(rung, own, right):
+    n = right.shape[1]
+    low, high = evaluation.wilson_interval(round(right.mean() * n), n)
+    return {
+        "rung": rung.name,
+        "change": rung.change,
+        "kept": rung.kept,
+        "seeds": len(own),
+        "n": n,
+        "accuracy": right.mean(),
+        "low": low,
+        "high": high,
+        "epochs": np.mean([len(run.history) for run in own]),
+        "seconds": np.mean([run.manifest["seconds"] for run in own]),
+        "parameters": own[0].manifest["trainable_parameters"],
+    }
+
+
+def for_reading(table):
+    """``summarize``'s table in words and percent, to be looked at."""
+    points = 100 * table[["accuracy", "low", "high", "difference", "difference_low", "difference_high"]]
+    said = pd.DataFrame({"change": table["change"], "seeds": table["seeds"]})
+    said["PublicTest %"] = points["accuracy"].map("{:.1f}".format)
+    said["95 %"] = [f"{low:.1f} to {high:.1f}" for low, high in points[["low", "high"]].values]
+    gaps = points[["difference", "difference_low", "difference_high"]].values
+    said["difference"] = ["" if np.isnan(gap) else f"{gap:+.1f} ({low:+.1f} to {high:+.1f})" for gap, low, high in gaps]
+    said["p (Holm)"] = ["" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_holm"]]
+    said["kept"] = table["kept"].map({True: "yes", False: "no"})
+    said["parameters"] = table["parameters"].map(_millions)
+    said["seconds"] = table["seconds"].map("{:,.0f}".format)
+    return said.set_axis(table["rung"])
+
+
+def _millions(count):
+    return f"{count / 1e6:.2f} M"
+
+
+def race(output_dir, reference="", accuracy=PAPER_ACCURACY):
+    """Which runs have reached an accuracy (0 to 1) on PublicTest, the fastest first: DataFrame.
+
+    Columns: recipe, seed, seconds (of training, validation included, until one view of each face first gave it),
+    epoch (after which), of (all its epochs), parameters, hardware. The weights that a moving average leaves at the end
+    count as the last epoch's. Runs that never reach it have no row.
+    """
+    rows = []
+    for name, own in load(output_dir, reference).items():
+        for run in own:
+            reached = run.history["val_accuracy"].to_numpy() >= accuracy
+            reached[-1] |= run.metrics["validation"]["accuracy"] >= accuracy
+            if reached.any():
+                epoch = int(reached.argmax()) + 1
+                seconds = run.history["seconds"].iloc[:epoch].sum()
+                counts = (len(run.history), run.manifest["trainable_parameters"], hardware(run))
+                rows.append((name, run.manifest["seed"], seconds, epoch, *counts))
+    columns = ["recipe", "seed", "seconds", "epoch", "of", "parameters", "hardware"]
+    return pd.DataFrame(rows, columns=columns).sort_values("seconds", ignore_index=True)
+
+
+def race_for_reading(table):
+    """``race``'s table in words and whole seconds, to be looked at."""
+    said = table.set_index("recipe")
+    said["seconds"] = said["seconds"].map("{:,.0f}".format)
+    said["parameters"] = said["parameters"].map(_millions)
+    return said
+
+
+def finals(output_dir, reference=""):
+    """What the final candidates say to PrivateTest: a row for each and each way of asking, empty without any.
+
+    A candidate with several seeds gets further rows, of all its networks asked together: their probabilities averaged.
+
+    Columns: recipe, views, networks (that are asked about a face), seeds (how many such answers the row is a mean of),
+    n, public, private (accuracies, 0 to 1, means over seeds), low, high (Wilson of `private`, 95 %, of one answer's
+    images), sd, seeds_low, seeds_high (standard deviation and t interval over seeds, NaN with one), seconds (of
+    training, of all networks that are asked; mean over seeds).
+    """
+    rows = []
+    for name, own in load(output_dir, reference).items():
+        own = [run for run in own if "test" in run.predictions]
+        for views in VIEWS:
+            splits = [recipes.answer_name(split, views) for split in ("validation", "test")]
+            if own and all(split in run.predictions for run in own for split in splits):
+                groups = [[[run] for run in own], [own]] if len(own) > 1 else [[own]]
+                rows += [{"recipe": name, "views": views, **_final(group, *splits)} for group in groups]
+    columns = ["recipe", "views", "networks", "seeds", "n", "public", "private", "low", "high"]
+    return pd.DataFrame(rows, columns=[*columns, "sd", "seeds_low", "seeds_high", "seconds"])
+
+
+def _final(group, public, private):
+    """The row of a group of answers, each given by a list of runs together."""
+    answers = np.stack([right_together(own, private) for own in group])
+    n, spread = answers.shape[1], evaluation.over_seeds(answers.mean(axis=1))
+    low, high = evaluation.wilson_interval(round(answers.mean() * n), n)
+    return {
+        "networks": len(group[0]),
+        "seeds": len(group),
+        "n": n,
+        "public": np.mean([right_together(own, public).mean() for own in group]),
+        "private": answers.mean(),
+        "low": low,
+        "high": high,
+        "sd": number(spread["sd"]),
+        "seeds_low": number(spread["low"]),
+        "seeds_high": number(spread["high"]),
+        "seconds": np.mean([sum(run.manifest["seconds"] for run in own) for own in group]),
+    }
+
+
+def right_together(own, answers):
+    """Which images several runs get right whose probabilities are averaged: bool (n,)."""
+    probabilities = np.mean([run.predictions[answers][2] for run in own], axis=0)
+    return probabilities.argmax(axis=1) == own[0].predictions[answers][1]
+
+
+def finals_for_reading(table):
+    """``finals``' table in words and percent, to be looked at."""
+    percents = 100 * table[["public", "private", "low", "high", "sd"]]
+    said = table[["recipe", "views", "networks", "seeds"]].copy()
+    said["PublicTest %"] = percents["public"].map("{:.1f}".format)
+    said["PrivateTest %"] = percents["private"].map("{:.1f}".format)
+    said["95 %"] = [f"{low:.1f} to {high:.1f}" for low, high in percents[["low", "high"]].values]
+    said["sd over seeds"] = ["" if np.isnan(sd) else f"{sd:.1f}" for sd in percents["sd"]]
+    said["seconds"] = table["seconds"].map("{:,.0f}".format)
+    return said.set_index("recipe")

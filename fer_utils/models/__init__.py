@@ -1,0 +1,7 @@
+"""Model builders: a backbone, the paper's head on it, what is frozen, and preprocessing and augmentation as layers."""
+
+from fer_utils.models.augmentation import AUGMENTATIONS, augmentation_layer
+from fer_utils.models.backbones import build_backbone
+from fer_utils.models.classifier import PREPROCESSINGS, at_size, build_classifier, parameter_counts, prepare
+from fer_utils.models.heads import add_head, cut_at, freeze, read_units, unfreeze_from
+from fer_utils.names import STRATEGIES

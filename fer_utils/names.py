@@ -1,0 +1,112 @@
+"""The words and bounds that all rooms share, each once: emotions, splits, networks, strategies, parameters' ranges.
+
+No Keras here: whoever plans runs need not wait for it.
+"""
+
+import difflib
+from typing import NamedTuple
+
+# --- the data --------------------------------------------------------------------------------------------------------
+
+EMOTIONS = ("angry", "disgust", "fear", "happy", "sad", "surprise", "neutral")
+"""The one label order: the CSV's emotion codes 0 to 6, whatever the alphabet says."""
+
+USAGES = ("Training", "PublicTest", "PrivateTest")
+"""The splits' own names."""
+
+MERGED_USAGE = "Test"
+"""The usage of images from a test folder that does not tell PublicTest from PrivateTest."""
+
+SIDE = 48
+"""Pixels a side of a face."""
+
+EXPECTED_COUNTS = {
+    "Training": (3995, 436, 4097, 7215, 4830, 3171, 4965),
+    "PublicTest": (467, 56, 496, 895, 653, 415, 607),
+    "PrivateTest": (491, 55, 528, 879, 594, 416, 626),
+}
+"""Images of the original FER-2013 (Goodfellow et al. 2013, arXiv:1307.0414), in the order of EMOTIONS."""
+
+USAGE_COUNTS = {usage: sum(counts) for usage, counts in EXPECTED_COUNTS.items()}
+
+# --- the networks ----------------------------------------------------------------------------------------------------
+
+# (convolutions, filters) of VGG16's five blocks: configuration D of Simonyan and Zisserman 2015, Table 1.
+VGG16_BLOCKS = ((2, 64), (2, 128), (3, 256), (3, 512), (3, 512))
+# (residual blocks, bottleneck filters, stride of the first) of ResNet50's stages: He et al. 2016, Table 1.
+RESNET50_STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
+# (convolutions, filters) of the deep CNN's stages, ours: VGG's idea on a face of 40 to 48 pixels, which bears three
+# halvings, so that the last stage still sees 5x5 places. Half its width is the usual size: 1.9 M parameters.
+DEEPCNN_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512))
+
+
+class Architecture(NamedTuple):
+    """What has to be known of a network before it is built (``models.backbones``).
+
+    title: in tables and figures. least_size: pixels a side that its halvings leave one of. least_width: relative to the
+    published network. has_stages: whether HEAD_STAGE can cut it. in_paper: whether the paper has all three arms of it;
+    the others are trained from scratch only, to compare.
+    """
+
+    title: str
+    least_size: int = 32
+    least_width: float = 0.0
+    has_stages: bool = True
+    in_paper: bool = False
+
+
+NETWORKS = {
+    "vgg16": Architecture("VGG16", in_paper=True),
+    # TensorFlow's CPU kernels for its strided 1x1 convolutions write out of bounds with fewer than 16 channels coming
+    # in, which ends the process or spoils its heap (TensorFlow 2.21: oneDNN's jit_1x1:avx512_core, the gradient of the
+    # weights, odd batches).
+    "resnet50": Architecture("ResNet50", least_width=16 / 256, in_paper=True),
+    "vgg16bn": Architecture("VGG16 with batch norm"),
+    "deepcnn": Architecture("deep CNN", least_size=8),
+    "efficientnetb0": Architecture("EfficientNetB0", has_stages=False),  # its seven blocks are not the five stages
+}
+ARCHITECTURES = tuple(NETWORKS)
+ARCHITECTURE_NAMES = {name: network.title for name, network in NETWORKS.items() if network.in_paper}
+COMPARATOR_NAMES = {name: network.title for name, network in NETWORKS.items() if not network.in_paper}
+
+STRATEGY_NAMES = {"scratch": "from scratch", "transfer": "transfer learning", "finetune": "fine-tuning"}
+STRATEGIES = tuple(STRATEGY_NAMES)
+HEADS = ("paper", "average")
+
+VIEWS = ("single", "flip", "ten-crop", "scales")
+SCALES = (11 / 12, 1, 13 / 12)  # of "scales": 44, 48 and 52 pixels of a whole face
+
+# --- the parameters --------------------------------------------------------------------------------------------------
+
+CHOICES = {
+    "PROTOCOL": ("official", "paper"),
+    "ARCHITECTURE": ARCHITECTURES,
+    "PREPROCESSING": ("rescale", "imagenet"),
+    "AUGMENTATION": ("none", "flip", "paper"),
+    "CLASS_WEIGHTS": ("none", "balanced"),
+    "PRECISION": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
+}
+RANGES = {  # name -> (least, largest), both allowed
+    "SEED": (0, 2**32 - 1),
+    "MAX_IMAGES": (0, 10**9),
+    "INPUT_SIZE": (8, 1024),
+    "WIDTH": (0.001, 4.0),
+    "BATCH_SIZE": (1, 65_536),
+    "EPOCHS": (1, 10_000),
+    "HEAD_EPOCHS": (0, 10_000),
+    "LEARNING_RATE": (1e-9, 10.0),
+    "FINE_TUNING_RATE": (1e-9, 10.0),
+    "HEAD_STAGE": (3, 5),
+    "UNFREEZE_FROM": (1, 5),
+    "DROPOUT": (0.0, 0.95),
+    "PLATEAU_PATIENCE": (1, 10_000),
+    "STOP_PATIENCE": (1, 10_000),
+    "STOP_ACCURACY": (0.001, 1.0),
+    "THRESHOLD": (0.001, 1.0),
+}
+
+
+def did_you_mean(name, known):
+    """The end of a message about an unknown name: the `known` one that is close to it, or all of them."""
+    close = difflib.get_close_matches(str(name), [str(one) for one in known], n=1)
+    return f"; did you mean {close[0]}?" if close else f". Known: {', '.join(map(str, known))}"

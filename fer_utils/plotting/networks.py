@@ -1,0 +1,233 @@
+"""Pictures of a network, made from the model itself (notebooks 01 to 05).
+
+Keras is not imported: any object with ``layers`` will do whose layers have ``name``, ``output.shape`` and
+``count_params()``. As in ``plotting``, nothing here shows, saves, or changes rcParams.
+"""
+
+import math
+import re
+import textwrap
+from collections import Counter
+from dataclasses import dataclass, field
+
+import numpy as np
+from matplotlib import pyplot as plt
+from matplotlib.patches import Polygon
+
+# After Okabe and Ito, lightened so that black text stays readable on them.
+GRAY, BLUE, PURPLE, ORANGE, GREEN = "#D9D9D9", "#8EC6E6", "#DDB4CC", "#F2C46D", "#8FD1BC"
+KIND_COLOURS = {
+    "input": GRAY,
+    "preparation": GRAY,
+    "convolution": BLUE,
+    "residual": PURPLE,
+    "pooling": ORANGE,
+    "head": GREEN,
+}
+# Layers that ride along with the one before, in whatever stage that is.
+FOLLOWERS = ("BatchNormalization", "Activation", "ReLU", "Dropout", "Softmax")
+COLUMN = 1.3  # inches from one stage to the next
+TALLEST = 1.7  # inches, the height of the largest image
+
+
+@dataclass
+class Stage:
+    """Consecutive layers drawn as one group. shape: what leaves it, without the batch axis."""
+
+    kind: str
+    shape: tuple
+    layers: list = field(default_factory=list)
+
+    @property
+    def parameters(self) -> int:
+        return sum(int(layer.count_params()) for layer in self.layers)
+
+    @property
+    def frozen(self) -> bool:
+        weighted = [layer for layer in self.layers if layer.count_params()]
+        return bool(weighted) and not any(getattr(layer, "trainable", True) for layer in weighted)
+
+
+def flat_layers(model) -> list:
+    """The layers of a model in order, with those of a nested model in its place."""
+    layers = []
+    for layer in model.layers:
+        if getattr(layer, "layers", None):
+            # A nested model's input is where the outer tensor enters: nothing of its own.
+            layers.extend(inner for inner in flat_layers(layer) if _type(inner) != "InputLayer")
+        else:
+            layers.append(layer)
+    if not layers:
+        raise ValueError(f"{getattr(model, 'name', model)!r} has no layers: build the model before it is drawn")
+    return layers
+
+
+def stages(model) -> list[Stage]:
+    """A model's layers, grouped as a reader thinks of them.
+
+    The input; what prepares it before the first convolution; one stage per spatial size, with the pooling that leads
+    into it; then each flattening, pooling and dense layer of the head, with its dropout and batch norm. A stage with
+    Add layers is "residual".
+    """
+    groups: list[Stage] = []
+    padding: list = []
+    convolved = False
+    for layer in flat_layers(model):
+        name, shape = _type(layer), _shape(layer)
+        if name == "ZeroPadding2D":
+            padding.append(layer)  # belongs to the layer it pads for, whose size it does not have
+            continue
+        convolved = convolved or "Conv" in name
+        kind = _kind(name, shape, convolved)
+        if not (groups and _joins(groups[-1], kind, name, shape)):
+            groups.append(Stage(kind, shape))
+        groups[-1].layers += [*padding, layer]
+        groups[-1].shape = shape
+        padding = []
+    for group in groups:
+        names = [_type(layer) for layer in group.layers]
+        if "Add" in names:
+            group.kind = "residual"
+        elif group.kind == "convolution" and not any("Conv" in name for name in names):
+            group.kind = "pooling"
+    return groups
+
+
+def architecture(model, ax=None, title=None):
+    """A network as slabs: height for image size, thickness for channels, one slab a convolution or residual block.
+
+    Counterpart of the paper's Figs. 4 and 5. model: any built Keras model; nested ones are opened. Below each stage
+    stand the shape that leaves it, its layers, its parameters, and whether all of them are frozen. Returns the Axes.
+    """
+    groups = stages(model)
+    texts = [_describe(group) for group in groups]
+    width, text_height = COLUMN * len(groups), 0.3 + 0.165 * max(text.count("\n") + 1 for text in texts)
+    font = 8.5
+    if ax is None:
+        ax = plt.subplots(figsize=(width, TALLEST + text_height + 0.9), layout="constrained")[1]
+    else:
+        font *= float(np.clip(ax.get_window_extent().width / ax.figure.dpi / width, 0.5, 1.1))
+    largest = max(group.shape[0] for group in groups if len(group.shape) > 1 or group is groups[0])
+    right = None
+    for index, group in enumerate(groups):
+        left, end = _draw_stage(ax, group, (index + 0.5) * COLUMN, largest)
+        if right is not None:
+            ax.annotate("", (left - 0.02, 0), (right + 0.02, 0), arrowprops={"arrowstyle": "->", "color": "0.45"})
+        right = end
+        x, y = (index + 0.5) * COLUMN, -0.56 * TALLEST - 0.12
+        ax.text(x, y, _shape_text(group.shape), ha="center", va="top", fontsize=font, fontweight="bold")
+        ax.text(x, y - 0.2, texts[index], ha="center", va="top", fontsize=font, linespacing=1.25)
+    ax.set(xlim=(0, width), ylim=(-0.56 * TALLEST - 0.12 - text_height, 0.56 * TALLEST + 0.1), aspect="equal")
+    ax.set_axis_off()
+    total = f"{sum(group.parameters for group in groups):,} parameters"
+    ax.set_title(f"{title} ({total})" if title else total)
+    return ax
+
+
+def _type(layer) -> str:
+    return type(layer).__name__
+
+
+def _shape(layer) -> tuple:
+    """Output shape without the batch axis."""
+    output = layer.output
+    output = output[0] if isinstance(output, (list, tuple)) else output
+    return tuple(output.shape)[1:]
+
+
+def _shape_text(shape) -> str:
+    return " x ".join("?" if size is None else str(size) for size in shape)
+
+
+def _kind(name, shape, convolved) -> str:
+    if name == "InputLayer":
+        return "input"
+    if len(shape) == 1:
+        return "head"
+    return "convolution" if convolved else "preparation"
+
+
+def _joins(group, kind, name, shape) -> bool:
+    """Whether a layer belongs to the group before it."""
+    if group.kind == "input":
+        return False
+    if name in FOLLOWERS:
+        return True
+    if group.kind != kind:
+        return False
+    return kind == "preparation" or (kind == "convolution" and group.shape[:2] == shape[:2])
+
+
+def _describe(group) -> str:
+    names = [_type(layer) for layer in group.layers]
+    lines = []
+    if group.kind == "input":
+        lines.append("input")
+    elif group.kind == "preparation":
+        lines += [re.sub(r"_\d+$", "", layer.name).replace("_", " ") for layer in group.layers]
+    elif group.kind == "head":
+        lines += [_head_line(layer) for layer in group.layers if _type(layer) not in ("Activation", "ReLU")]
+    else:
+        lines += ["max pool" if "Max" in name else "average pool" for name in names if "Pooling" in name]
+        kernels = Counter(_kernel_text(layer) for layer in group.layers if "Conv" in _type(layer))
+        if group.kind == "residual":
+            blocks = names.count("Add")
+            lines.append(f"{blocks} residual block{'s' if blocks > 1 else ''}:")
+        lines += [f"{count} conv {kernel}".rstrip() for kernel, count in kernels.items()]
+    if group.parameters:
+        lines.append(f"{_short(group.parameters)} parameters" + ("\n(frozen)" if group.frozen else ""))
+    return "\n".join(textwrap.fill(line, 18) if "\n" not in line else line for line in lines)
+
+
+def _head_line(layer) -> str:
+    name = _type(layer)
+    if name == "Dense":
+        activation = getattr(getattr(layer, "activation", None), "__name__", "")
+        return f"dense {_shape(layer)[-1]} {activation}".strip()
+    if name == "Dropout":
+        return f"dropout {getattr(layer, 'rate', '')}".strip()
+    # GlobalAveragePooling2D -> global average pooling
+    return " ".join(re.findall(r"[A-Z][a-z]+", name)).lower()
+
+
+def _kernel_text(layer) -> str:
+    size = getattr(layer, "kernel_size", None)
+    return "x".join(map(str, size)) if size else ""
+
+
+def _short(count) -> str:
+    for limit, suffix in ((1e6, " M"), (1e3, " k")):
+        if count >= 0.9995 * limit:  # what rounds to 1,000 k is written as 1 M
+            return f"{float(f'{count / limit:.3g}'):,g}{suffix}"
+    return str(count)
+
+
+def _draw_stage(ax, group, centre, largest) -> tuple[float, float]:
+    """Draw the slabs of one stage around ``centre``; the left and right ends at half height."""
+    names = [_type(layer) for layer in group.layers]
+    if len(group.shape) == 1 and group.kind != "input":
+        height, depth = TALLEST * max(0.12, min(1.0, math.log2(group.shape[0] + 1) / 13)), 0.0
+    else:
+        # The square root keeps a 1 x 1 image visible beside one of 224 x 224.
+        height = TALLEST * max(0.08, math.sqrt((group.shape[0] or largest) / largest))
+        depth = 0.2 * height
+    slabs = names.count("Add") or max(1, sum("Conv" in name for name in names))
+    channels = group.shape[-1] if len(group.shape) == 3 else 1
+    gap = 0.05
+    room = (COLUMN - 0.25 - depth) / slabs - gap
+    thickness = max(0.02, min(0.03 * math.log2(channels + 2), room))
+    left = centre - (slabs * (thickness + gap) - gap + depth) / 2
+    for slab in range(slabs):
+        _draw_slab(ax, left + slab * (thickness + gap), thickness, height, depth, KIND_COLOURS[group.kind])
+    return left, left + slabs * (thickness + gap) - gap + depth
+
+
+def _draw_slab(ax, left, thickness, height, depth, colour):
+    right, top, bottom, rise = left + thickness, height / 2, -height / 2, 0.6 * depth
+    top, bottom = top - rise / 2, bottom - rise / 2
+    front = [(left, bottom), (right, bottom), (right, top), (left, top)]
+    side = [(right, bottom), (right + depth, bottom + rise), (right + depth, top + rise), (right, top)]
+    lid = [(left, top), (right, top), (right + depth, top + rise), (left + depth, top + rise)]
+    for corners, shade in ((front, 1.0), (lid, 0.5), (side, 0.75)):
+        ax.add_patch(Polygon(corners, facecolor=colour, edgecolor="0.25", linewidth=0.6))
+        ax.add_patch(Polygon(corners, facecolor="black", alpha=0.25 * (1 - shade), edgecolor="none"))

@@ -1,0 +1,28 @@
+"""Run folders: a notebook's parameters checked, and what it leaves behind written and read."""
+
+from fer_utils.project import PROJECT_ROOT, resolve, shown
+from fer_utils.runs.folder import (
+    AGAIN,
+    CHECKPOINT,
+    EPOCHS,
+    RunError,
+    finish_run,
+    save_figure,
+    start_run,
+    write_json,
+    write_whole,
+)
+from fer_utils.runs.manifest import (
+    DECIDING,
+    checksum,
+    device,
+    file_checksum,
+    git_commit,
+    identity,
+    save_manifest,
+    versions,
+)
+from fer_utils.runs.papermill import pretrained_backbone
+from fer_utils.runs.parameters import check_declared, collect_parameters, declared_parameters
+from fer_utils.runs.predictions import save_predictions
+from fer_utils.runs.reader import Run, collect, read_arrays, read_run

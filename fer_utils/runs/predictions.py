@@ -1,0 +1,68 @@
+"""What a run answered: checked, and kept as predictions.npz (notebooks 03 to 05 and 08)."""
+
+from pathlib import Path
+
+import numpy as np
+
+from fer_utils.names import EMOTIONS
+from fer_utils.runs.folder import RunError, write_whole
+
+ROW_SUM_TOLERANCE = 1e-3
+
+
+def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
+    """Labels and probabilities as every measure here needs them, or one clear ValueError.
+
+    labels: integers (n,), 0 to 6. probabilities: numbers (n, 7), at least 0, each row summing to 1 within 0.001 (what
+    float16 leaves of it). Returns int64 (n,) and float64 (n, 7), whose rows sum to exactly 1.
+    """
+    labels, probabilities = np.asarray(labels), np.asarray(probabilities)
+    classes = len(EMOTIONS)
+    if labels.ndim != 1 or labels.dtype.kind not in "iu":
+        raise ValueError(f"labels must be integers of shape (n,), got {labels.dtype} of shape {labels.shape}")
+    if probabilities.shape != (len(labels), classes) or probabilities.dtype.kind not in "fiu":
+        raise ValueError(
+            f"probabilities must be floats of shape ({len(labels)}, {classes}), one row a label, "
+            f"got {probabilities.dtype} of shape {probabilities.shape}"
+        )
+    if len(labels) == 0:
+        raise ValueError("labels are empty: there is nothing to evaluate")
+    outside = np.flatnonzero((labels < 0) | (labels >= classes))
+    if outside.size:
+        row = outside[0]
+        raise ValueError(f"labels must lie in 0 to {classes - 1}, got {labels[row]} at row {row}{_others(outside)}")
+    # float64 before the sums: seven float16 or float32 numbers add up to 1 only roughly.
+    probabilities = probabilities.astype(np.float64)
+    not_finite = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
+    if not_finite.size:
+        raise ValueError(f"probabilities hold NaN or infinity at row {not_finite[0]}{_others(not_finite)}")
+    negative = np.flatnonzero((probabilities < 0).any(axis=1))
+    if negative.size:
+        raise ValueError(
+            f"probabilities hold a negative number at row {negative[0]}{_others(negative)}: are these logits?"
+        )
+    sums = probabilities.sum(axis=1)
+    off = np.flatnonzero(np.abs(sums - 1) > ROW_SUM_TOLERANCE)
+    if off.size:
+        raise ValueError(f"probabilities must sum to 1, row {off[0]} sums to {sums[off[0]]:.6g}{_others(off)}")
+    return labels.astype(np.int64), probabilities / sums[:, np.newaxis]
+
+
+def _others(rows: np.ndarray) -> str:
+    return f" (and {rows.size - 1} more)" if rows.size > 1 else ""
+
+
+def save_predictions(folder, predictions):
+    """Write predictions.npz.
+
+    predictions: split name -> (row ids int64 (n,), labels (n,), probabilities (n, 7)). Probabilities are kept as
+    float16: 0.05 % relative, which no metric here feels, at half the size.
+    """
+    arrays = {}
+    for split, (row_ids, labels, probabilities) in predictions.items():
+        if not len(row_ids) == len(labels) == len(probabilities):
+            raise RunError(f"{folder}: {split} has {len(row_ids)} ids, {len(labels)} labels, {len(probabilities)} rows")
+        arrays[f"{split}_row_ids"] = np.asarray(row_ids, np.int64)
+        arrays[f"{split}_labels"] = np.asarray(labels, np.uint8)
+        arrays[f"{split}_probabilities"] = np.asarray(probabilities, np.float16)
+    write_whole(Path(folder) / "predictions.npz", lambda stream: np.savez_compressed(stream, **arrays))

@@ -1,0 +1,13 @@
+"""The built-in data set: faces drawn from Action Units, in FER-2013's form, so that all runs without a download."""
+
+from fer_utils.sample.dataset import (
+    CONFUSED_WITH,
+    PROTOTYPES,
+    STRAY_UNITS,
+    VERSION,
+    action_unit_sheet,
+    draw,
+    draw_face,
+    draw_identities,
+)
+from fer_utils.sample.drawing import Identity, View

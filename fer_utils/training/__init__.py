@@ -1,0 +1,13 @@
+"""Training: batches, the paper's callbacks, checkpoints, and what surrounds `fit` on any backend."""
+
+from fer_utils.training.backend import (
+    PRECISIONS,
+    compile_with_xla,
+    make_variables,
+    precision,
+    set_seeds,
+    untune_datasets,
+)
+from fer_utils.training.batches import Batches
+from fer_utils.training.callbacks import HISTORY_COLUMNS, KeepEpochs, RecordHistory, StopAtAccuracy
+from fer_utils.training.checkpoints import keep_run

@@ -1,0 +1,100 @@
+"""What surrounds `fit` on any backend: seeds, precision, XLA, the tf.data patch (notebooks 02 to 05 and 08)."""
+
+from pathlib import Path
+
+import keras
+import numpy as np
+
+from fer_utils.names import CHOICES
+from fer_utils.training.batches import READ_AHEAD
+
+PRECISIONS = CHOICES["PRECISION"]
+
+
+def untune_datasets():
+    """Keep `fit`, `evaluate` and `predict` under TensorFlow from waiting at the end of their data; called on import.
+
+    tf.data tunes itself in a thread that often misses the end of its iterator and is then waited for, up to as long
+    again as the iterator has lived (TensorFlow 2.21: `StartCancel` wakes it before it calls itself cancelled). Eight of
+    eleven epochs that took 15 to 30 seconds ended after 20.5 or 41. Keras asks for tuning in its last call, `prefetch`,
+    and has no parameter for it; here that reads two batches ahead, untuned.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return
+    import tensorflow as tf
+
+    if hasattr(tf.data.Dataset.prefetch, "tuned"):
+        return
+    tuned = tf.data.Dataset.prefetch
+
+    def prefetch(dataset, buffer_size, name=None):
+        options = tf.data.Options()
+        options.autotune.enabled = False
+        ahead = READ_AHEAD if buffer_size == tf.data.AUTOTUNE else buffer_size
+        return tuned(dataset, ahead, name=name).with_options(options)
+
+    prefetch.tuned = tuned
+    tf.data.Dataset.prefetch = prefetch
+
+
+def compile_with_xla():
+    """Whether `compile` should be told to use XLA: under JAX, which always does, and not under TensorFlow.
+
+    TensorFlow's XLA has no kernel for the projective transform of the augmentation, and on a CPU doubles the time of a
+    VGG16 step.
+    """
+    return keras.backend.backend() == "jax"
+
+
+def precision(name):
+    """The Keras dtype policy that PRECISION asks for; "auto" is "mixed_bfloat16" where the machine computes in it.
+
+    That is under TensorFlow on x86 CPUs with AVX512-BF16 or AMX, where the deep CNN's step takes half the time, and on
+    GPUs from NVIDIA's Ampere on; "float32" elsewhere, where bfloat16 would be emulated. Weights, batch norm's
+    statistics and probabilities are float32 in both. Raises ValueError for a name that is none of PRECISIONS.
+    """
+    if name not in PRECISIONS:
+        raise ValueError(f"PRECISION={name!r} is unknown: use one of {', '.join(PRECISIONS)}")
+    if name == "auto":
+        return "mixed_bfloat16" if _computes_in_bfloat16() else "float32"
+    return name
+
+
+def _computes_in_bfloat16(cpuinfo="/proc/cpuinfo"):
+    on_jax = keras.backend.backend() == "jax"
+    if any(device.startswith(("gpu", "cuda")) for device in keras.distribution.list_devices()):
+        if on_jax:
+            import jax
+
+            capability = str(getattr(jax.devices()[0], "compute_capability", "0")).split(".")
+        else:
+            import tensorflow as tf
+
+            gpu = tf.config.list_physical_devices("GPU")[0]
+            capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0,))
+        return int(capability[0]) >= 8
+    if on_jax or not Path(cpuinfo).is_file():
+        return False
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(Path(cpuinfo).read_text().split())
+
+
+def set_seeds(seed):
+    """Seed Python, NumPy and the Keras backend; the same seed gives the same bits on one machine and backend."""
+    if not isinstance(seed, int) or not 0 <= seed < 2**32:
+        raise ValueError(f"SEED={seed!r} must be a whole number from 0 to 2**32 - 1")
+    keras.utils.set_random_seed(seed)
+
+
+def make_variables(model):
+    """Make the variables of a compiled classifier's optimizer and metrics now instead of in the first step of `fit`.
+
+    TensorFlow traces a step again if the first trace made variables. ResNet50's first step took 38 CPU seconds without
+    this, 33 with the optimizer's variables alone and 20 with all.
+    """
+    model.optimizer.build(model.trainable_variables)
+    classes = model.output_shape[-1]
+    model.compute_metrics(None, np.zeros(1, "int32"), np.full((1, classes), 1 / classes, "float32"))
+    model.reset_metrics()
+
+
+untune_datasets()

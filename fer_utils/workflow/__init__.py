@@ -1,0 +1,1 @@
+"""What runs the study: profiles, its runs with their commands, cost, progress, and Snakemake (Makefile, Snakefile)."""

@@ -1,0 +1,109 @@
+"""What a study will cost, before anything starts: device hours and gigabytes, from measured rates.
+
+    costs = [estimate(run, study) for run in study.runs()]
+    print(summary(costs, jobs=2, device="cpu"))
+
+An estimate, meant to tell an hour from a week: the multiply-adds of the convolutions, times images and epochs, over
+what a device was measured to do of them a second. No Keras here, since a plan is printed in no time.
+"""
+
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from fer_utils.command_line import duration
+from fer_utils.ladder.recipes import read_recipe
+from fer_utils.names import USAGE_COUNTS
+
+TRAINING_IMAGES = {"sample": 4800, "fer2013": USAGE_COUNTS["Training"]}
+SOURCE_IMAGES = 4000  # of the sample's source task
+TINY_IMAGENET = 100_000  # what a source that is not there yet is taken for
+# Of one image and pixel through a backbone's convolutions at full width; with width squared for narrower ones.
+MULTIPLY_ADDS = {"vgg16": 305e3, "vgg16bn": 305e3, "deepcnn": 277e3, "resnet50": 80e3, "efficientnetb0": 9.2e3}
+PARAMETERS = {"vgg16": 33.6e6, "vgg16bn": 33.6e6, "deepcnn": 7.6e6, "resnet50": 23.9e6, "efficientnetb0": 4.1e6}
+# Multiply-adds a second in training, all three passes counted. "cpu": one core, half of what two threads did (AMD EPYC
+# with AVX-512, TensorFlow 2.21, float32: VGG16 835 and ResNet50 511 images of 48 pixels a second at a quarter of the
+# width, the deep CNN 316 crops of 40 at half, one short run each). Those of vgg16bn and efficientnetb0 are guesses.
+# "gpu": one H200 under JAX in bfloat16, one short run each: VGG16 22,477 images a second in batches of 64, the deep CNN
+# 60,445 crops of 40 in batches of 256. ResNet50's and efficientnetb0's were not measured: a quarter of that, and less.
+RATES = {
+    "cpu": {"vgg16": 55e9, "vgg16bn": 45e9, "deepcnn": 52e9, "resnet50": 10e9, "efficientnetb0": 4e9},
+    "gpu": {"vgg16": 4.7e13, "vgg16bn": 4.7e13, "deepcnn": 8e13, "resnet50": 2e13, "efficientnetb0": 5e12},
+}
+BASIS = {"cpu": "rates measured on two cores", "gpu": "rates measured on an H200 for VGG16 and the deep CNN"}
+PASSES = {"02": 3, "03": 3, "04": 1, "05": 2.5, "08": 3}  # forward and twice that backward; 04 does not go back
+START = 25  # seconds until a notebook's first step; all there is in one that trains nothing
+MEMORY = 1.2e9  # bytes of one process at a quarter of the width
+BYTES_KEPT = 12  # a parameter, in model.keras with what Adam remembers of it
+
+
+@dataclass(frozen=True)
+class Cost:
+    """One run's: multiply-adds in training, of which architecture, and bytes that it leaves."""
+
+    name: str
+    architecture: str
+    multiply_adds: float
+    size: float
+
+    def seconds(self, device="cpu"):
+        """On one core ("cpu") or one "gpu"."""
+        return START + (self.multiply_adds / RATES[device][self.architecture] if self.architecture else 0)
+
+
+def estimate(run, study):
+    """The ``Cost`` of a ``study.PlannedRun`` of a ``study.Study``."""
+    given = {**study.declared[run.notebook], **run.parameters}
+    passes = PASSES.get(run.notebook[:2])
+    if passes is None:
+        return Cost(run.name, "", 0.0, 1e6)
+    if "RECIPE" in given:
+        recipe = read_recipe(given["RECIPE"], given["CHANGES"])
+        architecture, width, epochs = recipe.architecture, recipe.width, recipe.epochs
+        pixels = sum((size or recipe.crop or 48) ** 2 * (end - first) for size, first, end in recipe.parts()) / epochs
+    else:
+        architecture, width = given["ARCHITECTURE"], given["WIDTH"]
+        epochs, pixels = given["EPOCHS"], given.get("INPUT_SIZE", 48) ** 2
+    width = 1.0 if architecture == "efficientnetb0" else width
+    work = MULTIPLY_ADDS[architecture] * width**2 * pixels * passes * epochs * _images(given)
+    return Cost(run.name, architecture, work, 1e6 + BYTES_KEPT * PARAMETERS[architecture] * width**2)
+
+
+def _images(given):
+    """Training images of a run."""
+    if "SOURCE" in given:
+        source = given["SOURCE"]
+        count = SOURCE_IMAGES if source == "sample" else _files(source) or TINY_IMAGENET
+    else:
+        count = TRAINING_IMAGES["sample" if given["DATA"] == "sample" else "fer2013"]
+    return min(count, given.get("MAX_IMAGES") or count)
+
+
+@cache
+def _files(source):
+    return sum(1 for _ in Path(source).glob("*/**/*.*"))
+
+
+def summary(costs, jobs, device="cpu", cores=1):
+    """A paragraph for the terminal: runs, device hours, wall clock with `jobs` at once, memory and disk.
+
+    cores: of a run, where device is "cpu". The wall clock is what the longest run allows, and the order in which
+    Snakemake starts runs may cost some more.
+    """
+    in_all, wall = sum(cost.seconds(device) for cost in costs), _wall(costs, jobs, device, cores)
+    return (
+        f"Cost, from {BASIS[device]}: {len(costs)} runs, "
+        f"{duration(in_all)} of a {'core' if device == 'cpu' else 'GPU'} in all, "
+        f"{duration(wall)} with {jobs} at once; {_bytes(jobs * MEMORY)} of memory at a quarter of the width, "
+        f"{_bytes(sum(cost.size for cost in costs))} of disk."
+    )
+
+
+def _wall(costs, jobs, device="cpu", cores=1):
+    """Seconds until all runs are through, `jobs` at once: their sum shared out, and no less than the longest."""
+    per_run = [START + (cost.seconds(device) - START) / (cores if device == "cpu" else 1) for cost in costs]
+    return max(max(per_run), sum(per_run) / jobs)
+
+
+def _bytes(count):
+    return f"{count / 1e9:.1f} GB" if count >= 1e9 else f"{count / 1e6:.0f} MB"

@@ -1,0 +1,161 @@
+"""A study: a profile as the list of its runs, each with its papermill command (Snakefile, Makefile)."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from fer_utils.project import PROJECT_ROOT as ROOT
+from fer_utils.project import expand_path
+from fer_utils.runs.folder import RunError
+from fer_utils.runs.papermill import papermill_command
+from fer_utils.runs.parameters import declared_parameters
+from fer_utils.workflow.profiles import (
+    Profile,
+    ProfileError,
+    check_output_dir,
+    choose_data,
+    existing_path,
+    read_profile,
+    read_seeds,
+)
+
+PRETRAIN, BEYOND = "02_pretrain_backbone", "08_beyond_the_paper"
+ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
+REPORTS = {"audit": "07_audit_the_paper", "labels": "09_labels_and_errors"}
+ONCE = {"explore": "01_explore_data", "compare": "06_compare_strategies", **REPORTS}  # for all seeds together
+NOTEBOOKS = (PRETRAIN, BEYOND, *ARMS.values(), *ONCE.values())
+
+PATHS = ("DATA", "SOURCE", "WEIGHTS", "FERPLUS")  # that a study reads
+DATA_STAND_IN = "path/to/fer2013.csv"
+
+
+@dataclass(frozen=True)
+class PlannedRun:
+    """A papermill run of a study: its name (and its folder's), its notebook's stem and what it is given."""
+
+    name: str
+    notebook: str
+    parameters: dict
+
+
+@dataclass(frozen=True)
+class Study:
+    """A checked profile with everything filled in that the command line and the machine decide.
+
+    declared: stem -> {parameter: default}. data, source: DATA and SOURCE for every notebook that has them; "" leaves
+    them to the notebook's section and its default.
+    """
+
+    profile: Profile
+    declared: dict
+    seeds: tuple
+    data: str
+    source: str
+
+    @property
+    def output_dir(self):
+        """The folder that holds the runs' folders."""
+        return expand_path(self.profile.common.get("OUTPUT_DIR") or f"outputs/{self.profile.name}")
+
+    def once(self, name):
+        """The run of a notebook that runs once for all seeds: "explore", "compare", "audit" or "labels"."""
+        return PlannedRun(name, ONCE[name], self.parameters(ONCE[name]))
+
+    def pretrain(self, architecture):
+        """The run of notebook 02 for one architecture."""
+        return PlannedRun(f"{architecture}-pretrain", PRETRAIN, self.parameters(PRETRAIN, architecture))
+
+    def arm(self, architecture, strategy, seed):
+        """The run of one arm with one seed."""
+        parameters = self.parameters(ARMS[strategy], architecture, int(seed))
+        return PlannedRun(f"{architecture}-{strategy}-seed{seed}", ARMS[strategy], parameters)
+
+    def arms(self):
+        """The runs of all arms, seed by seed."""
+        architectures = self.profile.architectures
+        return [self.arm(name, strategy, seed) for seed in self.seeds for name in architectures for strategy in ARMS]
+
+    def comparators(self):
+        """The runs from scratch of the networks that the paper has no arm of, seed by seed."""
+        return [self.arm(name, "scratch", seed) for seed in self.seeds for name in self.profile.comparators]
+
+    def recipe(self, name, seed):
+        """The run of notebook 08 for a rung of the ladder or a final candidate; its folder is below ladder/."""
+        final = self.profile.finals.get(name)
+        given = self.parameters(BEYOND, seed=int(seed))
+        given |= {**final, "NAME": name, "FINAL": True} if final else {"RECIPE": name}
+        return PlannedRun(
+            f"{name}-seed{seed}", BEYOND, {key: given[key] for key in self.declared[BEYOND] if key in given}
+        )
+
+    def ladder(self):
+        """The runs of the ladder's rungs, seed by seed."""
+        return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.ladder]
+
+    def finals(self):
+        """The runs of the final candidates, seed by seed."""
+        return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.finals]
+
+    def runs(self):
+        """Every run of the study, in an order in which one could type them."""
+        wanted = [name for name in self.profile.architectures if any(self.pretrained(how, name) for how in ARMS)]
+        trained = [*self.arms(), *self.comparators(), *self.ladder(), *self.finals()]
+        last = [*(["compare"] if self.arms() else []), *self.profile.reports]
+        return [self.once("explore"), *map(self.pretrain, wanted), *trained, *map(self.once, last)]
+
+    def pretrained(self, strategy, architecture):
+        """Whether the arm starts from notebook 02's backbone: it transfers, and the profile names no WEIGHTS."""
+        return strategy != "scratch" and not self._from_profile(ARMS[strategy], architecture).get("WEIGHTS")
+
+    def backbone(self, architecture):
+        """The path of the weights that notebook 02 writes."""
+        return f"{self.output_dir}/{architecture}-pretrain/backbone.weights.h5"
+
+    def parameters(self, notebook, architecture=None, seed=None):
+        """What a notebook is given, in the order of its parameters cell.
+
+        The architecture's sub-section beats the notebook's section, which beats `all:`. What the command line gives
+        (DATA, SOURCE) and what the graph decides (OUTPUT_DIR, ARCHITECTURE, SEED, the backbone's path) beats them all.
+        """
+        given = self._from_profile(notebook, architecture)
+        decided = {"OUTPUT_DIR": self.output_dir, "DATA": self.data, "SOURCE": self.source}
+        decided |= {"ARCHITECTURE": architecture, "SEED": seed}
+        given |= {name: value for name, value in decided.items() if value not in ("", None)}
+        if any(ARMS[strategy] == notebook and self.pretrained(strategy, architecture) for strategy in ARMS):
+            given["WEIGHTS"] = self.backbone(architecture)
+        return {name: given[name] for name in self.declared[notebook] if name in given}
+
+    def papermill(self, run):
+        """A run's papermill command; the notebook is executed into the logs' folder, where a failure leaves it."""
+        return papermill_command(run.notebook, f"{self.output_dir}/logs/{run.name}.ipynb", run.parameters)
+
+    def _from_profile(self, notebook, architecture):
+        section = self.profile.sections[notebook]
+        own = {key: value for key, value in section.items() if key.isupper()}
+        given = {**self.profile.common, **own, **(section.get(architecture) or {})}
+        return {name: expand_path(value) if name in PATHS else value for name, value in given.items()}
+
+
+def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
+    """Read and check a profile, and fill in the rest.
+
+    profile: a name in profiles/, or the path of a YAML file. data, source: DATA and SOURCE from the command line, ""
+    for none. seeds: "0 1 2", instead of the profile's. root: the project's folder. Raises ProfileError.
+    """
+    declared = {stem: _declared(Path(root) / "notebooks" / f"{stem}.ipynb") for stem in NOTEBOOKS}
+    checked = read_profile(profile, declared, root)
+    study = Study(
+        profile=checked,
+        declared=declared,
+        seeds=read_seeds("SEEDS", str(seeds)) if str(seeds) else checked.seeds,
+        data=choose_data(checked, data, root) if data != DATA_STAND_IN else data,
+        source=existing_path("SOURCE", source, root),
+    )
+    check_output_dir(checked.path, study.output_dir)
+    return study
+
+
+def _declared(path):
+    try:
+        return declared_parameters(path)
+    except RunError as error:
+        raise ProfileError(str(error)) from error

@@ -1,0 +1,54 @@
+"""The ladder, the final candidates and the race of a folder of runs as Markdown tables, and the ladder as a figure.
+
+python tools/ladder.py outputs/reference/tuned --figure ladder.png
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_utils import plotting
+from fer_utils.command_line import leave_with
+from fer_utils.ladder import results
+
+
+def markdown(rungs, chosen, raced):
+    """The tables of ``summarize``, ``finals`` and ``race`` as Markdown, those that are empty left out: list of str."""
+    read = [
+        (rungs, results.for_reading),
+        (chosen, results.finals_for_reading),
+        (raced, results.race_for_reading),
+    ]
+    return [_table(for_readers(table)) for table, for_readers in read if not table.empty]
+
+
+def _table(said):
+    lines = [f"| {said.index.name} | " + " | ".join(said.columns) + " |", "|" + " --- |" * (1 + len(said.columns))]
+    lines += [
+        f"| {name} | " + " | ".join(map(str, row)) + " |" for name, row in zip(said.index, said.values, strict=True)
+    ]
+    return "\n".join(lines)
+
+
+def main(arguments=None):
+    """The command line: print the tables, draw the ladder; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("output_dir", help="folder of runs, for example outputs/reference/cpu")
+    parser.add_argument("--figure", help="PNG to draw the ladder to")
+    given = parser.parse_args(arguments)
+    rungs, chosen, raced = (make(given.output_dir) for make in (results.summarize, results.finals, results.race))
+    said = markdown(rungs, chosen, raced)
+    if not said or (given.figure and rungs.empty):
+        print("No finished run of a rung there. Make some with notebook 08.", file=sys.stderr)
+        return 1
+    print("\n\n".join(said))
+    if given.figure:
+        figure = plotting.ladder_differences(rungs)[0].figure
+        figure.savefig(given.figure, dpi=150, bbox_inches="tight", metadata={"Software": None})
+    return 0
+
+
+if __name__ == "__main__":
+    leave_with(main)
