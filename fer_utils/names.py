@@ -83,6 +83,7 @@ CHOICES = {
     "ARCHITECTURE": ARCHITECTURES,
     "PREPROCESSING": ("rescale", "imagenet"),
     "AUGMENTATION": ("none", "flip", "paper"),
+    "TRAIN_WITHOUT": ("none", "twins", "others"),
     "CLASS_WEIGHTS": ("none", "balanced"),
     "PRECISION": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
 }

@@ -349,6 +349,9 @@ def test_notes_say_what_is_comparable(tmp_path):
     assert "one and the same merged folder" in sentences.protocol_note(merged)
     assert sentences.settings_note(merged) == ""
     assert "WIDTH (0.25, 1.0)" in sentences.settings_note(official + merged)
+    assert "TRAIN_WITHOUT" not in sentences.settings_note(official + merged)
+    fewer = [runs.read_run(write_run(tmp_path / "c", "vgg16-scratch", TRAIN_WITHOUT="twins"))]
+    assert "TRAIN_WITHOUT (none, twins)" in sentences.settings_note(official + fewer)
 
 
 def test_results_markdown_and_its_command(tmp_path, capsys):

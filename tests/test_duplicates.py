@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_utils.data.faces import Faces
+from fer_utils.data import near_duplicates, protocols
+from fer_utils.data.faces import DataError, Faces
 from fer_utils.evaluation.intervals import wilson_interval
 from fer_utils.labels import duplicates
 
@@ -39,20 +40,20 @@ NEAR = [0, 1, 2, -1, -1, -1, -1, -1, 0, 0, 1, 2, -1, -1, -1]
 
 
 def test_constant_images_are_told(faces):
-    assert np.flatnonzero(duplicates.constant(faces.images)).tolist() == [12, 13, 14]
+    assert np.flatnonzero(near_duplicates.constant(faces.images)).tolist() == [12, 13, 14]
 
 
 def test_exact_groups_leave_out_constant_images(faces):
-    assert duplicates.exact_groups(faces).tolist() == EXACT
+    assert near_duplicates.exact_groups(faces).tolist() == EXACT
 
 
 def test_near_groups_hold_exact_copies_other_light_and_other_crops(faces):
-    assert duplicates.near_groups(faces).tolist() == NEAR
+    assert near_duplicates.near_groups(faces).tolist() == NEAR
 
 
 def test_order_changes_the_numbers_only(faces):
     order = np.random.default_rng(3).permutation(len(faces))
-    groups = duplicates.near_groups(faces.take(order))
+    groups = near_duplicates.near_groups(faces.take(order))
     wanted = np.array(NEAR)[order]
     assert ((groups[:, None] == groups) == (wanted[:, None] == wanted)).all()
     assert ((groups < 0) == (wanted < 0)).all()
@@ -60,7 +61,7 @@ def test_order_changes_the_numbers_only(faces):
 
 def test_the_hash_is_that_of_the_library(faces):
     imagehash = pytest.importorskip("imagehash")
-    hashes = duplicates.perceptual_hashes(faces.images[:3])
+    hashes = near_duplicates.perceptual_hashes(faces.images[:3])
     assert hashes.dtype == np.uint64
     first, second = (imagehash.phash(Image.fromarray(image)) for image in faces.images[:2])
     assert np.bitwise_count(hashes[0] ^ hashes[1]) == first - second
@@ -69,9 +70,9 @@ def test_the_hash_is_that_of_the_library(faces):
 def test_candidates_are_all_pairs_within_the_distance(monkeypatch):
     hashes = np.array([0b0, 0b1, 0b111, 0b1111_1111, 2**63, 2**63 + 1], np.uint64)
     wanted = [(0, 1), (0, 4), (0, 5), (1, 2), (1, 4), (1, 5), (4, 5)]
-    monkeypatch.setattr(duplicates, "BLOCK", 2)  # more than one block
-    assert sorted(map(tuple, duplicates.candidate_pairs(hashes, 2).tolist())) == wanted
-    assert duplicates.candidate_pairs(hashes, 0).shape == (0, 2)
+    monkeypatch.setattr(near_duplicates, "BLOCK", 2)  # more than one block
+    assert sorted(map(tuple, near_duplicates.candidate_pairs(hashes, 2).tolist())) == wanted
+    assert near_duplicates.candidate_pairs(hashes, 0).shape == (0, 2)
 
 
 def test_aligned_correlation_finds_the_shift_and_ignores_light():
@@ -79,31 +80,31 @@ def test_aligned_correlation_finds_the_shift_and_ignores_light():
     images = np.stack([crop(wide[0]), crop(wide[0], 9, 3), 255 - crop(wide[0]), crop(wide[1]), np.zeros((48, 48))])
     images = images.astype(np.uint8)
     pairs = np.array([[0, 0], [0, 1], [1, 0], [0, 4], [4, 0]])
-    assert duplicates.aligned_correlation(images, pairs).tolist() == pytest.approx([1, 1, 1, 0, 0], abs=1e-5)
-    assert duplicates.aligned_correlation(images, np.array([[0, 1]]), reach=1)[0] < 0.95  # the shift is 3
-    unlike = duplicates.aligned_correlation(images, np.array([[0, 2], [0, 3]]))
+    assert near_duplicates.aligned_correlation(images, pairs).tolist() == pytest.approx([1, 1, 1, 0, 0], abs=1e-5)
+    assert near_duplicates.aligned_correlation(images, np.array([[0, 1]]), reach=1)[0] < 0.95  # the shift is 3
+    unlike = near_duplicates.aligned_correlation(images, np.array([[0, 2], [0, 3]]))
     assert (unlike < 0.7).all()
-    assert duplicates.aligned_correlation(images, np.array([[0, 2]]), reach=0)[0] == pytest.approx(-1, abs=1e-5)
+    assert near_duplicates.aligned_correlation(images, np.array([[0, 2]]), reach=0)[0] == pytest.approx(-1, abs=1e-5)
 
 
 def test_pixels_decide_not_the_hash(faces, monkeypatch):
-    monkeypatch.setattr(duplicates, "perceptual_hashes", lambda images: np.zeros(len(images), np.uint64))
-    assert duplicates.near_groups(faces).tolist() == NEAR  # every pair was a candidate
+    monkeypatch.setattr(near_duplicates, "perceptual_hashes", lambda images: np.zeros(len(images), np.uint64))
+    assert near_duplicates.near_groups(faces).tolist() == NEAR  # every pair was a candidate
 
 
 def test_a_half_alike_pair_passes_the_thumbnails_and_fails_by_its_pixels():
     first, second = (crop(picture).astype(float) for picture in pictures(2, seed=4))
     images = np.stack([first, 0.64 * first + 0.36 * second]).astype(np.uint8)
-    value = duplicates.aligned_correlation(images, np.array([[0, 1]]))[0]
-    assert duplicates.ROUGH + 0.02 < value < duplicates.CORRELATION - 0.005
-    assert duplicates.near_pairs(images, distance=64).shape == (0, 2)
-    assert duplicates.near_pairs(images, distance=64, correlation=0.8).tolist() == [[0, 1]]
+    value = near_duplicates.aligned_correlation(images, np.array([[0, 1]]))[0]
+    assert near_duplicates.ROUGH + 0.02 < value < near_duplicates.CORRELATION - 0.005
+    assert near_duplicates.near_pairs(images, distance=64).shape == (0, 2)
+    assert near_duplicates.near_pairs(images, distance=64, correlation=0.8).tolist() == [[0, 1]]
 
 
 def test_groups_are_connected_over_others():
     pairs = np.array([[1, 2], [2, 5], [3, 4]])
-    assert duplicates.connected(6, pairs).tolist() == [-1, 0, 0, 1, 1, 0]
-    assert duplicates.connected(3, np.empty((0, 2), np.int64)).tolist() == [-1, -1, -1]
+    assert near_duplicates.connected(6, pairs).tolist() == [-1, 0, 0, 1, 1, 0]
+    assert near_duplicates.connected(3, np.empty((0, 2), np.int64)).tolist() == [-1, -1, -1]
 
 
 def test_summary_by_hand(faces):
@@ -139,8 +140,8 @@ def test_a_pair_of_different_labels_from_each_group(faces):
 
 
 def test_twins_and_leaks_by_split(faces):
-    assert np.flatnonzero(duplicates.twin_in(faces, np.array(EXACT))).tolist() == [9]
-    assert np.flatnonzero(duplicates.twin_in(faces, np.array(NEAR))).tolist() == [9, 10, 11]
+    assert np.flatnonzero(near_duplicates.twin_in(faces, np.array(EXACT))).tolist() == [9]
+    assert np.flatnonzero(near_duplicates.twin_in(faces, np.array(NEAR))).tolist() == [9, 10, 11]
     table = duplicates.leaks(faces, np.array(NEAR))
     assert table.loc["PublicTest", ["images", "twins", "with_label", "other_label"]].tolist() == [1, 1, 1, 0]
     assert table.loc["PrivateTest", ["images", "twins", "with_label", "other_label"]].tolist() == [5, 2, 0, 2]
@@ -150,7 +151,7 @@ def test_twins_and_leaks_by_split(faces):
 def test_a_twin_in_the_same_split_is_no_leak():
     usage = np.array(["PrivateTest", "PrivateTest", "Training"], "U11")
     faces = Faces(pictures(3)[:, :48, :48], np.zeros(3, np.uint8), usage, np.arange(3))
-    assert not duplicates.twin_in(faces, np.array([0, 0, -1])).any()
+    assert not near_duplicates.twin_in(faces, np.array([0, 0, -1])).any()
 
 
 def test_scores_without_twins():
@@ -215,3 +216,53 @@ def test_twins_that_are_only_clearer_have_no_gap_among_faces_on_which_voters_agr
     assert found["run", "emotions"] == pytest.approx(0.76 - 0.34)
     assert found["run", "emotions and votes"] == pytest.approx(0)
     assert list(duplicates.gaps({"run": right}, twins, np.full(200, 3))["gap"]) == [found["run", "emotions"]]
+
+
+@pytest.fixture(scope="module")
+def more(faces):
+    """The same with nine more of Training, 15 to 23, three of each emotion that has twins; 23 copies 22."""
+    images = [crop(picture) for picture in pictures(9, seed=1)]
+    images[8] = images[7]
+    labels = np.repeat(np.array([ANGRY, HAPPY, SAD], np.uint8), 3)
+    return Faces(
+        np.concatenate([faces.images, images]),
+        np.concatenate([faces.labels, labels]),
+        np.concatenate([faces.usage, np.full(9, "Training")]).astype("U11"),
+        np.arange(100, 124),
+        source="made",
+    )
+
+
+def test_training_is_left_without_what_other_splits_have_a_twin_of(more):
+    twins = protocols.left_out(more, "twins")
+    assert np.flatnonzero(twins).tolist() == [0, 1, 2, 8]
+    assert not protocols.left_out(more, "none").any()
+
+
+def test_as_many_others_of_the_same_emotions_are_left_out_instead(more):
+    drawn = {seed: np.flatnonzero(protocols.left_out(more, "others", seed)) for seed in range(6)}
+    for chosen in drawn.values():
+        assert set(chosen) <= {3, 4, 5, 6, 7, *range(15, 24)}  # of Training, and no twin
+        assert np.bincount(more.labels[chosen]).tolist() == [
+            2,
+            0,
+            0,
+            1,
+            1,
+        ]  # as of the twins
+    np.testing.assert_array_equal(drawn[0], np.flatnonzero(protocols.left_out(more, "others", 0)))
+    assert len({tuple(chosen) for chosen in drawn.values()}) > 1
+
+
+def test_a_protocol_without_twins_changes_training_alone(more):
+    whole, without = (protocols.apply_protocol(more, "official", without=which) for which in ("none", "twins"))
+    assert sorted(set(whole.train.row_ids) - set(without.train.row_ids)) == [100, 101, 102, 108]
+    np.testing.assert_array_equal(whole.validation.row_ids, without.validation.row_ids)
+    np.testing.assert_array_equal(whole.open_test().row_ids, without.open_test().row_ids)
+
+
+def test_a_set_that_is_unknown_or_empties_an_emotion_is_refused(faces, more):
+    with pytest.raises(ValueError, match="Unknown TRAIN_WITHOUT 'copies'; it is one of 'none', 'twins', 'others'"):
+        protocols.left_out(more, "copies")
+    with pytest.raises(DataError, match="made: TRAIN_WITHOUT=twins leaves Training no image of happy, sad. Give all"):
+        protocols.left_out(faces, "twins")

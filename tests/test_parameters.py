@@ -23,6 +23,7 @@ def test_the_names_are_those_of_the_modules():
         "ARCHITECTURE": tuple(backbones.BACKBONES),
         "PREPROCESSING": models.PREPROCESSINGS,
         "AUGMENTATION": tuple(models.AUGMENTATIONS),
+        "TRAIN_WITHOUT": data.TRAIN_WITHOUT,
         "CLASS_WEIGHTS": data.CLASS_WEIGHTINGS,
         "PRECISION": training.PRECISIONS,
     } == CHOICES

@@ -32,6 +32,7 @@ from fer_utils.comparison.summary import (
     protocol,
     summarize_arms,
 )
+from fer_utils.data import near_duplicates
 from fer_utils.evaluation import epoch_choice
 from fer_utils.labels import duplicates, ferplus
 from fer_utils.ladder import results
@@ -117,7 +118,7 @@ def score_twins(faces, answers, votes=None):
     votes: FER+'s, (n, 10) of all faces, or None.
     """
     private = faces.usage == "PrivateTest"
-    twins = duplicates.twin_in(faces, duplicates.near_groups(faces))[private]
+    twins = near_duplicates.twin_in(faces, near_duplicates.near_groups(faces))[private]
     parts = []
     for name, (ids, labels, probabilities) in answers.items():
         if not np.array_equal(ids, faces.row_ids[private]):

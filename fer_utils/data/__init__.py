@@ -6,6 +6,7 @@ from fer_utils.data.loading import load_fer2013
 from fer_utils.data.protocols import (
     CLASS_WEIGHTINGS,
     PROTOCOLS,
+    TRAIN_WITHOUT,
     apply_protocol,
     class_weights,
     stratified_subset,

@@ -4,11 +4,13 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from fer_utils.data import near_duplicates
 from fer_utils.data.faces import DataError, Faces
 from fer_utils.names import CHOICES, EMOTIONS, MERGED_USAGE, USAGES
 
 CLASS_WEIGHTINGS = CHOICES["CLASS_WEIGHTS"]
 PROTOCOLS = CHOICES["PROTOCOL"]
+TRAIN_WITHOUT = CHOICES["TRAIN_WITHOUT"]
 
 
 @dataclass
@@ -36,19 +38,21 @@ class Splits:
         return self._test
 
 
-def apply_protocol(faces, protocol="official", max_images=0, seed=0):
+def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="none"):
     """Split faces by a protocol: Splits.
 
     protocol: "official" trains on Training, selects on PublicTest and reports on PrivateTest. "paper" does as the paper
     did: the merged PublicTest and PrivateTest (its 7,178-image "validation set") both select and report.
     max_images: cut each split to at most so many, stratified by class and the same for the same seed; 0 cuts nothing.
-    Raises ValueError for an unknown protocol, DataError where the data lack a split that it needs.
+    without: what Training is to lack, see ``left_out``. Raises ValueError for an unknown protocol or `without`,
+    DataError where the data lack a split that the protocol needs, or Training is left without an emotion.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"Unknown protocol {protocol!r}; PROTOCOL is one of {', '.join(map(repr, PROTOCOLS))}.")
     if max_images < 0:
         raise ValueError(f"MAX_IMAGES is {max_images}; give 0 for all images, or how many each split may have.")
     _check_usages(faces, protocol)
+    faces = faces.take(~left_out(faces, without, seed))
 
     def part(*usages):
         chosen = np.flatnonzero(np.isin(faces.usage, usages))
@@ -61,6 +65,42 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0):
         held_out = part("PublicTest", "PrivateTest", MERGED_USAGE)
         return Splits(protocol, train, held_out, held_out)
     return Splits(protocol, train, part("PublicTest"), part("PrivateTest"))
+
+
+def left_out(faces, without, seed=0):
+    """Which images Training is to lack: bool (n,), all False for "none".
+
+    without: "twins", all of Training of whose photograph another split has an image, too (``near_duplicates``), to tell
+    what a network remembers from what it finds easy; "others", as many images of each emotion at random out of the rest
+    of Training, to tell what fewer images cost. The same for the same seed. Takes half a minute for FER-2013.
+    Raises ValueError for another word, DataError where an emotion would be left without an image.
+    """
+    if without not in TRAIN_WITHOUT:
+        raise ValueError(f"Unknown TRAIN_WITHOUT {without!r}; it is one of {', '.join(map(repr, TRAIN_WITHOUT))}.")
+    if without == "none":
+        return np.zeros(len(faces), bool)
+    training = faces.usage == "Training"
+    groups = near_duplicates.near_groups(faces)
+    chosen = training & (groups >= 0) & np.isin(groups, groups[~training & (groups >= 0)])
+    counts = np.bincount(faces.labels[chosen], minlength=len(EMOTIONS))
+    if without == "others":
+        chosen = _as_many(faces.labels, training & ~chosen, counts, seed)
+    left = np.bincount(faces.labels[training & ~chosen], minlength=len(EMOTIONS))
+    if (gone := (counts > 0) & (left == 0)).any():
+        names = ", ".join(np.array(EMOTIONS)[gone])
+        raise DataError(
+            f"{faces.source}: TRAIN_WITHOUT={without} leaves Training no image of {names}. Give all of FER-2013, or "
+            "set it to 'none'."
+        )
+    return chosen
+
+
+def _as_many(labels, allowed, counts, seed):
+    """As many of each class as `counts` says, at random out of those `allowed`, or all there are: bool (n,)."""
+    chosen, generator = np.zeros(len(labels), bool), np.random.default_rng(seed)
+    for code, count in enumerate(counts):
+        chosen[generator.permutation(np.flatnonzero(allowed & (labels == code)))[:count]] = True
+    return chosen
 
 
 def _check_usages(faces, protocol):
