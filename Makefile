@@ -29,12 +29,20 @@ READY := .venv/ready
 # Handed over as they are (fer_utils/workflow/handover.py): a path may hold blanks, quotes, # and $, which shells and make would read.
 OPTIONS := PROFILE DATA SOURCE SEEDS JOBS TIMEOUT EXECUTOR
 unexport $(OPTIONS)
+
+# A mistyped name would be a study of other settings than were meant.
+SETTINGS := $(OPTIONS) PYTHON KILLS STUDY BOX_PYTHON BOX_PART_MB BOX_BEYOND ARGS UPGRADE
+GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
+ifneq ($(filter-out $(SETTINGS) MAKE% -%,$(GIVEN)),)
+$(error There is no setting $(firstword $(filter-out $(SETTINGS) MAKE% -%,$(GIVEN))). Known: $(SETTINGS))
+endif
+
 $(foreach name,$(OPTIONS),$(eval reproduce plan box box-rehearsal: export FER_OPTION_$(name) = $$(value $(name))))
 reproduce plan box: export FER_OPTION_ENVIRONMENT = $(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(name)))
 
 # A file's tests share what they made, so a file stays with one process; four at most, for the memory's sake.
 # A process that crashes ends the tests: xdist would start its whole file again, and again.
-SIDE_BY_SIDE := -n auto --maxprocesses 4 --dist loadfile --max-worker-restart 0
+SIDE_BY_SIDE := -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
 .PHONY: help setup reproduce plan test test-latest fuzz kill-test slurm-test bench lab lock box box-rehearsal
 
@@ -65,7 +73,7 @@ test: $(READY)  ## style and layers, then the tests on JAX (models and training)
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/ruff format --check
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist worksteal $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --durations=10
 
 # What would break for somebody who installs today; the lock stays as it is.

@@ -16,6 +16,15 @@ settings.register_profile("few", max_examples=60, deadline=None, derandomize=Tru
 settings.register_profile("many", max_examples=4000, deadline=None, database=None, print_blob=True)
 settings.load_profile("few")
 
+# The files that take longest are begun first, so that none of them is left to one process at the end.
+LONGEST = ("test_notebooks", "test_box", "test_benchmarks", "test_failures", "test_workflow", "test_models")
+LONGEST += ("test_checkpoints", "test_one_kernel", "test_leaks")
+
+
+def pytest_collection_modifyitems(items):
+    places = {name: place for place, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: places.get(item.path.stem, len(places)))
+
 
 @pytest.fixture
 def own_cache(tmp_path, monkeypatch):

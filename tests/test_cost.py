@@ -4,6 +4,7 @@ import pytest
 
 from fer_utils import runs
 from fer_utils.command_line import duration
+from fer_utils.names import ARCHITECTURES
 from fer_utils.workflow import cost
 from fer_utils.workflow.__main__ import main
 from fer_utils.workflow.profiles import ProfileError, read_seeds
@@ -40,19 +41,19 @@ def test_the_number_of_images_that_is_allowed_and_those_of_a_source_folder(tmp_p
     assert costs(study)["vgg16-pretrain"].multiply_adds == pytest.approx(305e3 / 16 * 48 * 48 * 3 * 5 * 3)
 
 
-@pytest.mark.parametrize("architecture", cost.MULTIPLY_ADDS)
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_the_constants_are_those_of_the_networks(architecture):
     keras = pytest.importorskip("keras")
     from fer_utils import models
 
     network = models.build_classifier(architecture, "scratch", input_size=48)
-    assert network.count_params() == pytest.approx(cost.PARAMETERS[architecture], rel=0.03)
+    assert network.count_params() == pytest.approx(cost.WORK[architecture].parameters, rel=0.03)
     found = 0
     for layer in network.get_layer(architecture).layers:
         if isinstance(layer, keras.layers.Conv2D | keras.layers.DepthwiseConv2D):
             _, height, width, _ = layer.output.shape
             found += height * width * int(keras.ops.size(layer.kernel))
-    assert found / 48**2 == pytest.approx(cost.MULTIPLY_ADDS[architecture], rel=0.13)
+    assert found / 48**2 == pytest.approx(cost.WORK[architecture].multiply_adds, rel=0.13)
 
 
 def test_five_seeds_cost_five_times_what_one_costs():
@@ -77,7 +78,7 @@ def test_in_words():
     found = cost.summary(runs, jobs=2, device="cpu", cores=2)
     assert found == (
         "Cost, from rates measured on two cores: 2 runs, 2 h 00 min of a core in all, 1 h 00 min with 2 at once; "
-        "2.4 GB of memory at a quarter of the width, 2.0 GB of disk."
+        "2.4 GB of memory at a quarter of the full width, 2.0 GB of disk."
     )
     on_gpu = cost.summary(runs, 1, "gpu")
     assert "measured on an H200 for VGG16 and the deep CNN: 2 runs, 58 s of a GPU in all" in on_gpu
@@ -100,4 +101,4 @@ def test_the_pages_table(profile, seeds):
 
 def test_the_plan_begins_with_it(capsys):
     assert main(["plan", "--profile", "sample", "--jobs", "2"]) == 0
-    assert capsys.readouterr().out.startswith("# Cost, from rates measured on two cores: 10 runs, ")
+    assert capsys.readouterr().out.startswith("# Profile sample.\n# Cost, from rates measured on two cores: 10 runs, ")

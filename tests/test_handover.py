@@ -114,6 +114,7 @@ def test_every_value_comes_to_papermill_as_it_is(word, executor, tmp_path, monke
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(command_line, "ROOT", tmp_path)
     monkeypatch.setattr(command_line, "check_executor", lambda executor: None)
+    monkeypatch.setattr(command_line, "check_data", lambda study: None)  # the file is empty
     monkeypatch.setattr(os, "execv", lambda program, command: started.append(command))
     assert main(["reproduce"]) == 0
     file = started[0][started[0].index("--configfile") + 1]

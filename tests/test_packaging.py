@@ -134,3 +134,29 @@ def test_make_without_a_target_lists_the_targets():
     text = subprocess.run(["make", "-C", str(ROOT)], capture_output=True, text=True, check=True).stdout
     for target in ("setup", "reproduce", "plan", "test", "lab", "lock"):
         assert f"make {target} " in text
+
+
+@pytest.mark.parametrize("mistyped", ["PROFIL=cpu", "SORUCE=/data/tiny images", "data=kaggle"])
+def test_make_refuses_a_setting_that_it_does_not_know(mistyped):
+    done = subprocess.run(["make", "-n", "-C", str(ROOT), "plan", mistyped], capture_output=True, text=True)
+    assert done.returncode == 2
+    assert f"There is no setting {mistyped.partition('=')[0]}. Known: PROFILE DATA SOURCE" in done.stderr
+
+
+def test_make_takes_every_setting_of_its_help():
+    names = [
+        "PROFILE",
+        "DATA",
+        "SOURCE",
+        "SEEDS",
+        "JOBS",
+        "TIMEOUT",
+        "EXECUTOR",
+        "KILLS",
+        "STUDY",
+        "BOX_BEYOND",
+        "UPGRADE",
+    ]
+    given = [f"{name}=a b" for name in names]
+    done = subprocess.run(["make", "-n", "-C", str(ROOT), "help", *given], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")

@@ -143,5 +143,5 @@ def test_data_that_is_needed_or_not_there_is_an_error(read, tmp_path):
     for place in ("https://www.kaggle.com/datasets/a/faces", "msambare/fer2013"):
         with pytest.raises(ProfileError, match=f"DATA: there is no file or folder {place}, but .* Give DATA=kaggle"):
             choose_data(profile, place, tmp_path)
-    with pytest.raises(ProfileError, match="SOURCE: there is no file or folder .*/tiny$"):
+    with pytest.raises(ProfileError, match=r"/tiny \(relative paths start in .*\)\. Give the path of one$"):
         existing_path("SOURCE", "https://www.kaggle.com/datasets/a/tiny", tmp_path)

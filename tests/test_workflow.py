@@ -15,6 +15,7 @@ from stand_ins import ROOT, jobs_of, snakemake, write_notebook
 from fer_utils.ladder import recipes
 from fer_utils.runs.papermill import papermill_command, parameter_flag
 from fer_utils.workflow import __main__ as command_line
+from fer_utils.workflow import start
 from fer_utils.workflow.__main__ import check_paths, main, placement, study_settings
 from fer_utils.workflow.profiles import ProfileError
 from fer_utils.workflow.snakemake import gpu_ids, shell_prefix, snakemake_command
@@ -336,6 +337,38 @@ def test_a_mistake_stops_the_study_before_anything_starts(arguments, capsys, mon
     monkeypatch.delenv("FER_DATA", raising=False)
     assert main(["reproduce", *arguments]) == 2
     assert capsys.readouterr().err.startswith("Nothing was started. ")
+
+
+def test_broken_data_stop_a_study_before_a_run_has_removed_anything(tmp_path, capsys, own_cache):
+    (tmp_path / "bad.csv").write_text(f"emotion,pixels,Usage\n0,{' '.join(['256'] * 2304)},Training\n")
+    (tmp_path / "mine.yaml").write_text(f"all: {{OUTPUT_DIR: {tmp_path}/runs}}\n")
+    kept = tmp_path / "runs/vgg16-scratch-seed0/metrics.json"
+    kept.parent.mkdir(parents=True)
+    kept.write_text("{}")
+    assert main(["reproduce", "--profile", str(tmp_path / "mine.yaml"), "--data", str(tmp_path / "bad.csv")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"Nothing was started. {tmp_path}/bad.csv, row 1 (line 2): pixel 1 is '256'")
+    assert said.count("256") == 1 and kept.read_text() == "{}"
+
+
+def test_finished_runs_of_other_data_are_told_of(tmp_path):
+    (tmp_path / "mine.yaml").write_text(f"all: {{OUTPUT_DIR: {tmp_path}/runs}}\n")
+    study = load_study(str(tmp_path / "mine.yaml"), data="sample")
+    assert start.replaced(study) == ""
+    for name, given in {"vgg16-scratch-seed0": "sample", "resnet50-scratch-seed0": "fer2013.csv"}.items():
+        folder = tmp_path / "runs" / name
+        folder.mkdir(parents=True)
+        (folder / "manifest.json").write_text(json.dumps({"parameters": {"DATA": given}}))
+        (folder / "metrics.json").write_text("{}")
+    assert start.replaced(study).startswith(f"1 finished run(s) in {tmp_path}/runs were made of other DATA")
+    (tmp_path / "runs/resnet50-scratch-seed0/metrics.json").unlink()  # of a run that is not finished
+    assert start.replaced(study) == ""
+
+
+def test_a_study_of_real_faces_without_a_source_says_what_its_backbones_come_from():
+    assert "since no SOURCE is given" in command_line.source_note(load_study("cpu", data=DATA_STAND_IN))
+    assert command_line.source_note(load_study("cpu", data=DATA_STAND_IN, source="tests")) == ""
+    assert command_line.source_note(load_study("sample")) == ""
 
 
 def test_a_mistake_in_a_recipe_stops_it_too(tmp_path, capsys):

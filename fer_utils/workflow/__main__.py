@@ -12,8 +12,8 @@ from fer_utils.project import PROJECT_ROOT as ROOT
 from fer_utils.workflow import cost, handover
 from fer_utils.workflow.profiles import ProfileError, read_count
 from fer_utils.workflow.snakemake import check_executor, cluster_command, core_count, gpu_ids, snakemake_command
-from fer_utils.workflow.start import check_paths, clear_stale_lock
-from fer_utils.workflow.study import DATA_STAND_IN, load_study
+from fer_utils.workflow.start import check_data, check_paths, clear_stale_lock, replaced
+from fer_utils.workflow.study import DATA_STAND_IN, PRETRAIN, load_study
 
 
 def study_settings(study, options):
@@ -47,6 +47,7 @@ def plan(options):
         study = load_study(options.profile, options.data or DATA_STAND_IN, options.source, options.seeds)
         print(f"# {DATA_STAND_IN} stands for the data set, which DATA=... would name")
     jobs, threads, gpus = placement(study, options.jobs)
+    print(f"# Profile {study.profile.name}. {source_note(study)}".rstrip())
     print(f"# {expected(study, jobs, threads, gpus)}\nmkdir -p {shlex.quote(study.output_dir)}/logs")
     for run in study.runs():
         print(f"\n# {run.name}\n{study.papermill(run)}")
@@ -56,6 +57,7 @@ def reproduce(options):
     """Check everything, say what is about to happen, and become Snakemake."""
     study = load_study(options.profile, options.data, options.source, options.seeds)
     check_paths(study)
+    check_data(study)
     prepare = on_a_cluster if options.executor else on_this_machine
     command, where = prepare(study, options)
     if other := os.environ.pop("SNAKEMAKE_PROFILE", ""):
@@ -64,9 +66,19 @@ def reproduce(options):
     put_first("PATH", Path(sys.executable).parent)
     if options.executor:
         put_first("PYTHONPATH", ROOT / "profiles" / options.executor)  # for an executor of its own
-    print(f"Profile {study.profile.name}: {len(study.runs())} notebooks, {where}\nTo follow one:")
+    print(f"Profile {study.profile.name}: {len(study.runs())} notebooks, {where}")
+    for note in filter(None, (source_note(study), replaced(study))):
+        print(note)
+    print("To follow one:")
     print(f"    tail -f {shlex.quote(study.output_dir)}/logs/<name>.log", flush=True)
     os.execv(command[0], command)  # not a child, so that Ctrl-C reaches Snakemake and nothing else
+
+
+def source_note(study):
+    """In words, that backbones of a study on the real data come from drawn faces; "" where they do not."""
+    sources = {run.parameters.get("SOURCE", "sample") for run in study.runs() if run.notebook == PRETRAIN}
+    drawn = sources & {"", "sample"} and study.data not in ("", "sample")
+    return "Backbones are pretrained on the sample's own source task, since no SOURCE is given." if drawn else ""
 
 
 def put_first(variable, folder):

@@ -10,6 +10,7 @@ what a device was measured to do of them a second. No Keras here, since a plan i
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from fer_utils.command_line import duration
 from fer_utils.ladder.recipes import read_recipe
@@ -18,17 +19,33 @@ from fer_utils.names import USAGE_COUNTS
 TRAINING_IMAGES = {"sample": 4800, "fer2013": USAGE_COUNTS["Training"]}
 SOURCE_IMAGES = 4000  # of the sample's source task
 TINY_IMAGENET = 100_000  # what a source that is not there yet is taken for
-# Of one image and pixel through a backbone's convolutions at full width; with width squared for narrower ones.
-MULTIPLY_ADDS = {"vgg16": 305e3, "vgg16bn": 305e3, "deepcnn": 277e3, "resnet50": 80e3, "efficientnetb0": 9.2e3}
-PARAMETERS = {"vgg16": 33.6e6, "vgg16bn": 33.6e6, "deepcnn": 7.6e6, "resnet50": 23.9e6, "efficientnetb0": 4.1e6}
-# Multiply-adds a second in training, all three passes counted. "cpu": one core, half of what two threads did (AMD EPYC
-# with AVX-512, TensorFlow 2.21, float32: VGG16 835 and ResNet50 511 images of 48 pixels a second at a quarter of the
-# width, the deep CNN 316 crops of 40 at half, one short run each). Those of vgg16bn and efficientnetb0 are guesses.
-# "gpu": one H200 under JAX in bfloat16, one short run each: VGG16 22,477 images a second in batches of 64, the deep CNN
-# 60,445 crops of 40 in batches of 256. ResNet50's and efficientnetb0's were not measured: a quarter of that, and less.
-RATES = {
-    "cpu": {"vgg16": 55e9, "vgg16bn": 45e9, "deepcnn": 52e9, "resnet50": 10e9, "efficientnetb0": 4e9},
-    "gpu": {"vgg16": 4.7e13, "vgg16bn": 4.7e13, "deepcnn": 8e13, "resnet50": 2e13, "efficientnetb0": 5e12},
+
+
+class Work(NamedTuple):
+    """What a network costs at full width.
+
+    multiply_adds: of one image and pixel through its convolutions; with width squared for narrower ones. parameters:
+    with the paper's head. cpu, gpu: multiply-adds a second in training, all three passes counted, of one core and of
+    one H200.
+    """
+
+    multiply_adds: float
+    parameters: float
+    cpu: float
+    gpu: float
+
+
+# Rates. "cpu": half of what two threads did (AMD EPYC with AVX-512, TensorFlow 2.21, float32: VGG16 835 and ResNet50
+# 511 images of 48 pixels a second at a quarter of the width, the deep CNN 316 crops of 40 at half, one short run each).
+# Those of vgg16bn and efficientnetb0 are guesses. "gpu": under JAX in bfloat16, one short run each: VGG16 22,477 images
+# a second in batches of 64, the deep CNN 60,445 crops of 40 in batches of 256. ResNet50's and efficientnetb0's were not
+# measured: a quarter of that, and less.
+WORK = {
+    "vgg16": Work(305e3, 33.6e6, cpu=55e9, gpu=4.7e13),
+    "resnet50": Work(80e3, 23.9e6, cpu=10e9, gpu=2e13),
+    "vgg16bn": Work(305e3, 33.6e6, cpu=45e9, gpu=4.7e13),
+    "deepcnn": Work(277e3, 7.6e6, cpu=52e9, gpu=8e13),
+    "efficientnetb0": Work(9.2e3, 4.1e6, cpu=4e9, gpu=5e12),
 }
 BASIS = {"cpu": "rates measured on two cores", "gpu": "rates measured on an H200 for VGG16 and the deep CNN"}
 PASSES = {"02": 3, "03": 3, "04": 1, "05": 2.5, "08": 3}  # forward and twice that backward; 04 does not go back
@@ -48,7 +65,7 @@ class Cost:
 
     def seconds(self, device="cpu"):
         """On one core ("cpu") or one "gpu"."""
-        return START + (self.multiply_adds / RATES[device][self.architecture] if self.architecture else 0)
+        return START + (self.multiply_adds / getattr(WORK[self.architecture], device) if self.architecture else 0)
 
 
 def estimate(run, study):
@@ -65,8 +82,8 @@ def estimate(run, study):
         architecture, width = given["ARCHITECTURE"], given["WIDTH"]
         epochs, pixels = given["EPOCHS"], given.get("INPUT_SIZE", 48) ** 2
     width = 1.0 if architecture == "efficientnetb0" else width
-    work = MULTIPLY_ADDS[architecture] * width**2 * pixels * passes * epochs * _images(given)
-    return Cost(run.name, architecture, work, 1e6 + BYTES_KEPT * PARAMETERS[architecture] * width**2)
+    work = WORK[architecture].multiply_adds * width**2 * pixels * passes * epochs * _images(given)
+    return Cost(run.name, architecture, work, 1e6 + BYTES_KEPT * WORK[architecture].parameters * width**2)
 
 
 def _images(given):
@@ -94,7 +111,7 @@ def summary(costs, jobs, device="cpu", cores=1):
     return (
         f"Cost, from {BASIS[device]}: {len(costs)} runs, "
         f"{duration(in_all)} of a {'core' if device == 'cpu' else 'GPU'} in all, "
-        f"{duration(wall)} with {jobs} at once; {_bytes(jobs * MEMORY)} of memory at a quarter of the width, "
+        f"{duration(wall)} with {jobs} at once; {_bytes(jobs * MEMORY)} of memory at a quarter of the full width, "
         f"{_bytes(sum(cost.size for cost in costs))} of disk."
     )
 

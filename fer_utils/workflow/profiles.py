@@ -155,6 +155,9 @@ def existing_path(name, value, root):
         reason = f": {unknown} stands for nothing here" if unknown else ""
         if name.endswith("DATA") and kaggle.is_at_kaggle(value):
             reason = ", but a place at Kaggle. Give DATA=kaggle, which downloads FER-2013 from there"
+        elif not unknown:
+            kinds = "; or 'sample', or 'kaggle' to download FER-2013" if name.endswith("DATA") else ""
+            reason = f" (relative paths start in {root}). Give the path of one{kinds}"
         raise ProfileError(f"{name}: there is no file or folder {value}{reason}")
     return expanded
 

