@@ -165,7 +165,7 @@ $(READY): requirements.lock pyproject.toml
 		--require-hashes -r requirements.lock 2>&1 | tee .venv/install.log \
 		| { n=0; while IFS= read -r line; do case "$$line" in \
 				Collecting*|Processing*|*"already satisfied"*) n=$$((n + 1)); [ $$((n % 25)) != 0 ] || echo "  $$n packages" ;; \
-				Installing*) echo "  unpacking all $$n" ;; \
+				Installing*) echo "  unpacking all $$n, which takes a minute or two" ;; \
 			esac; done; } \
 		|| { grep -E 'ERROR|error' .venv/install.log >&2; echo 'Set-up failed; all of it: .venv/install.log' >&2; exit 1; }
 	@$(BIN)/python -m pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation -e .
