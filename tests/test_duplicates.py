@@ -264,5 +264,8 @@ def test_a_protocol_without_twins_changes_training_alone(more):
 def test_a_set_that_is_unknown_or_empties_an_emotion_is_refused(faces, more):
     with pytest.raises(ValueError, match="Unknown TRAIN_WITHOUT 'copies'; it is one of 'none', 'twins', 'others'"):
         protocols.left_out(more, "copies")
-    with pytest.raises(DataError, match="made: TRAIN_WITHOUT=twins leaves Training no image of happy, sad. Give all"):
+    with pytest.raises(DataError, match="made: TRAIN_WITHOUT=twins takes more images of happy, sad out of Training"):
         protocols.left_out(faces, "twins")
+    few = more.take(np.delete(np.arange(24), [15, 16, 7]))  # one angry image beside the two twins
+    with pytest.raises(DataError, match="made: TRAIN_WITHOUT=others takes more images of angry out of Training than"):
+        protocols.left_out(few, "others")

@@ -363,6 +363,9 @@ def test_finished_runs_of_other_data_are_told_of(tmp_path):
     assert start.replaced(study).startswith(f"1 finished run(s) in {tmp_path}/runs were made of other DATA")
     (tmp_path / "runs/resnet50-scratch-seed0/metrics.json").unlink()  # of a run that is not finished
     assert start.replaced(study) == ""
+    unsaid = load_study(str(tmp_path / "mine.yaml"))  # no DATA: each notebook's own default, which its manifest states
+    (tmp_path / "runs/vgg16-scratch-seed0/manifest.json").write_text('{"parameters": {"DATA": ""}}')
+    assert start.replaced(unsaid) == ""
 
 
 def test_a_study_of_real_faces_without_a_source_says_what_its_backbones_come_from():

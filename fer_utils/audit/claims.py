@@ -2,33 +2,27 @@
 
     python -m fer_utils.audit.claims outputs/reference/cpu claims.csv      writes the table, with the runs of a folder
 
-The numbers come from ``paper``, the tests from ``checks``, what our runs show from ``reruns``, a fair reviewer's
-sentence from ``readings``; this module says which test belongs to which number. ``statements`` does the same for the
-paper's conclusions.
+The numbers come from ``paper``, their arithmetic from ``rules``, what our runs show from ``reruns``, a fair reviewer's
+sentence from ``readings``. ``statements`` does the same for the paper's conclusions.
 """
 
 import argparse
-import os
 import sys
-from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from fer_utils import comparison, runs
 from fer_utils.audit import checks
-from fer_utils.audit.checks import Check
 from fer_utils.audit.readings import reading
 from fer_utils.audit.reruns import compare_with_runs
+from fer_utils.audit.rules import check_number, epochs_and_size
 from fer_utils.command_line import leave_with
 from fer_utils.comparison import paper
-from fer_utils.names import EMOTIONS
 
 COLUMNS = [
     "id", "arm", "quantity", "value", "unit", "place", "note",
     "arithmetic", "expected", "arithmetic_verdict", "ours", "ours_value", "rerun_verdict", "verdict", "reason",
 ]  # fmt: skip
-_RESULTS = ("validation accuracy", "training accuracy", "seconds", "epochs")
 
 
 def audit(summary=None, finished=()) -> pd.DataFrame:
@@ -80,7 +74,7 @@ def stated_costs() -> pd.DataFrame:
     """
     reported, rows = paper.reported(), []
     for row in reported[reported["quantity"] == "seconds"].to_dict("records"):
-        epochs, size = _epochs_and_size(row["arm"], reported)
+        epochs, size = epochs_and_size(row["arm"], reported)
         rows.append(
             {
                 "arm": row["arm"],
@@ -102,276 +96,9 @@ def write_claims(path, summary=None, finished=()) -> pd.DataFrame:
     table = audit(summary, finished)
     path = runs.resolve(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = Path(f"{path}.part")
-    table.round({"expected": 4, "ours_value": 4}).to_csv(part, index=False)
-    os.replace(part, path)
+    text = table.round({"expected": 4, "ours_value": 4}).to_csv(index=False)
+    runs.write_whole(path, lambda stream: stream.write(text.encode("utf-8")))
     return table
-
-
-# --- arithmetic ------------------------------------------------------------------------------------------------------
-
-
-def check_number(row, reported) -> Check:
-    """All checks of one row of ``paper.reported()`` as one ``Check``: the gravest verdict, the sentences joined."""
-    found = list(_checks(row, reported))
-    if not found:
-        return Check(np.nan, checks.NOT_CHECKABLE, "a setting or another's result, given once")
-    order = list(checks.VERDICTS)
-    gravest = min(found, key=lambda check: order.index(check.verdict))
-    texts = [check.text for check in found if check.verdict != checks.NOT_CHECKABLE] or [gravest.text]
-    return Check(gravest.value, gravest.verdict, "; ".join(texts))
-
-
-def _checks(row, reported):
-    quantity, value = row["quantity"], row["value"]
-    if quantity in _RESULTS or quantity.startswith("published"):
-        yield checks.places(value, _other_places(row, reported), _is_prose(row))
-    if quantity.startswith("published"):
-        yield _beside_humans(value)
-    elif "class count: " in quantity:
-        yield _class_count(quantity, value)
-    elif quantity in _FIXED:
-        yield checks.exactly(value, *_FIXED[quantity])
-    elif quantity in _RULES:
-        yield from _RULES[quantity](row, reported)
-
-
-def _other_places(row, reported):
-    same = reported[(reported["arm"] == row["arm"]) & (reported["quantity"] == row["quantity"])]
-    return [(o["value"], o["place"], _is_prose(o)) for o in same[same["id"] != row["id"]].to_dict("records")]
-
-
-def _is_prose(row):
-    return "prose" in row["note"]
-
-
-def _is_exact(row):
-    """Whether an accuracy has two decimals: curves and the comparison have one at most."""
-    return not row["place"].startswith(("Fig.", "comparison"))
-
-
-def _values(reported, arm, quantity):
-    return reported.loc[(reported["arm"] == arm) & (reported["quantity"] == quantity), "value"].tolist()
-
-
-def _validation(row, reported):
-    if _is_exact(row):
-        yield checks.granularity(row["value"])
-    low, high = checks.interval(row["value"])
-    yield Check(np.nan, checks.NOT_CHECKABLE, f"95 % interval {low:.1f} to {high:.1f}")
-    if row["arm"] == "resnet50-finetune":
-        yield checks.majority_class(row["value"], checks.MERGED_COUNTS["happy"], checks.WHOLE_BATCHES)
-
-
-def _training(row, reported):
-    elsewhere = _other_places({**row, "quantity": "validation accuracy"}, reported)
-    yield checks.swapped(row["value"], [(value, place) for value, place, prose in elsewhere if not prose])
-    if row["arm"] == "resnet50-finetune":
-        whole = checks.TRAINING_IMAGES // checks.BATCH_SIZE * checks.BATCH_SIZE
-        yield checks.majority_class(row["value"], checks.TRAINING_COUNTS["happy"], whole)
-
-
-def _loss(row, reported):
-    kind = "training accuracy" if row["quantity"] == "training loss" else "validation accuracy"
-    accuracy = _values(reported, row["arm"], kind)
-    # The section's own value where there are several: it is the one that the loss stands beside.
-    accuracy = accuracy[1] if row["arm"] == "vgg16-finetune" else accuracy[0]
-    yield checks.loss(row["value"], accuracy / 100, constant=row["arm"] == "resnet50-finetune")
-
-
-def _first_loss(row, reported):
-    prior = checks.entropy(checks.TRAINING_COUNTS.values())
-    text = f"a first epoch near the class prior's entropy, {prior:.2f} nats: nothing learned yet"
-    yield Check(prior, checks.CONSISTENT if abs(row["value"] - prior) < 0.2 else checks.CANNOT_BE_TOLD, text)
-
-
-def _first_accuracy(row, reported):
-    value = 100 * checks.MERGED_COUNTS["happy"] / checks.MERGED_IMAGES
-    text = f"read off a curve; always answering happy scores {value:.1f} %"
-    yield Check(
-        value, checks.CONSISTENT if checks.agree(row["value"], value, prose=True) else checks.NOT_CHECKABLE, text
-    )
-
-
-def _epochs_and_size(arm, reported):
-    epochs = (_values(reported, arm, "epochs") or _values(reported, arm, "epochs planned"))[0]
-    return epochs, 48 if arm.endswith("scratch") else 224
-
-
-def _seconds(row, reported):
-    arm, value = row["arm"], row["value"]
-    epochs, size = _epochs_and_size(arm, reported)
-    per_epoch, per_megapixel = value / epochs, checks.seconds_per_megapixel(value, epochs, size)
-    text = f"{per_epoch:.1f} s an epoch, {1000 * per_megapixel:.0f} ms a megapixel"
-    if arm == "resnet50-finetune":
-        transfer = _values(reported, "resnet50-transfer", "seconds")[0]
-        pace = transfer / _values(reported, "resnet50-transfer", "epochs planned")[0]
-        if value == transfer:
-            text += f": {per_epoch / pace:.1f} times the pace of transfer, and the same hundredth of a second in all"
-            yield Check(pace * epochs, checks.IMPLAUSIBLE, text)
-            return
-    yield Check(per_epoch, checks.CONSISTENT, text)
-
-
-def _epochs(row, reported):
-    planned = _values(reported, row["arm"], "epochs planned")
-    if row["quantity"] == "epochs" and planned:
-        early = row["value"] < planned[0]
-        text = f"{row['value']:.0f} of {planned[0]:.0f} planned"
-        yield Check(planned[0], checks.CONSISTENT if early else checks.CANNOT_BE_TOLD, text)
-
-
-def _threshold(row, reported):
-    reached = _values(reported, row["arm"], "validation accuracy")
-    passed = [value for value in reached if value > row["value"]]
-    stopped = len(_values(reported, row["arm"], "epochs planned")) and len(_values(reported, row["arm"], "epochs"))
-    text = f"reported: {', '.join(f'{value:g}' for value in reached)} %; "
-    text += "training stopped early" if stopped else "training ran as long as planned"
-    yield Check(max(reached), checks.CONSISTENT if bool(passed) == bool(stopped) else checks.CANNOT_BE_TOLD, text)
-
-
-def _happy(row, reported):
-    stated = _values(reported, "", "test class count: happy")[0]
-    accuracy = _values(reported, row["arm"], "validation accuracy")[0]
-    right = round(checks.granularity(accuracy).value)
-    share = f"{right:,} answers are right in all, {max(0, right - row['value']):,.0f} of them on other emotions"
-    yield checks.found_faces(row["value"], stated, checks.MERGED_COUNTS["happy"], share)
-
-
-def _class_count(quantity, value):
-    split, _, emotion = quantity.partition(" class count: ")
-    everything = checks.TRAINING_COUNTS[emotion] + checks.MERGED_COUNTS[emotion]
-    if split == "training":
-        return checks.class_count(value, checks.TRAINING_COUNTS[emotion], everything)
-    public, private = checks.PUBLIC_COUNTS[emotion], checks.PRIVATE_COUNTS[emotion]
-    if value in (public, private):
-        return Check(float(value), checks.CONSISTENT, f"PublicTest has {public}, PrivateTest {private}")
-    near = min((public, private), key=lambda count: abs(count - value))
-    text = f"PublicTest has {public}, PrivateTest {private}; off by {value - near:+,.0f} from the nearer"
-    return Check(float(near), checks.BY_DATA, text)
-
-
-def _training_images(row, reported):
-    counts = [_values(reported, "", f"training class count: {emotion}")[0] for emotion in EMOTIONS]
-    yield checks.total(counts, row["value"])
-    yield checks.exactly(row["value"], checks.TRAINING_IMAGES, "FER-2013's Training split")
-
-
-def _test_images(row, reported):
-    counts = [value for emotion in EMOTIONS for value in _values(reported, "", f"test class count: {emotion}")]
-    right = max(_values(reported, "resnet50-finetune", "happy faces right"))
-    happy = _values(reported, "", "test class count: happy")[0]
-    text = (
-        f"six of seven classes add up to {sum(counts):,.0f}, which leaves {row['value'] - sum(counts):,.0f} for angry; "
-        f"Fig. 14 has {right:,.0f} happy faces right, Table 2 only {happy:,.0f} to find"
-    )
-    yield Check(float(checks.MERGED_IMAGES), checks.SELF_CONTRADICTED, text)
-    exact = {o["value"] for o in reported.to_dict("records") if o["quantity"] == "validation accuracy" and _is_exact(o)}
-    others = sorted(value for value in exact if checks.right_answers(value, int(row["value"])) is None)
-    listed = ", ".join(f"{value:.2f}" for value in others)
-    yield Check(np.nan, checks.SELF_CONTRADICTED, f"of so many images, {listed} % can be no share")
-    yield checks.exactly(row["value"], checks.SPLIT_IMAGES, "FER-2013's PublicTest and its PrivateTest have each")
-
-
-def _minutes(row, reported):
-    value = _values(reported, row["arm"], "seconds")[0] / 60
-    verdict = checks.CONSISTENT if round(value) == row["value"] else checks.SELF_CONTRADICTED
-    yield Check(value, verdict, f"the seconds beside it are {value:.1f} minutes")
-
-
-def _human(row, reported):
-    text = "the report on the contest that the data come from (arXiv:1307.0414) has 65 +- 5 %"
-    yield Check(65.0, checks.CANNOT_BE_TOLD, text)
-
-
-def _beside_humans(value):
-    side = "above" if value > 65.5 else "below"
-    return Check(
-        np.nan, checks.NOT_CHECKABLE, f"{side} the 65.5 % said of people; measured by others, not in this paper"
-    )
-
-
-def _ratio(row, reported):
-    for arm in ("transfer", "finetune"):
-        yield checks.ratio_at_least(
-            _values(reported, f"resnet50-{arm}", "seconds")[0],
-            _values(reported, f"vgg16-{arm}", "seconds"),
-            row["value"],
-        )
-
-
-def _batches(row, reported):
-    batch = int(row["value"])
-    share = 100 * checks.MERGED_COUNTS["happy"] / (checks.MERGED_IMAGES // batch * batch)
-    text = (
-        f"{checks.MERGED_IMAGES // batch} whole batches, of which happy is {share:.2f} %: ResNet50 fine-tuning's number"
-    )
-    yield Check(share, checks.CONSISTENT, text)
-
-
-def _memory(row, reported):
-    images = checks.TRAINING_IMAGES + checks.MERGED_IMAGES
-    size = images * 224 * 224 * 3 * 4 / 1e9
-    text = f"all {images:,} images at 224 pixels in RGB take {size:.1f} GB as float32, {2 * size:.1f} as float64"
-    yield Check(size, checks.CONSISTENT if size < row["value"] else checks.IMPLAUSIBLE, text)
-
-
-def _per_block(row, reported):
-    counts = [n for n, _ in checks.VGG16_BLOCKS]
-    verdict = checks.CONSISTENT if row["value"] in counts else checks.ARITHMETIC
-    yield Check(row["value"], verdict, f"configuration D of arXiv:1409.1556 has {', '.join(map(str, counts))}")
-
-
-def _enlarged(row, reported):
-    ratio = (row["value"] / 48) ** 2
-    yield Check(ratio, checks.CONSISTENT, f"{ratio:.1f} times as many pixels as 48 a side, none of them new")
-
-
-_FIXED = {
-    "classes": (7, "emotions of FER-2013"),
-    "image size": (48, "pixels a side in FER-2013"),
-    "pixel divisor": (255, "the largest byte"),
-    "year of ResNet50": (2015, "arXiv:1512.03385"),
-    "year of FER-2013": (2013, "arXiv:1307.0414"),
-    "VGG16 convolutional layers": (sum(n for n, _ in checks.VGG16_BLOCKS), "configuration D of arXiv:1409.1556"),
-    "VGG16 convolution blocks": (len(checks.VGG16_BLOCKS), "configuration D of arXiv:1409.1556"),
-    "VGG16 dense layers": (3, "16 layers less 13 convolutions"),
-    "VGG16 wide dense layers": (2, "configuration D of arXiv:1409.1556"),
-    "VGG16 dense units": (4096, "configuration D of arXiv:1409.1556"),
-    "VGG16 filter size": (3, "configuration D of arXiv:1409.1556"),
-    "VGG16 convolution stride": (1, "configuration D of arXiv:1409.1556"),
-    "VGG16 pooling size": (2, "configuration D of arXiv:1409.1556"),
-    "VGG16 pooling stride": (2, "configuration D of arXiv:1409.1556"),
-    "ResNet50 layers": (2 + 3 * sum(n for n, _, _ in checks.RESNET50_STAGES), "first, 3 in each of 16 blocks, last"),
-    "ResNet50 convolutional layers": (1 + 3 * sum(n for n, _, _ in checks.RESNET50_STAGES), "less the dense one"),
-    "ResNet50 dense layers": (1, "arXiv:1512.03385, Table 1"),
-    "ResNet50 stages": (1 + len(checks.RESNET50_STAGES), "conv1 to conv5 of arXiv:1512.03385, Table 1"),
-    "ResNet50 convolutions per block": (3, "bottleneck of arXiv:1512.03385, Fig. 5"),
-}
-_RULES = {
-    "validation accuracy": _validation,
-    "training accuracy": _training,
-    "first validation accuracy": _first_accuracy,
-    "validation loss": _loss,
-    "training loss": _loss,
-    "loss": _loss,
-    "first training loss": _first_loss,
-    "seconds": _seconds,
-    "epochs": _epochs,
-    "stopping threshold": _threshold,
-    "happy faces right": _happy,
-    "minutes": _minutes,
-    "training images": _training_images,
-    "test images": _test_images,
-    "human accuracy": _human,
-    "ResNet50 seconds relative to VGG16": _ratio,
-    "batch size": _batches,
-    "memory": _memory,
-    "VGG16 convolutions per block": _per_block,
-    "resized image size": _enlarged,
-    "VGG16 parameters": lambda row, reported: [checks.roughly(row["value"], checks.vgg16_size()[0])],
-    "ResNet50 parameters": lambda row, reported: [checks.roughly(row["value"], checks.resnet50_size()[0])],
-}
 
 
 def _reason(row, verdict, arithmetic, rerun):

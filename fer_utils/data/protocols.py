@@ -73,7 +73,7 @@ def left_out(faces, without, seed=0):
     without: "twins", all of Training of whose photograph another split has an image, too (``near_duplicates``), to tell
     what a network remembers from what it finds easy; "others", as many images of each emotion at random out of the rest
     of Training, to tell what fewer images cost. The same for the same seed. Takes half a minute for FER-2013.
-    Raises ValueError for another word, DataError where an emotion would be left without an image.
+    Raises ValueError for another word, DataError where an emotion has too few images for it.
     """
     if without not in TRAIN_WITHOUT:
         raise ValueError(f"Unknown TRAIN_WITHOUT {without!r}; it is one of {', '.join(map(repr, TRAIN_WITHOUT))}.")
@@ -81,22 +81,24 @@ def left_out(faces, without, seed=0):
         return np.zeros(len(faces), bool)
     training = faces.usage == "Training"
     groups = near_duplicates.near_groups(faces)
-    chosen = training & (groups >= 0) & np.isin(groups, groups[~training & (groups >= 0)])
+    others = set(faces.usage.tolist()) - {"Training"}
+    chosen = training & np.any([near_duplicates.twin_in(faces, groups, usage) for usage in sorted(others)], axis=0)
     counts = np.bincount(faces.labels[chosen], minlength=len(EMOTIONS))
     if without == "others":
         chosen = _as_many(faces.labels, training & ~chosen, counts, seed)
-    left = np.bincount(faces.labels[training & ~chosen], minlength=len(EMOTIONS))
-    if (gone := (counts > 0) & (left == 0)).any():
-        names = ", ".join(np.array(EMOTIONS)[gone])
+    rest = np.bincount(faces.labels[training & ~chosen], minlength=len(EMOTIONS))
+    found = np.bincount(faces.labels[chosen], minlength=len(EMOTIONS))
+    if (wrong := (counts > 0) & ((rest == 0) | (found < counts))).any():
+        names = ", ".join(np.array(EMOTIONS)[wrong])
         raise DataError(
-            f"{faces.source}: TRAIN_WITHOUT={without} leaves Training no image of {names}. Give all of FER-2013, or "
-            "set it to 'none'."
+            f"{faces.source}: TRAIN_WITHOUT={without} takes more images of {names} out of Training than it can spare. "
+            "Give all of FER-2013, or set it to 'none'."
         )
     return chosen
 
 
 def _as_many(labels, allowed, counts, seed):
-    """As many of each class as `counts` says, at random out of those `allowed`, or all there are: bool (n,)."""
+    """As many of each class as `counts` says, at random out of those `allowed` (at most all of them): bool (n,)."""
     chosen, generator = np.zeros(len(labels), bool), np.random.default_rng(seed)
     for code, count in enumerate(counts):
         chosen[generator.permutation(np.flatnonzero(allowed & (labels == code)))[:count]] = True

@@ -45,11 +45,14 @@ def check_data(study):
 
 def replaced(study, root=ROOT):
     """In words, which finished runs were made of other data and will be made again; "" for none."""
-    names = [run.name for run in study.runs() if _made_of(study, run, root) not in (None, run.parameters.get("DATA"))]
-    if not names:
+    count = 0
+    for run in study.runs():
+        given = {**study.declared[run.notebook], **run.parameters}
+        count += _made_of(study, run, root) not in (None, given.get("DATA"))
+    if not count:
         return ""
     return (
-        f"{len(names)} finished run(s) in {study.output_dir} were made of other DATA and are made again. "
+        f"{count} finished run(s) in {study.output_dir} were made of other DATA and are made again. "
         "Stop now (Ctrl-C), and give OUTPUT_DIR in a profile of your own, to keep both."
     )
 
