@@ -40,7 +40,8 @@ def conda():
     return {name_of(requirement): requirement for requirement in map(Requirement, [*plain, *pip])}
 
 
-INSTALLED = [Requirement(text) for text in [*PROJECT["dependencies"], *EXTRAS["jax"], *EXTRAS["test"]]]
+EXTRA = [*EXTRAS["jax"], *EXTRAS["test"], *EXTRAS["site"]]
+INSTALLED = [Requirement(text) for text in [*PROJECT["dependencies"], *EXTRA]]
 
 
 @pytest.mark.parametrize("requirement", INSTALLED, ids=str)

@@ -1,0 +1,57 @@
+"""The addresses that links and badges are made of, from one place: `project.urls` in pyproject.toml."""
+
+import tomllib
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+ROOT = Path(__file__).resolve().parents[1]
+PLACEHOLDER = "https://github.com/your-account/fer-reproduction"  # until the repository is public
+BRANCH, LAUNCH_BRANCH = "main", "launch"  # .github/workflows writes the second
+
+
+def repository() -> str:
+    """The repository's address, without a slash at its end.
+
+    Raises ValueError where it is not an account and a name at GitHub, which Colab, Kaggle and Binder read from.
+    """
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    address = project["urls"]["Repository"].rstrip("/")
+    parts = urlsplit(address)
+    if (parts.scheme, parts.netloc, parts.path.count("/")) != ("https", "github.com", 2) or parts.query:
+        raise ValueError(
+            f"pyproject.toml: project.urls.Repository is {address!r}. Write it as https://github.com/account/name"
+        )
+    return address
+
+
+def is_placeholder() -> bool:
+    return repository() == PLACEHOLDER
+
+
+def account_and_name() -> str:
+    return urlsplit(repository()).path.strip("/")
+
+
+def on_github(path: str, kind: str = "blob") -> str:
+    """A file of the repository (`kind` "blob") or a folder ("tree")."""
+    return f"{repository()}/{kind}/{BRANCH}/{quote(path)}"
+
+
+def site() -> str:
+    """Where GitHub Pages shows the site."""
+    account, name = account_and_name().split("/")
+    return f"https://{account.lower()}.github.io/{name}/"
+
+
+def colab(notebook: str) -> str:
+    """notebook: its path in the repository; opened is the one of that name on the launch branch."""
+    return f"https://colab.research.google.com/github/{account_and_name()}/blob/{LAUNCH_BRANCH}/{quote(notebook)}"
+
+
+def kaggle(notebook: str) -> str:
+    return f"https://kaggle.com/kernels/welcome?src={repository()}/blob/{LAUNCH_BRANCH}/{quote(notebook)}"
+
+
+def binder(notebook: str) -> str:
+    """Binder builds .binder/ of the main branch, and opens the notebook in JupyterLab."""
+    return f"https://mybinder.org/v2/gh/{account_and_name()}/{BRANCH}?labpath={quote(notebook, safe='')}"
