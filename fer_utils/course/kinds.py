@@ -1,0 +1,199 @@
+"""Kinds of exercises: each says what is wrong with an answer, or nothing (the labs of ``course/``)."""
+
+import copy
+import inspect
+import math
+import traceback
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+CASES = 40  # inputs that a function is called with
+TOLERANCE = 1e-6  # relative; another order of additions differs by less
+WRITTEN = "written down. Come back to it below."
+LONGEST = 500  # characters of a value that are shown
+
+
+@dataclass(frozen=True)
+class Function:
+    """The student's function gives what the package's does, on inputs that grow from case to case.
+
+    reference: the package's own. draw: (numpy Generator, number of the case from 0) -> dict of arguments. hint: how to
+    think about it, without the answer.
+    """
+
+    reference: Callable
+    draw: Callable
+    hint: str
+
+    def wrong(self, name, answer) -> str | None:
+        if not callable(answer):
+            return f"Give the function itself, as in check({name!r}, {name}); this is {described(answer)}."
+        generator = np.random.default_rng(zlib.crc32(name.encode()))
+        for case in range(CASES):
+            given = self.draw(generator, case)
+            expected = self.reference(**copy.deepcopy(given))
+            said = _called(answer, given, expected)
+            if said:
+                return f"The first input on which it is not right:\n{_arguments(given)}\n{said}\nHint: {self.hint}"
+        return None
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that the student worked out or measured lies from `low` to `high`, both allowed."""
+
+    low: float
+    high: float
+    hint: str
+
+    def wrong(self, name, answer) -> str | None:
+        if isinstance(answer, bool) or np.ndim(answer) or not _is_number(answer):
+            return f"A number is asked for; this is {described(answer)}."
+        if not self.low <= float(answer) <= self.high:
+            return f"Yours: {answer}\nHint: {self.hint}"
+        return None
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Anything that can be meant, from `low` to `high`: what is asked for is that it was written down."""
+
+    low: float
+    high: float
+    unit: str
+    said: str = field(default=WRITTEN, init=False)
+
+    def wrong(self, name, answer) -> str | None:
+        inside = not isinstance(answer, bool) and not np.ndim(answer) and _is_number(answer)
+        if not inside or not self.low <= float(answer) <= self.high:
+            return f"Write down what you expect, {self.unit} from {self.low:g} to {self.high:g}, before you go on."
+        return None
+
+
+@dataclass(frozen=True)
+class Judged:
+    """Something that has no single right answer, such as a network.
+
+    judge: answer -> a sentence on what is wrong, or None. said: what is printed of an answer that is right.
+    """
+
+    judge: Callable
+    hint: str
+    said: str = "right."
+
+    def wrong(self, name, answer) -> str | None:
+        try:
+            said = self.judge(answer)
+        except Exception as error:
+            said = f"It cannot be used as it is: {type(error).__name__}: {error}"
+        return f"{said}\nHint: {self.hint}" if said else None
+
+
+# --- calling -----------------------------------------------------------------------------------------------------
+
+
+def _called(answer, given, expected):
+    """What is wrong with one call of the student's function, or None."""
+    own = copy.deepcopy(given)
+    try:
+        with np.errstate(all="ignore"):
+            got = answer(**own)
+    except NotImplementedError:
+        return "Its body is still to be written."
+    except TypeError as error:
+        if list(inspect.signature(answer).parameters) != list(given):
+            return f"It has to take the arguments {', '.join(given)}: {error}"
+        return _raised(error)
+    except Exception as error:
+        return _raised(error)
+    if got is None and expected is not None:
+        return "It returns nothing. Does it end in a line with `return`?"
+    changed = next((name for name in given if difference(given[name], own[name])), None)
+    if changed:
+        return f"It changes its argument {changed}, which belongs to the caller. Work on a copy."
+    said = difference(expected, got)
+    return f"It returns {described(got)}\n{said}" if said else None
+
+
+def _raised(error):
+    place = traceback.extract_tb(error.__traceback__)[-1]
+    own = next((one for one in traceback.extract_tb(error.__traceback__)[1:2]), place)
+    line = f", in its line `{own.line}`" if own.line else ""
+    return f"It raises {type(error).__name__}: {error}{line}."
+
+
+def _arguments(given):
+    return "\n".join(f"    {name} = {described(value)}" for name, value in given.items())
+
+
+# --- comparing ---------------------------------------------------------------------------------------------------
+
+
+def difference(expected, got) -> str | None:
+    """In what `got` is another thing than `expected`, without naming the value that is expected; None if in nothing."""
+    if isinstance(expected, dict):
+        return _of_dicts(expected, got)
+    if isinstance(expected, str | bool | np.bool_):
+        same_kind = isinstance(got, str if isinstance(expected, str) else bool | np.bool_)
+        return None if same_kind and expected == got else _asked(expected)
+    try:
+        wanted, found = np.asarray(expected), np.asarray(got)
+    except ValueError:
+        return _asked(expected)
+    if wanted.shape != found.shape:
+        return f"Its shape is {found.shape}; {_shape(wanted.shape)} is asked for."
+    if wanted.dtype.kind in "biuf":
+        return _of_numbers(wanted, found)
+    return None if wanted.tolist() == found.tolist() else _asked(expected)
+
+
+def _of_dicts(expected, got):
+    if not isinstance(got, dict | pd.Series):
+        return f"A dict with the keys {', '.join(map(repr, expected))} is asked for."
+    got = dict(got)
+    if set(got) != set(expected):
+        return f"Its keys are {', '.join(map(repr, got)) or 'none'}; {', '.join(map(repr, expected))} are asked for."
+    wrong = {key: said for key, value in expected.items() if (said := difference(value, got[key]))}
+    return next((f"At the key {key!r}: {said}" for key, said in wrong.items()), None)
+
+
+def _of_numbers(wanted, found):
+    if found.dtype.kind not in "biuf":
+        return "Numbers are asked for."
+    if wanted.dtype.kind == "b" and found.dtype.kind != "b":
+        return "Truth values (True, False) are asked for."
+    close = np.isclose(found.astype(float), wanted.astype(float), rtol=TOLERANCE, atol=1e-9, equal_nan=True)
+    if close.all():
+        return None
+    if not wanted.ndim:
+        return "Another value is asked for."
+    place = tuple(int(index) for index in np.argwhere(~close)[0])
+    return f"It is wrong at {int((~close).sum())} of {close.size} places, first at [{', '.join(map(str, place))}]."
+
+
+def _asked(expected):
+    kinds = {str: "A text", bool: "True or False", np.bool_: "True or False", list: "A list", tuple: "A tuple"}
+    return f"{kinds.get(type(expected), 'Something else')} with other contents is asked for."
+
+
+def _shape(shape):
+    return "a single number" if shape == () else f"the shape {shape}"
+
+
+def _is_number(value):
+    try:
+        return math.isfinite(float(value))
+    except (TypeError, ValueError):
+        return False
+
+
+def described(value) -> str:
+    """A value as it is printed, cut where it is long; of arrays with more than a few numbers their shape too."""
+    if isinstance(value, np.ndarray) and value.size > 60:
+        return f"array of {value.dtype}, shape {value.shape}, beginning with {np.array2string(value.ravel()[:8])}"
+    text = np.array2string(value, separator=", ") if isinstance(value, np.ndarray) else repr(value)
+    return text if len(text) <= LONGEST else f"{text[:LONGEST]} ..."

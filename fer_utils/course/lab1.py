@@ -1,0 +1,76 @@
+"""Exercises of lab 1, what is in the data: floors, class weights, copies across splits."""
+
+import numpy as np
+
+from fer_utils import data
+from fer_utils.course.kinds import WRITTEN, Function, Judged, Prediction
+from fer_utils.names import EMOTIONS, SIDE, USAGES
+
+
+def floor_accuracy(train_labels, test_labels):
+    """Accuracy on the test labels of whoever always answers the most frequent training label (a tie: the lower)."""
+    return float(np.mean(test_labels == np.bincount(train_labels).argmax()))
+
+
+def copied(images, usage):
+    """Positions of all images outside Training that Training holds to the byte, ascending: int64 (k,)."""
+    labels = np.zeros(len(images), np.uint8)
+    faces = data.Faces(images, labels, usage, np.arange(len(images)))
+    table = data.exact_duplicates(faces)
+    trained = table.loc[table["usage"] == "Training", "group"]
+    return np.sort(table.loc[(table["usage"] != "Training") & table["group"].isin(trained), "row_id"].to_numpy())
+
+
+def _draw_labels(generator, case):
+    n = 5 + 5 * case
+    shares = generator.dirichlet(np.ones(len(EMOTIONS)))
+    return generator.choice(len(EMOTIONS), n, p=shares)
+
+
+def _draw_images(generator, case):
+    """A few faces of random gray values with copies planted within a split, across splits, and none at all."""
+    n = 6 + case
+    images = generator.integers(0, 256, (n, SIDE, SIDE), dtype=np.uint8)
+    usage = np.array(USAGES)[generator.integers(0, 3, n)]
+    for source, copy in generator.integers(0, n, (case // 2, 2)):
+        images[copy] = images[source]
+    # Almost a copy: one gray value apart in one pixel.
+    images[-1] = images[0]
+    images[-1, 0, 0] ^= 1
+    return {"images": images, "usage": usage}
+
+
+def _fourteen_emotions(answers):
+    answers = [str(answer) for answer in answers]
+    unknown = sorted(set(answers) - set(EMOTIONS))
+    if unknown:
+        return f"{unknown[0]!r} is none of the seven emotions: {', '.join(EMOTIONS)}."
+    return None if len(answers) == 14 else f"There are 14 faces, and {len(answers)} answers."
+
+
+EXERCISES = {
+    "floor guess": Prediction(0, 1, "a share"),
+    "memory guess": Prediction(0, 1, "a share"),
+    "own labels": Judged(_fourteen_emotions, "One emotion for each face, from the top left, row by row.", WRITTEN),
+    "floor_accuracy": Function(
+        floor_accuracy,
+        lambda generator, case: {
+            "train_labels": _draw_labels(generator, case),
+            "test_labels": _draw_labels(generator, case),
+        },
+        "Two steps. Which label is the most frequent in training (on a tie the lower code)? What share of the test "
+        "labels is that one? The test labels must not choose the answer.",
+    ),
+    "class_weights": Function(
+        data.class_weights,
+        lambda generator, case: {"labels": _draw_labels(generator, case)},
+        "The weights of all images together must add up to n, and each class that has an image gets the same sum, "
+        "n / 7. A class without an image weighs 0.0. The keys are the codes 0 to 6.",
+    ),
+    "copied": Function(
+        copied,
+        _draw_images,
+        "Images are copies if all 2,304 bytes are equal; image.tobytes() makes something that can be looked up in a "
+        "set. Two copies inside the test splits, or inside Training, are not what is asked for.",
+    ),
+}

@@ -1,0 +1,3 @@
+"""Exercises of lab 3."""
+
+EXERCISES = {}

@@ -1,0 +1,3 @@
+"""Exercises of lab 4."""
+
+EXERCISES = {}
