@@ -13,6 +13,7 @@ import pandas as pd
 
 CASES = 40  # inputs that a function is called with
 TOLERANCE = 1e-6  # relative; another order of additions differs by less
+FROM_ZERO = 1e-9  # absolute, where a result is 0
 WRITTEN = "written down. Come back to it below."
 LONGEST = 500  # characters of a value that are shown
 
@@ -22,12 +23,13 @@ class Function:
     """The student's function gives what the package's does, on inputs that grow from case to case.
 
     reference: the package's own. draw: (numpy Generator, number of the case from 0) -> dict of arguments. hint: how to
-    think about it, without the answer.
+    think about it, without the answer. tolerance: relative.
     """
 
     reference: Callable
     draw: Callable
     hint: str
+    tolerance: float = TOLERANCE
 
     def wrong(self, name, answer) -> str | None:
         if not callable(answer):
@@ -36,7 +38,7 @@ class Function:
         for case in range(CASES):
             given = self.draw(generator, case)
             expected = self.reference(**copy.deepcopy(given))
-            said = _called(answer, given, expected)
+            said = _called(answer, given, expected, self.tolerance)
             if said:
                 return f"The first input on which it is not right:\n{_arguments(given)}\n{said}\nHint: {self.hint}"
         return None
@@ -96,7 +98,7 @@ class Judged:
 # --- calling -----------------------------------------------------------------------------------------------------
 
 
-def _called(answer, given, expected):
+def _called(answer, given, expected, tolerance):
     """What is wrong with one call of the student's function, or None."""
     own = copy.deepcopy(given)
     try:
@@ -115,7 +117,7 @@ def _called(answer, given, expected):
     changed = next((name for name in given if difference(given[name], own[name])), None)
     if changed:
         return f"It changes its argument {changed}, which belongs to the caller. Work on a copy."
-    said = difference(expected, got)
+    said = difference(expected, got, tolerance)
     return f"It returns {described(got)}\n{said}" if said else None
 
 
@@ -133,10 +135,10 @@ def _arguments(given):
 # --- comparing ---------------------------------------------------------------------------------------------------
 
 
-def difference(expected, got) -> str | None:
+def difference(expected, got, tolerance=TOLERANCE) -> str | None:
     """In what `got` is another thing than `expected`, without naming the value that is expected; None if in nothing."""
     if isinstance(expected, dict):
-        return _of_dicts(expected, got)
+        return _of_dicts(expected, got, tolerance)
     if isinstance(expected, str | bool | np.bool_):
         same_kind = isinstance(got, str if isinstance(expected, str) else bool | np.bool_)
         return None if same_kind and expected == got else _asked(expected)
@@ -147,26 +149,26 @@ def difference(expected, got) -> str | None:
     if wanted.shape != found.shape:
         return f"Its shape is {found.shape}; {_shape(wanted.shape)} is asked for."
     if wanted.dtype.kind in "biuf":
-        return _of_numbers(wanted, found)
+        return _of_numbers(wanted, found, tolerance)
     return None if wanted.tolist() == found.tolist() else _asked(expected)
 
 
-def _of_dicts(expected, got):
+def _of_dicts(expected, got, tolerance):
     if not isinstance(got, dict | pd.Series):
         return f"A dict with the keys {', '.join(map(repr, expected))} is asked for."
     got = dict(got)
     if set(got) != set(expected):
         return f"Its keys are {', '.join(map(repr, got)) or 'none'}; {', '.join(map(repr, expected))} are asked for."
-    wrong = {key: said for key, value in expected.items() if (said := difference(value, got[key]))}
+    wrong = {key: said for key, value in expected.items() if (said := difference(value, got[key], tolerance))}
     return next((f"At the key {key!r}: {said}" for key, said in wrong.items()), None)
 
 
-def _of_numbers(wanted, found):
+def _of_numbers(wanted, found, tolerance):
     if found.dtype.kind not in "biuf":
         return "Numbers are asked for."
     if wanted.dtype.kind == "b" and found.dtype.kind != "b":
         return "Truth values (True, False) are asked for."
-    close = np.isclose(found.astype(float), wanted.astype(float), rtol=TOLERANCE, atol=1e-9, equal_nan=True)
+    close = np.isclose(found.astype(float), wanted.astype(float), rtol=tolerance, atol=FROM_ZERO, equal_nan=True)
     if close.all():
         return None
     if not wanted.ndim:
