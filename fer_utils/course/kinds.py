@@ -122,9 +122,8 @@ def _called(answer, given, expected, tolerance):
 
 
 def _raised(error):
-    place = traceback.extract_tb(error.__traceback__)[-1]
-    own = next((one for one in traceback.extract_tb(error.__traceback__)[1:2]), place)
-    line = f", in its line `{own.line}`" if own.line else ""
+    own = traceback.extract_tb(error.__traceback__)[1:2]  # the first is the call in this module
+    line = f", in its line `{own[0].line}`" if own and own[0].line else ""
     return f"It raises {type(error).__name__}: {error}{line}."
 
 
