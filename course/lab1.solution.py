@@ -212,5 +212,6 @@ pd.Series(accuracies, name="accuracy").map("{:.1%}".format)
 #
 # 1. What is the floor, on PublicTest and on PrivateTest? Is the answer of Training's commonest class the best for both?
 # 2. How many images of PrivateTest are in Training to the byte? Copies that are cut or lit a little differently are not
-#    found: notebook 09 finds 643. Why is one gray value of difference enough to hide from `copied`?
+#    found: notebook 09 finds 643. Why is one gray value of difference enough to hide from `copied`? And how good is memory on
+#    real faces, on copies and on the others?
 # 3. Find two copies with different labels. What is the best accuracy that any network could have on such a pair?
