@@ -145,6 +145,8 @@ def difference(expected, got, tolerance=TOLERANCE) -> str | None:
         wanted, found = np.asarray(expected), np.asarray(got)
     except ValueError:
         return _asked(expected)
+    if isinstance(expected, list) and wanted.ndim == found.ndim == 1 and len(wanted) != len(found):
+        return f"It has {len(found)} entries; {len(wanted)} are asked for."
     if wanted.shape != found.shape:
         return f"Its shape is {found.shape}; {_shape(wanted.shape)} is asked for."
     if wanted.dtype.kind in "biuf":
