@@ -18,7 +18,7 @@
 # | | |
 # |---|---|
 # | You can do afterwards | measure the luck of a choice; read an accuracy beside ten voters; tell two shares apart |
-# | You need | NumPy (masks, `argmax`, `mean` over an axis); [lab 1](lab1.ipynb) helps |
+# | You need | NumPy (masks, `argmax`, `mean` over an axis); [lab 3](lab3.ipynb) helps |
 # | Belongs to | notebooks [08](../notebooks/08_beyond_the_paper.ipynb) and [09](../notebooks/09_labels_and_errors.ipynb) |
 # | Words | [glossary](../docs/glossary.md) |
 #
@@ -241,8 +241,12 @@ shares = {
 pd.DataFrame(shares, index=bins).map("{:.1%}".format)
 
 # %% [markdown]
-# Look at the first row. People hardly agree there, and the label stands for one face in five. Yet the network hits the label
-# in more than half of the cases. It has learned how FER-2013's labels were made, not only how faces look.
+# Look at the first row. People hardly agree there, and the label stands for one face in five. Yet the network hits the
+# label in more than half of the cases.
+#
+# **Discuss.** Two explanations. The network has learned how FER-2013's labels were made, and not only how faces look. Or it
+# remembers: 643 of these faces have a duplicate in Training, mostly with the same label ([lab 1](lab1.ipynb)). How would
+# you tell them apart?
 #
 # **Predict first.** The network is wrong about 1,155 faces. **On what share of these errors does the label not stand?**
 
@@ -291,11 +295,17 @@ pd.crosstab(network, label, rownames=[""], colnames=[""])
 #
 # ## Homework
 #
-# 1. Set `RUN` to `outputs/reference/cpu/vgg16-scratch-seed1` and run sections 2 and 3 again (the check of `luck` is of the
-#    first run and will not pass). The luck is much smaller. Look at the curves: why?
-# 2. On the real data: get FER-2013 (the [README](../README.md) says how), and load it with `data.load_fer2013(path)` (`from
-#    fer_utils import data`). On how many PrivateTest faces do *all* voters agree on one answer that is not the label? With
-#    whom does the network side, how often? Look at 14 of them with `plotting.sample_grid`. With whom do you side? (Faces may
-#    be shown on your machine, and published nowhere.)
-# 3. Score the network against the voters instead of the labels, on those faces on which one emotion has the most votes. By
-#    how many points does its accuracy change? Which number would you print, and what would you write beside it?
+# 1. Set `RUN` to `outputs/reference/cpu/vgg16-scratch-seed1` and run sections 2 and 3 again. (The check of `luck` is about the
+#    first run and will not pass.) The luck is much smaller. Look at the curves: why?
+# 2. Score the network against the voters instead of the labels, on the faces on which one of the seven emotions has more votes
+#    than every other answer (`ferplus.favourite`). By how many points does its accuracy change? Do the same with the run of
+#    question 1. Which number would you print, and what would you write beside it?
+#
+# With the real data: get FER-2013 (the [README](../README.md) says how), then
+# `from fer_utils import data` and `faces = data.load_fer2013(path)`, path being the CSV's.
+#
+# 3. On how many PrivateTest faces do *all* voters agree on one answer that is not the label? With whom does the network side,
+#    how often? Look at 14 of them with `plotting.sample_grid`. With whom do you side? (Show faces on your own machine only.)
+# 4. `near_duplicates.near_groups(faces)` finds duplicates (`from fer_utils.data import near_duplicates`; it takes a minute), and
+#    `near_duplicates.twin_in(faces, groups)` says which faces have one in Training. How often does the network hit labels that
+#    do not stand, on faces with a twin and without? Which of the two explanations of section 6 is right?
