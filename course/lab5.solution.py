@@ -181,7 +181,7 @@ suspicion.rename_axis("batch size").round(2)
 # two.
 
 # %%
-print("25.14 % of all 28,709 training faces:", possible_counts(25.14, 28709), "- always happy would be 7215")
+print("25.14 % of all 28,709 training faces:", possible_counts(25.14, 28709), "right; always happy has 7215")
 
 # %% [markdown]
 # **Discuss.** The authors see that the network prefers happy, and say so. What do they not say? Which single number would

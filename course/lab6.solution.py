@@ -70,7 +70,7 @@ table = epoch_choice.selection_table(epochs)
 table[["rule", "epoch", "reported on", "reported", "private"]].style.format(precision=3).hide()
 
 # %% [markdown]
-# One training, scored by six rules that are in use. `reported` is what the paper would print, `private` the accuracy on
+# One training, scored by six rules that are in use. `reported` is what would be printed, `private` the accuracy on
 # PrivateTest in that epoch.
 #
 # **Discuss.** Which of the rules choose the epoch on the same faces that they report? Which do not? Here the best on
@@ -174,7 +174,7 @@ pd.Series(losses, name="points lost").rename_axis("networks tried").round(1)
 rows, labels, probabilities = runs.read_run(folder).predictions["test"]
 votes = ferplus.shipped_votes().votes[rows]
 columns = np.array(ferplus.EMOTION_COLUMNS)
-print("columns:", columns)
+print("columns:", dict(zip(EMOTIONS, columns.tolist())))
 shown = pd.DataFrame(votes[:8], columns=ferplus.VOTES)
 shown.insert(0, "label", [EMOTIONS[code] for code in labels[:8]])
 shown
@@ -215,7 +215,7 @@ pd.Series(by_class, name="stands").map("{:.0%}".format)
 # fear, 3 for sad and 1 for neutral it is 6 / 10.
 #
 # Write `accuracy_by_agreement`: four accuracies, in this order: faces with an agreement up to 45 %; above 45 and up to 65 %;
-# above 65 and up to 85 %; above 85 %. `right` is bool (n,), `votes` is (n, 10). A few faces have not exactly ten votes. If no
+# above 65 and up to 85 %; above 85 %. `right` is bool (n,), `votes` is (n, 10). One face of FER+ has nine votes instead of ten. If no
 # face is in a bin, its accuracy is `np.nan`.
 
 

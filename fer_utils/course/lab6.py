@@ -41,7 +41,7 @@ def _draw_right(generator, case):
 
 
 def _draw_votes(generator, case):
-    """Voters of whom most see the label, some do not; 9 to 12 an image, though FER+ has ten. Some images tie."""
+    """Voters of whom many see the label, and some do not; 9 to 12 an image, where FER+ has ten. Some images tie."""
     n = 4 + case
     labels = generator.integers(0, len(EMOTIONS), n)
     shares = generator.dirichlet(np.full(len(ferplus.VOTES), 0.3), n)
@@ -50,9 +50,6 @@ def _draw_votes(generator, case):
     shares /= shares.sum(axis=1, keepdims=True)
     totals = generator.integers(9, 13, n)
     votes = np.array([generator.multinomial(total, row) for total, row in zip(totals, shares, strict=True)])
-    for image in range(0, n, 3):  # a tie of the label with a neighbour
-        votes[image] = 0
-        votes[image, [own[image], (own[image] + 1) % len(ferplus.VOTES)]] = 5
     return {"labels": labels, "votes": votes}
 
 
