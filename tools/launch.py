@@ -17,6 +17,7 @@ LACKING = ("imagehash", "papermill")  # of what the notebooks import, Colab has 
 
 # Installing the project with what it depends on would replace packages that the running kernel has loaded, in Colab
 # ipykernel and psutil. So it is put on the path, and pip may install nothing but what is named here (--no-deps).
+# Names are small letters: a notebook takes a name in capitals for a mistyped parameter.
 CELL = Template("""\
 # Made for Colab and Kaggle: this cell fetches the project, and the packages that are not here; it replaces none.
 # On Kaggle, first switch Internet on (Settings). A data set that you add there is DATA = "/kaggle/input/<its name>".
@@ -26,16 +27,16 @@ import subprocess
 import sys
 from pathlib import Path
 
-ADDRESS, COMMIT, FOLDER = "$address", "$commit", "$folder"
-PACKAGES = $packages
+address, commit, folder = "$address", "$commit", "$folder"
+packages = $packages
 
 here = Path.cwd()
 project = next((path for path in [here, *here.parents] if (path / "fer_utils").is_dir()), here / "$name")
 commands = []
 if not (project / "fer_utils").is_dir():
-    commands.append(["git", "clone", "--quiet", "--no-checkout", ADDRESS, str(project)])
-    commands.append(["git", "-C", str(project), "checkout", "--quiet", COMMIT])
-missing = [package for package in PACKAGES if not importlib.util.find_spec(package.split("==")[0])]
+    commands.append(["git", "clone", "--quiet", "--no-checkout", address, str(project)])
+    commands.append(["git", "-C", str(project), "checkout", "--quiet", commit])
+missing = [package for package in packages if not importlib.util.find_spec(package.split("==")[0])]
 if missing:
     commands.append([sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", *missing])
 for command in commands:
@@ -43,9 +44,9 @@ for command in commands:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
-        mend = f"Is Internet switched on? If so, delete the folder {project.name} if it is there, and run this cell again."
+        mend = f"Is Internet switched on? If so, delete the folder {project.name}, and run this cell again."
         raise RuntimeError(f"{' '.join(command[:3])}: {reason}. {mend}") from None
-os.chdir(project / FOLDER)
+os.chdir(project / folder)
 if str(project) not in sys.path:
     sys.path.insert(0, str(project))""")
 
