@@ -27,7 +27,9 @@ import subprocess
 import sys
 from pathlib import Path
 
-address, commit, folder = "$address", "$commit", "$folder"
+address = "$address"
+commit = "$commit"
+folder = "$folder"  # of this notebook
 packages = $packages
 
 here = Path.cwd()
