@@ -1,4 +1,4 @@
-"""Notebooks for Colab and Kaggle: ``python tools/launch.py`` writes launch/, which a workflow makes a branch of.
+"""Notebooks for Colab and Kaggle: ``python tools/launch.py`` writes outputs/launch/, which a workflow makes a branch of.
 
 Each is a copy of its original with one cell in front, which brings the project to a machine that has none of it.
 """
@@ -12,7 +12,7 @@ from string import Template
 
 import addresses
 
-FOLDER = addresses.ROOT / "launch"
+FOLDER = addresses.ROOT / "outputs" / "launch"
 LACKING = ("imagehash", "papermill")  # of what the notebooks import, Colab has all but these; Kaggle has them too
 
 # Installing the project with what it depends on would replace packages that the running kernel has loaded, in Colab
@@ -45,9 +45,9 @@ for command in commands:
     try:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
-        reason = (getattr(error, "stderr", "") or str(error)).strip().splitlines()[-1]
+        reason = (getattr(error, "stderr", "") or str(error)).strip()
         mend = f"Is Internet switched on? If so, delete the folder {project.name}, and run this cell again."
-        raise RuntimeError(f"{' '.join(command[:3])}: {reason}. {mend}") from None
+        raise RuntimeError(f"{reason}\\n{mend}") from None
 os.chdir(project / folder)
 if str(project) not in sys.path:
     sys.path.insert(0, str(project))""")
@@ -111,7 +111,7 @@ def main():
         copy = FOLDER / path
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_text(launched(path, made_of), encoding="utf-8")
-    print(f"{len(originals())} notebooks in {FOLDER.name}/, which fetch commit {made_of[:12]}")
+    print(f"{len(originals())} notebooks in outputs/launch/, which fetch commit {made_of[:12]}")
 
 
 if __name__ == "__main__":
