@@ -184,7 +184,7 @@ def test_a_workflow_starts_on_main_and_takes_known_actions(name):
 def test_the_commands_of_a_workflow_are_there(name):
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE))
     commands = "\n".join(step["run"] for step in steps(name) if "run" in step)
-    assert set(re.findall(r"\bmake ([a-z-]+)", commands)) <= targets
+    assert set(re.findall(r"\bg?make ([a-z-]+)", commands)) <= targets
     for path in re.findall(r"(?:tools|tests|notebooks)/[\w/]+\.\w+|requirements\.lock", commands):
         assert (ROOT / path).is_file(), path
     for module in re.findall(r"-m (fer_utils[.\w]+)", commands):
@@ -282,16 +282,26 @@ def test_what_a_notebook_imports_is_on_binder(pattern):
 # --- what the pages say ----------------------------------------------------------------------------------------------
 
 
+OPENED = ["notebooks/03_train_from_scratch.ipynb", "notebooks/06_compare_strategies.ipynb", "course/lab3.ipynb"]
+
+
 def test_the_readme_opens_notebooks_at_the_addresses():
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    for notebook in ("notebooks/03_train_from_scratch.ipynb", "notebooks/06_compare_strategies.ipynb"):
-        for address in (addresses.colab(notebook), addresses.kaggle(notebook)):
-            assert f"({address})" in text, address
-    assert f"({addresses.binder('notebooks/06_compare_strategies.ipynb')})" in text
-    leading = re.findall(r"https://(?:colab|kaggle|mybinder)[^\s)]*", text)
-    assert all(addresses.account_and_name() in address for address in leading)
+    expected = {build(path) for build in (addresses.colab, addresses.kaggle) for path in OPENED}
+    expected |= {addresses.binder(path) for path in OPENED[1:]}
+    defined = dict(re.findall(r"^\[(\w+)\]: (\S+)$", text, re.MULTILINE))
+    assert set(defined.values()) == expected
+    assert set(re.findall(r"\]\[(\w+)\]", text)) == set(defined)
+    assert all((ROOT / path).is_file() for path in OPENED)
 
 
 def test_the_citation_names_the_repository():
     citation = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
     assert citation["repository-code"] == addresses.repository()
+
+
+def test_windows_runs_what_the_page_says():
+    page = (ROOT / "docs" / "running.md").read_text(encoding="utf-8").split("## On Windows")[1].split("\n## ")[0]
+    commands = re.findall(r"^python -m .*$", page, re.MULTILINE)
+    assert len(commands) == 3
+    assert set(commands) <= {step.get("run") for step in WORKFLOWS["test"]["jobs"]["windows"]["steps"]}

@@ -1,4 +1,4 @@
-"""Notebooks for Colab and Kaggle: ``python tools/launch.py`` writes outputs/launch/, which a workflow makes a branch of.
+"""Notebooks for Colab and Kaggle: ``python tools/launch.py`` writes outputs/launch/, a workflow the branch.
 
 Each is a copy of its original with one cell in front, which brings the project to a machine that has none of it.
 """

@@ -101,7 +101,7 @@ def cluster_command(settings, executor, jobs=None):
 def check_shell():
     """Raise ProfileError where bash is missing, as on Windows: the Snakefile's rules are written in it."""
     if not shutil.which("bash"):
-        mend = "Give the commands that `python -m fer_utils.workflow plan` prints, which need none, or see docs/running.md"
+        mend = "The commands that `python -m fer_utils.workflow plan` prints need none; see docs/running.md"
         raise ProfileError(f"There is no bash, in which Snakemake runs each notebook. {mend}")
 
 
