@@ -5,6 +5,7 @@ import pkgutil
 import re
 
 import nbformat
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -154,7 +155,7 @@ def test_the_glossarys_small_numbers_are_those_that_the_package_computes():
     [
         ("06_compare_strategies", ["0.109", "58.5 to 63.5", "0.7 to 5.3 points, p = 0.015", "0.03, 0.06"]),
         ("07_audit_the_paper", ["= 0.325", "= 0.693", "= 0.347", "= 9.03", "1,021.4", "2,042.9"]),
-        ("09_labels_and_errors", ["the gap within emotions is 0"]),
+        ("09_labels_and_errors", ["3 of 4 twins and 1 of 4 others: 50 points apart", "the gap within emotions is 0"]),
     ],
 )
 def test_a_case_that_is_worked_on_paper_gives_the_same_by_the_package(stem, said, capsys):
@@ -162,7 +163,12 @@ def test_a_case_that_is_worked_on_paper_gives_the_same_by_the_package(stem, said
     cells = nbformat.read(ROOT / "notebooks" / f"{stem}.ipynb", 4).cells
     text = " ".join(markdown_of(ROOT / "notebooks" / f"{stem}.ipynb").split())
     assert all(number in text for number in said)
-    shown = [by_the_package(cell.source) for cell in cells if cell.cell_type == "code" and cell.id.startswith("paper-")]
+    names = {"evaluation": evaluation, "checks": checks, "duplicates": duplicates, "pd": pd}
+    shown = [
+        by_the_package(cell.source, names)
+        for cell in cells
+        if cell.cell_type == "code" and cell.id.startswith("paper-")
+    ]
     if stem.startswith("06"):
         assert round(shown[0]["p_value"], 3) == 0.109
         assert (round(shown[1]["low"], 1), round(shown[1]["high"], 1), round(shown[1]["p_value"], 3)) == (
@@ -177,11 +183,12 @@ def test_a_case_that_is_worked_on_paper_gives_the_same_by_the_package(stem, said
         assert [round(float(word), 2) for word in capsys.readouterr().out.split()] == [0.33, 0.69, 0.35, 9.03]
     else:
         assert shown[0]["gap"] == 0
+        twins, right = np.array(names["twins"]), np.array(names["right"])
+        assert (right[twins].mean(), right[~twins].mean()) == (0.75, 0.25)
 
 
-def by_the_package(source):
-    """Run a cell; its last expression's value."""
-    names = {"evaluation": evaluation, "checks": checks, "duplicates": duplicates, "pd": pd}
+def by_the_package(source, names):
+    """Run a cell in a namespace; its last expression's value."""
     *steps, last = ast.parse(source).body
     exec(compile(ast.Module(steps, []), "cell", "exec"), names)
     return eval(compile(ast.Expression(last.value), "cell", "eval"), names)
