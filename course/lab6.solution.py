@@ -215,8 +215,8 @@ pd.Series(by_class, name="stands").map("{:.0%}".format)
 # fear, 3 for sad and 1 for neutral it is 6 / 10.
 #
 # Write `accuracy_by_agreement`: four accuracies, in this order: faces with an agreement up to 45 %; above 45 and up to 65 %;
-# above 65 and up to 85 %; above 85 %. `right` is bool (n,), `votes` is (n, 10). One face of FER+ has nine votes instead of ten. If no
-# face is in a bin, its accuracy is `np.nan`.
+# above 65 and up to 85 %; above 85 %. `right` is bool (n,), `votes` is (n, 10). One face of FER+ has nine votes instead of
+# ten. If no face is in a bin, its accuracy is `np.nan`.
 
 
 # %%
