@@ -194,22 +194,22 @@ same_guess = 0.5
 course.check("same guess", same_guess)
 
 # %% [markdown]
-# Features that are the same for every face say nothing about any. Write `feature_spread` of `features`, float (n, d), n images
-# with d features, none below 0: for each feature its standard deviation over the images, divided by its mean; then the mean over
-# the features. A feature that is always 0 counts as 0.
+# Features that are the same for every face say nothing about any. Write `feature_spread` of `features`, float (n, d): n images with d
+# features, none below 0. It is the standard deviation of a feature over the images, averaged over the features, divided by the
+# average of all features. If all are 0, it is 0.0.
 #
-# By hand: of three images the first feature is 2, 4, 6: mean 4, standard deviation 1.633 (`np.std`), so 0.408. The second is 5,
-# 5, 5, so 0. The third 0, 0, 0, so 0. The spread is (0.408 + 0 + 0) / 3 = 0.136. In millimetres or in metres, it is the same.
+# By hand: of three images the first feature is 2, 4, 6, with a standard deviation of 1.633 (`np.std`). The second is 5, 5, 5, the
+# third 0, 0, 0; these have 0. The average of the three is 0.544, the average of all nine numbers is 3. So the spread is 0.544 / 3 =
+# 0.181. Had we multiplied all features by 1,000, it would be the same.
 
 
 # %%
 def feature_spread(features):
     ### BEGIN SOLUTION
-    means = features.mean(axis=0)
-    alive = means > 0
-    ratios = np.zeros(len(means))
-    ratios[alive] = features.std(axis=0)[alive] / means[alive]
-    return ratios.mean()
+    average = features.mean()
+    if average == 0:
+        return 0.0
+    return features.std(axis=0).mean() / average
     ### END SOLUTION
 
 
