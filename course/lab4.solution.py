@@ -44,8 +44,8 @@ people, who = sample.draw_identities(n=2700, seed=1)
 faces = data.load_fer2013(DATA)
 train = faces.take(faces.usage == "Training").take(slice(FACES))
 test = faces.take(faces.usage == "PrivateTest")
-print(f"{len(people):,} pictures of {who.max() + 1} people; {len(train):,} faces to train on, {len(test):,} to test")
 plotting.sample_grid(people[:14], titles=[f"person {number}" for number in who[:14]], columns=7)
+print(f"{len(people):,} pictures of {who.max() + 1} people; {len(train):,} faces to train on, {len(test):,} to test")
 
 # %% [markdown]
 # ## 1. Predict first (5 minutes)
@@ -104,6 +104,7 @@ pretrained.fit(
     validation_data=(people[2400:, ..., None], who[2400:]),
     verbose=2,
 )
+print("The backbone has learned; its head is thrown away.")
 
 # %% [markdown]
 # ## 3. Freeze (15 minutes)
