@@ -175,9 +175,9 @@ course.check("unfreeze", unfreeze)
 
 # %% [markdown]
 # **What people get wrong.** They unfreeze with `backbone.trainable = True` and leave it at that. Then batch norm trains, too: it
-# takes its means from small batches of faces, and what stood behind it no longer fits. Or they change `trainable` after
-# `compile`, and wonder that nothing happens: Keras looks at it when it compiles. The line that prints the names shows the first
-# mistake, not the second.
+# takes its means from small batches of faces, and what stood behind it no longer fits. Or they change `trainable` between two
+# calls of `fit` and do not compile again: the second goes on training what the first one trained (Keras warns). The line that
+# prints the names shows the first mistake, not the second.
 #
 # ## 5. The same features, and one line of preprocessing (15 minutes)
 #
@@ -280,7 +280,7 @@ for arm, found in answers.items():
     low, high = evaluation.wilson_interval(right, len(test))
     rows[arm] = {"right": right, "n": len(test), "accuracy": right / len(test), "low": low, "high": high}
 print(f"You guessed {frozen_guess:.0%} for the frozen one, and {same_guess:.0%} the same answer.")
-pd.DataFrame(rows).T.round(3)
+pd.DataFrame.from_dict(rows, orient="index").round(3)
 
 # %% [markdown]
 # ## 7. Your result (10 minutes)
