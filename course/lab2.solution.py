@@ -43,8 +43,8 @@ faces = data.load_fer2013(DATA)
 train = faces.take(faces.usage == "Training").take(slice(FACES))
 validation = faces.take(faces.usage == "PublicTest")
 test = faces.take(faces.usage == "PrivateTest")
-print(f"{len(train):,} faces to train on, {len(validation):,} to watch it, {len(test):,} that stay shut until the end")
 plotting.sample_grid(train.images[:14], train.labels[:14], columns=7)
+print(f"{len(train):,} faces to train on, {len(validation):,} to watch it, {len(test):,} that stay shut until the end")
 
 # %% [markdown]
 # ## 1. Predict first (5 minutes)

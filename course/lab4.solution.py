@@ -44,8 +44,8 @@ people, who = sample.draw_identities(n=2700, seed=1)
 faces = data.load_fer2013(DATA)
 train = faces.take(faces.usage == "Training").take(slice(FACES))
 test = faces.take(faces.usage == "PrivateTest")
-print(f"{len(people):,} pictures of {who.max() + 1} people; {len(train):,} faces to train on, {len(test):,} to test")
 plotting.sample_grid(people[:14], titles=[f"person {number}" for number in who[:14]], columns=7)
+print(f"{len(people):,} pictures of {who.max() + 1} people; {len(train):,} faces to train on, {len(test):,} to test")
 
 # %% [markdown]
 # ## 1. Predict first (5 minutes)
@@ -104,6 +104,7 @@ pretrained.fit(
     validation_data=(people[2400:, ..., None], who[2400:]),
     verbose=2,
 )
+print("The backbone has learned; its head is thrown away.")
 
 # %% [markdown]
 # ## 3. Freeze (15 minutes)
@@ -174,9 +175,9 @@ course.check("unfreeze", unfreeze)
 
 # %% [markdown]
 # **What people get wrong.** They unfreeze with `backbone.trainable = True` and leave it at that. Then batch norm trains, too: it
-# takes its means from small batches of faces, and what stood behind it no longer fits. Or they change `trainable` after
-# `compile`, and wonder that nothing happens: Keras looks at it when it compiles. The line that prints the names shows the first
-# mistake, not the second.
+# takes its means from small batches of faces, and what stood behind it no longer fits. Or they change `trainable` between two
+# calls of `fit` and do not compile again: the second goes on training what the first one trained (Keras warns). The line that
+# prints the names shows the first mistake, not the second.
 #
 # ## 5. The same features, and one line of preprocessing (15 minutes)
 #
@@ -194,22 +195,22 @@ same_guess = 0.5
 course.check("same guess", same_guess)
 
 # %% [markdown]
-# Features that are the same for every face say nothing about any. Write `feature_spread` of `features`, float (n, d), n images
-# with d features, none below 0: for each feature its standard deviation over the images, divided by its mean; then the mean over
-# the features. A feature that is always 0 counts as 0.
+# Features that are the same for every face say nothing about any. Write `feature_spread` of `features`, float (n, d): n images with d
+# features, none below 0. It is the standard deviation of a feature over the images, averaged over the features, divided by the
+# average of all features. If all are 0, it is 0.0.
 #
-# By hand: of three images the first feature is 2, 4, 6: mean 4, standard deviation 1.633 (`np.std`), so 0.408. The second is 5,
-# 5, 5, so 0. The third 0, 0, 0, so 0. The spread is (0.408 + 0 + 0) / 3 = 0.136. In millimetres or in metres, it is the same.
+# By hand: of three images the first feature is 2, 4, 6, with a standard deviation of 1.633 (`np.std`). The second is 5, 5, 5, the
+# third 0, 0, 0; these have 0. The average of the three is 0.544, the average of all nine numbers is 3. So the spread is 0.544 / 3 =
+# 0.181. Had we multiplied all features by 1,000, it would be the same.
 
 
 # %%
 def feature_spread(features):
     ### BEGIN SOLUTION
-    means = features.mean(axis=0)
-    alive = means > 0
-    ratios = np.zeros(len(means))
-    ratios[alive] = features.std(axis=0)[alive] / means[alive]
-    return ratios.mean()
+    average = features.mean()
+    if average == 0:
+        return 0.0
+    return features.std(axis=0).mean() / average
     ### END SOLUTION
 
 
@@ -279,7 +280,7 @@ for arm, found in answers.items():
     low, high = evaluation.wilson_interval(right, len(test))
     rows[arm] = {"right": right, "n": len(test), "accuracy": right / len(test), "low": low, "high": high}
 print(f"You guessed {frozen_guess:.0%} for the frozen one, and {same_guess:.0%} the same answer.")
-pd.DataFrame(rows).T.round(3)
+pd.DataFrame.from_dict(rows, orient="index").round(3)
 
 # %% [markdown]
 # ## 7. Your result (10 minutes)

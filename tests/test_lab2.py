@@ -98,6 +98,10 @@ def compiled():
     return model
 
 
+def unwritten():
+    raise NotImplementedError
+
+
 def without_dense():
     return keras.Sequential([keras.Input((48, 48, 1)), *network().layers[:-2], keras.layers.Dense(7, "softmax")])
 
@@ -115,6 +119,7 @@ def without_dense():
         (without_dense, "has 5 layers with parameters. Yours: "),
         (compiled, "compiled already"),
         (lambda: keras.Sequential(network().layers), "Begin with keras.Input((48, 48, 1))"),
+        (unwritten, "Its body is still to be written."),
         (lambda: None, "It returns nothing"),
         (lambda: [keras.layers.Flatten()], "a keras.Model is asked for"),
         (network(), "without brackets"),

@@ -6,22 +6,23 @@ from fer_utils.course.kinds import Function, Judged, Number, Prediction
 
 
 def feature_spread(features):
-    """Mean over features of their standard deviation over images by their mean; one that is always 0 counts 0.
+    """Mean standard deviation of a feature over images, by the mean of all features; 0 if all features are 0.
 
-    features: float (n, d), at least 0. The result does not change if all features are multiplied by a number.
+    features: float (n, d), at least 0. The result does not change if all features are multiplied by a number. (A mean
+    of each feature's own ratio would be ruled by features that are nearly always 0.)
     """
-    mean, deviation = features.mean(axis=0), features.std(axis=0)
-    return float(np.mean(np.divide(deviation, mean, out=np.zeros_like(mean), where=mean > 0)))
+    size = features.mean()
+    return float(features.std(axis=0).mean() / size) if size else 0.0
 
 
 def _draw_features(generator, case):
-    """Features of all sizes, some constant, some always 0, as ReLU leaves them."""
+    """Features of all sizes, some constant, some always 0, as ReLU leaves them; in every tenth case, all are 0."""
     n, d = 3 + case, 2 + case // 2
     features = np.maximum(0, generator.normal(0.5, 1, (n, d))) * 10 ** generator.uniform(-2, 2, d)
     kinds = generator.random(d)
-    features[:, kinds < 0.2] = 0 if case else 1
+    features[:, kinds < 0.2] = 0
     features[:, kinds > 0.8] = 3
-    return {"features": features}
+    return {"features": features * (case % 10 != 9)}
 
 
 def _freeze(answer):
@@ -59,7 +60,7 @@ EXERCISES = {
     "feature_spread": Function(
         feature_spread,
         _draw_features,
-        "For each feature (a column) its standard deviation over the images (the rows; np.std) by its mean; then the "
-        "mean of these. A feature that is 0 for all images has no mean to divide by, and counts as 0.",
+        "Each feature is a column, and each image a row. First the standard deviation of every column (np.std), then "
+        "the mean of these, then divide once, by the mean of all numbers. If all are 0, the spread is 0.0.",
     ),
 }
