@@ -1,9 +1,10 @@
 """``make site``: the web site in outputs/site/html, from the runs of profiles/site.yaml."""
 
 import argparse
+import shutil
+import subprocess
 import sys
 
-import sphinx.cmd.build
 from addresses import ROOT, is_placeholder
 
 from website import checks, executed, labs_pages, reference, tree
@@ -29,10 +30,13 @@ def notebooks(root=ROOT):
 def build(out, texts, pages):
     """Make the site of Markdown `texts` and notebook `pages` in the folder `out`. Raises PageError for any fault."""
     tree.write(out / "source", texts, pages)
-    tags = ["-t", "placeholder"] if is_placeholder() else []
-    options = ["-W", "--keep-going", "-q", "-E", "-c", str(CONFIG), "-d", str(out / "doctrees"), *tags]
-    if sphinx.cmd.build.main([*options, str(out / "source"), str(out / "html")]):
-        raise PageError("Sphinx's warnings, above, are errors here")
+    shutil.rmtree(out / "html", ignore_errors=True)  # pages that are no more
+    options = ["-W", "--keep-going", "-q", "-E", "-c", CONFIG, "-d", out / "doctrees"]
+    options += ["-t", "placeholder"] if is_placeholder() else []
+    command = [sys.executable, "-m", "sphinx", *options, out / "source", out / "html"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    if ran.returncode:
+        raise PageError(f"Sphinx's warnings are errors here:\n{ran.stderr}")
     if faults := checks.faults(out / "html"):
         raise PageError("\n".join(["The finished pages have faults:", *faults]))
 

@@ -27,7 +27,7 @@ autodoc_member_order = "bysource"
 
 html_theme = "sphinx_book_theme"
 html_title = project
-html_static_path = ["static"]
+templates_path = ["templates"]
 html_css_files = ["site.css"]
 html_copy_source = False
 html_theme_options = {
@@ -36,6 +36,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
+    "navbar_persistent": [],  # its search button stands in the sidebar
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

@@ -14,7 +14,8 @@ from addresses import ROOT
 
 from fer_utils import data, kernels, runs
 from fer_utils.data import source_task
-from website.links import PageError
+from website import outputs
+from website.links import PageError, folded
 
 # notebook -> its run in outputs/site, made by the Snakefile with profiles/site.yaml
 STUDY = {
@@ -66,7 +67,7 @@ def with_outputs(notebook, folder, allowed, root=ROOT):
     for cell in page.cells:
         if cell.cell_type == "code":
             shown = json.dumps(done[cell["id"]].outputs).replace(f"{root}/", "")  # paths as a reader has them
-            cell.outputs = [nbformat.from_dict(output) for output in json.loads(shown)]
+            cell.outputs = [nbformat.from_dict(output) for output in outputs.tidy(json.loads(shown))]
         cells.append(cell)
         if "parameters" in cell.metadata.get("tags", []):
             cells += [_given(other) for other in made.cells if _is_given(other)]
@@ -85,9 +86,9 @@ def _is_given(cell):
 
 def _given(cell):
     """What papermill set, folded away."""
-    cell.outputs = []
-    cell.metadata = {"tags": ["hide-input"], "mystnb": {"code_prompt_show": "What this page's run was given instead"}}
-    return nbformat.from_dict(cell)
+    return nbformat.v4.new_markdown_cell(
+        folded("What the run on this page was given instead", cell.source), id=cell["id"]
+    )
 
 
 def execute_report(notebook, output_dir, root=ROOT):
@@ -111,6 +112,8 @@ def execute_report(notebook, output_dir, root=ROOT):
         command += ["-p", name, given[name]] if name in given else []
     # Neither the user's FER-2013 nor FER+ has anything to do with the site.
     environment = {name: value for name, value in os.environ.items() if name not in ("FER_DATA", "FER_PLUS")}
-    subprocess.run(command, cwd=root, env={**environment, **kernels.settings()}, check=True)
+    ran = subprocess.run(command, cwd=root, env={**environment, **kernels.settings()}, capture_output=True, text=True)
+    if ran.returncode:
+        raise PageError(f"notebooks/{notebook}.ipynb could not be executed:\n{ran.stderr}")
     log.replace(made)
     return folder

@@ -3,6 +3,8 @@
 import labs
 import nbformat
 
+from website.links import folded
+
 MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
 
 
@@ -14,13 +16,13 @@ def page(path):
     for cell in notebook.cells:
         cells.append(cell)
         if labs.is_exercise(originals[cell["id"]]):
-            solution = folded(originals[cell["id"]].source)
-            cells.append(nbformat.v4.new_markdown_cell(solution, id=f"{cell['id']}-solution"))
+            text = solution(originals[cell["id"]].source)
+            cells.append(nbformat.v4.new_markdown_cell(text, id=f"{cell['id']}-solution"))
     notebook.cells = cells
     return notebook
 
 
-def folded(source):
-    """An exercise's code without nbgrader's markers, in a box that opens when asked."""
+def solution(source):
+    """An exercise's code without nbgrader's markers, folded."""
     code = "\n".join(line for line in source.split("\n") if line.strip() not in MARKERS)
-    return f'<details class="solution"><summary>Solution</summary>\n\n```python\n{code}\n```\n\n</details>'
+    return folded("Solution", code)

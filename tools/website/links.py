@@ -32,6 +32,11 @@ def rewrite(text, page, pages, images, root=addresses.ROOT, cell=""):
     return "\n".join(lines)
 
 
+def folded(summary, code):
+    """Python code in a box that opens when asked, as Markdown."""
+    return f"<details><summary>{summary}</summary>\n\n```python\n{code}\n```\n\n</details>"
+
+
 def _link(found, place, page, pages, images, root):
     target = found["target"]
     if target is None or ELSEWHERE.match(target):

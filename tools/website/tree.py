@@ -5,7 +5,7 @@ import shutil
 import addresses
 import nbformat
 
-from website import executed, reference, workflow_graph
+from website import executed, reference
 from website.links import rewrite
 
 START = "tools/website/start.md"
@@ -14,7 +14,7 @@ LAUNCHERS = {"Colab": addresses.colab, "Kaggle": addresses.kaggle, "Binder": add
 # line of it come into the one called OTHERS.
 CONTENTS = {
     "The course": ["course/README.md", *[f"course/lab{number}.ipynb" for number in range(1, 10)], "course/answers.md"],
-    "For teachers": ["course/teachers.md"],
+    "For teachers": ["course/teachers.md", *[f"course/teachers/lab{number}.md" for number in range(1, 10)]],
     "The notebooks": [f"notebooks/{name}.ipynb" for name in sorted(executed.STUDY | executed.REPORTS)],
     "Results": ["docs/results.md", "docs/full-scale.md", "docs/beyond-the-paper.md", "docs/private-test.md"],
     "Look up": ["docs/glossary.md", "docs/data-and-licences.md"],
@@ -41,7 +41,6 @@ def write(source, texts, notebooks, root=addresses.ROOT):
             if cell.cell_type == "markdown":
                 cell.source = rewrite(cell.source, path, pages, images, root, cell["id"])
         _with_buttons(notebook, path)
-        _with_drawings(notebook)
         _put(source / path, nbformat.writes(notebook))
     start = rewrite((root / START).read_text(encoding="utf-8"), "index.md", pages, images, root)
     _put(source / "index.md", f"{start}\n{contents(pages)}")
@@ -52,7 +51,7 @@ def write(source, texts, notebooks, root=addresses.ROOT):
 
 def documents(root=addresses.ROOT):
     """The repository's own Markdown pages: path -> text."""
-    found = [*sorted((root / "docs").glob("*.md")), *sorted((root / "course").glob("*.md"))]
+    found = [*sorted((root / "docs").glob("*.md")), *sorted((root / "course").rglob("*.md"))]
     found += [root / "CONTRIBUTING.md", root / "CHANGELOG.md"]
     return {path.relative_to(root).as_posix(): path.read_text(encoding="utf-8") for path in found}
 
@@ -75,15 +74,6 @@ def _with_buttons(notebook, path):
     links = " ".join(f'<a href="{address(path)}">Open in {name}</a>' for name, address in LAUNCHERS.items())
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f'{title}\n\n<p class="launch">{links}</p>\n{rest}'
-
-
-def _with_drawings(notebook):
-    """JupyterLab draws Mermaid's graphs with a script; here they are drawings already."""
-    for cell in notebook.cells:
-        for output in cell.get("outputs", []):
-            text = output.get("data", {}).get("text/markdown", "")
-            if text.startswith("```mermaid"):
-                output["data"] = {"text/html": workflow_graph.drawing(text)}
 
 
 def _put(path, text):

@@ -11,29 +11,43 @@ WIDTH, HEIGHT, ACROSS, DOWN = 100, 32, 124, 76  # a box, and from one to the nex
 def drawing(mermaid):
     """Mermaid's flowchart as an SVG: each step below all that it waits for; its label says the same in words."""
     names = {key: name.strip('"') for key, name in NODE.findall(mermaid)}
-    arrows = ARROW.findall(mermaid)
+    arrows = _needed(ARROW.findall(mermaid))
     rows = {}
-    for key in names:
+    for key in sorted(names, key=lambda key: _depth(key, arrows)):
         rows.setdefault(_depth(key, arrows), []).append(key)
-    widest = max(map(len, rows.values()))
-    centres = {
-        key: ((place + 0.5 + (widest - len(row)) / 2) * ACROSS, depth * DOWN + HEIGHT / 2 + 1)
-        for depth, row in rows.items()
-        for place, key in enumerate(row)
-    }
+    centres = {}
+    for depth, row in rows.items():
+        above = [centres[start][0] for start, end in arrows if end in row and start in centres]
+        middle = sum(above) / len(above) if above else len(row) * ACROSS / 2
+        for place, key in enumerate(row):
+            centres[key] = (middle + (place + 0.5 - len(row) / 2) * ACROSS, depth * DOWN + HEIGHT / 2 + 1)
     words = "; ".join(
         f"{names[key]} waits for {', '.join(names[start] for start, end in arrows if end == key)}"
         for key in names
         if any(end == key for _, end in arrows)
     )
-    size = f"{widest * ACROSS} {(max(rows)) * DOWN + HEIGHT + 2}"
+    left, right = (edge(x for x, _ in centres.values()) for edge in (min, max))
+    size = f"{left - ACROSS / 2:g} 0 {right - left + ACROSS:g} {max(rows) * DOWN + HEIGHT + 2}"
     lines = [_line(centres[start], centres[end]) for start, end in arrows]
     boxes = [_box(*centres[key], names[key]) for key in names]
     return (
-        f'<svg class="workflow" role="img" aria-label="The study as a graph: {escape(words)}." viewBox="0 0 {size}">'
+        f'<svg class="workflow" role="img" aria-label="The study as a graph: {escape(words)}." viewBox="{size}">'
         '<defs><marker id="tip" viewBox="0 0 8 8" refX="8" refY="4" markerWidth="7" markerHeight="7" orient="auto">'
         f'<path d="M0 0 8 4 0 8z"/></marker></defs>{"".join(lines + boxes)}</svg>'
     )
+
+
+def _needed(arrows):
+    """Without the arrows that a longer way says already: what waits for the comparison waits for its arms, too."""
+    return [
+        (start, end)
+        for start, end in arrows
+        if not any(_leads(middle, end, arrows) for first, middle in arrows if first == start and middle != end)
+    ]
+
+
+def _leads(start, end, arrows):
+    return any(follower == end or _leads(follower, end, arrows) for first, follower in arrows if first == start)
 
 
 def _depth(key, arrows):
