@@ -28,8 +28,7 @@ class Page(HTMLParser):
             loaded = given.get("href")
         if loaded and (urlsplit(loaded).scheme not in ("", "data") or urlsplit(loaded).netloc):
             self.faults.append(f"line {line}: {loaded} would be loaded from elsewhere")
-        if tag == "a" and given.get("href"):
-            self.links.append((line, given["href"]))
+        self.links += [(line, address) for address in (loaded, given.get("href") if tag == "a" else "") if address]
 
 
 def describes(text):
@@ -38,8 +37,12 @@ def describes(text):
 
 
 def faults(folder):
-    """All that is wrong with the HTML pages below `folder`: a list of sentences, each with its page."""
-    pages = {path: Page(path.read_text(encoding="utf-8")) for path in sorted(folder.rglob("*.html"))}
+    """All that is wrong with the HTML pages below `folder` (but for the theme's templates): a sentence each."""
+    pages = {
+        path: Page(path.read_text(encoding="utf-8"))
+        for path in sorted(folder.rglob("*.html"))
+        if "_static" not in path.parts
+    }
     found = []
     for path, page in pages.items():
         broken = [text for line, href in page.links if (text := _broken(line, href, path, pages))]

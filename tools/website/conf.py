@@ -28,8 +28,10 @@ autodoc_member_order = "bysource"
 html_theme = "sphinx_book_theme"
 html_title = project
 templates_path = ["templates"]
+html_static_path = ["static"]
 html_css_files = ["site.css"]
 html_copy_source = False
+html_use_index = False  # the search finds what an index would list
 html_theme_options = {
     "repository_url": addresses.repository(),
     "use_repository_button": True,

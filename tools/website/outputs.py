@@ -8,7 +8,7 @@ from website import workflow_graph
 LOG = re.compile(
     r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:|[IW]0000 |To enable the following instructions"
 )
-LONG = 40  # rows
+LONG = 20  # rows
 
 
 def tidy(outputs):
@@ -29,6 +29,6 @@ def _shown(output):
         output["data"] = {"text/html": workflow_graph.drawing(data["text/markdown"])}
     elif data.get("text/html", "").count("<tr") > LONG:
         # A keyboard reaches it, too.
-        box = '<div class="long-table" tabindex="0" role="region" aria-label="A long table, which scrolls">'
+        box = '<div class="long-table" tabindex="0" role="group" aria-label="A long table, which scrolls">'
         data["text/html"] = f"{box}{data['text/html']}</div>"
     return output
