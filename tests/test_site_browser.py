@@ -39,7 +39,7 @@ def small_notebook():
     cell = nbformat.v4.new_code_cell("print('" + "x" * 115 + "')", metadata={"mystnb": {"image": {"alt": "One pixel"}}})
     cell.outputs = [nbformat.v4.new_output("display_data", data=data) for data in shown]
     cell.outputs.append(nbformat.v4.new_output("stream", name="stdout", text="y" * 300))
-    cells = [nbformat.v4.new_markdown_cell("# 01 · A page\n\n## A part"), cell]
+    cells = [nbformat.v4.new_markdown_cell(f"# 01 · A page\n\n## A part\n\n`{'z' * 90}`"), cell]
     return nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
 
 
