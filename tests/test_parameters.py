@@ -77,7 +77,7 @@ def test_a_notebooks_own_values_are_allowed(stem):
     assert runs.collect_parameters(stem, NOTEBOOKS[stem]) == NOTEBOOKS[stem]
 
 
-@pytest.mark.parametrize("profile", ["sample", "cpu", "paper", "tuned"])
+@pytest.mark.parametrize("profile", ["sample", "site", "cpu", "paper", "tuned"])
 def test_what_the_profiles_give_is_allowed(profile):
     for run in load_study(profile, data=DATA_STAND_IN).runs():
         given = NOTEBOOKS[run.notebook] | run.parameters
