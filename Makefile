@@ -31,7 +31,7 @@ OPTIONS := PROFILE DATA SOURCE SEEDS JOBS TIMEOUT EXECUTOR
 unexport $(OPTIONS)
 
 # A mistyped name would be a study of other settings than were meant.
-SETTINGS := $(OPTIONS) PYTHON KILLS STUDY BOX_PYTHON BOX_PART_MB BOX_BEYOND ARGS UPGRADE
+SETTINGS := $(OPTIONS) PYTHON KILLS STUDY BOX_PYTHON BOX_PART_MB BOX_BEYOND ARGS OPEN UPGRADE
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 ifneq ($(filter-out $(SETTINGS) MAKE% -%,$(GIVEN)),)
 $(error There is no setting $(firstword $(filter-out $(SETTINGS) MAKE% -%,$(GIVEN))). Known: $(SETTINGS))
@@ -144,12 +144,13 @@ box-rehearsal: $(READY) .venv-box/ready  ## the same on this machine's CPU: draw
 	"$$python" -m venv --clear .venv-box && .venv-box/bin/python -m pip install --quiet --disable-pip-version-check -r tools/box/machine.txt
 	@touch $@
 
-lab: $(READY)  ## open JupyterLab in the same environment (options: ARGS="--no-browser --port 8890")
+OPEN ?= notebooks/01_explore_data.ipynb
+lab: $(READY)  ## open JupyterLab in the same environment (OPEN=course/lab1.ipynb; options: ARGS="--no-browser --port 8890")
 	@root=; if [ "$$(id -u)" = 0 ]; then \
 		echo 'You are root, which JupyterLab refuses: started with --allow-root. Who has its address can do all that root can.'; \
 		root=--allow-root; \
 	fi; PATH="$$PWD/$(BIN):$$PATH" JUPYTER_PATH="$$PWD/fer_utils$${JUPYTER_PATH:+:$$JUPYTER_PATH}" \
-		$(BIN)/jupyter lab --ServerApp.root_dir="$$PWD" $$root $(ARGS) notebooks/01_explore_data.ipynb
+		$(BIN)/jupyter lab --ServerApp.root_dir="$$PWD" $$root $(ARGS) "$(OPEN)"
 
 # Versions that are locked stay unless UPGRADE=--upgrade. One set serves Python 3.11 to 3.13 on every platform.
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)

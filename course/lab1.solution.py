@@ -23,7 +23,8 @@
 # | Words | [glossary](../docs/glossary.md) |
 #
 # You write code where it says `YOUR CODE HERE`, and the line below it checks what you wrote. A check calls your function with
-# inputs of its own, and shows the first on which it goes wrong. Run the cells in order: Shift + Enter.
+# inputs of its own, and shows the first on which it goes wrong. Run the cells in order: Shift + Enter. How to open this lab:
+# [Start](README.md#start).
 
 # %%
 import numpy as np
@@ -55,15 +56,16 @@ floor_guess = 1 / 7
 course.check("floor guess", floor_guess)
 
 # %% [markdown]
-# ## 2. Be the network (15 minutes)
+# ## 2. Be the network (10 minutes)
 #
-# Here are 14 faces of the training set, two of each emotion, in random order. Write down one emotion for each, row by row.
+# Here are 14 faces of the training set, two of each emotion, in random order. Write down one emotion for each, row by row: angry,
+# disgust, fear, happy, sad, surprise or neutral.
 
 # %%
 generator = np.random.default_rng(7)
 chosen = np.concatenate([generator.permutation(np.flatnonzero(train.labels == code))[:2] for code in range(7)])
 chosen = generator.permutation(chosen)
-plotting.sample_grid(train.images[chosen], titles=[f"{number}" for number in range(1, 15)], columns=7)
+axes = plotting.sample_grid(train.images[chosen], titles=[f"{number}" for number in range(1, 15)], columns=7)
 # %%
 own_labels = []  # such as ["happy", "sad", ...]
 ### BEGIN SOLUTION
@@ -103,7 +105,7 @@ course.check("floor_accuracy", floor_accuracy)
 # %%
 floor = floor_accuracy(train.labels, test.labels)
 print(f"You guessed {floor_guess:.1%}. It is {floor:.1%}; one in seven would be {1 / 7:.1%}.")
-plotting.class_counts(faces.labels, faces.usage)
+ax = plotting.class_counts(faces.labels, faces.usage)
 
 # %% [markdown]
 # **What people get wrong.** They hold a network against one in seven, and 25 % looks like learning. The paper of this study
@@ -112,8 +114,8 @@ plotting.class_counts(faces.labels, faces.usage)
 # %% [markdown]
 # ## 4. Rare emotions (15 minutes)
 #
-# Disgust has so few faces that a network may leave it out at hardly any cost. A class weight multiplies the loss of each of its
-# images. *Balanced* weights give every class the same sum. Write `class_weights`: a dict from the code (0 to 6) to the weight,
+# Disgust has so few faces that a network may leave it out at hardly any cost. Training makes a number small, the *loss*, to which
+# each image adds more the less its label was expected. A class weight multiplies what an image adds. *Balanced* weights give every class the same sum. Write `class_weights`: a dict from the code (0 to 6) to the weight,
 # such that the weights of all n images add up to n (as long as every class has an image). A class without an image
 # weighs 0.0.
 #
@@ -140,12 +142,12 @@ pd.Series({data.EMOTIONS[code]: weight for code, weight in weights.items()}, nam
 # if one label of disgust in ten is wrong?
 
 # %% [markdown]
-# ## 5. The same face twice (25 minutes)
+# ## 5. The same face twice (30 minutes)
 #
 # FER-2013's photographs were collected from the web, and some were collected twice. If one copy trains and the other
 # tests, the test asks for memory. Write `copied`: the positions, ascending, of all images *outside Training* that are equal
 # to some image of Training in every byte. `images` is uint8 (n, 48, 48), `usage` an array of n names, one of "Training",
-# "PublicTest" and "PrivateTest".
+# "PublicTest" and "PrivateTest". The positions count from 0 in `images`.
 #
 # Comparing each image with each other takes 36,000 times 36,000 comparisons. Can you do with 36,000?
 
@@ -203,12 +205,13 @@ pd.Series(accuracies, name="accuracy").map("{:.1%}".format)
 # In three sentences, for someone who has not been here:
 #
 # 1. What is the floor of this data set, and why is it not one in seven?
-# 2. By how many points do copies raise the accuracy of memory, and of what do they raise it by nothing?
+# 2. By how many points do copies raise the accuracy of memory? And on the faces that are not planted? (They are 480 of the 600, so
+#    their accuracy differs a little from that of all.)
 # 3. A paper reports 70 % on a test set of which 18 % have a duplicate in Training. What do you ask its authors for?
 #
 # ## Homework: the real data
 #
-# Get FER-2013 (the [README](../README.md) says how), set `DATA` to its path, and run all cells again.
+# Get FER-2013 ([how](../docs/running.md#real-data)), set `DATA` to its path, and run all cells again.
 #
 # 1. What is the floor, on PublicTest and on PrivateTest? Is the answer of Training's commonest class the best for both?
 # 2. How many images of PrivateTest are in Training to the byte? Copies that are cut or lit a little differently are not

@@ -43,7 +43,7 @@ faces = data.load_fer2013(DATA)
 train = faces.take(faces.usage == "Training").take(slice(FACES))
 validation = faces.take(faces.usage == "PublicTest")
 test = faces.take(faces.usage == "PrivateTest")
-plotting.sample_grid(train.images[:14], train.labels[:14], columns=7)
+axes = plotting.sample_grid(train.images[:14], train.labels[:14], columns=7)
 print(f"{len(train):,} faces to train on, {len(validation):,} to watch it, {len(test):,} that stay shut until the end")
 
 # %% [markdown]
@@ -290,7 +290,7 @@ print(f"The floor is {floor:.1%}; on its own training faces it has {history['acc
 #
 # ## Homework: the real data
 #
-# Get FER-2013 (the [README](../README.md) says how), set `DATA` to its path, and run all cells again; the check of the test
+# Get FER-2013 ([how](../docs/running.md#real-data)), set `DATA` to its path, and run all cells again; the check of the test
 # accuracy is made for the drawn faces and may refuse.
 #
 # 1. What does the network have on 1,200 real faces? Are they harder than drawn ones? By how much is it above the floor?

@@ -294,7 +294,7 @@ pd.DataFrame.from_dict(rows, orient="index").round(3)
 #
 # ## Homework: the real data
 #
-# Get FER-2013 (the [README](../README.md) says how), set `DATA` to its path, and run all cells again. The backbone is still
+# Get FER-2013 ([how](../docs/running.md#real-data)), set `DATA` to its path, and run all cells again. The backbone is still
 # pretrained on drawn people.
 #
 # 1. What do the frozen features of drawn people bring for real faces? Are they above the floor?

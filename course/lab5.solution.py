@@ -304,7 +304,7 @@ for number, (word, reason) in verdicts.items():
 #
 # 1. ResNet50's transfer learning has 28.46 % and 1,558 happy faces right (Fig. 10). On 7,178 faces, how many *other* faces
 #    does it get right, and what share of the others is that? What does "always happy" have there?
-# 2. On the real data: get FER-2013 (the [README](../README.md) says how) and load it with `data.load_fer2013(path)` (`from
+# 2. On the real data: get FER-2013 ([how](../docs/running.md#real-data)) and load it with `data.load_fer2013(path)` (`from
 #    fer_utils import data`). Section 4 assumed that no happy face is among the ten that are left out. Take PublicTest and
 #    PrivateTest in the order of the CSV, and leave out the last ten. What does "always happy" score on the rest? What does
 #    that say about the order in which the authors' program read?

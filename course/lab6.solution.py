@@ -63,7 +63,7 @@ folder = project.resolve(RUN)
 epochs = epoch_choice.read_epochs(folder)
 right = epochs["test"]
 print(right.shape, right.dtype)
-plotting.selection_curves(epochs)
+ax = plotting.selection_curves(epochs)
 
 # %%
 table = epoch_choice.selection_table(epochs)
@@ -301,7 +301,7 @@ pd.crosstab(network, label, rownames=[""], colnames=[""])
 #    than every other answer (`ferplus.favourite`). By how many points does its accuracy change? Do the same with the run of
 #    question 1. Which number would you print, and what would you write beside it?
 #
-# With the real data: get FER-2013 (the [README](../README.md) says how), then
+# With the real data: get FER-2013 ([how](../docs/running.md#real-data)), then
 # `from fer_utils import data` and `faces = data.load_fer2013(path)`, path being the CSV's.
 #
 # 3. On how many PrivateTest faces do *all* voters agree on one answer that is not the label? With whom does the network side,

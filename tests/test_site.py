@@ -168,16 +168,21 @@ def test_every_cell_that_draws_has_an_alternative_text():
 # --- what pages show otherwise than JupyterLab ------------------------------------------------------------------------
 
 
-def test_a_solution_is_folded_below_its_exercise():
+def test_a_solution_is_folded_below_its_exercise_and_a_guess_is_not_called_one():
+    titles = {}
     for path in labs.solutions():
         cells = labs_pages.page(path).cells
-        exercises = [
-            place for place, cell in enumerate(cells) if "YOUR CODE HERE" in cell.source and cell.cell_type == "code"
-        ]
-        assert exercises
-        for place in exercises:
-            assert cells[place + 1].source.startswith("<details><summary>Solution</summary>")
-            assert "SOLUTION\n" not in cells[place + 1].source and "```python" in cells[place + 1].source
+        for place, cell in enumerate(cells):
+            if cell.cell_type == "code" and "YOUR CODE HERE" in cell.source:
+                text = cells[place + 1].source
+                title = re.match("<details><summary>(.*)</summary>", text)[1]
+                titles[re.search(r'course\.check\("([^"]+)"', cell.source)[1]] = title
+                assert "SOLUTION\n" not in text and "```python" in text
+    assert set(titles.values()) == {"Solution", "An example, not the answer"}
+    assert {titles[name] for name in ("floor guess", "luck guess", "own labels", "own sentence")} == {
+        "An example, not the answer"
+    }
+    assert {titles[name] for name in ("wilson", "copied", "luck", "faces apart")} == {"Solution"}
 
 
 def test_logs_go_and_warnings_stay():

@@ -24,13 +24,17 @@ def exercises() -> dict:
     return {name: exercise for lab in LABS for name, exercise in exercises_of(lab).items()}
 
 
-def check(name, answer):
+def check(name, answer=None):
     """Print that an answer is right, or raise NotYet: the first input on which it goes wrong, and a hint.
 
     name: of an exercise, as it stands in the lab. answer: the student's function, number or network. Functions are
     called with inputs that are drawn alike in every run, and compared with the package's own. The answer is not shown.
     """
     known = exercises()
+    if not isinstance(name, str):
+        raise NotYet(
+            'Give the exercise\'s name first, as it stands in the lab: check("floor_accuracy", floor_accuracy)'
+        )
     if name not in known:
         raise NotYet(f"There is no exercise {name!r}{did_you_mean(name, known)}")
     said = known[name].wrong(name, answer)

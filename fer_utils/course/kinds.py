@@ -4,6 +4,7 @@ import copy
 import inspect
 import math
 import traceback
+import warnings
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ import pandas as pd
 CASES = 40  # inputs that a function is called with
 TOLERANCE = 1e-6  # relative; another order of additions differs by less
 FROM_ZERO = 1e-9  # absolute, where a result is 0
+UNWRITTEN = "Its body is still to be written."
 WRITTEN = "written down. Come back to it below."
 LONGEST = 500  # characters of a value that are shown
 
@@ -39,6 +41,8 @@ class Function:
             given = self.draw(generator, case)
             expected = self.reference(**copy.deepcopy(given))
             said = _called(answer, given, expected, self.tolerance)
+            if said == UNWRITTEN:
+                return said  # a hint comes after an attempt
             if said:
                 return f"The first input on which it is not right:\n{_arguments(given)}\n{said}\nHint: {self.hint}"
         return None
@@ -91,7 +95,7 @@ class Judged:
         try:
             said = self.judge(answer)
         except NotImplementedError:
-            said = "Its body is still to be written."
+            return UNWRITTEN
         except Exception as error:
             said = f"It cannot be used as it is: {type(error).__name__}: {error}"
         return f"{said}\nHint: {self.hint}" if said else None
@@ -104,10 +108,10 @@ def _called(answer, given, expected, tolerance):
     """What is wrong with one call of the student's function, or None."""
     own = copy.deepcopy(given)
     try:
-        with np.errstate(all="ignore"):
+        with np.errstate(all="ignore"), warnings.catch_warnings(action="ignore"):
             got = answer(**own)
     except NotImplementedError:
-        return "Its body is still to be written."
+        return UNWRITTEN
     except TypeError as error:
         if list(inspect.signature(answer).parameters) != list(given):
             return f"It has to take the arguments {', '.join(given)}: {error}"

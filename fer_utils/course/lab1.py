@@ -34,9 +34,9 @@ def _draw_images(generator, case):
     usage = np.array(USAGES)[generator.integers(0, 3, n)]
     for source, copy in generator.integers(0, n, (case // 2, 2)):
         images[copy] = images[source]
-    # Almost a copy: one gray value apart in one pixel.
-    images[-1] = images[0]
-    images[-1, 0, 0] ^= 1
+    # Almost copies: one gray value apart in a pixel in the middle; upside down, which has the same mean.
+    images[-2:] = images[0], images[0][::-1]
+    images[-2, SIDE // 2, SIDE // 2] ^= 1
     return {"images": images, "usage": usage}
 
 
@@ -59,7 +59,7 @@ EXERCISES = {
             "test_labels": _draw_labels(generator, case),
         },
         "Two steps. Which label is the most frequent in training (on a tie the lower code)? What share of the test "
-        "labels is that one? The test labels must not choose the answer.",
+        "labels is that one? The test labels must not choose the answer. Use the arguments, not `train` and `test`.",
     ),
     "class_weights": Function(
         data.class_weights,
@@ -71,6 +71,7 @@ EXERCISES = {
         copied,
         _draw_images,
         "Images are copies if all 2,304 bytes are equal; image.tobytes() makes something that can be looked up in a "
-        "set. Two copies inside the test splits, or inside Training, are not what is asked for.",
+        "set. Give positions in `images`, as integers. Two copies inside the test splits, or inside Training, are not "
+        "what is asked for.",
     ),
 }

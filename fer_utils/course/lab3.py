@@ -27,6 +27,8 @@ def _draw_count(generator, case):
 
 
 def _draw_answers(generator, case):
+    if case == 0:  # recall of the code 3 is 2 / 3, its precision 1
+        return {"labels": np.array([3, 3, 3, 4]), "predicted": np.array([3, 3, 4, 4])}
     n = 4 + 3 * case
     labels = generator.integers(0, len(EMOTIONS), n)
     wrong = generator.random(n) < 0.5
@@ -34,15 +36,19 @@ def _draw_answers(generator, case):
 
 
 def _draw_pair(generator, case):
-    """From pairs that differ on no image to those that differ on hundreds, more or less one-sided."""
+    """The lab's own case (8 to 2), a pair that differs nowhere, and pairs that differ on up to hundreds of images."""
+    if case == 0:
+        return {"first_right": np.array([True] * 8 + [False] * 2), "second_right": np.array([False] * 8 + [True] * 2)}
     n = 10 + 20 * case
     first = generator.random(n) < 0.6
-    turned = generator.random(n) < (0 if case == 0 else generator.uniform(0.05, 0.4))
+    turned = generator.random(n) < (0 if case == 1 else generator.uniform(0.05, 0.4))
     onesided = generator.random(n) < generator.uniform(0, 0.8)
     return {"first_right": first, "second_right": np.where(turned & (first | ~onesided), ~first, first)}
 
 
 def _draw_p_values(generator, case):
+    if case == 0:
+        return {"p_values": np.array([0.01, 0.04, 0.03])}  # the lab's own case
     p_values = generator.random(1 + case // 3) ** 3
     if len(p_values) > 3:
         p_values[1] = p_values[2]  # a tie
@@ -57,7 +63,7 @@ def _a_sentence(text):
 
 
 EXERCISES = {
-    "points guess": Prediction(0, 50, "points"),
+    "points guess": Prediction(0.1, 50, "points"),
     "own sentence": Judged(
         _a_sentence, "Which two arms, what n, what difference, what p value, what does it not say?", WRITTEN
     ),
@@ -65,7 +71,7 @@ EXERCISES = {
         lambda correct, n: evaluation.wilson_interval(correct, n),
         _draw_count,
         "Work the case of 3 right of 10 by hand, step by step: rate, z * z / n, the centre, the half width; both are "
-        "divided by 1 + z * z / n. Return the two ends, low first, as rates.",
+        "divided by 1 + z * z / n. Return the two ends, low first, as rates, not rounded.",
         tolerance=1e-4,
     ),
     "recall": Function(
@@ -79,7 +85,7 @@ EXERCISES = {
         _draw_pair,
         "Only images on which the two differ count. How likely is it that d throws of a coin show the rarer side so "
         "few times, or fewer? Twice that, since either side may be the rarer; never above 1. If they differ nowhere, "
-        "the p value is 1.",
+        "the p value is 1. If only large counts go wrong: are they Python integers, from int(...)?",
     ),
     "holm": Function(
         evaluation.holm,

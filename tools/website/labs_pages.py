@@ -1,11 +1,15 @@
 """A lab as its students get it, each solution folded below its exercise."""
 
+import re
+
 import labs
 import nbformat
 
+from fer_utils.course import checking, kinds
 from website.links import folded
 
 MARKERS = ("### BEGIN SOLUTION", "### END SOLUTION")
+CHECKED = re.compile(r'course\.check\("([^"]+)"')
 
 
 def page(path):
@@ -23,6 +27,7 @@ def page(path):
 
 
 def solution(source):
-    """An exercise's code without nbgrader's markers, folded."""
+    """An exercise's code without nbgrader's markers, folded; what has no right answer is called an example."""
     code = "\n".join(line for line in source.split("\n") if line.strip() not in MARKERS)
-    return folded("Solution", code)
+    checked = checking.exercises()[CHECKED.search(source)[1]]
+    return folded("An example, not the answer" if getattr(checked, "said", "") == kinds.WRITTEN else "Solution", code)
