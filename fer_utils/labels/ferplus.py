@@ -36,6 +36,7 @@ LOWEST_AGREEMENT = 0.5  # of labels with votes: about 0.7 in FER-2013's own orde
 FEWEST_TO_JUDGE = 50  # images from which on an agreement below that cannot be chance
 AGREEMENT_BINS = (0.0, 0.45, 0.65, 0.85, 1.0)  # of ten votes: up to 4, 5 or 6, 7 or 8, 9 or 10
 AGAIN = "Download fer2013new.csv again from github.com/microsoft/FERPlus"
+SHIPPED = Path(__file__).with_name("ferplus_votes.npz")  # made by tools/votes.py; its licence is beside it
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +56,21 @@ class FerPlus:
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
+
+
+def shipped_votes():
+    """The votes that come with this package, which no file is needed for: FerPlus, as ``load_ferplus`` reads them.
+
+    They are Microsoft's, under the MIT licence (``ferplus_votes.LICENSE``).
+    """
+    with np.load(SHIPPED) as arrays:
+        votes = arrays["votes"].astype(np.int64)
+    return FerPlus(csv_order(), votes, "the votes that come with fer_utils")
+
+
+def csv_order():
+    """The usage of each row of fer2013.csv: <U11 (35887,), Training first, then PublicTest, then PrivateTest."""
+    return np.repeat(USAGES, [USAGE_COUNTS[name] for name in USAGES])
 
 
 def given_path(path=""):

@@ -1,0 +1,32 @@
+"""FER+'s votes as they come with the package: ``python tools/votes.py DATA`` writes fer_utils/labels/ferplus_votes.npz.
+
+DATA: fer2013new.csv of github.com/microsoft/FERPlus, or a folder or zip that holds it. Of its 1.6 MB only the counts
+are kept, a row an image, in the order of fer2013.csv. The same counts give the same bytes.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_utils.labels import ferplus
+from fer_utils.runs import write_whole
+
+
+def write(votes, path=ferplus.SHIPPED):
+    """Write integers (35887, 10), each up to 255, as the only array of an npz file."""
+    if votes.max() > 255:
+        raise ValueError(f"{votes.max()} votes for one answer: more than a byte holds, where FER+ has ten a row")
+    write_whole(path, lambda stream: np.savez_compressed(stream, votes=votes.astype(np.uint8)))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    given = ferplus.load_ferplus(sys.argv[1])
+    if not np.array_equal(given.usage, ferplus.csv_order()):
+        sys.exit(f"{given.source}: its rows are not in the order of fer2013.csv. {ferplus.AGAIN}.")
+    write(given.votes)
+    print(f"{ferplus.SHIPPED}: {ferplus.SHIPPED.stat().st_size:,} bytes, {given.votes.sum():,} votes")
