@@ -44,7 +44,7 @@ reproduce plan box: export FER_OPTION_ENVIRONMENT = $(foreach name,$(OPTIONS),$(
 # A process that crashes ends the tests: xdist would start its whole file again, and again.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
-.PHONY: help setup reproduce plan test test-latest fuzz kill-test slurm-test bench lab lock box box-rehearsal
+.PHONY: help setup reproduce plan site test test-latest fuzz kill-test slurm-test bench lab lock box box-rehearsal
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' Makefile
@@ -75,6 +75,13 @@ test: $(READY)  ## style and layers, then the tests on JAX (models and training)
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb course/*.ipynb
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist worksteal $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --durations=10
+
+# Of drawn faces and of the committed reference only, whatever data the environment names.
+site: export FER_OPTION_PROFILE = site
+site: export TF_CPP_MIN_LOG_LEVEL = 3
+site: $(READY)  ## build the web site into outputs/site/html: this study's runs on drawn faces, then all pages
+	@env -u FER_DATA -u FER_PLUS $(BIN)/python -m fer_utils.workflow reproduce
+	@cd tools && env -u FER_DATA -u FER_PLUS ../$(BIN)/python -m website
 
 # What would break for somebody who installs today; the lock stays as it is.
 test-latest: export TF_CPP_MIN_LOG_LEVEL = 3

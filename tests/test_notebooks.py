@@ -231,14 +231,6 @@ def test_a_link_leads_to_a_notebook_and_to_a_section_that_it_has():
     assert links >= 4
 
 
-@pytest.mark.parametrize("stem", ["02_pretrain_backbone", *TRAINING])
-def test_exercises_leave_the_run_that_they_are_compared_with(stem):
-    path = runs.PROJECT_ROOT / "notebooks" / f"{stem}.ipynb"
-    exercises = nbformat.read(path, as_version=4).cells[-1].source.partition("## Exercises")[2]
-    (folder,) = re.findall(r'`OUTPUT_DIR = "(.+?)"`', exercises)
-    assert folder != runs.declared_parameters(stem)["OUTPUT_DIR"]
-
-
 def test_the_three_strategies_have_the_same_sections():
     headings = []
     for stem in TRAINING:

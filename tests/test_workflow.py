@@ -441,3 +441,11 @@ def test_the_pages_command_for_one_arm_is_the_papers_profile():
     expected = shlex.split(study.papermill(study.arm("vgg16", "scratch", 0)).replace(DATA_STAND_IN, "kaggle"))
     lines = [shlex.split(line) for line in page.splitlines() if line.startswith("papermill notebooks/03")]
     assert lines == [expected]
+
+
+def test_without_bash_a_study_is_not_begun_and_the_mend_is_said(tmp_path, capsys, monkeypatch):
+    monkeypatch.delattr(os, "execv")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["reproduce"]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Nothing was started. There is no bash, in which") and "fer_utils.workflow plan" in said

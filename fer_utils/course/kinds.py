@@ -90,6 +90,8 @@ class Judged:
     def wrong(self, name, answer) -> str | None:
         try:
             said = self.judge(answer)
+        except NotImplementedError:
+            said = "Its body is still to be written."
         except Exception as error:
             said = f"It cannot be used as it is: {type(error).__name__}: {error}"
         return f"{said}\nHint: {self.hint}" if said else None
@@ -136,6 +138,8 @@ def _arguments(given):
 
 def difference(expected, got, tolerance=TOLERANCE) -> str | None:
     """In what `got` is another thing than `expected`, without naming the value that is expected; None if in nothing."""
+    if expected is None:
+        return None if got is None else "None is asked for."
     if isinstance(expected, dict):
         return _of_dicts(expected, got, tolerance)
     if isinstance(expected, str | bool | np.bool_):
@@ -145,6 +149,8 @@ def difference(expected, got, tolerance=TOLERANCE) -> str | None:
         wanted, found = np.asarray(expected), np.asarray(got)
     except ValueError:
         return _asked(expected)
+    if isinstance(expected, list) and wanted.ndim == found.ndim == 1 and len(wanted) != len(found):
+        return f"It has {len(found)} entries; {len(wanted)} are asked for."
     if wanted.shape != found.shape:
         return f"Its shape is {found.shape}; {_shape(wanted.shape)} is asked for."
     if wanted.dtype.kind in "biuf":

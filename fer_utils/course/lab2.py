@@ -1,3 +1,130 @@
-"""Exercises of lab 2."""
+"""Exercises of lab 2, a first network: parameters counted by hand, a small network, its curve."""
 
-EXERCISES = {}
+from typing import NamedTuple
+
+import numpy as np
+
+from fer_utils.course.kinds import Function, Judged, Number, Prediction
+from fer_utils.names import EMOTIONS
+
+
+class Layer(NamedTuple):
+    """kernel: places that an output sees, 1 if dense. inputs, outputs: channels. places: of the output, in an image."""
+
+    name: str
+    kernel: int
+    inputs: int
+    outputs: int
+    places: int
+
+    def weights(self):
+        return self.kernel * self.inputs * self.outputs
+
+    def parameters(self):
+        return self.weights() + self.outputs
+
+    def multiplications(self):
+        return self.weights() * self.places
+
+
+LAYERS = (
+    Layer("conv 1", 9, 1, 16, 48 * 48),
+    Layer("conv 2", 9, 16, 32, 24 * 24),
+    Layer("conv 3", 9, 32, 64, 12 * 12),
+    Layer("dense 1", 1, 6 * 6 * 64, 64, 1),
+    Layer("dense 2", 1, 64, len(EMOTIONS), 1),
+)
+ALL_CHANNELS = "A filter reaches through all channels of its input, not through one."
+ONE_PLACE = "That is one place. A filter is applied at every place of its output."
+SHARED = "The same weights are used at every place: count them once."
+# How a wrong number comes about, each with the number of a layer that was counted so.
+OF_PARAMETERS = (
+    ("It lacks the biases: one for each output.", Layer.weights),
+    ("There is a bias for each output, not one for the layer.", lambda layer: layer.weights() + 1),
+    (ALL_CHANNELS, lambda layer: layer.kernel * layer.outputs + layer.outputs),
+    (SHARED, lambda layer: layer.parameters() * layer.places),
+    ("A kernel has 3 x 3 places.", lambda layer: 3 * layer.inputs * layer.outputs + layer.outputs),
+    ("Its inputs are all numbers of 6 x 6 maps in 64 channels.", lambda layer: 64 * layer.outputs + layer.outputs),
+)
+OF_MULTIPLICATIONS = (
+    (ONE_PLACE, Layer.weights),
+    ("A bias is added, not multiplied.", lambda layer: layer.parameters() * layer.places),
+    ("Pooling comes after the layer, whose own output is not halved yet.", lambda layer: layer.multiplications() // 4),
+    (ALL_CHANNELS, lambda layer: layer.kernel * layer.outputs * layer.places),
+)
+
+
+def _counted(answers, count, mistakes):
+    answers = list(answers)
+    if len(answers) != len(LAYERS):
+        return f"There are {len(LAYERS)} layers with parameters, and {len(answers)} numbers."
+    for layer, answer in zip(LAYERS, answers, strict=True):
+        if answer != count(layer):
+            reasons = [sentence for sentence, wrong in mistakes if wrong(layer) == answer]
+            return " ".join([f"{layer.name}: {answer} is not its number.", *reasons[:1]])
+    return None
+
+
+def _small_cnn(answer):
+    from fer_utils.course import networks  # imports Keras, and every check imports this module, Keras or not
+
+    return networks.judge_network(answer, LAYERS)
+
+
+def best_epoch(history):
+    """The epoch, counted from 1, with the smallest validation loss; of equal ones the earliest."""
+    return int(np.argmin(history["val_loss"])) + 1
+
+
+def overfits_from(history):
+    """The first epoch after the best one whose training loss is below the best one's; None if there is none."""
+    best, losses = best_epoch(history), history["loss"]
+    return next((epoch + 1 for epoch in range(best, len(losses)) if losses[epoch] < losses[best - 1]), None)
+
+
+def _draw_history(generator, case):
+    """A history as `fit` returns it, of 2 epochs and more, with ties; in every fifth, the last epoch is the best."""
+    n = 2 + case
+    epochs = np.arange(n)
+    turn = n if case % 5 == 4 else generator.integers(0, n)  # the validation loss falls up to there
+    noise = 0 if case % 5 == 4 else generator.normal(0, 0.06, n)
+    curves = {
+        "loss": 1.9 - 0.05 * epochs + generator.normal(0, 0.06, n),
+        "accuracy": generator.random(n),
+        "val_loss": 1.9 - 0.06 * np.minimum(epochs, turn) + 0.03 * np.maximum(epochs - turn, 0) + noise,
+        "val_accuracy": generator.random(n),
+    }
+    return {"history": {name: curve.round(1 if case % 2 else 3).tolist() for name, curve in curves.items()}}
+
+
+EXERCISES = {
+    "accuracy guess": Prediction(0, 1, "a share"),
+    "parameters": Judged(
+        lambda answers: _counted(answers, Layer.parameters, OF_PARAMETERS),
+        "A filter has 3 x 3 weights for each channel of its input, and one bias. How many filters are there?",
+    ),
+    "small_cnn": Judged(_small_cnn, "Go down the table, one line of code for each of its lines. Compile nothing."),
+    "multiplications": Judged(
+        lambda answers: _counted(answers, Layer.multiplications, OF_MULTIPLICATIONS),
+        "How many weights are there, and at how many places of the layer's own output is each of them used?",
+    ),
+    "best_epoch": Function(
+        best_epoch,
+        _draw_history,
+        "It is the validation loss that counts, and its smallest value. Epochs are counted from 1, lists from 0.",
+    ),
+    "overfits_from": Function(
+        overfits_from,
+        _draw_history,
+        "Begin with best_epoch. Only epochs after it come into question. Compare their training loss with the training "
+        "loss of the best epoch itself. If none is lower, return None.",
+    ),
+    # Ten seeds of the lab's network, as it trains there (the floor is 0.237): 0.597, 0.592, 0.653, 0.617, 0.567, 0.597,
+    # 0.603, 0.600, 0.608, 0.585. The bounds leave room for another batch size, rate or number of epochs.
+    "test accuracy": Number(
+        0.35,
+        0.8,
+        "A share is asked for, from 0 to 1, of the test faces. Below 0.35 it has hardly learned: did `fit` run to its "
+        "end? Above 0.8 is what it has on faces that it was trained on.",
+    ),
+}

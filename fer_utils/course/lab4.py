@@ -1,3 +1,66 @@
-"""Exercises of lab 4."""
+"""Exercises of lab 4, features of another task: freezing, unfreezing, and the spread of features."""
 
-EXERCISES = {}
+import numpy as np
+
+from fer_utils.course.kinds import Function, Judged, Number, Prediction
+
+
+def feature_spread(features):
+    """Mean standard deviation of a feature over images, by the mean of all features; 0 if all features are 0.
+
+    features: float (n, d), at least 0. The result does not change if all features are multiplied by a number. (A mean
+    of each feature's own ratio would be ruled by features that are nearly always 0.)
+    """
+    size = features.mean()
+    return float(features.std(axis=0).mean() / size) if size else 0.0
+
+
+def _draw_features(generator, case):
+    """Features of all sizes, some constant, some always 0, as ReLU leaves them; in every tenth case, all are 0."""
+    n, d = 3 + case, 2 + case // 2
+    features = np.maximum(0, generator.normal(0.5, 1, (n, d))) * 10 ** generator.uniform(-2, 2, d)
+    kinds = generator.random(d)
+    features[:, kinds < 0.2] = 0
+    features[:, kinds > 0.8] = 3
+    return {"features": features * (case % 10 != 9)}
+
+
+def _freeze(answer):
+    from fer_utils.course import networks  # imports Keras, and every check imports this module, Keras or not
+
+    return networks.judge_freeze(answer)
+
+
+def _unfreeze(answer):
+    from fer_utils.course import networks
+
+    return networks.judge_unfreeze(answer)
+
+
+EXERCISES = {
+    "frozen guess": Prediction(0, 1, "a share"),
+    "same guess": Prediction(0, 1, "a share"),
+    "freeze": Judged(
+        _freeze,
+        "Set `trainable` on the model that is given, not on its weights. A model hands it down to all its layers, "
+        "batch norm and models inside it included. `=` sets, `==` only asks.",
+    ),
+    "trained parameters": Number(
+        455,
+        455,
+        "Only the last dense layer is trained. It has 64 inputs, since the backbone ends in 64 maps and each is "
+        "averaged, and 7 outputs; and each output has a bias.",
+    ),
+    "unfreeze": Judged(
+        _unfreeze,
+        "Decide for every layer of the backbone, True or False: does its name begin with block and a number that is "
+        "large enough, and is it no batch norm? Ask isinstance(layer, keras.layers.BatchNormalization), since names "
+        "can be anything. The backbone comes frozen; a layer that you leave as it is stays so.",
+    ),
+    "feature_spread": Function(
+        feature_spread,
+        _draw_features,
+        "Each feature is a column, and each image a row. First the standard deviation of every column (np.std), then "
+        "the mean of these, then divide once, by the mean of all numbers. If all are 0, the spread is 0.0.",
+    ),
+}

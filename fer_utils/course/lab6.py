@@ -1,3 +1,107 @@
-"""Exercises of lab 6."""
+"""Exercises of lab 6, choosing and labels: the luck of the best epoch, and errors where voters doubt the label."""
 
-EXERCISES = {}
+import numpy as np
+
+from fer_utils.course.kinds import Function, Number, Prediction
+from fer_utils.labels import ferplus
+from fer_utils.names import EMOTIONS
+
+
+def half_gap(right, order):
+    """Of the epoch that is best on the first half of the images (a tie: the earliest), how much better it is there.
+
+    right: bool (epochs, n). order: a permutation of range(n); the first half is order[: n // 2]. One sample of
+    ``epoch_choice.optimism``: accuracy on the first half less that on the rest.
+    """
+    half = len(order) // 2
+    first, second = (right[:, images].mean(axis=1) for images in (order[:half], order[half:]))
+    best = first.argmax()
+    return float(first[best] - second[best])
+
+
+def label_stands(labels, votes):
+    """Whether the label alone has the most votes: bool (n,)."""
+    return ferplus.favourite(votes) == labels
+
+
+def accuracy_by_agreement(right, votes):
+    """Accuracy where few or many voters agree with each other: float64 (4,), NaN where a bin is empty."""
+    return ferplus.by_agreement(right, votes)["accuracy"].to_numpy()
+
+
+def doubtful_errors(right, stands):
+    """Share of the errors that are on images whose label does not stand."""
+    return float((~stands)[~right].mean())
+
+
+def _draw_right(generator, case):
+    """Few images, so that epochs tie; more epochs and images from case to case."""
+    epochs, n = 2 + case // 4, 6 + case
+    return {"right": generator.random((epochs, n)) < 0.6, "order": generator.permutation(n)}
+
+
+def _draw_votes(generator, case):
+    """Voters of whom many see the label, and some do not; 9 to 12 an image, where FER+ has ten. Some images tie."""
+    n = 4 + case
+    labels = generator.integers(0, len(EMOTIONS), n)
+    shares = generator.dirichlet(np.full(len(ferplus.VOTES), 0.3), n)
+    own = np.array(ferplus.EMOTION_COLUMNS)[labels]
+    shares[np.arange(n), own] += generator.random(n)
+    shares /= shares.sum(axis=1, keepdims=True)
+    totals = generator.integers(9, 13, n)
+    votes = np.array([generator.multinomial(total, row) for total, row in zip(totals, shares, strict=True)])
+    return {"labels": labels, "votes": votes}
+
+
+def _draw_bins(generator, case):
+    drawn = _draw_votes(generator, 6 + case)
+    return {"right": generator.random(len(drawn["labels"])) < 0.6, "votes": drawn["votes"]}
+
+
+def _draw_doubt(generator, case):
+    n = 6 + 2 * case
+    right, stands = generator.random((2, n)) < 0.6
+    right[0] = False  # at least one error
+    return {"right": right, "stands": stands}
+
+
+EXERCISES = {
+    "luck guess": Prediction(-10, 30, "in percentage points,"),
+    "half_gap": Function(
+        half_gap,
+        _draw_right,
+        "Three steps. Accuracy of every epoch on the first half, order[: n // 2]. The epoch that is best there, the "
+        "earliest if several are. Its accuracy there, less its accuracy on the other half; the other half has no say "
+        "in the choice. A share, with its sign.",
+    ),
+    # 300 orders, ten seeds: 0.0120 0.0125 0.0118 0.0111 0.0125 0.0127 0.0118 0.0120 0.0132 0.0117. One order varies by
+    # 0.0148, a mean of 200 by 0.00105; the range is 3.5 times that to both sides.
+    "luck": Number(
+        0.0081,
+        0.0155,
+        "The mean of half_gap over at least 200 random orders of the PrivateTest images, a new order each time: "
+        "generator.permutation(n). It is a share, so one percentage point is 0.01.",
+    ),
+    "many guess": Prediction(-10, 30, "in percentage points,"),
+    "label_stands": Function(
+        label_stands,
+        _draw_votes,
+        "The label's own votes are at votes[image, columns[label]]; the ten columns are in another order than the "
+        "seven codes. They have to be more than the votes of each other answer, contempt, unknown and NF too. Five to "
+        "five is a tie, and then the label does not stand. More than half of all votes is not asked for.",
+    ),
+    "accuracy_by_agreement": Function(
+        accuracy_by_agreement,
+        _draw_bins,
+        "Agreement is the most votes that one answer has, whichever it is, divided by all votes of that image, which "
+        "are not always ten. A bin holds what is above its lower edge and up to its upper one. The accuracy of an "
+        "empty bin is np.nan.",
+    ),
+    "doubt guess": Prediction(0, 1, "a share"),
+    "doubtful_errors": Function(
+        doubtful_errors,
+        _draw_doubt,
+        "Of what is it a share? Keep the errors only, then count those whose label does not stand. The share of errors "
+        "among the doubtful labels is another number.",
+    ),
+}

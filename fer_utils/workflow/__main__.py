@@ -11,7 +11,14 @@ from fer_utils.ladder.recipes import RecipeError
 from fer_utils.project import PROJECT_ROOT as ROOT
 from fer_utils.workflow import cost, handover
 from fer_utils.workflow.profiles import ProfileError, read_count
-from fer_utils.workflow.snakemake import check_executor, cluster_command, core_count, gpu_ids, snakemake_command
+from fer_utils.workflow.snakemake import (
+    check_executor,
+    check_shell,
+    cluster_command,
+    core_count,
+    gpu_ids,
+    snakemake_command,
+)
 from fer_utils.workflow.start import check_data, check_paths, clear_stale_lock, replaced
 from fer_utils.workflow.study import DATA_STAND_IN, PRETRAIN, load_study
 
@@ -56,6 +63,7 @@ def plan(options):
 def reproduce(options):
     """Check everything, say what is about to happen, and become Snakemake."""
     study = load_study(options.profile, options.data, options.source, options.seeds)
+    check_shell()
     check_paths(study)
     check_data(study)
     prepare = on_a_cluster if options.executor else on_this_machine

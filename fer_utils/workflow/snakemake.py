@@ -4,6 +4,7 @@ import importlib.util
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -95,6 +96,13 @@ def cluster_command(settings, executor, jobs=None):
     command = [sys.executable, "-m", "snakemake", "--workflow-profile", f"profiles/{executor}"]
     command += ["--jobs", str(jobs)] if jobs else []
     return [*command, "--configfile", str(settings), *ALWAYS]
+
+
+def check_shell():
+    """Raise ProfileError where bash is missing, as on Windows: the Snakefile's rules are written in it."""
+    if not shutil.which("bash"):
+        mend = "The commands that `python -m fer_utils.workflow plan` prints need none; see docs/running.md"
+        raise ProfileError(f"There is no bash, in which Snakemake runs each notebook. {mend}")
 
 
 def check_executor(executor, root=ROOT):

@@ -1,0 +1,299 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Lab 2 · A first network
+#
+# **90 minutes. You count what a network is made of, build it, train it, and see where it stops learning.**
+#
+# | | |
+# |---|---|
+# | You can do afterwards | count a network's parameters by hand; build a small CNN in Keras; read a training curve |
+# | You need | lab 1 (floor, splits); Python functions, lists and dicts; nothing about networks |
+# | Belongs to | notebook [03_train_from_scratch](../notebooks/03_train_from_scratch.ipynb), which you may read afterwards |
+# | Words | [glossary](../docs/glossary.md) |
+#
+# You write code where it says `YOUR CODE HERE`, and the line below it checks what you wrote. Run the cells in order. The first
+# one loads TensorFlow, which takes some seconds.
+
+# %%
+import keras
+import numpy as np
+import pandas as pd
+
+from fer_utils import course, data, evaluation, plotting, training
+
+# %% tags=["parameters"]
+DATA = "sample"  # "sample": drawn faces; at home the path of FER-2013's CSV, zip or folder
+FACES = 1200  # to train on, so that an epoch takes a second or two
+EPOCHS = 20  # passes over these faces
+SEED = 0  # seeds everything random: first weights, order of the faces
+
+# %%
+faces = data.load_fer2013(DATA)
+train = faces.take(faces.usage == "Training").take(slice(FACES))
+validation = faces.take(faces.usage == "PublicTest")
+test = faces.take(faces.usage == "PrivateTest")
+plotting.sample_grid(train.images[:14], train.labels[:14], columns=7)
+print(f"{len(train):,} faces to train on, {len(validation):,} to watch it, {len(test):,} that stay shut until the end")
+
+# %% [markdown]
+# ## 1. Predict first (5 minutes)
+#
+# Always answering "happy" names about 24 % of the drawn test faces rightly: that is the floor of lab 1. You will train a network of
+# five layers on 1,200 faces. **What share of the test faces will it name rightly?**
+
+# %%
+accuracy_guess = None  # a share from 0 to 1
+### BEGIN SOLUTION
+accuracy_guess = 0.5
+### END SOLUTION
+course.check("accuracy guess", accuracy_guess)
+
+# %% [markdown]
+# ## 2. Parameters, with a pencil (20 minutes)
+#
+# A **convolution** slides small filters over an image. A filter looks at a window of 3 x 3 places, in all channels at once: it
+# multiplies each number there by a weight, adds all of them up, and adds one bias. That gives one number for each place. The weights
+# are the same at every place. Each filter makes one channel of the output.
+#
+# A **dense** layer has no places. Each of its outputs has a weight for every input, and one bias.
+#
+# By hand: 8 filters of 5 x 5 on a colour image (3 channels). Each has 5 · 5 · 3 = 75 weights and 1 bias, so there are 8 · 76 = 608
+# parameters. A dense layer from 10 numbers to 4 has 10 · 4 + 4 = 44.
+#
+# Here is your network. *Same* padding: the output has as many places as the input. Pooling takes the largest of 2 x 2 numbers.
+#
+# | | layer | output |
+# |---|---|---|
+# | | image, gray values from 0 to 255 | 48 x 48 x 1 |
+# | | divide by 255 | 48 x 48 x 1 |
+# | conv 1 | 16 filters of 3 x 3, same padding, ReLU | 48 x 48 x 16 |
+# | | max-pooling 2 x 2 | 24 x 24 x 16 |
+# | conv 2 | 32 filters of 3 x 3, same padding, ReLU | 24 x 24 x 32 |
+# | | max-pooling 2 x 2 | 12 x 12 x 32 |
+# | conv 3 | 64 filters of 3 x 3, same padding, ReLU | 12 x 12 x 64 |
+# | | max-pooling 2 x 2 | 6 x 6 x 64 |
+# | | flatten: one long row | ? |
+# | dense 1 | 64 outputs, ReLU | 64 |
+# | dense 2 | 7 outputs, softmax: seven probabilities | 7 |
+#
+# Write down the number of parameters of the five layers that have any, from the top. You may write `4 * 11` instead of `44`. Do
+# not ask Keras yet.
+
+# %%
+parameters = []
+### BEGIN SOLUTION
+parameters = [
+    16 * (3 * 3 * 1 + 1),
+    32 * (3 * 3 * 16 + 1),
+    64 * (3 * 3 * 32 + 1),
+    6 * 6 * 64 * 64 + 64,
+    64 * 7 + 7,
+]
+### END SOLUTION
+course.check("parameters", parameters)
+
+# %%
+names = ["conv 1", "conv 2", "conv 3", "dense 1", "dense 2"]
+print(f"{sum(parameters):,} parameters in all")
+(pd.Series(parameters, names) / sum(parameters)).map("{:.1%}".format)
+
+# %% [markdown]
+# **Discuss.** One layer has most of them. What would halve the network?
+
+# %% [markdown]
+# ## 3. The network (20 minutes)
+#
+# Write `small_cnn`: it returns a new `keras.Model`, as in the table. The bricks are
+#
+# - `keras.Sequential([...])` around all that follows,
+# - `keras.Input((48, 48, 1))`, first,
+# - `keras.layers.Rescaling(1 / 255)`,
+# - `keras.layers.Conv2D(filters, 3, padding="same", activation="relu")`,
+# - `keras.layers.MaxPooling2D()`, `keras.layers.Flatten()`,
+# - `keras.layers.Dense(outputs, activation="...")`.
+#
+# Do not compile it yet.
+
+
+# %%
+def small_cnn():
+    ### BEGIN SOLUTION
+    layers = [keras.Input((48, 48, 1)), keras.layers.Rescaling(1 / 255)]
+    for filters in (16, 32, 64):
+        layers.append(keras.layers.Conv2D(filters, 3, padding="same", activation="relu"))
+        layers.append(keras.layers.MaxPooling2D())
+    layers.append(keras.layers.Flatten())
+    layers.append(keras.layers.Dense(64, activation="relu"))
+    layers.append(keras.layers.Dense(7, activation="softmax"))
+    return keras.Sequential(layers)
+    ### END SOLUTION
+
+
+course.check("small_cnn", small_cnn)
+
+# %%
+training.set_seeds(SEED)
+model = small_cnn()
+model.summary()
+
+# %% [markdown]
+# What does it answer before it has learned anything? Seven probabilities for each face, which add up to one:
+
+# %%
+before = model.predict(train.images[:3, ..., None], verbose=0)
+pd.DataFrame(before, columns=data.EMOTIONS).map("{:.1%}".format)
+
+# %% [markdown]
+# ## 4. Train it, and work meanwhile (15 minutes)
+#
+# The **loss** of a face is −ln(p), where p is the probability that the network gives to its label: 0 if it is sure and right, ln 7 =
+# 1.95 if it gives each emotion a seventh. Training takes 32 faces at a time and moves every weight a little so that their loss
+# falls. *Adam* says by how much. An **epoch** is one pass over all training faces; after each, the validation faces are
+# answered, and nothing is learned from them.
+#
+# **Run the next cell and do not wait for it.** Go on below while it runs; you can write in other cells, and a cell that you run
+# then waits its turn.
+
+# %%
+model.compile(
+    optimizer=keras.optimizers.Adam(1e-3),
+    loss="sparse_categorical_crossentropy",
+    metrics=["accuracy"],
+)
+history = model.fit(
+    train.images[..., None],
+    train.labels,
+    batch_size=32,
+    epochs=EPOCHS,
+    validation_data=(validation.images[..., None], validation.labels),
+    verbose=2,
+).history
+
+# %% [markdown]
+# **Meanwhile:** which layer keeps the machine busy? Count the multiplications for one image, from the top, again five numbers.
+# The 8 filters of 5 x 5 on a colour image of 10 x 10 places make 8 · 75 at each place: 8 · 75 · 100 = 60,000. Biases are added,
+# not multiplied.
+
+# %%
+multiplications = []
+### BEGIN SOLUTION
+multiplications = [
+    16 * 9 * 48 * 48,
+    32 * 9 * 16 * 24 * 24,
+    64 * 9 * 32 * 12 * 12,
+    6 * 6 * 64 * 64,
+    64 * 7,
+]
+### END SOLUTION
+course.check("multiplications", multiplications)
+
+# %%
+table = pd.DataFrame({"parameters": parameters, "multiplications": multiplications}, names)
+(table / table.sum()).map("{:.1%}".format)
+
+# %% [markdown]
+# **Discuss.** Where is the memory, and where is the time? You have a phone with little memory, and another with a slow
+# processor. What do you change in the network for each?
+
+# %% [markdown]
+# ## 5. Read the curve (15 minutes)
+#
+# `history` is a dict of four lists, one number an epoch: `loss`, `accuracy`, `val_loss`, `val_accuracy`. Write two functions:
+#
+# - `best_epoch`: the epoch, counted from 1, with the smallest *validation* loss. If several are equal, the earliest.
+# - `overfits_from`: the first epoch *after the best one* whose *training* loss is below that of the best epoch. From there on the
+#   network still gets better on faces that it knows, and no longer on others. `None` if there is no such epoch.
+#
+# By hand: `val_loss` 1.8, 1.5, 1.6, 1.7 and `loss` 1.7, 1.3, 1.4, 1.1. The best epoch is 2. Epoch 3 has a training loss of
+# 1.4, which is not below 1.3; epoch 4 has 1.1. So it overfits from epoch 4.
+
+
+# %%
+def best_epoch(history):
+    ### BEGIN SOLUTION
+    return history["val_loss"].index(min(history["val_loss"])) + 1
+    ### END SOLUTION
+
+
+course.check("best_epoch", best_epoch)
+
+
+# %%
+def overfits_from(history):
+    ### BEGIN SOLUTION
+    best = best_epoch(history)
+    losses = history["loss"]
+    for epoch in range(best + 1, len(losses) + 1):
+        if losses[epoch - 1] < losses[best - 1]:
+            return epoch
+    return None
+    ### END SOLUTION
+
+
+course.check("overfits_from", overfits_from)
+
+# %%
+curves = pd.DataFrame(history).assign(epoch=range(1, EPOCHS + 1))
+plotting.history_curves(curves, monitor="val_loss")
+print(f"best epoch {best_epoch(history)}; overfits from epoch {overfits_from(history)}")
+
+# %% [markdown]
+# **Discuss.** After the best epoch the validation *loss* rises, but the validation *accuracy* hardly falls, or even rises. How can
+# both be? (Think of a face that it gets wrong with 60 %, and later with 99 %.)
+
+# %% [markdown]
+# ## 6. Faces that steered nothing (5 minutes)
+#
+# Now the test faces are opened, once. Compute the share that your network names rightly. Its answer to a face is the emotion
+# with the largest probability: `answers.argmax(axis=1)`.
+
+# %%
+answers = model.predict(test.images[..., None], verbose=0)
+test_accuracy = None
+### BEGIN SOLUTION
+test_accuracy = np.mean(answers.argmax(axis=1) == test.labels)
+### END SOLUTION
+course.check("test accuracy", test_accuracy)
+
+# %%
+low, high = evaluation.wilson_interval(round(test_accuracy * len(test)), len(test))
+floor = np.mean(test.labels == np.bincount(train.labels).argmax())
+print(f"You guessed {accuracy_guess:.0%}. It is {test_accuracy:.1%} ({low:.1%} to {high:.1%}, n = {len(test)}).")
+print(f"The floor is {floor:.1%}; on its own training faces it has {history['accuracy'][-1]:.1%}.")
+
+# %% [markdown]
+# **What people get wrong.**
+#
+# - *No softmax.* The loss expects probabilities. Without softmax the same training ended at 11 to 19 %, below the floor, and Keras
+#   said nothing.
+# - *Pixels from 0 to 255.* It does learn, but less surely: 48 and 58 % with two seeds, where scaled pixels gave 60 and 59 %.
+# - *The best of all epochs.* Reporting the best validation accuracy means reporting luck, too. Lab 6 measures how much.
+#
+# ## 7. Your result (10 minutes)
+#
+# In three sentences, for someone who has not been here:
+#
+# 1. What did the network have on test faces, of how many, how sure, and what is the floor?
+# 2. From which epoch on did it learn nothing that helps with new faces, and how do you know?
+# 3. The best epoch was found by looking at the validation faces. Why is its *validation* accuracy not the number to report?
+#
+# ## Homework: the real data
+#
+# Get FER-2013 (the [README](../README.md) says how), set `DATA` to its path, and run all cells again; the check of the test
+# accuracy is made for the drawn faces and may refuse.
+#
+# 1. What does the network have on 1,200 real faces? Are they harder than drawn ones? By how much is it above the floor?
+# 2. Set `FACES = 28_709`, all of Training, and `EPOCHS = 10`. It takes some minutes. When does it overfit now, and what does it have?
+# 3. Put `keras.layers.Dropout(0.5)` before `dense 2` and train again. What becomes of the gap between the two curves? Why has the
+#    parameter count not changed?

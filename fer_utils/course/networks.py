@@ -1,0 +1,146 @@
+"""Judges of what students build of Keras and do to it (labs 2 and 4). It imports Keras, so the labs import it late."""
+
+import keras
+import numpy as np
+
+from fer_utils import models
+from fer_utils.course.kinds import described
+from fer_utils.names import EMOTIONS, SIDE
+from fer_utils.plotting.networks import flat_layers
+
+# Of the largest of seven probabilities, mean over noise images: lab 2's network with random weights has 0.15 to 0.18 if
+# pixels are scaled, 0.87 to 1 if not (twelve seeds).
+TOO_SURE = 0.6
+
+
+# --- a network (lab 2) -----------------------------------------------------------------------------------------------
+
+
+def judge_network(answer, layers):
+    """What is wrong with the function `answer`, which is to return a new network of lab 2's `layers`, or None."""
+    if isinstance(answer, keras.Model) or not callable(answer):
+        return f"Give the function itself, small_cnn, without brackets; this is {described(answer)}."
+    model = answer()
+    if model is None:
+        return "It returns nothing. Does it end in a line with `return`?"
+    if not isinstance(model, keras.Model):
+        return f"It returns {described(model)}; a keras.Model is asked for."
+    if not model.built:
+        return f"It does not know the size of its images. Begin with keras.Input(({SIDE}, {SIDE}, 1))."
+    shapes = {"input": (model.input_shape[1:], (SIDE, SIDE, 1)), "output": (model.output_shape[1:], (len(EMOTIONS),))}
+    for what, (found, wanted) in shapes.items():
+        if found != wanted:
+            return f"The shape of its {what} is {found}; {wanted} is asked for."
+    if model.compiled:
+        return "It is compiled already. Take that out: the lab compiles in sight, below."
+    return _wrong_layers(model, layers) or _wrong_answers(model)
+
+
+def _wrong_layers(model, layers):
+    found = [(layer.name, layer.count_params()) for layer in flat_layers(model) if layer.count_params()]
+    if len(found) != len(layers):
+        names = ", ".join(f"{name} ({count:,})" for name, count in found) or "none"
+        return f"The table has {len(layers)} layers with parameters. Yours: {names}."
+    for layer, (name, count) in zip(layers, found, strict=True):
+        if count == layer.parameters():
+            continue
+        said = f"Your {name} has {count:,} parameters; {layer.name} of the table has {layer.parameters():,}."
+        if count == layer.weights():
+            return f"{said} Its biases are missing."
+        same = " Before it, padding 'same' and three poolings leave a map of 6 x 6." if layer.name == "dense 1" else ""
+        return said + same
+    return None
+
+
+def _wrong_answers(model):
+    images = np.random.default_rng(0).integers(0, 256, (16, SIDE, SIDE, 1)).astype("float32")
+    answers = keras.ops.convert_to_numpy(model(images)).astype(float)
+    if answers.min() < 0 or not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
+        return f"Its answers are no probabilities: the seven of one image add up to {answers[0].sum():.2f}, not to 1."
+    surest = answers.max(axis=1).mean()
+    if surest > TOO_SURE:
+        return f"Its weights are random, and yet it is {surest:.0%} sure of an answer: its first layer gets up to 255."
+    return None
+
+
+# --- freezing (lab 4) ------------------------------------------------------------------------------------------------
+
+
+def judge_freeze(answer):
+    """What is wrong with the function `answer`, which is to freeze the model that it is given, or None."""
+    for build in BACKBONES.values():
+        backbone = build()
+        model = classifier(backbone)
+        answer(backbone)
+        said = _wrongly_trained(model, {"probabilities/kernel", "probabilities/bias"}, "After freeze(backbone)")
+        if not said:
+            answer(model)
+            said = _wrongly_trained(model, set(), "After freeze of a model that holds another model")
+        if said:
+            return said
+    return None
+
+
+def judge_unfreeze(answer):
+    """What is wrong with the function `answer`, which is to unfreeze a frozen backbone from a stage on, or None.
+
+    Each stage gets a network of its own: under TensorFlow, setting `trainable` to what it is does nothing, so whoever
+    sets a backbone to True twice, by the book, would be wrong the second time.
+    """
+    for name, build in BACKBONES.items():
+        for stage in (3, 1, 2, 4):
+            backbone, reference = build(), build()
+            model, expected = classifier(backbone), classifier(reference)
+            models.freeze(backbone)
+            models.unfreeze_from(reference, stage)
+            answer(backbone, stage)
+            said = _wrongly_trained(model, _trained(expected), f"In {name}, from stage {stage} on")
+            if said:
+                return said
+    return None
+
+
+def classifier(backbone):
+    """A backbone nested in a model with a head, as in lab 4."""
+    images = keras.Input(backbone.input_shape[1:])
+    x = keras.layers.GlobalAveragePooling2D()(backbone(images))
+    outputs = keras.layers.Dense(len(EMOTIONS), "softmax", name="probabilities")(x)
+    return keras.Model(images, outputs)
+
+
+def _by_hand():
+    """A backbone whose batch norm is not called so, and has no weights of its own in one place."""
+    layers = [keras.Input((8, 8, 1), name="by_hand_input")]
+    for stage in (1, 2, 3, 4):
+        layers.append(keras.layers.Conv2D(2, 3, padding="same", name=f"block{stage}_conv"))
+        weights = stage != 2
+        layers.append(keras.layers.BatchNormalization(center=weights, scale=weights, name=f"block{stage}_scaling"))
+    return keras.Sequential(layers, name="by_hand")
+
+
+BACKBONES = {
+    "a small VGG16": lambda: models.build_backbone("vgg16", 32, 1, 1 / 64),
+    "a small deep CNN": lambda: models.build_backbone("deepcnn", 8, 1, 1 / 64),
+    "a network by hand": _by_hand,
+}
+
+
+def _trained(model):
+    return {weight.path for weight in model.trainable_weights}
+
+
+def _wrongly_trained(model, expected, when):
+    found = _trained(model)
+    if found - expected:
+        return f"{when}, these are trained and should not be: {_some(found - expected)}."
+    if expected - found:
+        return f"{when}, these are not trained and should be: {_some(expected - found)}."
+    for layer in flat_layers(model):
+        if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
+            return f"{when}, the batch norm {layer.name} has trainable=True: its statistics go on changing."
+    return None
+
+
+def _some(names):
+    more = f" and {len(names) - 4} more" if len(names) > 4 else ""
+    return ", ".join(sorted(names)[:4]) + more

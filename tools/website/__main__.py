@@ -1,0 +1,54 @@
+"""``make site``: the web site in outputs/site/html, from the runs of profiles/site.yaml."""
+
+import argparse
+import shutil
+import subprocess
+import sys
+
+from addresses import ROOT, is_placeholder
+
+from website import checks, executed, labs_pages, reference, tree
+from website.links import PageError
+
+OUT = "outputs/site"
+CONFIG = ROOT / "tools/website"
+
+
+def notebooks(root=ROOT):
+    """Every notebook and lab as a page: path -> notebook. Raises PageError where a run's data are not the sample's."""
+    folders = {name: root / OUT / run for name, run in executed.STUDY.items()}
+    folders |= {name: executed.execute_report(name, f"{OUT}/reports") for name in executed.REPORTS}
+    found = {
+        f"notebooks/{name}.ipynb": executed.with_outputs(name, folder, executed.allowed_checksums(name))
+        for name, folder in sorted(folders.items())
+    }
+    for path in sorted((root / "course").glob("lab*.solution.py")):
+        found[f"course/{path.name.replace('.solution.py', '.ipynb')}"] = labs_pages.page(path)
+    return found
+
+
+def build(out, texts, pages):
+    """Make the site of Markdown `texts` and notebook `pages` in the folder `out`. Raises PageError for any fault."""
+    tree.write(out / "source", texts, pages)
+    shutil.rmtree(out / "html", ignore_errors=True)  # pages that are no more
+    options = ["-W", "--keep-going", "-q", "-E", "-c", CONFIG, "-d", out / "doctrees"]
+    options += ["-t", "placeholder"] if is_placeholder() else []
+    command = [sys.executable, "-m", "sphinx", *options, out / "source", out / "html"]
+    ran = subprocess.run(command, capture_output=True, text=True)
+    if ran.returncode:
+        raise PageError(f"Sphinx's warnings are errors here:\n{ran.stderr}")
+    if faults := checks.faults(out / "html"):
+        raise PageError("\n".join(["The finished pages have faults:", *faults]))
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__).parse_args()
+    build(ROOT / OUT, tree.documents() | reference.pages(), notebooks())
+    print(f"{OUT}/html/index.html")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except PageError as error:
+        sys.exit(f"make site: {error}")
