@@ -80,6 +80,7 @@ test: $(READY)  ## style and layers, then the tests on JAX (models and training)
 site: export FER_OPTION_PROFILE = site
 site: export TF_CPP_MIN_LOG_LEVEL = 3
 site: $(READY)  ## build the web site into outputs/site/html: this study's runs on drawn faces, then all pages
+	@cd tools && ../$(BIN)/python -m website --before-the-runs
 	@env -u FER_DATA -u FER_PLUS $(BIN)/python -m fer_utils.workflow reproduce
 	@cd tools && env -u FER_DATA -u FER_PLUS ../$(BIN)/python -m website
 

@@ -56,7 +56,7 @@ def test_recalls_stand_with_their_counts_and_intervals():
     labels = np.array([0] * 6 + [1] * 2)
     probabilities = np.eye(7)[[0] * 6 + [1, 0]]
     summary = evaluation.summarize(labels, probabilities)
-    ax = plotting.recall_intervals(summary, evaluation.bootstrap_intervals(labels, probabilities, samples=200))
+    ax = plotting.recall_intervals(summary, evaluation.metric_intervals(labels, probabilities, samples=200))
     assert [label.get_text() for label in ax.get_xticklabels()][:2] == ["angry\n6", "disgust\n2"]
     marks = {line.get_xdata()[0]: line.get_ydata()[0] for line in ax.lines if line.get_marker() == "o"}
     assert marks == {0: 1.0, 1: 0.5}  # no mark for the five emotions without images

@@ -79,6 +79,15 @@ def test_outputs_of_other_code_are_refused(tmp_path):
         executed.with_outputs("n", folder, {"x"}, root)
 
 
+def test_a_run_of_other_code_is_made_again(tmp_path, monkeypatch):
+    root = project_with(tmp_path, "A = 1")
+    monkeypatch.setattr(executed, "STUDY", {"n": "run"})
+    for source, stays in (("A = 1", True), ("A = 3", False)):
+        folder = run_folder(tmp_path / "run", "n", "x", [nbformat.v4.new_code_cell(source, id="one")])
+        executed.forget_other_code("", root)
+        assert folder.exists() == stays
+
+
 # --- links ------------------------------------------------------------------------------------------------------------
 
 

@@ -147,12 +147,11 @@ def recall_table(finished):
 
 
 def intervals_table(finished, samples=2000):
-    """Every measure of every run's test split with its 95 % bootstrap interval over images, for a CSV.
+    """Every measure of every run's test split with its 95 % interval over other images, for a CSV.
 
     finished: list of ``runs.Run``.
-    Columns: run, n (images), measure (as in ``evaluation.bootstrap_intervals``), value,
-    low, high; rates 0 to 1, log loss in nats; all NaN for the recall of an emotion without images. A recall of 0
-    or 1 has no width: a bootstrap cannot draw what was never seen (0 of 55 faces is 0 to 6.5 % by Wilson).
+    Columns: run, n (images), measure (as in ``evaluation.metric_intervals``), value, low, high; rates 0 to 1, log loss
+    in nats; all NaN for the recall of an emotion without images.
     """
     rows = []
     for run in finished:
@@ -160,7 +159,7 @@ def intervals_table(finished, samples=2000):
         measured = evaluation.summarize(labels, probabilities)
         measured["calibration_error"] = evaluation.calibration_error(labels, probabilities)
         measured |= {f"recall {emotion}": measured["per_class"][emotion]["recall"] for emotion in EMOTIONS}
-        for name, interval in evaluation.bootstrap_intervals(labels, probabilities, samples).items():
+        for name, interval in evaluation.metric_intervals(labels, probabilities, samples).items():
             low, high = interval or (None, None)
             rows.append((run.name, len(labels), name, measured[name], low, high))
     table = pd.DataFrame(rows, columns=["run", "n", "measure", "value", "low", "high"])

@@ -1,8 +1,8 @@
-"""Bootstrap intervals of every measure of one split (notebook 06)."""
+"""Intervals of every measure of one split: bootstrap, and Wilson's for shares of few faces (notebook 06)."""
 
 import numpy as np
 
-from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, _checked_confidence, _draw_counts
+from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, _checked_confidence, _draw_counts, wilson_interval
 from fer_utils.evaluation.metrics import _calibration_gaps, _floored
 from fer_utils.names import EMOTIONS
 from fer_utils.runs.predictions import checked
@@ -10,13 +10,14 @@ from fer_utils.runs.predictions import checked
 # --- intervals -------------------------------------------------------------------------------------------------------
 
 
-def bootstrap_intervals(labels, probabilities, samples=2000, seed=0, confidence=0.95) -> dict[str, list[float] | None]:
-    """Percentile bootstrap intervals of the metrics of one split, from drawing its images again with replacement.
+def metric_intervals(labels, probabilities, samples=2000, seed=0, confidence=0.95) -> dict[str, list[float] | None]:
+    """Intervals of the metrics of one split, over other images: measure -> [low, high].
 
-    labels, probabilities: as for ``summarize``. Returns measure -> [low, high] for ``accuracy``,
-    ``balanced_accuracy``, ``macro_f1``, ``macro_auc``, ``log_loss``, ``calibration_error`` and ``recall <emotion>``;
-    None for the recall of a class that is absent. In a resample that misses a rare class, the means are taken over
-    the classes that it has. (Efron, Tibshirani 1993, chapter 13.)
+    labels, probabilities: as for ``summarize``. ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``macro_auc``,
+    ``log_loss`` and ``calibration_error`` have percentile bootstrap intervals, from drawing the images again with
+    replacement (Efron, Tibshirani 1993, chapter 13); in a resample that misses a rare class, the means are taken over
+    the classes that it has. ``recall <emotion>`` has Wilson's, since a bootstrap cannot draw what was never seen: 0 of
+    55 faces would be 0 to 0. None for the recall of a class that is absent.
     """
     labels, probabilities = checked(labels, probabilities)
     confidence = _checked_confidence(confidence)
@@ -31,7 +32,15 @@ def bootstrap_intervals(labels, probabilities, samples=2000, seed=0, confidence=
         values = np.concatenate([part[name] for part in drawn])
         values = values[~np.isnan(values)]
         intervals[name] = [float(bound) for bound in np.quantile(values, tails)] if values.size else None
-    return intervals
+    return intervals | _recall_intervals(labels, probabilities.argmax(axis=1), confidence)
+
+
+def _recall_intervals(labels, predicted, confidence):
+    right, true = (np.bincount(codes, minlength=len(EMOTIONS)) for codes in (labels[predicted == labels], labels))
+    return {
+        f"recall {emotion}": list(wilson_interval(right[code], true[code], confidence)) if true[code] else None
+        for code, emotion in enumerate(EMOTIONS)
+    }
 
 
 def _resampled_measures(labels, probabilities, counts) -> dict[str, np.ndarray]:
@@ -55,7 +64,6 @@ def _resampled_measures(labels, probabilities, counts) -> dict[str, np.ndarray]:
         "macro_auc": _row_means(aucs),
         "log_loss": counts @ losses / n,
         "calibration_error": np.abs(counts @ gaps).sum(axis=1) / n,
-        **{f"recall {emotion}": recall[:, code] for code, emotion in enumerate(EMOTIONS)},
     }
 
 

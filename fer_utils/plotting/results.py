@@ -118,11 +118,11 @@ def roc_curves(labels, probabilities, ax=None, title=None):
         false_rate, true_rate, _ = metrics.roc_curve(is_class, probabilities[:, code])
         label = f"{emotion} (AUC {metrics.auc(false_rate, true_rate):.3f})"
         colour, line = CLASS_STYLES[emotion]
-        ax.plot(false_rate, true_rate, line, color=colour, linewidth=1.8, label=label)
+        ax.plot(false_rate, true_rate, linestyle=line, color=colour, linewidth=1.8, label=label)
     ax.set(xlabel="false positive rate", ylabel="true positive rate", aspect="equal")
     ax.set(xlim=(-0.01, 1.01), ylim=(-0.01, 1.01))
     if len(ax.get_lines()) > 1:
-        ax.legend(loc="lower right", frameon=False, fontsize=9)
+        ax.legend(loc="lower right", frameon=False, fontsize=9, handlelength=3)
     return finish(ax, title)
 
 

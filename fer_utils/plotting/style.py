@@ -10,8 +10,17 @@ from fer_utils.names import EMOTIONS
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
 BAR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
-# A colour and a line each, so that gray print tells them apart as well.
-STYLES = ((RED, "-"), (GREEN, "--"), (PURPLE, "-."), (ORANGE, "-"), (BLUE, "-"), (SKY, "--"), (BLACK, ":"))
+# A colour and a line each, so that gray print tells them apart as well: there, four of these colours are nearly one.
+LONG_DASHES, DASH_DOT_DOT, DENSE_DOTS = (0, (9, 2)), (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (1, 1))
+STYLES = (
+    (RED, LONG_DASHES),
+    (GREEN, "--"),
+    (PURPLE, "-."),
+    (ORANGE, DASH_DOT_DOT),
+    (BLUE, "-"),
+    (SKY, DENSE_DOTS),
+    (BLACK, ":"),
+)
 CLASS_STYLES = dict(zip(EMOTIONS, STYLES, strict=True))
 
 BARS = {"saturation": 1, "gap": 0.06, "errorbar": None}  # seaborn's bars in the very colours given, side by side

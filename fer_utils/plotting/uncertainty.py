@@ -60,9 +60,9 @@ def reliability_diagram(table, error=None, ax=None, title=None):
 
 
 def recall_intervals(summary, intervals, ax=None, title=None):
-    """Recall of each emotion with its bootstrap interval and the number of its images.
+    """Recall of each emotion with its interval and the number of its images.
 
-    summary: from ``evaluation.summarize``; intervals: from ``evaluation.bootstrap_intervals`` of the same predictions.
+    summary: from ``evaluation.summarize``; intervals: from ``evaluation.metric_intervals`` of the same predictions.
     An emotion without images has no mark. Returns the Axes.
     """
     ax = axes_or_new(ax, (7.5, 3.6))

@@ -42,7 +42,12 @@ def build(out, texts, pages):
 
 
 def main():
-    argparse.ArgumentParser(description=__doc__).parse_args()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--before-the-runs", action="store_true", help="only forget runs of notebooks that have changed"
+    )
+    if parser.parse_args().before_the_runs:
+        return executed.forget_other_code(OUT)
     build(ROOT / OUT, tree.documents() | reference.pages(), notebooks())
     print(f"{OUT}/html/index.html")
 

@@ -6,6 +6,7 @@ checksum, or if it shows nothing but the committed reference, which holds no ima
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 
@@ -78,6 +79,16 @@ def with_outputs(notebook, folder, allowed, root=ROOT):
 def code_of(notebook):
     """The code cells by their ids, without what papermill put in."""
     return {cell["id"]: cell.source for cell in notebook.cells if cell.cell_type == "code" and not _is_given(cell)}
+
+
+def forget_other_code(out, root=ROOT):
+    """Have each run of STUDY made again whose notebook has other code now; the Snakefile keeps finished trainings."""
+    for notebook, run in STUDY.items():
+        made = root / out / run / "executed.ipynb"
+        page = nbformat.read(root / "notebooks" / f"{notebook}.ipynb", as_version=4)
+        if made.is_file() and code_of(page) != code_of(nbformat.read(made, as_version=4)):
+            print(f"{notebook} has other code now: {out}/{run} is made again")
+            shutil.rmtree(made.parent)
 
 
 def _is_given(cell):

@@ -10,6 +10,14 @@ from website.links import rewrite
 
 START = "tools/website/start.md"
 LAUNCHERS = {"Colab": addresses.colab, "Kaggle": addresses.kaggle, "Binder": addresses.binder}
+TRAINS_NOTHING = (
+    "notebooks/06",
+    "notebooks/07",
+    "notebooks/09",
+    "course/lab3",
+    "course/lab5",
+    "course/lab6",
+)  # for Binder
 # Caption -> its pages in this order; those that are not there (yet) are left out, and the documents that stand in no
 # line of it come into the one called OTHERS.
 CONTENTS = {
@@ -71,7 +79,8 @@ def contents(pages):
 
 def _with_buttons(notebook, path):
     """Below the title, links that open the notebook in a browser elsewhere."""
-    links = " ".join(f'<a href="{address(path)}">Open in {name}</a>' for name, address in LAUNCHERS.items())
+    places = [name for name in LAUNCHERS if name != "Binder" or path.startswith(TRAINS_NOTHING)]
+    links = " ".join(f'<a href="{LAUNCHERS[name](path)}">Open in {name}</a>' for name in places)
     title, _, rest = notebook.cells[0].source.partition("\n")
     notebook.cells[0].source = f'{title}\n\n<p class="launch">{links}</p>\n{rest}'
 

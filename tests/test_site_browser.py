@@ -1,0 +1,129 @@
+"""The web site in a browser: nothing from elsewhere, nothing wider than a phone, no barrier that axe-core finds."""
+
+import functools
+import hashlib
+import http.server
+import shutil
+import subprocess
+import tarfile
+import threading
+
+import labs
+import nbformat
+import pytest
+from website import __main__ as website
+from website import labs_pages, tree
+
+pytestmark = pytest.mark.slow
+
+sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+AXE, AXE_SHA256 = "axe-core@4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+SIZES = {"desktop": (1366, 900), "phone": (390, 844)}
+PAGES = ["index", "notebooks/01_explore_data", "course/lab1", "docs/results", "docs/glossary", "search"]
+
+
+def small_notebook():
+    """What a notebook's page may hold: a figure, wide and long tables, long code, a long print, a summary in colour."""
+    wide = "<table class='dataframe'><tr>" + "".join(f"<th>column number {n}</th>" for n in range(30)) + "</tr></table>"
+    summary = (
+        "<pre style='white-space:pre;overflow-x:auto'>" + "━" * 100 + "<span style='color: #0087ff'>64</span></pre>"
+    )
+    shown = [
+        {"image/png": PIXEL},
+        {"text/html": wide},
+        {"text/html": f"<table>{'<tr><td>1</td></tr>' * 60}</table>"},
+        {"text/html": summary},
+    ]
+    cell = nbformat.v4.new_code_cell("print('" + "x" * 115 + "')", metadata={"mystnb": {"image": {"alt": "One pixel"}}})
+    cell.outputs = [nbformat.v4.new_output("display_data", data=data) for data in shown]
+    cell.outputs.append(nbformat.v4.new_output("stream", name="stdout", text="y" * 300))
+    cells = [nbformat.v4.new_markdown_cell("# 01 · A page\n\n## A part"), cell]
+    return nbformat.v4.new_notebook(cells=cells, metadata={"language_info": {"name": "python"}})
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The address of a site with all documents, a lab and a small notebook, built as `make site` builds it."""
+    if CHROMIUM is None:
+        pytest.skip("needs Chromium, which is not on this machine")
+    out = tmp_path_factory.mktemp("site")
+    pages = {
+        labs.students_path(path).relative_to(website.ROOT).as_posix(): labs_pages.page(path)
+        for path in labs.solutions()[:1]
+    }
+    website.build(out, tree.documents(), {"notebooks/01_explore_data.ipynb": small_notebook(), **pages})
+    handler = functools.partial(Quiet, directory=str(out / "html"))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with sync_api.sync_playwright() as playwright:
+        yield (chromium := playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]))
+        chromium.close()
+
+
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """axe-core's script, from npm."""
+    if shutil.which("npm") is None:
+        pytest.skip("needs npm, which is not on this machine")
+    folder = tmp_path_factory.mktemp("axe")
+    if subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, timeout=120).returncode:
+        pytest.skip(f"npm could not fetch {AXE}")
+    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
+        script = packed.extractfile("package/axe.min.js").read()
+    assert hashlib.sha256(script).hexdigest() == AXE_SHA256
+    return script.decode()
+
+
+def open_page(browser, address, size, scheme="light"):
+    """A page at a size in a colour scheme, and the list of what it asked other addresses for."""
+    width, height = SIZES[size]
+    page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+    asked = []
+    own = address.rpartition(":")[0]
+    page.on("request", lambda request: None if request.url.startswith((own, "data:")) else asked.append(request.url))
+    page.goto(address, wait_until="networkidle")
+    return page, asked
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_asks_nobody_else_and_fits_a_phone(site, browser, name):
+    for size in SIZES:
+        page, asked = open_page(browser, f"{site}{name}.html", size)
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        page.close()
+        assert not asked and wider == 0, (size, asked, wider)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_axe_finds_no_serious_barrier(site, browser, axe, name):
+    for size, scheme in (("desktop", "light"), ("phone", "dark"), ("desktop", "dark")):
+        page, _ = open_page(browser, f"{site}{name}.html", size, scheme)
+        page.evaluate(axe)
+        found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)")
+        page.close()
+        barriers = [
+            (fault["id"], fault["nodes"][0]["html"]) for fault in found if fault["impact"] in ("serious", "critical")
+        ]
+        assert not barriers, (size, scheme)
+
+
+def test_a_solution_opens_where_it_is_asked_for(site, browser):
+    page, _ = open_page(browser, f"{site}course/lab1.html", "phone")
+    code = page.locator("details pre").first
+    assert not code.is_visible()
+    page.locator("summary", has_text="Solution").first.click()
+    assert code.is_visible()
+    page.close()
