@@ -285,3 +285,20 @@ def test_the_command_says_in_one_line_what_is_wrong_and_writes_nothing(tmp_path,
 def test_a_name_of_a_file_is_no_html(facts):
     own = answers.Answers("<script>x</script>.csv", facts.row_ids, np.zeros(len(facts), int))
     assert "<script>" not in page.page(measures.report(own, facts))
+
+
+# --- what people install ---------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_packages_is_what_their_answers_come_to(facts):
+    text = (runs.PROJECT_ROOT / "docs" / "score.md").read_text(encoding="utf-8")
+    kept = json.loads((REFERENCE / "peers" / "peers.json").read_text(encoding="utf-8"))["peers"]
+    assert len(kept) == 4
+    for name, row in kept.items():
+        own = score.read_csv(REFERENCE / "peers" / f"{name}.csv.gz", labels_of(facts)).about(facts.row_ids)
+        result = measures.report(own, facts)
+        assert result["accuracy"] == row["accuracy"]
+        cells = [row["package"], page.percent(result["accuracy"]), page.interval(result["accuracy"])]
+        cells += [page.percent(result["twins"]["without twins"]), f"{100 * result['macro_f1']:.1f} %"]
+        assert f"| {' | '.join(cells)} |" in text
+        assert not result["unseen_labels"]["suspicious"]
