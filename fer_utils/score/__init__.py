@@ -1,0 +1,5 @@
+"""Anybody's answers about FER-2013, scored by this study's standard: ``python -m fer_utils.score predictions.csv``."""
+
+from fer_utils.score.answers import Answers, ScoreError, read_csv, read_run
+from fer_utils.score.known import Known, facts
+from fer_utils.score.measures import report

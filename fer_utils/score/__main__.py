@@ -1,0 +1,64 @@
+"""Score anybody's answers about FER-2013: python -m fer_utils.score predictions.csv
+
+Prints the result, and writes predictions.score.html and predictions.score.json beside the file.
+
+predictions.csv has a header and a line an image: a column row (of fer2013.csv, from 0) or FER+'s file name, and seven
+columns of probabilities named as the emotions, or one column label. A network (.keras, .onnx, .tflite) is asked about
+the faces first, which needs --data.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from fer_utils.command_line import leave_with
+from fer_utils.data.faces import DataError
+from fer_utils.runs import RunError, write_json, write_whole
+from fer_utils.score import ScoreError, facts, known, networks, page, read_csv, read_run, report
+
+
+def main(arguments=None):
+    parser = argparse.ArgumentParser(
+        prog="python -m fer_utils.score", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("file", help="predictions.csv, the folder of a run, or a network: .keras, .onnx or .tflite")
+    parser.add_argument("--protocol", choices=tuple(known.REPORTED), default="official", help="official: PrivateTest")
+    parser.add_argument("--data", help="FER-2013 in any form, for a network to be asked about")
+    parser.add_argument("--out", help="where the page and the JSON go, without ending; beside the file by default")
+    given = parser.parse_args(arguments)
+    path = Path(given.file)
+    reported = facts(given.protocol)
+    try:
+        if path.suffix in networks.KINDS:
+            answers = networks.ask(path, given.data, reported)
+        elif path.is_dir():
+            answers = read_run(path, reported)
+        else:
+            answers = read_csv(path, _labels_of(reported))
+        result = report(answers.about(reported.row_ids), reported)
+        out = Path(given.out) if given.out else path.with_suffix("")
+        write_json(out.with_name(f"{out.name}.score.json"), result)
+        content = page.page(result).encode()
+        write_whole(out.with_name(f"{out.name}.score.html"), lambda stream: stream.write(content))
+    except (ScoreError, DataError, RunError, OSError) as error:
+        print(error, file=sys.stderr)
+        return 2
+    for line in (page.sentence(result), *result["notes"]):
+        print(line)
+    if result["unseen_labels"]["suspicious"]:
+        print(page.warning(result))
+    print(f"All of it: {out.with_name(f'{out.name}.score.html')}")
+    return 0
+
+
+def _labels_of(reported):
+    """Row ids -> labels, -1 where the image is none of those that are scored."""
+    labels = pd.Series(reported.labels, index=reported.row_ids)
+    return lambda row_ids: labels.reindex(row_ids).fillna(-1).to_numpy(dtype=np.int64)
+
+
+if __name__ == "__main__":
+    leave_with(main)

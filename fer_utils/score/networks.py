@@ -1,0 +1,89 @@
+"""A network from a file, asked about FER-2013's faces: .keras, .onnx or .tflite (``score``).
+
+It gets the faces as they are: gray, 48 x 48, 0 to 255, one channel. A network that wants other pixels is asked by its
+owner, who then gives predictions.csv.
+"""
+
+import numpy as np
+
+from fer_utils import data
+from fer_utils.names import EMOTIONS, SIDE
+from fer_utils.score.answers import Answers, ScoreError, order_of, probabilities_of
+
+KINDS = (".keras", ".onnx", ".tflite")
+BATCH = 64
+ELSE = "Ask it yourself and give predictions.csv"
+
+
+def ask(path, given, facts) -> Answers:
+    """The network's answers to the images of `facts` (``Known``): Answers. Raises ScoreError.
+
+    path: of the network. given: FER-2013 in any form that keeps the order of fer2013.csv.
+    """
+    if not given:
+        raise ScoreError(f"{path}: a network has to be asked about the faces. Give FER-2013 as --data")
+    if not path.is_file():
+        raise ScoreError(f"{path}: no such file")
+    faces = data.load_fer2013(given)
+    chosen = faces.take(np.isin(faces.row_ids, facts.row_ids))
+    chosen = chosen.take(np.argsort(chosen.row_ids))
+    if not np.array_equal(chosen.row_ids, facts.row_ids) or not np.array_equal(chosen.labels, facts.labels):
+        raise ScoreError(f"{given}: is not the original FER-2013 in the order of fer2013.csv. Give that")
+    try:
+        answers = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}[path.suffix](path, chosen.images)
+    except ImportError as error:
+        raise ScoreError(f"{path}: {error.name} is not installed. Install it (pip install {error.name})") from error
+    except (RuntimeError, ValueError) as error:
+        raise ScoreError(f"{path}: cannot be asked ({' '.join(str(error).split())[:300]}). {ELSE}") from error
+    if answers.shape != (len(chosen), len(EMOTIONS)):
+        raise ScoreError(f"{path}: answers {answers.shape[1:]} to a face, where 7 emotions are asked for. {ELSE}")
+    notes = []
+    probabilities = order_of(path, probabilities_of(answers, notes), facts.labels, notes)
+    return Answers(str(path), facts.row_ids, probabilities.argmax(axis=1), probabilities, notes)
+
+
+def _keras(path, images):
+    from fer_utils.models import saved_models, tta  # here, so that predictions can be scored without Keras
+
+    return tta.predict(saved_models.load_classifier(path), images)
+
+
+def _onnx(path, images):
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+    (taken,) = session.get_inputs()
+    kind = np.uint8 if "uint8" in taken.type else np.float32
+    batches = _shaped(images, taken.shape, kind)
+    return np.concatenate([session.run(None, {taken.name: batch})[0] for batch in batches])
+
+
+def _tflite(path, images):
+    try:
+        from ai_edge_litert.interpreter import Interpreter
+    except ImportError:
+        from tensorflow.lite import Interpreter
+
+    network = Interpreter(str(path))
+    taken, given = network.get_input_details()[0], network.get_output_details()[0]
+    answers = []
+    for batch in _shaped(images, taken["shape_signature"], taken["dtype"]):
+        if tuple(network.get_input_details()[0]["shape"]) != batch.shape:
+            network.resize_tensor_input(taken["index"], batch.shape)
+            network.allocate_tensors()
+        network.set_tensor(taken["index"], batch)
+        network.invoke()
+        answers.append(network.get_tensor(given["index"]).copy())
+    return np.concatenate(answers)
+
+
+def _shaped(images, shape, kind):
+    """Batches of the images as a network takes them: (n, 48, 48), (n, 48, 48, 1) or (n, 1, 48, 48)."""
+    wanted = tuple(shape)[1:]
+    if wanted not in ((SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE)):
+        raise ValueError(f"it takes {wanted}, not gray faces of {SIDE} x {SIDE}")
+    size = int(shape[0]) if isinstance(shape[0], int | np.integer) and shape[0] > 0 else BATCH
+    if len(images) % size and size not in (1, BATCH):
+        raise ValueError(f"it takes {size} faces at once, no more and no fewer")
+    for start in range(0, len(images), size):
+        yield images[start : start + size].reshape(-1, *wanted).astype(kind)

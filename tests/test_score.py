@@ -1,0 +1,304 @@
+"""Scoring anybody's answers: our runs give their committed numbers, and every broken file its sentence."""
+
+import json
+import re
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from fer_utils import evaluation, runs, score
+from fer_utils.labels import ferplus
+from fer_utils.names import EMOTIONS, EXPECTED_COUNTS
+from fer_utils.score import __main__ as command
+from fer_utils.score import answers, known, measures, page
+
+REFERENCE = runs.PROJECT_ROOT / "outputs" / "reference"
+RUN = REFERENCE / "cpu" / "vgg16-scratch-seed0"
+
+
+@pytest.fixture(scope="module")
+def facts():
+    return known.facts()
+
+
+@pytest.fixture(scope="module")
+def ours():
+    """Row ids, labels and probabilities of a committed run."""
+    return runs.read_run(RUN).predictions["test"]
+
+
+@pytest.fixture
+def table(ours):
+    """Its predictions as somebody would write them."""
+    rows, _, probabilities = ours
+    return pd.DataFrame(probabilities, columns=EMOTIONS).assign(row=rows)
+
+
+def labels_of(facts):
+    return command._labels_of(facts)
+
+
+def read(table, tmp_path, facts, **options):
+    path = tmp_path / "predictions.csv"
+    table.to_csv(path, index=False, **options)
+    return answers.read_csv(path, labels_of(facts)).about(facts.row_ids)
+
+
+def refused(table, tmp_path, facts):
+    with pytest.raises(score.ScoreError) as raised:
+        read(table, tmp_path, facts)
+    assert str(tmp_path / "predictions.csv") in str(raised.value)
+    return str(raised.value)
+
+
+# --- what is known ---------------------------------------------------------------------------------------------------
+
+
+def test_what_ships_is_fer2013s(facts):
+    both = known.facts("paper")
+    assert np.bincount(facts.labels).tolist() == list(EXPECTED_COUNTS["PrivateTest"])
+    assert (
+        np.bincount(both.labels).tolist() == np.add(*map(EXPECTED_COUNTS.get, ("PublicTest", "PrivateTest"))).tolist()
+    )
+    assert (len(facts), facts.row_ids[0], facts.row_ids[-1], int(facts.twins.sum())) == (3589, 32298, 35886, 643)
+    assert (both.images, both.answers, both.row_ids[0]) == ("PublicTest and PrivateTest", {}, 28709)
+
+
+def test_the_answers_that_ship_are_those_of_the_reference(facts):
+    for name, answer in facts.answers.items():
+        if "(quarter width)" in name or "(full width)" in name:
+            folder = REFERENCE / ("cpu" if "quarter" in name else "gpu") / name.split(" ")[0]
+            metrics = json.loads((folder / "metrics.json").read_text(encoding="utf-8"))
+            assert np.mean(answer == facts.labels) == pytest.approx(metrics["test"]["accuracy"], abs=1e-12)
+    assert len(facts.answers) >= 30
+
+
+@pytest.mark.parametrize("row, usage", [(0, "Training"), (28708, "Training"), (28709, "PublicTest")])
+def test_rows_lie_in_their_splits(row, usage):
+    assert known.usage_of([row]).tolist() == [usage]
+    assert known.usage_of([32297, 32298, 35886, 35887, -1]).tolist() == [
+        "PublicTest", "PrivateTest", "PrivateTest", "none", "none",
+    ]  # fmt: skip
+
+
+# --- our own runs give the committed numbers -------------------------------------------------------------------------
+
+
+def test_a_run_of_ours_gets_its_committed_numbers(facts, table, tmp_path):
+    committed = json.loads((RUN / "metrics.json").read_text(encoding="utf-8"))["test"]
+    for own in (read(table, tmp_path, facts), answers.read_run(RUN, facts).about(facts.row_ids)):
+        result = measures.report(own, facts)
+        assert result["accuracy"]["accuracy"] == pytest.approx(committed["accuracy"], abs=1e-12)
+        assert [result["accuracy"][end] for end in ("low", "high")] == pytest.approx(committed["accuracy_interval"])
+        assert result["macro_f1"] == pytest.approx(committed["macro_f1"], abs=1e-6)
+        assert result["confusion_matrix"] == committed["confusion_matrix"]
+        assert result["calibration"]["log_loss"] == pytest.approx(committed["log_loss"], abs=1e-3)
+        same = next(row for row in result["compared"] if row["run"] == "vgg16-scratch-seed0 (quarter width)")
+        assert (same["difference"], same["p_value"], same["differ"]) == (0, 1, False)
+
+
+def test_without_twins_is_what_the_study_prints(facts, table, tmp_path):
+    result = measures.report(read(table, tmp_path, facts), facts)
+    kept = pd.read_csv(REFERENCE / "cpu" / "without_twins.csv")
+    own = kept[(kept["run"] == "vgg16-scratch-seed0 test") & (kept["images"] == "without twins")].iloc[0]
+    assert result["twins"]["without twins"]["accuracy"] == pytest.approx(own["accuracy"], abs=1e-9)
+    assert result["twins"]["without twins"]["n"] == 2946
+
+
+def test_under_the_papers_protocol_both_splits_count(table):
+    both = known.facts("paper")
+    result = measures.report(answers.read_run(RUN, both).about(both.row_ids), both)
+    assert (result["accuracy"]["n"], result["compared"], result["unseen_labels"]["suspicious"]) == (7178, [], None)
+    page.page(result)
+
+
+def test_always_happy_scores_its_share_whatever_the_order(facts, tmp_path):
+    result = measures.report(read(pd.DataFrame({"row": facts.row_ids, "label": 3}), tmp_path, facts), facts)
+    assert result["accuracy"]["correct"] == 879 and result["calibration"] is None
+    assert result["by_emotion"]["happy"]["accuracy"] == 1 and result["by_emotion"]["sad"]["precision"] is None
+    assert result["memory_gap"]["gap"] == 0
+
+
+# --- label orders ----------------------------------------------------------------------------------------------------
+
+
+def test_an_alphabetical_order_is_seen_and_said(facts, ours, tmp_path):
+    rows, labels, probabilities = ours
+    alphabetical = probabilities[:, [EMOTIONS.index(name) for name in sorted(EMOTIONS)]]
+    own = read(pd.DataFrame(alphabetical, columns=[f"p{c}" for c in range(7)]).assign(row=rows), tmp_path, facts)
+    np.testing.assert_allclose(own.probabilities, probabilities, atol=1e-9)
+    assert "alphabetical order (angry, disgust, fear, happy, neutral" in own.notes[0]
+
+
+def test_codes_are_read_in_either_order(facts, ours, tmp_path):
+    rows, _, probabilities = ours
+    codes = probabilities.argmax(axis=1)
+    sorted_codes = [sorted(EMOTIONS).index(EMOTIONS[code]) for code in codes]
+    for given, order in ((codes, "the CSV's"), (sorted_codes, "alphabetical")):
+        own = read(pd.DataFrame({"row": rows, "prediction": given}), tmp_path, facts)
+        assert np.array_equal(own.predicted, codes) and order in own.notes[0]
+
+
+def test_names_and_their_synonyms_need_no_order(facts, ours, tmp_path):
+    rows, _, probabilities = ours
+    shuffled = {"Happiness": 3, "p_sad": 4, "NEUTRAL": 6, "anger": 0, "fear": 2, "surprise": 5, "disgust": 1}
+    frame = pd.DataFrame({name: probabilities[:, code] for name, code in shuffled.items()}).assign(row=rows)
+    own = read(frame, tmp_path, facts)
+    np.testing.assert_allclose(own.probabilities, probabilities, atol=1e-9)
+    assert own.notes == []
+
+
+def test_an_order_that_cannot_be_told_is_refused(facts, tmp_path):
+    guesses = np.random.default_rng(0).integers(0, 7, len(facts))
+    assert "order of the labels cannot be told" in refused(
+        pd.DataFrame({"row": facts.row_ids, "label": guesses}), tmp_path, facts
+    )
+
+
+# --- which image -----------------------------------------------------------------------------------------------------
+
+
+def test_rows_in_any_order_and_names_of_ferplus(facts, table, tmp_path):
+    first = read(table, tmp_path, facts)
+    shuffled = table.sample(frac=1, random_state=1)
+    named = shuffled.assign(file=[f"faces/fer{row:07d}.png" for row in shuffled["row"]]).drop(columns="row")
+    assert np.array_equal(read(shuffled, tmp_path, facts).predicted, first.predicted)
+    assert np.array_equal(read(named, tmp_path, facts).predicted, first.predicted)
+
+
+def test_without_rows_a_whole_split_is_taken_in_its_order_and_that_is_said(facts, table, tmp_path):
+    own = read(table.drop(columns="row"), tmp_path, facts)
+    assert "taken as PrivateTest in the order of fer2013.csv" in own.notes[0]
+    assert np.mean(own.predicted == facts.labels) == pytest.approx(0.618, abs=1e-3)
+
+
+def test_more_than_what_is_scored_is_left_aside(facts, table, tmp_path):
+    more = pd.concat([table, table.assign(row=table["row"] - 3589)])
+    assert len(read(more, tmp_path, facts).row_ids) == 3589
+
+
+@pytest.mark.parametrize(
+    "spoil, words",
+    [
+        (lambda t: t.iloc[10:], "no answer to 10 of 3,589 images, first to row 32298"),
+        (lambda t: pd.concat([t, t.iloc[:3]]), "3 images are answered more than once, the first on lines 2 and 3591"),
+        (lambda t: t.assign(row=t["row"] - 30000), "is about images of Training. Give answers to those of PrivateTest"),
+        (lambda t: t.assign(row=t["row"] + 1), "line 3590: 35887 is no row of fer2013.csv"),
+        (lambda t: t.assign(row=t["row"] + 0.5), "line 2: .* is no row"),
+        (lambda t: t.assign(row="PrivateTest_88305.jpg"), "Names of image folders do not tell the row"),
+        (lambda t: t.drop(columns="row").iloc[1:], "3,588 rows are neither 3,589 nor 7,178"),
+        (lambda t: t.drop(columns="sad"), "needs seven columns of probabilities, or one called label; it has angry"),
+        (lambda t: t.assign(sad=np.where(t["row"] == 32300, np.nan, t["sad"])), "line 4: a probability is missing"),
+        (lambda t: t.assign(sad=t["sad"] - 1), "line 2: a probability is below 0, so these may be logits"),
+        (lambda t: t.assign(sad=t["sad"] + 1), "line 2: the probabilities sum to 2, not to 1"),
+        (lambda t: t.assign(sad="much"), "hold other than numbers"),
+        (lambda t: t[["row"]].assign(label="joy"), "line 2: 'joy' is none of the seven emotions"),
+        (lambda t: t[["row"]].assign(label=7), "line 2: 7 is no code from 0 to 6"),
+        (lambda t: t.iloc[:0], "holds no row"),
+    ],
+)
+def test_each_broken_file_has_its_sentence(facts, table, tmp_path, spoil, words):
+    assert re.search(words, refused(spoil(table), tmp_path, facts))
+
+
+def test_percentages_are_understood(facts, table, tmp_path):
+    percentages = table.assign(**{name: 100 * table[name] for name in EMOTIONS})
+    assert "percentages" in read(percentages, tmp_path, facts).notes[0]
+
+
+def test_a_run_on_drawn_faces_is_refused(facts, tmp_path):
+    rows, labels, probabilities = runs.read_run(RUN).predictions["test"]
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for name in ("manifest.json", "metrics.json", "history.csv"):
+        (folder / name).write_bytes((RUN / name).read_bytes())
+    runs.save_predictions(folder, dict.fromkeys(("validation", "test"), (rows, (labels + 1) % 7, probabilities)))
+    with pytest.raises(score.ScoreError, match="other data than FER-2013"):
+        score.read_run(folder, facts)
+
+
+# --- measures --------------------------------------------------------------------------------------------------------
+
+
+def test_who_has_seen_the_labels_is_warned_of(facts):
+    """Right on nine of ten faces at random: only the labels themselves can tell so much."""
+    generator = np.random.default_rng(0)
+    predicted = np.where(generator.random(len(facts)) < 0.9, facts.labels, (facts.labels + 1) % 7)
+    result = measures.report(answers.Answers("leak", facts.row_ids, predicted), facts)
+    assert result["unseen_labels"]["suspicious"] and "Was the model trained on these" in page.page(result)
+    assert result["unseen_labels"]["n"] == 479
+    for name, answer in facts.answers.items():
+        assert not measures.unseen_labels(answer == facts.labels, facts)["suspicious"], name
+
+
+def test_the_voters_favourite_is_no_leak(facts):
+    """Who answers as most voters do is right on none of the faces whose label nobody gave."""
+    favourite = np.maximum(ferplus.favourite(facts.votes), 0)
+    own = measures.unseen_labels(favourite == facts.labels, facts)
+    assert own["accuracy"] < 0.05 and not own["suspicious"]
+
+
+def test_differences_are_mcnemars_with_holms_correction(facts):
+    first, second = list(facts.answers.values())[:2]
+    right, other = first == facts.labels, second == facts.labels
+    rows = {row["run"]: row for row in measures.compared(right, facts)}
+    row = rows[list(facts.answers)[1]]
+    only, either = int((right & ~other).sum()), int((right != other).sum())
+    assert row["p_value"] == pytest.approx(stats.binomtest(only, either).pvalue)
+    assert row["difference"] == pytest.approx(right.mean() - other.mean())
+    drawn = evaluation.paired_difference(right, other, samples=2000)
+    assert [row["low"], row["high"]] == pytest.approx([drawn["low"], drawn["high"]], abs=0.002)
+    assert [row["p_holm"] for row in rows.values()] == pytest.approx(
+        evaluation.holm([row["p_value"] for row in rows.values()])
+    )
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_the_command_writes_a_page_and_json(table, tmp_path, capsys):
+    table.to_csv(tmp_path / "mine.csv", index=False)
+    assert command.main([str(tmp_path / "mine.csv")]) == 0
+    result = json.loads((tmp_path / "mine.score.json").read_text(encoding="utf-8"))
+    html = (tmp_path / "mine.score.html").read_text(encoding="utf-8")
+    assert result["accuracy"]["correct"] == 2218 and "61.8 % of 3,589 faces" in capsys.readouterr().out
+    assert "http" not in html and "<script" not in html and "61.8 %" in html
+
+
+@pytest.mark.parametrize(
+    "name, words",
+    [
+        ("none.csv", "no such file"),
+        ("net.keras", "Give FER-2013 as --data"),
+        ("folder", "not a finished run"),
+    ],
+)
+def test_the_command_says_in_one_line_what_is_wrong_and_writes_nothing(tmp_path, capsys, name, words):
+    (tmp_path / "folder").mkdir()
+    assert command.main([str(tmp_path / name)]) == 2
+    said = capsys.readouterr().err
+    assert words in said and said.count("\n") == 1 and not list(tmp_path.glob("*.score.*"))
+
+
+def test_a_name_of_a_file_is_no_html(facts):
+    own = answers.Answers("<script>x</script>.csv", facts.row_ids, np.zeros(len(facts), int))
+    assert "<script>" not in page.page(measures.report(own, facts))
+
+
+# --- what people install ---------------------------------------------------------------------------------------------
+
+
+def test_the_table_of_packages_is_what_their_answers_come_to(facts):
+    text = (runs.PROJECT_ROOT / "docs" / "score.md").read_text(encoding="utf-8")
+    kept = json.loads((REFERENCE / "peers" / "peers.json").read_text(encoding="utf-8"))["peers"]
+    assert len(kept) == 4
+    for name, row in kept.items():
+        own = score.read_csv(REFERENCE / "peers" / f"{name}.csv.gz", labels_of(facts)).about(facts.row_ids)
+        result = measures.report(own, facts)
+        assert result["accuracy"] == row["accuracy"]
+        cells = [row["package"], page.percent(result["accuracy"]), page.interval(result["accuracy"])]
+        cells += [page.percent(result["twins"]["without twins"]), f"{100 * result['macro_f1']:.1f} %"]
+        assert f"| {' | '.join(cells)} |" in text
+        assert not result["unseen_labels"]["suspicious"]

@@ -1,0 +1,57 @@
+"""What ``fer_utils.score`` knows of FER-2013: ``python tools/known.py fer2013.csv`` writes fer_utils/score/known.npz.
+
+Labels and twins of PublicTest and PrivateTest are taken from the data, what our runs answered to PrivateTest from
+outputs/reference: the arms of the paper, and of what came beyond it those that were chosen by PublicTest and opened.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_utils import data, runs
+from fer_utils.data import near_duplicates
+from fer_utils.score import known
+
+# Folder of outputs/reference -> how its runs are called here.
+FOLDERS = {
+    "cpu": "{} (quarter width)",
+    "gpu": "{} (full width)",
+    "gpu/ladder": "{} (GPU)",
+    "tuned/ladder": "{} (CPU)",
+}
+
+
+def reference_answers():
+    """Name -> uint8 (3589,), the single-view answers of each reference run to PrivateTest."""
+    found = {}
+    for folder, title in FOLDERS.items():
+        for path in sorted((runs.PROJECT_ROOT / "outputs/reference" / folder).glob("*/predictions.npz")):
+            run = runs.read_run(path.parent, needs="validation")
+            if "test" in run.predictions and run.manifest["parameters"]["PROTOCOL"] == "official":
+                rows, _, probabilities = run.predictions["test"]
+                found[title.format(run.name)] = probabilities.argmax(axis=1).astype(np.uint8)[np.argsort(rows)]
+    return found
+
+
+def write(faces, answers, path=known.FILE):
+    """faces: ``data.Faces`` of the original fer2013.csv. answers: name -> uint8 (3589,)."""
+    if not data.integrity_report(faces).is_original or not np.array_equal(faces.row_ids, np.arange(len(faces))):
+        raise data.DataError(f"{faces.source}: is not the original fer2013.csv, in its order")
+    tested = faces.usage != "Training"
+    arrays = {
+        "labels": faces.labels[tested],
+        "twins": near_duplicates.twin_in(faces, near_duplicates.near_groups(faces))[tested],
+        "runs": np.array(list(answers)),
+        "answers": np.stack(list(answers.values())),
+    }
+    runs.write_whole(path, lambda stream: np.savez_compressed(stream, **arrays))
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    write(data.load_fer2013(sys.argv[1]), reference_answers())
+    print(f"{known.FILE}: {known.FILE.stat().st_size:,} bytes")
