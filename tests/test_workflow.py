@@ -439,7 +439,8 @@ def test_the_pages_command_for_one_arm_is_the_papers_profile():
     page = (ROOT / "docs/running.md").read_text(encoding="utf-8").replace("\\\n", " ")
     study = load_study("paper", data=DATA_STAND_IN)
     expected = shlex.split(study.papermill(study.arm("vgg16", "scratch", 0)).replace(DATA_STAND_IN, "kaggle"))
-    lines = [shlex.split(line) for line in page.splitlines() if line.startswith("papermill notebooks/03")]
+    paper = "papermill notebooks/03_train_from_scratch.ipynb outputs/paper"
+    lines = [shlex.split(line) for line in page.splitlines() if line.startswith(paper)]
     assert lines == [expected]
 
 
