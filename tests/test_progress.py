@@ -82,6 +82,7 @@ def logs(tmp_path):
             f"cell [2], DeadKernelError: Kernel died ({MEMORY})",
         ),
         ("Ending Cell 3------\n", "the notebook ran through, but did not write its metrics.json"),
+        ("Ending Cell 3------\n[IPKernelApp] late\n", "the notebook ran through, but did not write its metrics.json"),
         ("epoch 3 of 9\n", "cell [2], papermill was killed, for want of memory most often: try JOBS=1"),
     ],
 )

@@ -134,7 +134,8 @@ def _without_error(log, text):
             return f"the disk of {log.parent} is full: make room"
     if not text:
         return "papermill did not start, and left no log"
-    if re.search(r"^Ending Cell \d+-+\s*\Z", text, re.MULTILINE):
+    # The kernel may add a line while it is shut down, so what counts is that no cell was left open.
+    if re.search(r"^Ending Cell \d+-+$", text.rpartition("\nExecuting Cell ")[2], re.MULTILINE):
         return "the notebook ran through, but did not write its metrics.json"
     return f"{_cell(log.with_suffix('.ipynb'))}papermill was killed, for want of memory most often: try JOBS=1"
 
