@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import pytest
-from lab_answers import said_of, both_ways
+from lab_answers import both_ways, said_of
 
 from fer_utils.audit import checks
 from fer_utils.comparison import paper

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from lab_answers import said_of, both_ways
+from lab_answers import both_ways, said_of
 
 from fer_utils import project, runs
 from fer_utils.course import lab6

@@ -56,6 +56,6 @@ def facts(protocol="official") -> Known:
 
 def usage_of(rows):
     """The split of each row of fer2013.csv: <U11 (n,); rows that it does not have are called "none"."""
-    ends = np.cumsum([USAGE_COUNTS[name] for name in USAGES])
-    names = np.array([*USAGES, "none"])
-    return np.where(np.asarray(rows) < 0, "none", names[np.searchsorted(ends, rows, side="right")])
+    usages = np.append(ferplus.csv_order(), "none")
+    inside = (np.asarray(rows) >= 0) & (np.asarray(rows) < len(usages))
+    return usages[np.where(inside, rows, -1)]

@@ -3,11 +3,10 @@
 import numpy as np
 
 from fer_utils import evaluation
+from fer_utils.evaluation.paired import LEVEL
 from fer_utils.labels import duplicates, ferplus
 from fer_utils.labels.errors import score
 from fer_utils.names import EMOTIONS
-
-LEVEL = 0.05  # corrected p values below are called a difference
 
 
 def report(answers, known) -> dict:

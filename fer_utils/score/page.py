@@ -2,6 +2,8 @@
 
 from html import escape
 
+from fer_utils.comparison import summary
+
 STYLE = """
 :root { color-scheme: light dark; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 56rem; margin: 2rem auto; padding: 0 1rem; }
@@ -129,15 +131,13 @@ def _tagged(rows):
 
 
 def percent(row) -> str:
-    return f"{100 * row['accuracy']:.1f} %"
+    return f"{summary.percent(row['accuracy'])} %"
 
 
 def interval(row) -> str:
-    return f"{100 * row['low']:.1f} to {100 * row['high']:.1f}"
+    return summary.interval_text(row["low"], row["high"])
 
 
 def cells(row):
-    """Accuracy, interval and n of a row; dashes where it has no face."""
-    if not row["n"]:
-        return ["-", "-", "0"]
-    return [f"{100 * row['accuracy']:.1f}", interval(row), f"{row['n']:,.0f}"]
+    """Accuracy, interval and n of a row; what has no face has no accuracy."""
+    return [summary.percent(row["accuracy"]), interval(row), f"{row['n']:,.0f}"]
