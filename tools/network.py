@@ -1,0 +1,102 @@
+"""The network that comes with the package: ``python tools/network.py RUN --data fer2013.csv``.
+
+RUN is the folder of a finished run of notebook 08. Its weights go into fer_utils/recognize/network.keras as float16,
+its temperatures into network.json, and what it then answers to both test splits into outputs/reference/network.
+"""
+
+import argparse
+import io
+import json
+import sys
+import zipfile
+from pathlib import Path
+
+import h5py
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_utils import data, evaluation, runs
+from fer_utils.evaluation.calibration import fit_temperature
+from fer_utils.ladder.recipes import answer_name
+from fer_utils.models import saved_models, tta
+from fer_utils.models.answering import for_answers
+from fer_utils.names import EMOTIONS
+from fer_utils.recognize import network
+
+VIEWS = ("single", "flip", "scales")
+COPIED = ("run", "git_commit", "seed", "data_checksum", "settings", "command", "device", "seconds", "finished")
+REFERENCE = runs.PROJECT_ROOT / "outputs/reference/network"
+DAY = (2020, 1, 1, 0, 0, 0)  # of the files in the archive, so that the same weights give the same bytes
+
+
+def write_half(model, path):
+    """Save a Keras model with its weights as float16, which Keras reads as float32; half the size, the same layout."""
+    whole = Path(path).with_suffix(".whole.keras")
+    model.save(whole)
+    with zipfile.ZipFile(whole) as read, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as written:
+        for name in sorted(read.namelist()):
+            content = read.read(name)
+            if name.endswith(".h5"):
+                content = halved(content)
+            elif name == "metadata.json":
+                content = json.dumps({"keras_version": json.loads(content)["keras_version"]}).encode()
+            written.writestr(zipfile.ZipInfo(name, DAY), content, zipfile.ZIP_DEFLATED)
+    whole.unlink()
+
+
+def halved(content):
+    """The bytes of an HDF5 file with every float32 array as float16."""
+    stream = io.BytesIO()
+    with h5py.File(io.BytesIO(content)) as read, h5py.File(stream, "w") as written:
+
+        def copy(name, item):
+            if isinstance(item, h5py.Group):
+                written.require_group(name)
+            else:
+                written[name] = item[()].astype(np.float16) if item.dtype == np.float32 else item[()]
+            written[name].attrs.update(item.attrs)
+
+        written.attrs.update(read.attrs)
+        read.visititems(copy)
+    return stream.getvalue()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--data", required=True)
+    given = parser.parse_args()
+    manifest = json.loads((given.run / "manifest.json").read_text(encoding="utf-8"))
+    write_half(for_answers(saved_models.load_classifier(given.run / "model.keras")), network.FILE)
+    splits = data.apply_protocol(data.load_fer2013(given.data), "official", 0, manifest["seed"], "none")
+    parts = {"validation": splits.validation, "test": splits.open_test()}
+    model = network.load_network()
+    answers = {
+        (part, views): tta.predict(model, faces.images, views, size=faces.images.shape[1]).astype(np.float16)
+        for part, faces in parts.items()
+        for views in VIEWS
+    }
+    measured = {key: evaluation.summarize(parts[key[0]].labels, answer) for key, answer in answers.items()}
+    facts = {name: manifest[name] for name in COPIED} | {
+        "emotions": list(EMOTIONS),
+        "temperatures": {
+            views: round(fit_temperature(parts["validation"].labels, answers["validation", views]), 4)
+            for views in VIEWS
+        },
+        "accuracy": {part: {views: measured[part, views]["accuracy"] for views in VIEWS} for part in parts},
+    }
+    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    network.FACTS.write_text(text, encoding="utf-8")
+    REFERENCE.mkdir(parents=True, exist_ok=True)
+    runs.save_predictions(
+        REFERENCE,
+        {answer_name(*key): (parts[key[0]].row_ids, parts[key[0]].labels, answer) for key, answer in answers.items()},
+    )
+    metrics = {answer_name(*key): value for key, value in measured.items()}
+    (REFERENCE / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    print(f"{network.FILE}: {network.FILE.stat().st_size:,} bytes; {text}")
+
+
+if __name__ == "__main__":
+    main()
