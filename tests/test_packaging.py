@@ -40,7 +40,7 @@ def conda():
     return {name_of(requirement): requirement for requirement in map(Requirement, [*plain, *pip])}
 
 
-EXTRA = [*EXTRAS["jax"], *EXTRAS["test"], *EXTRAS["site"]]
+EXTRA = [*EXTRAS["jax"], *EXTRAS["test"], *EXTRAS["photos"], *EXTRAS["export"], *EXTRAS["site"]]
 INSTALLED = [Requirement(text) for text in [*PROJECT["dependencies"], *EXTRA]]
 
 
@@ -94,9 +94,9 @@ def imported_modules(path):
 
 
 def test_every_module_that_the_package_imports_is_a_dependency():
-    provides = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml"}
+    provides = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "cv2": "opencv-python-headless", "skimage": "scikit-image"}
     known = {name_of(requirement) for requirement in INSTALLED}
-    known |= {"onnxruntime", "ai-edge-litert"}  # who scores such a network has them; fer_utils.score says so
+    known |= {"ai-edge-litert"}  # who scores such a network has it; fer_utils.score says so
     for path in (ROOT / "fer_utils").rglob("*.py"):
         foreign = imported_modules(path) - sys.stdlib_module_names - {"fer_utils"}
         for module in foreign:
