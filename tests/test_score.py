@@ -36,6 +36,12 @@ def table(ours):
     return pd.DataFrame(probabilities, columns=EMOTIONS).assign(row=rows)
 
 
+def test_a_rung_of_the_ladder_can_be_scored_too(facts):
+    """It keeps no answers to Training."""
+    found = score.read_run(REFERENCE / "tuned/ladder/whole-80-seed0", facts).about(facts.row_ids)
+    assert (found.predicted == facts.labels).sum() == 2502
+
+
 def labels_of(facts):
     return command._labels_of(facts)
 

@@ -90,7 +90,7 @@ def read_csv(path, labels_of) -> Answers:
 
 def read_run(folder, reported) -> Answers:
     """The single-view answers of a finished run of this project to the images of `reported` (``Known``): Answers."""
-    run = runs.read_run(folder)
+    run = runs.read_run(folder, needs="validation")  # a rung of the ladder keeps no answers to Training
     parts = [run.predictions[split] for split in ("validation", "test") if split in run.predictions]
     rows, labels, probabilities = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     rows, first = np.unique(rows, return_index=True)  # under the paper's protocol both splits are the same images
