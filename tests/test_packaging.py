@@ -94,7 +94,13 @@ def imported_modules(path):
 
 
 def test_every_module_that_the_package_imports_is_a_dependency():
-    provides = {"sklearn": "scikit-learn", "PIL": "pillow", "yaml": "pyyaml", "cv2": "opencv-python-headless", "skimage": "scikit-image"}
+    provides = {
+        "sklearn": "scikit-learn",
+        "PIL": "pillow",
+        "yaml": "pyyaml",
+        "cv2": "opencv-python-headless",
+        "skimage": "scikit-image",
+    }
     known = {name_of(requirement) for requirement in INSTALLED}
     known |= {"ai-edge-litert"}  # who scores such a network has it; fer_utils.score says so
     for path in (ROOT / "fer_utils").rglob("*.py"):

@@ -7,6 +7,7 @@ its temperatures into network.json, and what it then answers to both test splits
 import argparse
 import io
 import json
+import shutil
 import sys
 import zipfile
 from pathlib import Path
@@ -27,6 +28,7 @@ from fer_utils.recognize import network
 VIEWS = ("single", "flip", "scales")
 COPIED = ("run", "git_commit", "seed", "data_checksum", "settings", "command", "device", "seconds", "finished")
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/network"
+ANSWERS = "of network.keras: the run's weights rounded to float16, computed in float32"
 DAY = (2020, 1, 1, 0, 0, 0)  # of the files in the archive, so that the same weights give the same bytes
 
 
@@ -79,6 +81,7 @@ def main():
     }
     measured = {key: evaluation.summarize(parts[key[0]].labels, answer) for key, answer in answers.items()}
     facts = {name: manifest[name] for name in COPIED} | {
+        "sha256": runs.file_checksum(network.FILE),
         "emotions": list(EMOTIONS),
         "temperatures": {
             views: round(fit_temperature(parts["validation"].labels, answers["validation", views]), 4)
@@ -93,8 +96,9 @@ def main():
         REFERENCE,
         {answer_name(*key): (parts[key[0]].row_ids, parts[key[0]].labels, answer) for key, answer in answers.items()},
     )
-    metrics = {answer_name(*key): value for key, value in measured.items()}
-    (REFERENCE / "metrics.json").write_text(json.dumps(metrics, indent=1) + "\n", encoding="utf-8")
+    shutil.copy(given.run / "history.csv", REFERENCE)
+    runs.write_json(REFERENCE / "manifest.json", manifest | {"answers": ANSWERS})
+    runs.write_json(REFERENCE / "metrics.json", {answer_name(*key): value for key, value in measured.items()})
     print(f"{network.FILE}: {network.FILE.stat().st_size:,} bytes; {text}")
 
 

@@ -32,4 +32,7 @@ def _plain(layer):
     if isinstance(layer, keras.layers.InputLayer) or not isinstance(layer, keras.layers.Layer):
         return type(layer).from_config(layer.get_config())  # the image's bytes, or an operation without a precision
     kind = keras.layers.BatchNormalization if isinstance(layer, BatchNormalization) else type(layer)
-    return kind.from_config(layer.get_config() | {"dtype": "float32"})
+    configuration = layer.get_config() | {"dtype": "float32"}
+    if "kernel_initializer" in configuration:
+        configuration["kernel_initializer"] = "zeros"  # its weights are copied; VGG16's own start is a class of ours
+    return kind.from_config(configuration)
