@@ -10,6 +10,7 @@ import zipfile
 import keras
 import numpy as np
 import pytest
+from PIL import Image
 
 from fer_utils import models, runs, sample, score
 from fer_utils.data.faces import Faces
@@ -217,3 +218,32 @@ def test_calibration_faces_are_of_training_and_the_same_each_time(own_cache, tmp
     drawn = faces[:, 0, 0].tolist()
     assert faces.shape == (20, 48, 48) and len(set(drawn)) == 20 and max(drawn) < 28
     assert exporting.calibration_faces(tmp_path / "fer2013.csv", 20)[:, 0, 0].tolist() == drawn
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_the_pages_examples_run_as_they_are(deepcnn, tmp_path, monkeypatch, capsys):
+    text = (runs.PROJECT_ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for suffix in exporting.SUFFIXES.values():
+        export(deepcnn, f"network{suffix}")
+    Image.fromarray(FACES[0]).resize((60, 60)).save("face.png")
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for example in examples:
+        exec(example, {})
+        printed = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in printed] == list(EMOTIONS)
+        assert sum(float(line.split()[1].rstrip("%")) for line in printed) == pytest.approx(100, abs=0.5)
+    assert len(examples) == 2
+
+
+def test_the_pages_table_is_what_was_measured():
+    path = runs.PROJECT_ROOT / "outputs" / "reference" / "exports" / "exports.json"
+    if not path.exists():
+        pytest.skip("not measured yet: python tools/exports.py")
+    import exports
+
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert kept["split"] == "PrivateTest"
+    assert exports.markdown(kept["files"]) in (runs.PROJECT_ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
