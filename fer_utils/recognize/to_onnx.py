@@ -16,11 +16,13 @@ BATCH = 16  # calibration images at once; all activations of a batch are held
 METHODS = ("MinMax", "Entropy", "Percentile")  # how the range of an activation is chosen
 
 
-def to_onnx(model, precision, properties, faces=None, method="MinMax"):
+def to_onnx(model, precision, properties, faces=None, method="MinMax", bits=7):
     """A Keras model as ONNX: bytes. It takes `image` uint8 (n, 48, 48) and gives `probabilities` float32 (n, 7).
 
     model: plain, of ``answering.for_answers``. precision: "float32", "float16" or "int8". properties: what is written
-    beside the graph, str -> str. faces: uint8 (n, 48, 48), for int8. method: one of ``METHODS``.
+    beside the graph, str -> str. faces: uint8 (n, 48, 48), for int8. method: one of ``METHODS``. bits: 7 or 8 of a
+    weight that are used. Seven lose a little, and are right everywhere: processors without VNNI add two products in 16
+    bits, and so may browsers, which overflows with eight.
     """
     import onnx
 
@@ -32,7 +34,7 @@ def to_onnx(model, precision, properties, faces=None, method="MinMax"):
     if precision == "float16":
         _halve(graph)
     if precision == "int8":
-        graph = _quantized(graph, faces, method)
+        graph = _quantized(graph, faces, method, bits)
     graph.producer_name, graph.producer_version = "fer_utils", properties["version"]
     onnx.helper.set_model_props(graph, properties)
     onnx.checker.check_model(graph, full_check=True)
@@ -72,7 +74,7 @@ def _halve(model):
     model.graph.node.extend(nodes)
 
 
-def _quantized(model, faces, method):
+def _quantized(model, faces, method, bits):
     """The same graph with whole numbers, calibrated on `faces`."""
     import onnx
     from onnxruntime import quantization
@@ -88,7 +90,7 @@ def _quantized(model, faces, method):
             op_types_to_quantize=["Conv", "MatMul", "Gemm", "MaxPool", "Add"],
             nodes_to_exclude=[node.name for node in nodes[last:]],
             per_channel=True,
-            reduce_range=True,  # 7 bits a weight: with 8, sums of two products overflow on processors without VNNI
+            reduce_range=bits == 7,
             activation_type=quantization.QuantType.QUInt8,
             weight_type=quantization.QuantType.QInt8,
             calibrate_method=quantization.CalibrationMethod[method],
