@@ -1,0 +1,249 @@
+"""Exported networks answer as Keras does, say what they are, and leave nothing where they cannot be made."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import zipfile
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from fer_utils import models, runs, sample, score
+from fer_utils.data.faces import Faces
+from fer_utils.evaluation.calibration import with_temperature
+from fer_utils.names import EMOTIONS
+from fer_utils.recognize import export as exporting
+from fer_utils.recognize.export import ExportError, export
+from fer_utils.score import networks
+
+onnx = pytest.importorskip("onnx", reason="exporting needs pip install -e '.[export]'")
+onnxruntime = pytest.importorskip("onnxruntime")
+pytest.importorskip("tf2onnx")
+pytestmark = pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="TensorFlow exports")
+
+FACES = sample.draw(70)[0]
+TEMPERATURE = 0.8
+KINDS = {
+    "deepcnn": {"crop": 40, "answer_crop": 44, "head": "average", "augmentation": "paper"},
+    "vgg16": {"input_size": 56, "channels": 3, "preprocessing": "imagenet"},
+    "resnet50": {"input_size": 56},
+}
+
+
+def narrow(architecture):
+    """A narrow network with weights at random; batch norm's statistics are not those of a new one."""
+    model = models.build_classifier(architecture, "scratch", width=0.0625, **KINDS[architecture])
+    draw = np.random.default_rng(1)
+    model.set_weights([weights * draw.uniform(0.8, 1.2, weights.shape) for weights in model.get_weights()])
+    return model
+
+
+def ask(path, faces):
+    return {".onnx": networks._onnx, ".tflite": networks._tflite}[path.suffix](path, faces)
+
+
+def expected(model, faces, temperature=TEMPERATURE):
+    return with_temperature(model.predict(faces, verbose=0), temperature)
+
+
+@pytest.fixture(scope="module")
+def deepcnn():
+    return narrow("deepcnn")
+
+
+@pytest.fixture(scope="module", params=[".onnx", ".tflite"])
+def exported(request, deepcnn, tmp_path_factory):
+    """precision -> file, of a deep CNN with augmentation and crops."""
+    files = {}
+    for precision in exporting.PRECISIONS:
+        files[precision] = tmp_path_factory.mktemp("exported") / f"{precision}{request.param}"
+        export(deepcnn, files[precision], precision, TEMPERATURE, FACES, {"run": "drawn"})
+    return files
+
+
+# --- answers ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("n", [1, 3, 70])
+def test_float32_answers_as_keras_does(exported, deepcnn, n):
+    wanted = expected(deepcnn, FACES[:n])
+    assert wanted.std(axis=1).min() > 0.01
+    np.testing.assert_allclose(ask(exported["float32"], FACES[:n]), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite"])
+@pytest.mark.parametrize("architecture", ["vgg16", "resnet50"])
+def test_other_networks_and_sizes_do_so_too(architecture, suffix, tmp_path):
+    model = narrow(architecture)
+    export(model, tmp_path / f"network{suffix}")
+    answers = ask(tmp_path / f"network{suffix}", FACES[:3])
+    np.testing.assert_allclose(answers, expected(model, FACES[:3], 1.0), atol=1e-4)
+
+
+def test_float16_halves_the_file_and_moves_little(exported, deepcnn):
+    answers = ask(exported["float16"], FACES)
+    np.testing.assert_allclose(answers, expected(deepcnn, FACES), atol=5e-3)
+    np.testing.assert_allclose(answers.sum(axis=1), 1, atol=1e-5)
+    assert exported["float16"].stat().st_size < 0.7 * exported["float32"].stat().st_size
+
+
+def test_int8_answers_nearly_so(exported, deepcnn):
+    wanted, answers = expected(deepcnn, FACES), ask(exported["int8"], FACES)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, wanted, atol=0.05)
+    assert np.abs(answers - wanted).max() > 1e-4  # or nothing was quantized
+    assert np.mean(answers.argmax(axis=1) == wanted.argmax(axis=1)) > 0.9
+
+
+# --- the files -------------------------------------------------------------------------------------------------------
+
+
+def properties(path):
+    if path.suffix == ".onnx":
+        return onnxruntime.InferenceSession(path).get_modelmeta().custom_metadata_map
+    with zipfile.ZipFile(path) as archive:
+        assert archive.read("labels.txt").decode().split() == list(EMOTIONS)
+        return json.loads(archive.read("network.json"))
+
+
+def test_each_file_says_what_it_is(exported):
+    for precision, path in exported.items():
+        said = properties(path)
+        assert said["labels"].split(",") == list(EMOTIONS)
+        assert (said["precision"], said["temperature"], said["run"]) == (precision, "0.8", "drawn")
+
+
+def test_an_onnx_file_has_names_and_nothing_that_trains(exported):
+    for precision, path in exported.items():
+        if path.suffix == ".onnx":
+            model = onnx.load(path)
+            onnx.checker.check_model(model, full_check=True)
+            kinds = [node.op_type for node in model.graph.node]
+            assert kinds.count("Conv") == 10 and not {"Identity", "Dropout", "BatchNormalization"} & set(kinds)
+            (taken,), (given,) = model.graph.input, model.graph.output
+            assert (taken.name, given.name) == ("image", "probabilities")
+            assert [dim.dim_param or dim.dim_value for dim in taken.type.tensor_type.shape.dim] == ["n", 48, 48]
+            assert [dim.dim_param or dim.dim_value for dim in given.type.tensor_type.shape.dim] == ["n", 7]
+            assert taken.type.tensor_type.elem_type == onnx.TensorProto.UINT8
+            whole = [weights for weights in model.graph.initializer if weights.data_type == onnx.TensorProto.INT8]
+            assert (len([weights for weights in whole if len(weights.dims) == 4]) == 10) == (precision == "int8")
+
+
+# --- scoring ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def brightness():
+    """A network that tells seven grey levels: emotion k is brightness (k + 1) / 8."""
+    inputs = keras.Input((48, 48), dtype="uint8", name="image")
+    x = keras.layers.Rescaling(1 / 255)(keras.layers.Reshape((48, 48, 1))(inputs))
+    x = keras.layers.Conv2D(1, 1, kernel_initializer="ones")(x)
+    x = keras.layers.GlobalAveragePooling2D()(x)
+    model = keras.Model(inputs, keras.layers.Dense(7, "softmax", name="probabilities")(x))
+    centres = np.arange(1, 8) / 8
+    model.layers[-1].set_weights([400 * centres[None], -200 * centres**2])  # softmax of -200 (brightness - centre)^2
+    return model
+
+
+@pytest.mark.parametrize("name", ["a.keras", "float32.onnx", "int8.onnx", "float32.tflite", "int8.tflite"])
+def test_a_network_of_any_kind_is_scored(brightness, name, tmp_path, monkeypatch):
+    facts = score.facts()
+    images = np.repeat((255 * (facts.labels + 1.0) / 8).astype(np.uint8), 48 * 48).reshape(-1, 48, 48)
+    given = Faces(images, facts.labels, np.full(len(images), "PrivateTest"), facts.row_ids, checksum="drawn")
+    monkeypatch.setattr(networks.data, "load_fer2013", lambda source: given)
+    path = tmp_path / name
+    if path.suffix == ".keras":
+        brightness.save(path)
+    else:
+        export(brightness, path, path.stem, faces=images[:64])
+    answers = networks.ask(path, "drawn", facts)
+    assert np.mean(answers.predicted == facts.labels) == 1
+    np.testing.assert_allclose(answers.probabilities, brightness.predict(images, verbose=0), atol=0.05)
+
+
+# --- what goes wrong -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "name, options, words",
+    [
+        ("a.h5", {}, "a.h5: a network is exported as .onnx or .tflite"),
+        ("none/a.onnx", {}, "there is no folder .*none. Make it first"),
+        ("a.onnx", {"precision": "int4"}, "precision='int4' is unknown: use one of 'float32', 'float16', 'int8'"),
+        ("a.tflite", {"precision": "int8"}, "a.tflite: int8 is calibrated on faces of Training. Give FER-2013"),
+        ("a.onnx", {"temperature": 0.0}, "temperature=0.0 must lie in"),
+    ],
+)
+def test_what_cannot_be_exported_is_refused_and_nothing_is_written(deepcnn, tmp_path, name, options, words):
+    with pytest.raises(ExportError, match=words):
+        export(deepcnn, tmp_path / name, **options)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_missing_package_is_named_with_its_mend(deepcnn, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    with pytest.raises(ExportError, match=re.escape("onnx is not installed. Install it: pip install -e '.[export]'")):
+        export(deepcnn, tmp_path / "a.onnx")
+    assert not list(tmp_path.iterdir())
+
+
+def test_under_jax_tensorflow_is_asked_for(tmp_path):
+    code = "import sys; from fer_utils.recognize.export import export; export(None, sys.argv[1])"
+    environment = os.environ | {"KERAS_BACKEND": "jax"}
+    command = [sys.executable, "-c", code, str(tmp_path / "a.onnx")]
+    said = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=runs.PROJECT_ROOT).stderr
+    assert "exports are made by TensorFlow, and Keras runs on jax here. Set KERAS_BACKEND=tensorflow" in said
+
+
+def test_the_command_writes_a_file_or_one_line_of_error(deepcnn, tmp_path, capsys):
+    deepcnn.save(tmp_path / "model.keras")
+    asked = ["--to", "onnx", "--network", str(tmp_path / "model.keras")]
+    assert exporting.main([*asked, str(tmp_path / "a.tflite")]) == 2
+    assert "a.tflite: onnx files end in .onnx. Name it so\n" in capsys.readouterr().err
+    assert exporting.main([*asked, "--temperature", "0.8", str(tmp_path / "a.onnx")]) == 0
+    assert "float32, temperature 0.8" in capsys.readouterr().out
+    np.testing.assert_allclose(ask(tmp_path / "a.onnx", FACES[:3]), expected(deepcnn, FACES[:3]), atol=1e-4)
+
+
+@pytest.mark.filterwarnings("ignore::fer_utils.data.DataWarning")
+def test_calibration_faces_are_of_training_and_the_same_each_time(own_cache, tmp_path):
+    splits = ["Training"] * 28 + ["PublicTest"] * 7 + ["PrivateTest"] * 7
+    rows = [f"{row % 7},{' '.join([str(row)] * 2304)},{split}" for row, split in enumerate(splits)]
+    (tmp_path / "fer2013.csv").write_text("emotion,pixels,Usage\n" + "\n".join(rows) + "\n")
+    faces = exporting.calibration_faces(tmp_path / "fer2013.csv", 20)
+    drawn = faces[:, 0, 0].tolist()
+    assert faces.shape == (20, 48, 48) and len(set(drawn)) == 20 and max(drawn) < 28
+    assert exporting.calibration_faces(tmp_path / "fer2013.csv", 20)[:, 0, 0].tolist() == drawn
+
+
+# --- the page --------------------------------------------------------------------------------------------------------
+
+
+def test_the_pages_examples_run_as_they_are(deepcnn, tmp_path, monkeypatch, capsys):
+    text = (runs.PROJECT_ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    for suffix in exporting.SUFFIXES.values():
+        export(deepcnn, f"network{suffix}")
+    Image.fromarray(FACES[0]).resize((60, 60)).save("face.png")
+    examples = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
+    for example in examples:
+        exec(example, {})
+        printed = capsys.readouterr().out.splitlines()
+        assert [line.split()[0] for line in printed] == list(EMOTIONS)
+        assert sum(float(line.split()[1].rstrip("%")) for line in printed) == pytest.approx(100, abs=0.5)
+    assert len(examples) == 2
+
+
+def test_the_pages_table_is_what_was_measured():
+    path = runs.PROJECT_ROOT / "outputs" / "reference" / "exports" / "exports.json"
+    if not path.exists():
+        pytest.skip("not measured yet: python tools/exports.py")
+    import exports
+
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert kept["split"] == "PrivateTest"
+    assert exports.markdown(kept["files"]) in (runs.PROJECT_ROOT / "docs" / "exports.md").read_text(encoding="utf-8")

@@ -1,0 +1,168 @@
+"""The network that comes with the package, exported six ways, asked and timed.
+
+    python tools/exports.py --data fer2013.csv
+
+Writes the files into outputs/exports, the int8 ONNX one into the package, too; and what each answers, its size and its
+pace into outputs/reference/exports/exports.json. Prints the table of docs/exports.md. All on one core; times mean
+something only on an idle machine. How int8 is calibrated is chosen on PublicTest.
+"""
+
+import argparse
+import importlib.metadata
+import itertools
+import json
+import os
+import shutil
+import sys
+import time
+from pathlib import Path
+
+if hasattr(os, "sched_setaffinity"):  # before anything counts the cores
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+
+from fer_utils import data, evaluation, recognize, runs
+from fer_utils.labels import errors
+from fer_utils.recognize import export as exporting
+from fer_utils.recognize.to_onnx import METHODS
+from fer_utils.score.page import interval, percent
+
+WORK, KEPT = runs.PROJECT_ROOT / "outputs/exports", runs.PROJECT_ROOT / "outputs/reference/exports"
+PACKAGED = Path(recognize.__file__).with_name("network-int8.onnx")
+SEED = 0  # of the faces that int8 is calibrated on
+ROUNDS = {1: 200, 64: 20}  # faces at once -> how often each network is asked about them
+
+
+def network_of(path):
+    """faces uint8 (n, 48, 48) -> float32 (n, 7), by the file's own runtime on one thread."""
+    if path.suffix == ".onnx":
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        return lambda faces: session.run(["probabilities"], {"image": faces})[0]
+    from tensorflow.lite import Interpreter
+
+    ask = Interpreter(str(path), num_threads=1).get_signature_runner()
+    return lambda faces: ask(image=faces)["probabilities"]
+
+
+def answers_of(network, faces):
+    return np.concatenate([network(faces[start : start + 64]) for start in range(0, len(faces), 64)])
+
+
+def compared(answers, keras_answers, labels):
+    """What a file answers beside Keras: accuracy with its interval, differences, McNemar's test."""
+    difference, right = np.abs(answers - keras_answers), answers.argmax(axis=1) == labels
+    return {
+        "accuracy": errors.score(right),
+        "largest_difference": float(difference.max()),
+        "mean_difference": float(difference.mean()),
+        "same_answer": float(np.mean(answers.argmax(axis=1) == keras_answers.argmax(axis=1))),
+        "mcnemar": evaluation.mcnemar(right, keras_answers.argmax(axis=1) == labels),
+    }
+
+
+def written(model, faces, public):
+    """(name -> file, which calibration of int8 was chosen): that whose answers to PublicTest are nearest to Keras'."""
+    temperature, about = exporting.shipped()
+    keras_answers = recognize.probabilities(model, public.images)
+    tried, files = {}, {}
+    for method, bits in [*((method, 7) for method in METHODS), ("MinMax", 8)]:
+        path = WORK / "tried.onnx"
+        exporting.export(model, path, "int8", temperature, faces, about, method=method, bits=bits)
+        answers = answers_of(network_of(path), public.images)
+        tried[f"{method}, {bits} bits"] = compared(answers, keras_answers, public.labels)
+    best = min(METHODS, key=lambda method: tried[f"{method}, 7 bits"]["mean_difference"])
+    for precision, (kind, suffix) in itertools.product(exporting.PRECISIONS, exporting.SUFFIXES.items()):
+        path = files[f"{kind} {precision}"] = WORK / f"network-{precision}{suffix}"
+        options = {"method": best} if path.name == PACKAGED.name else {}
+        exporting.export(model, path, precision, temperature, faces, about, **options)
+    shutil.copy(WORK / PACKAGED.name, PACKAGED)
+    return files, {"chosen": best, "on_public_test": tried}
+
+
+def milliseconds(networks, faces):
+    """name -> faces at once -> median, of all networks in turn, so that what else the machine does meets all alike."""
+    times = {name: {count: [] for count in ROUNDS} for name in networks}
+    for count, rounds in ROUNDS.items():
+        for turn in range(-3, rounds):  # the first three are not counted
+            batch = faces[np.arange(turn * count, (turn + 1) * count) % len(faces)]
+            for name, network in networks.items():
+                start = time.perf_counter()
+                network(batch)
+                if turn >= 0:
+                    times[name][count].append(1000 * (time.perf_counter() - start))
+    return {name: {count: float(np.median(kept)) for count, kept in own.items()} for name, own in times.items()}
+
+
+def markdown(rows):
+    """A row a file, and one for each way to ask Keras."""
+    lines = ["| file | MB | accuracy | 95 % | as Keras answers | largest difference | p | ms, 1 face | ms, 64 faces |"]
+    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    for name, row in rows.items():
+        cells = [name, f"{row['bytes'] / 1e6:.1f}", percent(row["accuracy"]), interval(row["accuracy"])]
+        beside = (
+            [f"{100 * row['same_answer']:.1f} %", f"{row['largest_difference']:.1g}"] if "mcnemar" in row else [""] * 2
+        )
+        cells += [*beside, f"{row['mcnemar']['p_value']:.2f}" if "mcnemar" in row else ""]
+        cells += [f"{row['milliseconds'][count]:.1f}" for count in ("1", "64")]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def measured(model, files, faces):
+    """name -> row of the table: each file, and each way to ask Keras. faces: ``Faces`` that all are asked about."""
+    keras_answers = recognize.probabilities(model, faces.images)
+    networks = {name: network_of(path) for name, path in files.items()}
+    ways = {
+        "Keras, predict": lambda batch: model.predict(batch, verbose=0),
+        "Keras, predict_on_batch": model.predict_on_batch,
+        "Keras, model(faces)": lambda batch: model(batch, training=False).numpy(),
+    }
+    paces = milliseconds(networks | ways, faces.images)
+    right = keras_answers.argmax(axis=1) == faces.labels
+    rows = dict.fromkeys(ways, {"bytes": recognize.network.FILE.stat().st_size, "accuracy": errors.score(right)})
+    for name, path in files.items():
+        answers = answers_of(networks[name], faces.images)
+        rows[name] = {"bytes": path.stat().st_size, **compared(answers, keras_answers, faces.labels)}
+    return {name: row | {"milliseconds": paces[name]} for name, row in rows.items()}
+
+
+def circumstances():
+    """Where and with what it was measured."""
+    exporters = {name: importlib.metadata.version(name) for name in ("onnx", "tf2onnx", "onnxruntime")}
+    return {
+        "command": " ".join(["python", *sys.argv]),
+        "commit": runs.git_commit(),
+        "network": recognize.facts()["run"],
+        "device": runs.device(),
+        "versions": runs.versions() | exporters,
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="FER-2013 in any form")
+    parser.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
+    parser.add_argument("--images", type=int, help="ask about so many alone, to try the tool")
+    given = parser.parse_args()
+    faces = data.load_fer2013(given.data)
+    splits = {name: np.flatnonzero(faces.usage == name)[: given.images] for name in ("PublicTest", given.split)}
+    WORK.mkdir(parents=True, exist_ok=True)
+    KEPT.mkdir(parents=True, exist_ok=True)
+    model = recognize.load_network()
+    calibration = exporting.calibration_faces(given.data, seed=SEED)
+    files, methods = written(model, calibration, faces.take(splits["PublicTest"]))
+    rows = measured(model, files, faces.take(splits[given.split]))
+    calibrated = {"faces": len(calibration), "seed": SEED, "onnx": methods}
+    content = {"split": given.split, **circumstances(), "calibrated": calibrated, "rounds": ROUNDS, "files": rows}
+    runs.write_json(KEPT / "exports.json", content)
+    print(markdown(json.loads((KEPT / "exports.json").read_text(encoding="utf-8"))["files"]))
+
+
+if __name__ == "__main__":
+    main()
