@@ -56,22 +56,38 @@ def test_gray_is_what_pillow_makes_of_colour():
 # --- the frame around a face ------------------------------------------------------------------------------------------
 
 
-def test_the_frame_is_as_large_as_the_margin_says_and_moved_along_the_face():
-    upright = face_of((50, 40, 60, 80))
-    assert framing.square(upright, 1.25, (0.1, -0.2)) == ((80 + 10, 80 - 20), 100, 0)
-    tilted = dataclasses.replace(upright, eyes=((60, 60), (60, 80)))  # the eyes one above the other: a quarter turn
-    (x, y), side, tilt = framing.square(tilted, 1.25, (0.1, -0.2))
-    assert (x, y, side, tilt) == pytest.approx((80 + 20, 80 + 10, 100, np.pi / 2))
+def test_the_box_says_how_large_the_frame_is_and_the_eyes_where():
+    upright = face_of((50, 40, 50, 128), eyes=((70, 60), (90, 60)))  # as large as a square of 80
+    assert framing.square(upright, 1.25, (0.4, 0.3)) == ((80 + 10, 60 + 20), 100, 0)
+    tilted = dataclasses.replace(upright, eyes=((80, 50), (80, 70)))  # one above the other: a quarter turn clockwise
+    (x, y), side, tilt = framing.square(tilted, 1.25, (0.4, 0.3))
+    assert (x, y, side, tilt) == pytest.approx((80 - 20, 60 + 10, 100, np.pi / 2))
 
 
-def test_the_margin_and_the_shift_are_those_that_were_measured():
+def test_the_margin_and_the_eyes_place_are_those_that_were_measured():
     measured = json.loads((runs.PROJECT_ROOT / "outputs/reference/framing/mtcnn.json").read_text())
-    assert measured["margin"] == framing.MARGIN and tuple(measured["shift"]) == framing.SHIFT
+    assert measured["margin"] == framing.MARGIN and tuple(measured["eyes"]) == framing.EYES
     assert measured["split"] == "Training" and measured["images"] >= 2000
     middle = {name: values["median"] for name, values in measured["in sides of the image"].items()}
-    assert pytest.approx(1 / middle["height"], abs=5e-4) == framing.MARGIN
-    # The frame's centre is the image's: the box's centre, moved by the shift.
-    assert [middle["centre_x"] + framing.SHIFT[0], middle["centre_y"] + framing.SHIFT[1]] == pytest.approx([0.5, 0.5])
+    # A median face of Training, found in its image, is framed as the whole image.
+    left, top = middle["centre_x"] - middle["mean_side"] / 2, middle["centre_y"] - middle["mean_side"] / 2
+    eyes = [(middle["eyes_x"] + half * middle["eye_distance"], middle["eyes_y"]) for half in (-0.5, 0.5)]
+    (x, y), side, _ = framing.square(Face(left, top, middle["mean_side"], middle["mean_side"], tuple(eyes), 1.0))
+    assert (x, y, side) == pytest.approx((0.5, 0.5, 1.0), abs=1e-3)
+
+
+def test_the_numbers_on_the_pages_are_those_that_were_measured():
+    pages = ["docs/on-your-photos.md", "docs/glossary.md", "course/answers.md"]
+    guide, glossary, answers = (" ".join((runs.PROJECT_ROOT / page).read_text().split()) for page in pages)
+    measured = json.loads((runs.PROJECT_ROOT / "outputs/reference/framing/mtcnn.json").read_text())
+    counts = f"{measured['images']:,}", f"{measured['one_face']:,}"
+    assert all(count in page for page in (guide, glossary) for count in counts)
+    assert f"side of the frame: {framing.MARGIN} times" in guide and f"{framing.EYES[1]} of it from the top" in guide
+    apart = {name: row["upper"] - row["lower"] for name, row in measured["in sides of the image"].items()}
+    across = f"{apart['eyes_x']:.3f} of a side apart across and {apart['eyes_y']:.3f} up and down"
+    assert f"{across}, those of the box's middle {apart['centre_x']:.3f} and {apart['centre_y']:.3f}" in guide
+    pixels = [f"{48 * apart[name]:.1f}" for name in ("eyes_x", "eyes_y", "centre_x", "centre_y")]
+    assert "{} and {} pixels, those of the box's {} and {}".format(*pixels) in answers
 
 
 # --- what the curve does to a frame -----------------------------------------------------------------------------------
@@ -88,9 +104,7 @@ def test_a_wrong_frame_is_wrong_as_it_says():
     assert np.array_equal(right[:, :24], NOISE[:, 24:]) and np.array_equal(down[:24], NOISE[24:])
     wide = measuring.wronged(NOISE, "margin", 3.0)
     assert abs(int(wide[24, 24]) - NOISE[23:26, 23:26].mean()) < 60 and (wide[:16, :16] == NOISE[0, 0]).all()
-    striped = np.tile(
-        np.array([0, 200], np.uint8), (48, 24)
-    )  # finer than 12 pixels hold: their mean
+    striped = np.tile(np.array([0, 200], np.uint8), (48, 24))  # finer than 12 pixels hold: their mean
     assert np.abs(measuring.wronged(striped, "pixels", 12).astype(int) - 100).max() <= 1
 
 
@@ -160,7 +174,7 @@ def test_a_drawn_face_is_framed_back_as_it_was_drawn():
 def test_a_tilted_face_is_turned_upright(roll):
     upright, tilted = canvas_with(sample.View(scale=1.1)), canvas_with(sample.View(scale=1.1, roll=roll))
     (face,), (turned,) = detection.find_faces(upright), detection.find_faces(tilted)
-    assert turned.tilt - face.tilt == pytest.approx(roll, abs=0.1)
+    assert turned.tilt - face.tilt == pytest.approx(-roll, abs=0.1)  # a roll is counterclockwise
     level = dataclasses.replace(turned, eyes=((0, 0), (1, 0)))
     goal = framing.frame(upright, face)
     assert alike(framing.frame(tilted, turned), goal) > max(0.85, alike(framing.frame(tilted, level), goal) + 0.1)

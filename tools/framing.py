@@ -89,8 +89,8 @@ def measure(faces, count, seed):
         "seed": seed,
         "images": len(chosen),
         "one_face": len(measured["width"]),
-        "margin": round(1 / middle["height"], 3),
-        "shift": [round(0.5 - middle["centre_x"], 3), round(0.5 - middle["centre_y"], 3)],
+        "margin": round(1 / middle["mean_side"], 3),
+        "eyes": [round(middle["eyes_x"], 3), round(middle["eyes_y"], 3)],
         "in sides of the image": quartiles,
     }
 

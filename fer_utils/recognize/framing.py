@@ -1,8 +1,9 @@
 """A face cut out of a picture as FER-2013's faces are: upright, square, gray, 48 pixels (notebook 10).
 
 How much of a head an image of FER-2013 shows is not guessed. The detector was asked about images of its Training split,
-and MARGIN and SHIFT are the medians of where its box lies in them: ``python tools/framing.py``, whose answers are in
-outputs/reference/framing/mtcnn.json.
+and MARGIN and EYES are the medians of what it found in them: ``python tools/framing.py``, whose answers are in
+outputs/reference/framing/mtcnn.json. The eyes say where the frame lies, since their middle varies less there than the
+box's does; the box says how large it is.
 """
 
 import math
@@ -13,27 +14,27 @@ from scipy import ndimage
 
 from fer_utils.names import SIDE
 
-MARGIN = 1.0  # side of the frame, in heights of the detector's box
-SHIFT = (0.01, -0.02)  # from the box's centre to the frame's, right and down, in sides of the frame
+MARGIN = 1.094  # side of the frame, in sides of a square as large as the detector's box
+EYES = (0.5, 0.385)  # where the middle between the eyes lies, right and down, in sides of the frame
 LEAST_FRAME = 24  # pixels a side below which a face is called too small
 FINEST = 8  # points a pixel and direction at most; beyond that the picture is shrunk first
 
 
-def frame(picture, face, margin=MARGIN, shift=SHIFT):
+def frame(picture, face, margin=MARGIN, eyes=EYES):
     """The face as the network knows faces: gray uint8 (48, 48).
 
-    picture: uint8 (height, width, 3) or (height, width). face: ``detection.Face``. margin, shift: as MARGIN and SHIFT.
-    What lies outside the picture repeats its edge.
+    picture: uint8 (height, width, 3) or (height, width). face: ``detection.Face``. margin, eyes: as MARGIN and EYES. What
+    lies outside the picture repeats its edge.
     """
-    return cut(picture, *square(face, margin, shift))
+    return cut(picture, *square(face, margin, eyes))
 
 
-def square(face, margin=MARGIN, shift=SHIFT):
+def square(face, margin=MARGIN, eyes=EYES):
     """The frame around a face: its centre (x, y) and side, in the picture's pixels, and its tilt in radians."""
-    side = margin * face.height
+    side = margin * math.sqrt(face.width * face.height)
     cos, sin = math.cos(face.tilt), math.sin(face.tilt)
-    right, down = (side * part for part in shift)  # along the face, not along the picture
-    x, y = face.centre
+    right, down = (side * (0.5 - part) for part in eyes)  # to the frame's centre, along the face
+    x, y = (sum(pair) / 2 for pair in zip(*face.eyes, strict=True))
     return (x + cos * right - sin * down, y + sin * right + cos * down), side, face.tilt
 
 
