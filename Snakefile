@@ -10,7 +10,7 @@
 #
 # A finished training (02 to 05) is made again when its command changes, or the weights that it starts from, but not when
 # its notebook does (`ancient`): a mended comment must not cost hours. After a change in the code that matters, delete
-# the run's folder. 01, 06, 07 and 09 take seconds, so they do follow their notebooks.
+# the run's folder. 01, 06, 07, 09 and 10 take seconds, so they do follow their notebooks.
 
 from fer_utils.runs import CHECKPOINT, EPOCHS
 from fer_utils.workflow import start
@@ -18,7 +18,7 @@ from fer_utils.workflow.handover import read_settings
 from fer_utils.workflow.profiles import ProfileError, read_count
 from fer_utils.workflow.progress import follow
 from fer_utils.workflow.snakemake import core_count, gpu_ids, shell_prefix
-from fer_utils.workflow.study import REPORTS, load_study
+from fer_utils.workflow.study import PACKAGED, REPORTS, load_study
 
 try:
     given = read_settings(config, workflow.config_settings.config_args)
@@ -57,6 +57,7 @@ wildcard_constraints:
     recipe="|".join((*study.profile.ladder, *study.profile.finals)) or "none",
     seed="[0-9]+",
     report="|".join(REPORTS),
+    packaged="|".join(PACKAGED),
 
 
 onstart:
@@ -239,6 +240,23 @@ rule report:
         notebook=f"{OUT}/logs/{{report}}.ipynb",
     params:
         papermill=lambda wildcards: study.papermill(study.once(wildcards.report)),
+    threads: THREADS
+    shell:
+        RUN_NOTEBOOK
+
+
+# About the network that comes with the package, whatever this study trains.
+rule packaged:
+    input:
+        lambda wildcards: f"notebooks/{PACKAGED[wildcards.packaged]}.ipynb",
+    output:
+        metrics=f"{OUT}/{{packaged}}/metrics.json",
+        executed=f"{OUT}/{{packaged}}/executed.ipynb",
+    log:
+        text=f"{OUT}/logs/{{packaged}}.log",
+        notebook=f"{OUT}/logs/{{packaged}}.ipynb",
+    params:
+        papermill=lambda wildcards: study.papermill(study.once(wildcards.packaged)),
     threads: THREADS
     shell:
         RUN_NOTEBOOK

@@ -85,6 +85,7 @@ CHOICES = {
     "AUGMENTATION": ("none", "flip", "paper"),
     "TRAIN_WITHOUT": ("none", "twins", "others"),
     "CLASS_WEIGHTS": ("none", "balanced"),
+    "VIEWS": ("single", "flip", "scales"),  # of the network that comes with the package: it has no crop to choose
     "PRECISION": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
 }
 RANGES = {  # name -> (least, largest), both allowed

@@ -23,6 +23,7 @@ PARAMETERS = {
     "07_audit_the_paper": 'OUTPUT_DIR = "outputs/own"\nTHRESHOLD = 0.67\n',
     "08_beyond_the_paper": COMMON + 'SEED = 0\nRECIPE = "crop"\nCHANGES = ""\nNAME = ""\nFINAL = False\n',
     "09_labels_and_errors": COMMON + 'FERPLUS = ""\n',
+    "10_on_your_own_photos": 'OUTPUT_DIR = "outputs/own"\nVIEWS = "single"\n',
 }
 RUN_NAMES = {
     "01_explore_data": '"explore"',
@@ -34,6 +35,7 @@ RUN_NAMES = {
     "07_audit_the_paper": '"audit"',
     "08_beyond_the_paper": 'f"ladder/{NAME or RECIPE}-seed{SEED}"',
     "09_labels_and_errors": '"labels"',
+    "10_on_your_own_photos": '"photos"',
 }
 # What a notebook does in the end, without training: its results, of which metrics.json is the last.
 FINISH = """

@@ -16,6 +16,7 @@ from fer_utils.evaluation import epoch_choice
 from fer_utils.labels import weighting
 from fer_utils.ladder import recipes
 from fer_utils.models import saved_models
+from fer_utils.recognize import examples
 
 NOTEBOOKS = sorted((runs.PROJECT_ROOT / "notebooks").glob("*.ipynb"))
 TRAINING = ("03_train_from_scratch", "04_transfer_learning", "05_fine_tuning")
@@ -180,6 +181,20 @@ def test_09_looks_at_labels_and_errors(outputs, monkeypatch):
     assert "No FER+ votes" in printed(notebook)
     assert (outputs / "labels" / "metrics.json").is_file()
     assert not list((outputs / "labels").rglob("*hardest*.png"))  # faces are shown, never kept
+
+
+def test_10_answers_about_faces_in_photos_and_in_a_film(outputs):
+    notebook = execute("10_on_your_own_photos", outputs)
+    folder = outputs / "photos"
+    faces, film = (pd.read_csv(folder / f"{name}.csv") for name in ("faces", "film"))
+    assert faces["picture"].tolist() == ["astronaut"] + ["drawn people"] * 3
+    assert faces[list(data.EMOTIONS)].sum(axis=1).to_numpy() == pytest.approx(100, abs=0.4)
+    assert set(film["face"]) == {1} and film["seconds"].max() == pytest.approx(2.8)
+    assert json.loads((folder / "metrics.json").read_text())["faces"] == 4
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["data_checksum"] == runs.checksum(*examples.pictures().values())
+    assert [path.name for path in folder.glob("figures/*.png") if path.stem != "wrong_frames"] == ["film_face1.png"]
+    assert "astronaut: 1 faces" not in printed(notebook) and "drawn people: 3 faces" in printed(notebook)
 
 
 def test_an_unknown_parameter_stops_a_notebook_before_it_trains(outputs):

@@ -97,6 +97,15 @@ def test_a_profile_names_the_reports_on_its_finished_runs(project):
     assert study.papermill(labels).startswith("papermill notebooks/09_labels_and_errors.ipynb outputs/both/logs/labels")
 
 
+def test_the_packaged_networks_notebook_waits_for_no_run(project):
+    (project / "profiles/apart.yaml").write_text("architectures: [vgg16]\nreports: [photos]\n")
+    study = load_study("apart", root=project)
+    assert study.runs()[-1].notebook == "10_on_your_own_photos"
+    assert study.runs()[-1].parameters == {"OUTPUT_DIR": "outputs/apart"}
+    asked = ["--config", "profile=apart", "data=sample", "threads=1", "--", "outputs/apart/photos/metrics.json"]
+    assert jobs_of(snakemake(project, "-n", "--cores", "1", *asked)) == {"packaged": 1, "total": 1}
+
+
 def test_arms_that_transfer_start_from_the_pretrained_backbone_unless_weights_are_named(project):
     study = load_study("small", root=project)
     backbone = "outputs/small/vgg16-pretrain/backbone.weights.h5"

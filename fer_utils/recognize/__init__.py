@@ -1,3 +1,8 @@
 """The network that comes with this package: used on photos, looked into, exported (notebooks 10, 11)."""
 
+from fer_utils.recognize.answers import NO_FACE, Answer, answer_about
+from fer_utils.recognize.detection import Face, find_faces
+from fer_utils.recognize.extras import RequirementError
+from fer_utils.recognize.framing import frame
 from fer_utils.recognize.network import facts, load_network, probabilities
+from fer_utils.recognize.pictures import PictureError, read_picture

@@ -7,7 +7,7 @@
     ladder: all                     # rungs of recipes.LADDER that notebook 08 trains, or a list; none if not given
     finals:                         # recipes that open PrivateTest, after the ladder: name, rung and changes
       tuned: {RECIPE: crop, CHANGES: "epochs=60"}
-    reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given
+    reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given; photos: of none
     box: [{runs: [vgg16-scratch]}]  # what a GPU box is to run, dearest first (tools/box/plan.py); none if not given
     all:                            # for every notebook that has the parameter
       DATA: sample
@@ -263,6 +263,6 @@ SECTIONS = {  # of a profile, beside `all:` and the notebooks': what holds where
     "finals": ({}, _read_finals),
     "seeds": ([0], read_seeds),
     "jobs": (1, read_count),
-    "reports": ([], _names_of(("audit", "labels"))),
+    "reports": ([], _names_of(("audit", "labels", "photos"))),
     "box": ([], lambda place, given: given),  # which tools/box/plan.py checks
 }

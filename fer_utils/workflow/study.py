@@ -21,7 +21,8 @@ from fer_utils.workflow.profiles import (
 PRETRAIN, BEYOND = "02_pretrain_backbone", "08_beyond_the_paper"
 ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
 REPORTS = {"audit": "07_audit_the_paper", "labels": "09_labels_and_errors"}
-ONCE = {"explore": "01_explore_data", "compare": "06_compare_strategies", **REPORTS}  # for all seeds together
+PACKAGED = {"photos": "10_on_your_own_photos"}  # about the network that comes with the package: they wait for no run
+ONCE = {"explore": "01_explore_data", "compare": "06_compare_strategies", **REPORTS, **PACKAGED}  # for all seeds together
 NOTEBOOKS = (PRETRAIN, BEYOND, *ARMS.values(), *ONCE.values())
 
 PATHS = ("DATA", "SOURCE", "WEIGHTS", "FERPLUS")  # that a study reads
@@ -57,7 +58,7 @@ class Study:
         return expand_path(self.profile.common.get("OUTPUT_DIR") or f"outputs/{self.profile.name}")
 
     def once(self, name):
-        """The run of a notebook that runs once for all seeds: "explore", "compare", "audit" or "labels"."""
+        """The run of a notebook that runs once for all seeds: "explore", "compare", or one that a profile reports."""
         return PlannedRun(name, ONCE[name], self.parameters(ONCE[name]))
 
     def pretrain(self, architecture):

@@ -1,7 +1,8 @@
 """The notebooks with their outputs, from run folders; refused where an output might show a real face.
 
 FER-2013's faces are people's. So a notebook may stand on the site only if its run's data are the drawn sample, by their
-checksum, or if it shows nothing but the committed reference, which holds no image (READ_REFERENCE).
+checksum, or if it shows nothing but the committed reference, which holds no image (READ_REFERENCE). Of notebook 10, which
+shows photos, the data are its own examples: drawn people, and the astronaut, who is in the public domain.
 """
 
 import json
@@ -15,6 +16,7 @@ from addresses import ROOT
 
 from fer_utils import data, kernels, runs
 from fer_utils.data import source_task
+from fer_utils.recognize import examples
 from website import outputs
 from website.links import PageError, folded
 
@@ -26,6 +28,7 @@ STUDY = {
     "04_transfer_learning": "vgg16-transfer-seed0",
     "05_fine_tuning": "vgg16-finetune-seed0",
     "08_beyond_the_paper": "ladder/cosine-seed0",
+    "10_on_your_own_photos": "photos",
 }
 # Executed here: they show the runs of outputs/reference, since a folder of their own has none.
 REPORTS = {"06_compare_strategies": "compare", "07_audit_the_paper": "audit", "09_labels_and_errors": "labels"}
@@ -38,6 +41,8 @@ def allowed_checksums(notebook):
     """The checksums of data that a notebook's run may have been made of."""
     if notebook == "02_pretrain_backbone":
         return {runs.checksum(*source_task.load_source("sample", 48, 0, 0)[:2])}
+    if notebook == "10_on_your_own_photos":
+        return {runs.checksum(*examples.pictures().values())}
     allowed = {data.load_fer2013("sample").checksum}
     if notebook in READ_REFERENCE:
         allowed |= {run.manifest["data_checksum"] for run in runs.collect(REFERENCE)}

@@ -1,0 +1,371 @@
+"""What is said of the faces in pictures and films, on the command line too, and what the figures draw (recognize)."""
+
+import copy
+import subprocess
+import sys
+
+import matplotlib
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib import pyplot as plt
+from matplotlib.figure import Figure
+from PIL import Image
+
+from fer_utils import recognize
+from fer_utils.evaluation.calibration import with_temperature
+from fer_utils.names import EMOTIONS
+from fer_utils.recognize import __main__ as command
+from fer_utils.recognize import answers, detection, examples, extras, films, plots
+from fer_utils.recognize.detection import Face
+from fer_utils.recognize.pictures import PictureError
+
+matplotlib.use("Agg")
+
+LIGHT, DARK = np.full((120, 160, 3), 200, np.uint8), np.full((120, 160, 3), 20, np.uint8)
+ONE = Face(30, 20, 60, 80, ((50, 50), (70, 50)), 0.99)
+SMALL = Face(100, 40, 15, 20, ((104, 46), (110, 46)), 0.9)
+HAPPY = np.array([0.05, 0.05, 0.05, 0.7, 0.05, 0.05, 0.05], np.float32)
+
+
+class SaysHappy:
+    """A network that knows one answer, and remembers what it was asked."""
+
+    def __init__(self):
+        self.asked = []
+
+    def predict(self, images, **_):
+        self.asked.append(images)
+        return np.tile(HAPPY, (len(images), 1))
+
+
+@pytest.fixture
+def seen(monkeypatch):
+    """Instead of the detector: light pictures have a large face and a small one, dark ones none."""
+
+    def find_all(pictures):
+        return [[ONE, SMALL] if picture.mean() > 100 else [] for picture in pictures]
+
+    monkeypatch.setattr(detection, "find_all", find_all)
+
+
+@pytest.fixture(autouse=True)
+def closed():
+    yield
+    plt.close("all")
+
+
+# --- answers ----------------------------------------------------------------------------------------------------------
+
+
+def test_every_face_is_answered_about_before_and_after_the_temperature(seen):
+    network = SaysHappy()
+    answer = recognize.answer_about(LIGHT, network, temperature=2.0)
+    assert answer.before[0] == pytest.approx(HAPPY, abs=1e-6)
+    assert np.allclose(answer.after[0], with_temperature(HAPPY[None], 2.0)[0], atol=1e-6)
+    assert answer.frames.shape == (2, 48, 48) and np.array_equal(network.asked[0], answer.frames[:1])
+
+
+def test_a_face_that_is_too_small_is_shown_and_not_answered_about(seen):
+    table = recognize.answer_about(LIGHT, SaysHappy(), temperature=1.0).table()
+    assert table["answer"].tolist() == ["happy", ""] and table["happy"].iloc[0] == 70
+    assert table.loc[1, list(EMOTIONS)].isna().all()
+    assert table["note"].iloc[0] == "" and table["note"].iloc[1].startswith("too small: ")
+
+
+def test_a_face_that_was_enlarged_is_said_to_be_small():
+    sized = {height: answers.note(Face(0, 0, 30, height, ((5, 5), (9, 5)), 1.0)) for height in (10, 35, 100)}
+    assert [text.partition(":")[0] for text in sized.values()] == ["too small", "small", ""]
+
+
+def test_a_picture_without_a_face_has_an_empty_table(seen):
+    network = SaysHappy()
+    answer = recognize.answer_about(DARK, network)
+    assert answer.table().empty and list(answer.table()) == ["face", "answer", *EMOTIONS, "note"]
+    assert answer.frames.shape == (0, 48, 48) and answer.after.shape == (0, 7) and network.asked == []
+
+
+def test_importing_the_room_loads_no_detector():
+    """OpenCV is loaded by Keras itself, where it is installed."""
+    code = "import sys, fer_utils.recognize; print({'mtcnn', 'skimage'} & set(sys.modules))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout.strip() == "set()"
+
+
+def test_a_missing_extra_is_named_with_its_mend():
+    with pytest.raises(extras.RequirementError, match=r"films needs no_such_module .*pip install -e '\.\[photos\]'"):
+        extras.load("no_such_module", "films")
+
+
+def test_without_tensorflow_the_detector_says_what_to_set(monkeypatch):
+    import keras
+
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    with pytest.raises(extras.RequirementError, match="Keras runs on jax here. Set KERAS_BACKEND=tensorflow"):
+        detection._detector.__wrapped__()
+
+
+# --- films ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory):
+    path = tmp_path_factory.mktemp("film") / "film.avi"
+    examples.write_film(path, seconds=2, rate=10)
+    return path
+
+
+def test_a_film_is_looked_at_as_often_as_asked(film):
+    times = [when for when, _ in films.frames(film, a_second=5)]
+    assert times == pytest.approx(np.arange(0, 2, 0.2))
+    assert [when for when, _ in films.frames(film, a_second=5, seconds=0.5)] == pytest.approx([0, 0.2, 0.4])
+    assert len(list(films.frames(film, a_second=100))) == 20  # all that there are
+    shapes = {picture.shape for _, picture in films.frames(film)}
+    assert shapes == {(240, 320, 3)}
+
+
+def test_a_films_colours_are_in_the_order_of_a_pictures(tmp_path):
+    import cv2
+
+    path = tmp_path / "red.avi"
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), 10, (64, 64))
+    writer.write(np.full((64, 64, 3), (0, 0, 250), np.uint8))  # OpenCV's red
+    writer.release()
+    ((_, picture),) = films.frames(path)
+    assert picture[32, 32, 0] > 200 and picture[32, 32, 2] < 50
+
+
+def test_a_row_a_face_and_moment(film, seen):
+    table = films.over_time(film, SaysHappy(), a_second=5, temperature=1.0)
+    assert list(table) == ["seconds", "face", *EMOTIONS] and table["seconds"].nunique() == 10
+    assert set(table["face"]) == {1, 2}
+    assert (table.loc[table["face"] == 1, "happy"] - 0.7).abs().max() < 1e-6
+    assert table.loc[table["face"] == 2, "happy"].isna().all()
+
+
+def test_a_film_without_a_face_has_no_rows(film, monkeypatch):
+    monkeypatch.setattr(detection, "find_all", lambda pictures: [[] for _ in pictures])
+    assert films.over_time(film, SaysHappy()).empty
+
+
+def at(left):
+    return Face(left, 0, 10, 10, ((2, 3), (7, 3)), 1.0)
+
+
+def test_a_face_keeps_its_number_while_its_boxes_overlap():
+    followed = []
+    assert films.follow(followed, [at(0), at(50)]) == [1, 2]
+    assert films.follow(followed, [at(3), at(53)]) == [1, 2]
+    assert films.follow(followed, [at(52)]) == [2]  # the first has gone
+    assert films.follow(followed, [at(4), at(30), at(51)]) == [1, 3, 2]
+    assert films.follow(followed, [at(30), at(31)]) == [3, 4]  # no number twice
+    assert films.overlap(at(0), at(5)) == pytest.approx(1 / 3) and films.overlap(at(0), at(50)) == 0
+
+
+def broken_film(folder, content):
+    (folder / "film.mp4").write_bytes(content)
+    return folder / "film.mp4"
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda folder: folder / "none.mp4", "none.mp4: there is no such file"),
+        (lambda folder: broken_film(folder, b"no film"), "film.mp4: is no film that OpenCV can read"),
+        (lambda folder: broken_film(folder, b""), "film.mp4: is no film that OpenCV can read"),
+        (lambda folder: 97, "camera 97: is not there"),
+    ],
+    ids=["none", "text", "empty", "camera"],
+)
+def test_what_is_no_film_is_one_clear_error(make, words, tmp_path, capfd):
+    with pytest.raises(PictureError, match=words):
+        list(films.frames(make(tmp_path)))
+    assert capfd.readouterr().out == ""
+
+
+class Stuck:
+    """A film that opens and has no frame to give, as one whose codec is missing."""
+
+    def __init__(self, decodes):
+        self.decodes = decodes
+
+    def isOpened(self):
+        return True
+
+    def get(self, _):
+        return float("nan")
+
+    def grab(self):
+        return self.decodes
+
+    def retrieve(self):
+        return False, None
+
+    def release(self):
+        pass
+
+
+@pytest.mark.parametrize("decodes", [False, True], ids=["no frame", "not decoded"])
+def test_a_film_that_gives_no_picture_says_so(decodes, film, monkeypatch):
+    import cv2
+
+    monkeypatch.setattr(cv2, "VideoCapture", lambda _: Stuck(decodes))
+    with pytest.raises(PictureError, match="film.avi: gives no picture. Save it again, as MP4"):
+        list(films.frames(film))
+
+
+# --- the command line -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def folder(tmp_path, seen, monkeypatch):
+    monkeypatch.setattr(command, "_network", lambda given: {"network": SaysHappy(), "temperature": 1.0})
+    Image.fromarray(LIGHT).save(tmp_path / "b.png")
+    Image.fromarray(DARK).save(tmp_path / "a.png")
+    (tmp_path / "notes.txt").write_text("no picture")
+    return tmp_path
+
+
+def call(*arguments):
+    return command.main([str(argument) for argument in arguments])
+
+
+def test_the_status_says_whether_a_face_was_found(folder, capsys):
+    assert call(folder / "b.png") == 0
+    assert "b.png: 2 faces, in %, from left to right" in capsys.readouterr().out
+    assert call(folder / "a.png") == 1
+    assert "a.png: no face found" in capsys.readouterr().out
+    assert call(folder / "a.png", folder / "b.png") == 0
+
+
+def test_what_cannot_be_read_is_named_and_the_rest_is_answered(folder, capsys):
+    (folder / "c.jpg").write_text("no picture")
+    assert call(folder) == 2
+    said = capsys.readouterr()
+    assert said.err.count("\n") == 1 and "c.jpg: is no picture that Pillow can read" in said.err
+    assert [line.rpartition("/")[2] for line in said.out.splitlines() if line.startswith(str(folder))] == [
+        "a.png: no face found",
+        "b.png: 2 faces, in %, from left to right",
+    ]
+
+
+def test_a_folder_without_pictures_is_an_error(folder, capsys):
+    (folder / "empty").mkdir()
+    assert call(folder / "empty") == 2
+    assert "empty: no picture is in it" in capsys.readouterr().err
+
+
+def test_tables_and_figures_are_written_whole_and_not_read_as_pictures(folder, capsys):
+    assert call(folder, "--out", folder) == 0
+    assert call(folder, "--out", folder) == 0
+    new = {path.name for path in folder.iterdir()} - {"a.png", "b.png", "notes.txt"}
+    assert new == {"b.png.faces.png", "faces.csv"}
+    table = pd.read_csv(folder / "faces.csv")
+    assert table["source"].tolist() == [str(folder / "b.png")] * 2 and table["happy"].iloc[0] == 70
+    assert Image.open(folder / "b.png.faces.png").size[0] == 900
+    assert "2 rows: " in capsys.readouterr().out
+
+
+def test_a_film_gives_the_mean_over_time_and_a_curve(folder, film, capsys):
+    assert call(film, "--out", folder / "new") == 0
+    assert "film.avi: 10 moments with faces; mean over time, %" in capsys.readouterr().out
+    assert (folder / "new/film.avi.faces.png").is_file()
+    assert len(pd.read_csv(folder / "new/faces.csv")) == 20
+
+
+def test_a_network_that_is_none_is_an_error(tmp_path, capsys):
+    assert call("photo.jpg", "--network", tmp_path / "none.keras") == 2
+    assert "none.keras: no such file" in capsys.readouterr().err
+
+
+# --- figures ----------------------------------------------------------------------------------------------------------
+
+BEFORE, AFTER = HAPPY, with_temperature(HAPPY[None], 2.0)[0]
+ANSWER = answers.Answer(
+    LIGHT,
+    [ONE, SMALL],
+    np.zeros((2, 48, 48), np.uint8),
+    np.array([BEFORE, np.full(7, np.nan)]),
+    np.array([AFTER, np.full(7, np.nan)]),
+)
+TABLE = pd.DataFrame([[0.0, 1, *BEFORE], [0.5, 1, *AFTER], [0.5, 2, *AFTER]], columns=["seconds", "face", *EMOTIONS])
+ROWS = pd.DataFrame(
+    [
+        {"kind": kind, "value": value, "accuracy": 0.5 + value / 10, "low": 0.4, "high": 0.8}
+        for kind in ("margin", "tilt")
+        for value in (1, 0, 2)
+    ]
+)
+SINGLE = {
+    "found_faces": lambda ax: plots.found_faces(LIGHT, [ONE, SMALL], ax=ax),
+    "probability_bars": lambda ax: plots.probability_bars(BEFORE, AFTER, ax=ax),
+    "over_time": lambda ax: plots.over_time(TABLE, ax=ax),
+}
+PANELS = {
+    "face_rows": lambda figure: plots.face_rows(ANSWER, figure=figure, title="t"),
+    "wrong_frames": lambda figure: plots.wrong_frames(ROWS, figure=figure, title="t"),
+}
+
+
+@pytest.mark.parametrize("name", [*SINGLE, *PANELS])
+def test_a_figure_draws_where_it_is_told_and_touches_nothing_else(name):
+    figure = Figure(layout="constrained")
+    settings = copy.deepcopy(dict(matplotlib.rcParams))
+    if name in SINGLE:
+        ax = figure.add_subplot()
+        assert SINGLE[name](ax) is ax
+    else:
+        assert all(ax.figure is figure for ax in PANELS[name](figure).flat) and figure.get_suptitle() == "t"
+    assert plt.get_fignums() == [] and dict(matplotlib.rcParams) == settings
+    figure.canvas.draw()
+
+
+@pytest.mark.parametrize("draw", [*SINGLE.values(), *PANELS.values()])
+def test_a_figure_makes_one_of_its_own(draw):
+    draw(None)
+    assert len(plt.get_fignums()) == 1
+
+
+def test_a_faces_box_and_frame_are_drawn_where_they_are():
+    ax = plots.found_faces(LIGHT, [ONE])
+    box, square = (patch.get_xy()[:4] for patch in ax.patches)
+    assert box.tolist() == [[30, 20], [90, 20], [90, 100], [30, 100]]
+    assert np.allclose(square, plots.corners(ONE))
+    assert np.allclose(square.mean(axis=0), recognize.framing.square(ONE)[0])
+    assert plots.found_faces(DARK, []).get_xlabel() == "no face found"
+
+
+def test_bars_are_the_probabilities():
+    ax = plots.probability_bars(BEFORE, AFTER)
+    before, after = ([bar.get_width() for bar in bars] for bars in ax.containers)
+    assert before == pytest.approx(BEFORE) and after == pytest.approx(AFTER)
+    assert [text.get_text() for text in ax.texts][3] == f"{AFTER[3]:.0%}"
+    none = plots.probability_bars(np.full(7, np.nan), np.full(7, np.nan))
+    assert {text.get_text() for text in none.texts} == {""}
+
+
+def test_a_curve_over_time_is_one_faces():
+    lines = plots.over_time(TABLE, face=1).get_lines()
+    assert [line.get_label() for line in lines] == list(EMOTIONS)
+    assert lines[3].get_xdata().tolist() == [0, 0.5] and lines[3].get_ydata() == pytest.approx([BEFORE[3], AFTER[3]])
+
+
+def test_wrong_frames_are_drawn_in_order_a_panel_a_kind():
+    margin, tilt = plots.wrong_frames(ROWS)[0]
+    assert margin.get_xlabel().startswith("side of the frame") and tilt.get_xlabel().startswith("tilt")
+    assert margin.get_lines()[0].get_xdata().tolist() == [0, 1, 2]
+    assert margin.get_lines()[0].get_ydata() == pytest.approx([0.5, 0.6, 0.7])
+
+
+@pytest.mark.parametrize(
+    ("draw", "words"),
+    [
+        (lambda: plots.probability_bars(BEFORE[:3], AFTER), r"\(3,\) and \(7,\)"),
+        (lambda: plots.over_time(TABLE.drop(columns="seconds")), "seconds"),
+        (lambda: plots.wrong_frames(ROWS.drop(columns="low")), "low"),
+        (lambda: plots.face_rows(answers.Answer(DARK, [], np.zeros((0, 48, 48)), *[np.zeros((0, 7))] * 2)), "no face"),
+    ],
+)
+def test_bad_input_of_a_figure_is_one_clear_error(draw, words):
+    with pytest.raises(ValueError, match=words):
+        draw()
