@@ -14,7 +14,7 @@ import numpy as np
 
 from fer_utils.names import SIDE
 
-OPSET = 15  # of 2021; the lowest that holds all our networks as tf2onnx writes them
+OPSET = 15  # of 2021: what is read by runtimes of the last years, and has all that our networks need
 BATCH = 16  # calibration images at once; all activations of a batch are held
 METHODS = ("MinMax", "Entropy", "Percentile")  # how the range of an activation is chosen
 
