@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-if hasattr(os, "sched_setaffinity"):  # before anything counts the cores
+if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before anything counts the cores
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -32,7 +32,7 @@ from fer_utils.score.page import interval, percent
 WORK, KEPT = runs.PROJECT_ROOT / "outputs/exports", runs.PROJECT_ROOT / "outputs/reference/exports"
 PACKAGED = Path(recognize.__file__).with_name("network-int8.onnx")
 SEED = 0  # of the faces that int8 is calibrated on
-ROUNDS = {1: 200, 64: 20}  # faces at once -> how often each network is asked about them
+ROUNDS = {1: 100, 64: 15}  # faces at once -> how often each network is asked about them
 
 
 def network_of(path):

@@ -17,7 +17,7 @@ from fer_utils.names import EMOTIONS
 
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
 PRECISIONS = ("float32", "float16", "int8")
-CALIBRATED_ON = 512  # faces
+CALIBRATED_ON = 256  # faces
 
 
 class ExportError(ValueError):

@@ -9,6 +9,8 @@ import json
 import tempfile
 import zipfile
 
+import keras
+
 from fer_utils.names import SIDE
 
 DAY = (2020, 1, 1, 0, 0, 0)  # of the files in the archive
@@ -39,13 +41,14 @@ def _save(model, folder):
     """Save the model as TensorFlow does, with names for what it takes and gives."""
     import tensorflow as tf
 
-    @tf.function(input_signature=[tf.TensorSpec((None, SIDE, SIDE), tf.uint8, name="image")])
-    def answer(image):
-        return {"probabilities": model(image, training=False)}
-
-    module = tf.Module()
-    module.model = model  # whose weights are saved with it
-    tf.saved_model.save(module, folder, signatures=answer)
+    archive = keras.export.ExportArchive()
+    archive.track(model)
+    archive.add_endpoint(
+        "serve",
+        lambda image: {"probabilities": model(image, training=False)},
+        input_signature=[tf.TensorSpec((None, SIDE, SIDE), tf.uint8, name="image")],
+    )
+    archive.write_out(folder, verbose=False)
 
 
 def _archive(properties):

@@ -9,9 +9,12 @@ arXiv:1712.05877.
 import tempfile
 from pathlib import Path
 
+import keras
 import numpy as np
 
-OPSET = 15  # of 2021; the lowest that holds all our networks as tf2onnx writes them
+from fer_utils.names import SIDE
+
+OPSET = 15  # of 2021: what is read by runtimes of the last years, and has all that our networks need
 BATCH = 16  # calibration images at once; all activations of a batch are held
 METHODS = ("MinMax", "Entropy", "Percentile")  # how the range of an activation is chosen
 
@@ -28,7 +31,8 @@ def to_onnx(model, precision, properties, faces=None, method="MinMax", bits=7):
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"
-        model.export(path, format="onnx", verbose=False, opset_version=OPSET)
+        takes = [keras.InputSpec(dtype="uint8", shape=(None, SIDE, SIDE), name="image")]
+        model.export(path, format="onnx", verbose=False, input_signature=takes, opset_version=OPSET)
         graph = onnx.load(path)
     _name(graph)
     if precision == "float16":
@@ -80,6 +84,7 @@ def _quantized(model, faces, method, bits):
     from onnxruntime import quantization
 
     nodes = list(model.graph.node)
+    quantization.quant_utils.add_pre_process_metadata(model)  # whose work tf2onnx has done: batch norm is folded
     last = max(place for place, node in enumerate(nodes) if node.op_type in ("MatMul", "Gemm"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"

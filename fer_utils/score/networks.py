@@ -65,7 +65,10 @@ def _tflite(path, images):
         from tensorflow.lite import Interpreter
 
     network = Interpreter(str(path))
+    network.allocate_tensors()
     taken, given = network.get_input_details()[0], network.get_output_details()[0]
+    if taken["dtype"] is np.int8:  # a byte from -128 on
+        images = (images.astype(np.int16) - 128).astype(np.int8)
     answers = []
     for batch in _shaped(images, taken["shape_signature"], taken["dtype"]):
         if tuple(network.get_input_details()[0]["shape"]) != batch.shape:
@@ -74,7 +77,8 @@ def _tflite(path, images):
         network.set_tensor(taken["index"], batch)
         network.invoke()
         answers.append(network.get_tensor(given["index"]).copy())
-    return np.concatenate(answers)
+    scale, zero = given["quantization"]  # scale 0: floats already
+    return (np.concatenate(answers).astype(np.float32) - zero) * (scale or 1)
 
 
 def _shaped(images, shape, kind):
