@@ -10,9 +10,10 @@ from stand_ins import ROOT
 
 from fer_utils.audit import claims, collapse
 from fer_utils.command_line import leave_with
+from fer_utils.recognize import __main__ as recognize
 from fer_utils.workflow import __main__ as workflow
 
-MODULES = [claims, collapse, workflow]
+MODULES = [claims, collapse, recognize, workflow]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

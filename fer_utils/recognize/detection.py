@@ -13,7 +13,8 @@ from PIL import Image
 from fer_utils.recognize import extras
 from fer_utils.recognize.pictures import PictureError
 
-LEAST_FACE = 20  # pixels: the smallest that MTCNN looks for
+LEAST_FACE = 20  # pixels: the smallest that is looked for
+SURE = 0.95  # confidence below which nothing is called a face: MTCNN's own 0.8 lets a helmet's edge be one
 LARGEST_SIDE = 1280  # of the picture that it is shown; what is larger is shrunk to it, for the time it takes
 
 
@@ -56,9 +57,9 @@ def find_all(pictures):
     if len({np.shape(picture) for picture in pictures}) > 1:
         raise PictureError("the pictures have different sizes. Give those of one size, or each to find_faces")
     small = [_shrunk(picture) for picture in pictures]
-    found = _detector().detect_faces(small, fit_to_image=False) if small else []
+    found = _detector().detect_faces(small, fit_to_image=False, min_face_size=LEAST_FACE) if small else []
     factor = max(1, max(np.shape(pictures[0])[:2]) / LARGEST_SIDE) if small else 1
-    faces = [[_face(answer, factor) for answer in answers] for answers in found]
+    faces = [[_face(answer, factor) for answer in answers if answer["confidence"] >= SURE] for answers in found]
     return [sorted(group, key=lambda face: face.centre) for group in faces]
 
 

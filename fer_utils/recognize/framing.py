@@ -15,7 +15,7 @@ from scipy import ndimage
 from fer_utils.names import SIDE
 
 MARGIN = 1.094  # side of the frame, in sides of a square as large as the detector's box
-EYES = (0.5, 0.385)  # where the middle between the eyes lies, right and down, in sides of the frame
+EYES = (0.5, 0.385)  # where the middle of the eyes lies, right and down, in sides of the frame
 LEAST_FRAME = 24  # pixels a side below which a face is called too small
 FINEST = 8  # points a pixel and direction at most; beyond that the picture is shrunk first
 
@@ -23,8 +23,8 @@ FINEST = 8  # points a pixel and direction at most; beyond that the picture is s
 def frame(picture, face, margin=MARGIN, eyes=EYES):
     """The face as the network knows faces: gray uint8 (48, 48).
 
-    picture: uint8 (height, width, 3) or (height, width). face: ``detection.Face``. margin, eyes: as MARGIN and EYES. What
-    lies outside the picture repeats its edge.
+    picture: uint8 (height, width, 3) or (height, width). face: ``detection.Face``. margin, eyes: as MARGIN and EYES.
+    What lies outside the picture repeats its edge.
     """
     return cut(picture, *square(face, margin, eyes))
 

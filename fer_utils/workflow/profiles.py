@@ -7,7 +7,7 @@
     ladder: all                     # rungs of recipes.LADDER that notebook 08 trains, or a list; none if not given
     finals:                         # recipes that open PrivateTest, after the ladder: name, rung and changes
       tuned: {RECIPE: crop, CHANGES: "epochs=60"}
-    reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given; photos: of none
+    reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given
     box: [{runs: [vgg16-scratch]}]  # what a GPU box is to run, dearest first (tools/box/plan.py); none if not given
     all:                            # for every notebook that has the parameter
       DATA: sample

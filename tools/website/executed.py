@@ -1,8 +1,8 @@
 """The notebooks with their outputs, from run folders; refused where an output might show a real face.
 
-FER-2013's faces are people's. So a notebook may stand on the site only if its run's data are the drawn sample, by their
-checksum, or if it shows nothing but the committed reference, which holds no image (READ_REFERENCE). Of notebook 10, which
-shows photos, the data are its own examples: drawn people, and the astronaut, who is in the public domain.
+FER-2013's faces are people's. So a notebook may stand on the site only if its run's data are the drawn sample, by
+their checksum, or if it shows nothing but the committed reference, which holds no image (READ_REFERENCE). Of notebook
+10, which shows photos, the data are its own examples: drawn people, and an astronaut's photo in the public domain.
 """
 
 import json
