@@ -44,9 +44,9 @@ def network_of(path):
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
         return lambda faces: session.run(["probabilities"], {"image": faces})[0]
-    from tensorflow.lite import Interpreter
+    from tensorflow import lite
 
-    ask = Interpreter(str(path), num_threads=1).get_signature_runner()
+    ask = lite.Interpreter(str(path), num_threads=1).get_signature_runner()
     return lambda faces: ask(image=faces)["probabilities"]
 
 

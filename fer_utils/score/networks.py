@@ -62,8 +62,9 @@ def _tflite(path, images):
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError:
-        from tensorflow.lite import Interpreter
+        from tensorflow import lite  # an attribute, and no module to import from
 
+        Interpreter = lite.Interpreter
     network = Interpreter(str(path))
     network.allocate_tensors()
     taken, given = network.get_input_details()[0], network.get_output_details()[0]
