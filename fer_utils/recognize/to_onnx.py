@@ -68,7 +68,8 @@ def _halve(model):
 
     casts = []
     for weights in model.graph.initializer:
-        if weights.data_type == onnx.TensorProto.FLOAT:
+        # Kernels alone: the factor by which an image is resized must not be rounded, and biases take no room.
+        if weights.data_type == onnx.TensorProto.FLOAT and len(weights.dims) > 1:
             name = weights.name
             halves = onnx.numpy_helper.to_array(weights).astype(np.float16)
             weights.CopyFrom(onnx.numpy_helper.from_array(halves, f"{name}/half"))
