@@ -88,7 +88,7 @@ site: $(READY)  ## build the web site into outputs/site/html: this study's runs 
 test-latest: export TF_CPP_MIN_LOG_LEVEL = 3
 test-latest: $(READY)  ## the same tests with the newest versions of all packages instead of the locked ones, in .venv-latest
 	$(BIN)/python -m venv --clear .venv-latest
-	.venv-latest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[test,jax]'
+	.venv-latest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[test,jax,photos,export]'
 	@$(BIN)/python -m pip freeze --exclude-editable | sort > .venv-latest/locked.txt
 	@.venv-latest/bin/python -m pip freeze --exclude-editable | sort > .venv-latest/newest.txt
 	@echo 'Newer than the lock:'; diff .venv-latest/locked.txt .venv-latest/newest.txt | grep '^>' || echo '  nothing'

@@ -24,15 +24,16 @@ def over_time(source, network, a_second=5.0, seconds=60.0, views="single", tempe
     or of looking, at most. A face keeps its number as long as its box overlaps the last one. NaN: too small. Raises
     PictureError for what is no film, cannot be decoded or gives no picture.
     """
-    rows, found, followed = [], [], []
+    rows, after, followed = [], [np.empty((0, len(EMOTIONS)))], []
     for group in _groups(frames(source, a_second, seconds), BATCH):
+        found = []
         for (when, picture), faces in zip(group, detection.find_all([picture for _, picture in group]), strict=True):
             numbers = follow(followed, faces)
             rows += [(when, number) for number in numbers]
             found += [(picture, face) for face in faces]
+        after.append(answers.ask(found, network, views, temperature)[2])  # now, since a film does not fit the memory
     columns = pd.DataFrame(rows, columns=["seconds", "face"])
-    after = answers.ask(found, network, views, temperature)[2]
-    return pd.concat([columns, pd.DataFrame(after, columns=EMOTIONS)], axis=1)
+    return pd.concat([columns, pd.DataFrame(np.concatenate(after), columns=EMOTIONS)], axis=1)
 
 
 def follow(followed, faces):

@@ -26,7 +26,10 @@ CONTENTS = {
     "The notebooks": [f"notebooks/{name}.ipynb" for name in sorted(executed.STUDY | executed.REPORTS)],
     "Results": ["docs/results.md", "docs/full-scale.md", "docs/beyond-the-paper.md", "docs/private-test.md"],
     "Look up": ["docs/glossary.md", "docs/data-and-licences.md"],
-    "Run it": [f"docs/{name}.md" for name in ("running", "use-a-model", "on-your-photos", "exports", "score", "gpu-box")],
+    "Run it": [
+        *("docs/running.md", "docs/use-a-model.md", "docs/on-your-photos.md", "docs/exports.md", "docs/score.md"),
+        "docs/gpu-box.md",
+    ],
     "How it is made": ["docs/architecture.md", "docs/guarantees.md", "docs/provenance.md", "docs/speed.md"],
     "The package": [f"reference/{room}.md" for room in reference.ROOMS],
     "The project": ["CONTRIBUTING.md", "CHANGELOG.md"],
