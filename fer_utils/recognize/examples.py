@@ -14,7 +14,7 @@ SAD = {1: 0.9, 4: 0.5, 15: 0.9}
 PEOPLE = (  # hair and skin, units, roll, side in pixels, top left corner
     ({"hair_style": "short"}, HAPPY, 0.0, 220, (60, 60)),
     ({"hair_style": "long", "skin": 0.6}, SURPRISED, 0.25, 190, (330, 120)),
-    ({"hair_style": "curly", "skin": 0.5}, SAD, -0.2, 190, (570, 50)),
+    ({"hair_style": "curly", "skin": 0.6}, SAD, -0.12, 200, (565, 60)),
 )
 BACKGROUND = 190
 
