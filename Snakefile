@@ -10,7 +10,7 @@
 #
 # A finished training (02 to 05) is made again when its command changes, or the weights that it starts from, but not when
 # its notebook does (`ancient`): a mended comment must not cost hours. After a change in the code that matters, delete
-# the run's folder. 01, 06, 07, 09 and 10 take seconds, so they do follow their notebooks.
+# the run's folder. 01, 06, 07 and 09 to 11 take seconds to two minutes, so they do follow their notebooks.
 
 from fer_utils.runs import CHECKPOINT, EPOCHS
 from fer_utils.workflow import start

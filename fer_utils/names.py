@@ -105,6 +105,7 @@ RANGES = {  # name -> (least, largest), both allowed
     "STOP_PATIENCE": (1, 10_000),
     "STOP_ACCURACY": (0.001, 1.0),
     "THRESHOLD": (0.001, 1.0),
+    "FACES": (6, 10_000),
 }
 
 

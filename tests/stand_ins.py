@@ -24,6 +24,7 @@ PARAMETERS = {
     "08_beyond_the_paper": COMMON + 'SEED = 0\nRECIPE = "crop"\nCHANGES = ""\nNAME = ""\nFINAL = False\n',
     "09_labels_and_errors": COMMON + 'FERPLUS = ""\n',
     "10_on_your_own_photos": 'OUTPUT_DIR = "outputs/own"\nVIEWS = "single"\n',
+    "11_why_this_answer": COMMON + 'NETWORK = ""\nSEED = 0\n',
 }
 RUN_NAMES = {
     "01_explore_data": '"explore"',
@@ -36,6 +37,7 @@ RUN_NAMES = {
     "08_beyond_the_paper": 'f"ladder/{NAME or RECIPE}-seed{SEED}"',
     "09_labels_and_errors": '"labels"',
     "10_on_your_own_photos": '"photos"',
+    "11_why_this_answer": '"explain"',
 }
 # What a notebook does in the end, without training: its results, of which metrics.json is the last.
 FINISH = """

@@ -197,6 +197,21 @@ def test_10_answers_about_faces_in_photos_and_in_a_film(outputs):
     assert "astronaut: 1 faces" not in printed(notebook) and "drawn people: 3 faces" in printed(notebook)
 
 
+def test_11_looks_into_networks(outputs, monkeypatch):
+    monkeypatch.delenv("FER_DATA", raising=False)
+    execute("11_why_this_answer", outputs, FACES=12, EPOCHS=1)
+    folder = outputs / "explain"
+    metrics = json.loads((folder / "metrics.json").read_text())
+    scores = pd.DataFrame(metrics["scores"]).set_index(["kind", "name"])
+    assert scores.loc[("to compare", "a flat map"), "times"] == pytest.approx(1)
+    assert scores.loc[("to compare", "the truth, as coarse"), "times"] > 1.5
+    assert set(scores.index.get_level_values("kind")) == {"of drawn faces", "of photographs", "to compare"}
+    assert metrics["cascade"]["layer"] == "block1_conv1"
+    changed = pd.DataFrame(metrics["robustness"])
+    assert changed.loc[changed["amount"] == 0, "stay"].eq(1).any() and len(changed["kind"].unique()) == 9
+    assert len(list((folder / "figures").glob("*.png"))) >= 9
+
+
 def test_an_unknown_parameter_stops_a_notebook_before_it_trains(outputs):
     with pytest.raises(papermill.PapermillExecutionError, match=r"did you mean EPOCHS\?"):
         papermill.execute_notebook(

@@ -11,3 +11,4 @@ from fer_utils.sample.dataset import (
     draw_identities,
 )
 from fer_utils.sample.drawing import Identity, View
+from fer_utils.sample.moving import MOVING, Expressions, at_rest, draw_expressions, moved, parts, would_move

@@ -263,6 +263,6 @@ SECTIONS = {  # of a profile, beside `all:` and the notebooks': what holds where
     "finals": ({}, _read_finals),
     "seeds": ([0], read_seeds),
     "jobs": (1, read_count),
-    "reports": ([], _names_of(("audit", "labels", "photos"))),
+    "reports": ([], _names_of(("audit", "labels", "photos", "explain"))),
     "box": ([], lambda place, given: given),  # which tools/box/plan.py checks
 }

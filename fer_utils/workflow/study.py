@@ -21,7 +21,7 @@ from fer_utils.workflow.profiles import (
 PRETRAIN, BEYOND = "02_pretrain_backbone", "08_beyond_the_paper"
 ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
 REPORTS = {"audit": "07_audit_the_paper", "labels": "09_labels_and_errors"}
-PACKAGED = {"photos": "10_on_your_own_photos"}  # about the package's network: they wait for no run
+PACKAGED = {"photos": "10_on_your_own_photos", "explain": "11_why_this_answer"}  # of no run here: they wait for none
 # Notebooks that run once for all seeds.
 ONCE = {"explore": "01_explore_data", "compare": "06_compare_strategies", **REPORTS, **PACKAGED}
 NOTEBOOKS = (PRETRAIN, BEYOND, *ARMS.values(), *ONCE.values())

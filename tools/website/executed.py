@@ -29,6 +29,7 @@ STUDY = {
     "05_fine_tuning": "vgg16-finetune-seed0",
     "08_beyond_the_paper": "ladder/cosine-seed0",
     "10_on_your_own_photos": "photos",
+    "11_why_this_answer": "explain",
 }
 # Executed here: they show the runs of outputs/reference, since a folder of their own has none.
 REPORTS = {"06_compare_strategies": "compare", "07_audit_the_paper": "audit", "09_labels_and_errors": "labels"}

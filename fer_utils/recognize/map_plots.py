@@ -1,0 +1,100 @@
+"""Figures of maps and of what changes an answer (notebook 11). Each takes arrays or tables and returns its Axes."""
+
+import numpy as np
+from matplotlib import ticker
+
+from fer_utils.plotting.style import BLACK, BLUE, ORANGE, axes_grid, axes_or_new, finish, heat_map, require
+from fer_utils.recognize.changes import KINDS
+
+COLOURS = "inferno"
+
+
+def overlays(images, rows, titles=None, figure=None, title=None):
+    """Faces in the first row, and below, row by row, maps laid over them, each scaled to its own largest value.
+
+    images: uint8 (n, 48, 48). rows: dict, name of the row -> maps (n, 48, 48), of which the part above 0 is shown, or
+    bool masks; uint8 is shown as other faces. titles: strings (n,), above the faces. Returns Axes (rows + 1, n).
+    """
+    axes = axes_grid(figure, len(rows) + 1, len(images), (1.25 * len(images) + 1.2, 1.35 * (len(rows) + 1)), title)
+    for name, line, maps in zip(("face", *rows), axes, (None, *rows.values()), strict=True):
+        line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
+        for column, (ax, image) in enumerate(zip(line, images, strict=True)):
+            ax.set(xticks=[], yticks=[])
+            finish(ax, None, spines=())
+            is_map = maps is not None and maps.dtype != np.uint8
+            ax.imshow(image if maps is None or is_map else maps[column], cmap="gray", vmin=0, vmax=255)
+            if is_map:
+                over = np.maximum(maps[column].astype(float), 0)
+                ax.imshow(over, cmap=COLOURS, alpha=0.6, vmin=0, vmax=max(over.max(), 1e-9))
+            elif maps is None and titles is not None:
+                ax.set_title(str(titles[column]), fontsize=9, pad=3)
+    return axes
+
+
+def mean_maps(maps, figure=None, title=None):
+    """The mean map of each emotion, all on one scale. maps: dict, name -> (48, 48). Returns an array of Axes."""
+    axes = axes_grid(figure, 1, len(maps), (1.35 * len(maps), 1.7), title)[0]
+    largest = max(float(np.max(one)) for one in maps.values())
+    for ax, (name, one) in zip(axes, maps.items(), strict=True):
+        ax.imshow(one, cmap=COLOURS, vmin=0, vmax=max(largest, 1e-9))
+        ax.set(xticks=[], yticks=[])
+        ax.set_title(name, fontsize=9, pad=3)
+        finish(ax, None, spines=())
+    return axes
+
+
+def cascade_curves(table, ax=None, title=None):
+    """How alike the maps stay while one layer after the other is made random.
+
+    table: DataFrame with the columns layer, rank_correlation and structural_similarity, a row a step. Returns the Axes.
+    """
+    require(table, ["layer", "rank_correlation", "structural_similarity"])
+    ax = axes_or_new(ax, (8, 3.8))
+    place = np.arange(len(table))
+    ax.plot(place, table["rank_correlation"], "o-", color=BLUE, label="rank correlation (Spearman)")
+    ax.plot(place, table["structural_similarity"], "s--", color=ORANGE, label="structural similarity (SSIM)")
+    ax.axhline(0, color="0.5", linewidth=1)
+    ax.set_xticks(place, table["layer"], rotation=35, ha="right", rotation_mode="anchor", fontsize=8.5)
+    ax.set(xlabel="random down to here", ylabel="likeness to the network's own maps", ylim=(-0.3, 1.05))
+    ax.legend(frameon=False)
+    return finish(ax, title)
+
+
+def parts_matrix(table, ax=None, title=None):
+    """What each emotion's maps have on each emotion's parts, in times chance.
+
+    table: DataFrame from ``scoring.by_parts``. Returns the Axes.
+    """
+    texts = table.map(lambda value: "" if np.isnan(value) else f"{value:.1f}")
+    ax = heat_map(table, texts, "Blues", max(float(np.nanmax(table.to_numpy())), 1e-9), ax)
+    ax.set(xlabel="whose parts", ylabel="what the face shows")
+    return finish(ax, title, spines=())
+
+
+def change_curves(tables, kinds=None, figure=None, title=None):
+    """Accuracy over the amount of each change, one panel a kind, one line a network with its interval.
+
+    tables: dict, name of the line -> DataFrame from ``changes.robustness``. kinds: those to show; None for all. Returns
+    an array of Axes.
+    """
+    first = next(iter(tables.values()))
+    kinds = list(kinds or first["kind"].unique())
+    columns = min(3, len(kinds))
+    lines = -(-len(kinds) // columns)
+    axes = axes_grid(figure, lines, columns, (3.4 * columns, 2.7 * lines), title)
+    for ax in axes.flat[len(kinds) :]:
+        ax.set_axis_off()
+    styles = ((BLUE, "o-"), (ORANGE, "s--"), (BLACK, "^:"))
+    for ax, kind in zip(axes.flat, kinds, strict=False):
+        for (name, table), (colour, style) in zip(tables.items(), styles, strict=False):
+            require(table, ["kind", "amount", "accuracy", "low", "high"])
+            rows = table[table["kind"] == kind]
+            ax.plot(rows["amount"], rows["accuracy"], style, color=colour, markersize=4, label=name)
+            ax.fill_between(rows["amount"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)
+        ax.axvline(KINDS[kind][1], color="0.6", linewidth=1)
+        ax.set(ylim=(0, 1), title=kind)
+        ax.set_xlabel(KINDS[kind][0], fontsize=8.5)
+        ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+        finish(ax, None)
+    axes.flat[0].legend(frameon=False, fontsize=8.5)
+    return axes

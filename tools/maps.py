@@ -1,0 +1,57 @@
+"""The shipped network's mean map of each emotion: ``python tools/maps.py --data fer2013.csv``.
+
+Of the faces of PublicTest that it names rightly: Grad-CAM of all, occlusion of the first --occluded of each emotion.
+Writes outputs/reference/maps: mean_maps.npz (grad_cam and occlusion, float16 (7, 48, 48), from ``maps.mean_map``) and
+maps.json (of how many faces). A mean of maps holds no image.
+"""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_utils import data, recognize, runs
+from fer_utils.models import tta
+from fer_utils.names import EMOTIONS
+from fer_utils.recognize import maps
+
+REFERENCE = runs.PROJECT_ROOT / "outputs/reference/maps"
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", required=True)
+    parser.add_argument("--occluded", type=int, default=40)
+    parser.add_argument("--out", type=Path, default=REFERENCE)
+    given = parser.parse_args()
+    everything = data.load_fer2013(given.data)
+    faces = everything.take(everything.usage == "PublicTest")
+    model = recognize.load_network()
+    right = tta.predict(model, faces.images).argmax(axis=1) == faces.labels
+    chosen = [faces.images[right & (faces.labels == code)] for code in range(len(EMOTIONS))]
+    means = {
+        "grad_cam": [maps.mean_map(maps.grad_cam(model, images)) for images in chosen],
+        "occlusion": [maps.mean_map(maps.occlusion(model, images[: given.occluded])) for images in chosen],
+    }
+    given.out.mkdir(parents=True, exist_ok=True)
+    whole = {name: np.array(found, np.float16) for name, found in means.items()}
+    np.savez_compressed(given.out / "mean_maps.npz", **whole)
+    facts = {
+        "network": {name: recognize.facts()[name] for name in ("run", "git_commit", "seed", "data_checksum")},
+        "split": "PublicTest",
+        "emotions": list(EMOTIONS),
+        "faces": {
+            "grad_cam": [len(images) for images in chosen],
+            "occlusion": [min(len(images), given.occluded) for images in chosen],
+        },
+    }
+    (given.out / "maps.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    print(f"{given.out}: mean maps of {right.sum()} of {len(faces)} faces")
+
+
+if __name__ == "__main__":
+    main()
