@@ -1,0 +1,94 @@
+// Faces in a picture, and each as the network wants it: upright, framed as FER-2013 frames faces, 48 x 48 grey levels.
+import * as faceapi from './face-api.esm.js';
+
+export const SIDE = 48;
+
+/** Load the detector and what finds the eyes. folder: the address that their files lie in. */
+export async function loadFinder(folder) {
+  const { tf, nets } = faceapi;
+  // Threads need a server's special headers, which a plain one (GitHub Pages) does not send.
+  tf.env().set('WASM_HAS_MULTITHREAD_SUPPORT', false);
+  tf.setWasmPaths(folder.href);
+  await tf.setBackend('wasm');
+  await tf.ready();
+  await nets.tinyFaceDetector.loadFromUri(folder.href);
+  await nets.faceLandmark68TinyNet.loadFromUri(folder.href);
+}
+
+/**
+ * The faces on a canvas, from left to right: {box: {x, y, width, height}, eyes: [left, right], score}.
+ * Eyes are [x, y] in pixels, the left one as seen in the picture. inputSize: of the detector, a multiple of 32; the
+ * larger, the smaller the faces that it finds, and the longer it takes.
+ */
+export async function findFaces(canvas, inputSize) {
+  const options = new faceapi.TinyFaceDetectorOptions({ inputSize, scoreThreshold: 0.5 });
+  const found = await faceapi.detectAllFaces(canvas, options).withFaceLandmarks(true);
+  return found
+    .map(({ detection, landmarks }) => {
+      const { x, y, width, height } = detection.box;
+      const eyes = [landmarks.getLeftEye(), landmarks.getRightEye()].map(middle).sort((a, b) => a[0] - b[0]);
+      return { box: { x, y, width, height }, eyes, score: detection.score };
+    })
+    .sort((a, b) => a.box.x - b.box.x);
+}
+
+const middle = (points) => ['x', 'y'].map((axis) => points.reduce((sum, p) => sum + p[axis], 0) / points.length);
+
+/**
+ * The square that FER-2013 would show of a face: {x, y (its middle), side, angle}, turned so that the eyes are level.
+ * framing: {margin, shift}, measured for this detector by tools/framing_page.py: the square's side in heights of the
+ * box, and the way from the box's middle to the square's, right and down along the face, in sides of the square.
+ */
+export function frameOf({ box, eyes: [left, right] }, { margin, shift }) {
+  const angle = Math.atan2(right[1] - left[1], right[0] - left[0]);
+  const side = margin * box.height;
+  const [across, down] = shift.map((share) => share * side);
+  return {
+    x: box.x + box.width / 2 + across * Math.cos(angle) - down * Math.sin(angle),
+    y: box.y + box.height / 2 + across * Math.sin(angle) + down * Math.cos(angle),
+    side,
+    angle,
+  };
+}
+
+/** Grey levels of an ImageData, by the usual weights of red, green and blue: {levels, width, height}. */
+export function grey({ data, width, height }) {
+  const levels = new Uint8ClampedArray(width * height); // rounds
+  for (let i = 0; i < levels.length; i += 1) {
+    levels[i] = 0.299 * data[4 * i] + 0.587 * data[4 * i + 1] + 0.114 * data[4 * i + 2];
+  }
+  return { levels, width, height };
+}
+
+/**
+ * A frame of a grey picture as 48 x 48 bytes. Each is the mean of a grid of points, one a pixel of the picture, so
+ * that nothing flickers when a large face becomes small. Beyond the picture its edge is repeated.
+ */
+export function cut(picture, { x, y, side, angle }) {
+  const sums = new Float64Array(SIDE * SIDE);
+  const points = Math.max(1, Math.ceil(side / SIDE));
+  const step = side / SIDE / points;
+  const [right, down] = [Math.cos(angle) * step, Math.sin(angle) * step];
+  const first = (1 - SIDE * points) / 2;
+  for (let row = 0; row < SIDE * points; row += 1) {
+    for (let column = 0; column < SIDE * points; column += 1) {
+      const [u, v] = [first + column, first + row];
+      sums[Math.floor(row / points) * SIDE + Math.floor(column / points)] += level(
+        picture, x + u * right - v * down - 0.5, y + u * down + v * right - 0.5);
+    }
+  }
+  return Uint8ClampedArray.from(sums, (sum) => sum / points ** 2); // rounds
+}
+
+/** The grey level between four pixels. */
+function level({ levels, width, height }, x, y) {
+  const [left, top] = [Math.floor(x), Math.floor(y)];
+  const [across, down] = [x - left, y - top];
+  const [x0, x1] = [clamp(left, width), clamp(left + 1, width)];
+  const [y0, y1] = [clamp(top, height) * width, clamp(top + 1, height) * width];
+  const above = levels[y0 + x0] * (1 - across) + levels[y0 + x1] * across;
+  const below = levels[y1 + x0] * (1 - across) + levels[y1 + x1] * across;
+  return above * (1 - down) + below * down;
+}
+
+const clamp = (place, size) => Math.min(Math.max(place, 0), size - 1);
