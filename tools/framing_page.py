@@ -36,14 +36,14 @@ FIND = """async (pictures) => {
     const canvas = document.createElement('canvas');
     [canvas.width, canvas.height] = [image.width, image.height];
     canvas.getContext('2d', { willReadFrequently: true }).drawImage(image, 0, 0);
-    found.push(await window.findFaces(canvas, 320));
+    found.push(await window.findFaces(canvas));
   }
   return found;
 }"""
 START = """<!doctype html><script type="module">
-import { findFaces, loadFinder } from './faces.js';
+import { SIZES, findFaces, loadFinder } from './faces.js';
 await loadFinder(new URL('.', location.href));
-window.findFaces = findFaces;
+window.findFaces = (canvas) => findFaces(canvas, SIZES.camera);
 </script>"""
 
 
@@ -73,7 +73,7 @@ def found_faces(faces):
 
 
 def places(found):
-    """Where each found face lies, in sides of FER-2013's image: a dict of float arrays, as tools/framing.py has them."""
+    """Where each found face lies, in sides of FER-2013's image: arrays by name, as tools/framing.py has them."""
     box = np.array([[face["box"][name] for name in ("x", "y", "width", "height")] for face in found]) / LARGE
     eyes = np.array([face["eyes"] for face in found]) / LARGE - PAD / LARGE  # (n, left and right, x and y)
     across, down = (eyes[:, 1] - eyes[:, 0]).T

@@ -39,9 +39,9 @@ def packed():
 
 
 def files():
-    """All that the page loads: name -> bytes. Raises NpmError as ``packed``, and PageError where one of ours is missing."""
+    """All that the page loads: name -> bytes. Raises NpmError as ``packed``, and PageError where ours are missing."""
     found = packed() | {path.name: path.read_bytes() for path in OWN.iterdir() if path.suffix != ".html"}
-    found[NETWORK.name] = _own(NETWORK, "python tools/export.py")
+    found[NETWORK.name] = _own(NETWORK, "python tools/exports.py")
     found["drawn.png"] = picture(sample.draw_face({6: 0.8, 12: 1.0}, size=480), "PNG")
     found["astronaut.jpg"] = picture(astronaut(), "JPEG")  # of NASA, in the public domain
     framing = json.loads(_own(FRAMING, "python tools/framing_page.py fer2013.csv"))

@@ -2,6 +2,7 @@
 import * as faceapi from './face-api.esm.js';
 
 export const SIDE = 48;
+export const SIZES = { photo: [224, 416, 608], camera: [224, 320] }; // of findFaces
 
 /** Load the detector and what finds the eyes. folder: the address that their files lie in. */
 export async function loadFinder(folder) {
@@ -17,19 +18,30 @@ export async function loadFinder(folder) {
 
 /**
  * The faces on a canvas, from left to right: {box: {x, y, width, height}, eyes: [left, right], score}.
- * Eyes are [x, y] in pixels, the left one as seen in the picture. inputSize: of the detector, a multiple of 32; the
- * larger, the smaller the faces that it finds, and the longer it takes.
+ * Eyes are [x, y] in pixels, the left one as seen in the picture. sizes: to which the picture is brought for the
+ * detector, multiples of 32. A large one shows it small faces, a small one such as fill the picture; each takes its time.
  */
-export async function findFaces(canvas, inputSize) {
-  const options = new faceapi.TinyFaceDetectorOptions({ inputSize, scoreThreshold: 0.5 });
-  const found = await faceapi.detectAllFaces(canvas, options).withFaceLandmarks(true);
-  return found
-    .map(({ detection, landmarks }) => {
+export async function findFaces(canvas, sizes) {
+  const found = [];
+  for (const inputSize of sizes) {
+    const options = new faceapi.TinyFaceDetectorOptions({ inputSize, scoreThreshold: 0.5 });
+    for (const { detection, landmarks } of await faceapi.detectAllFaces(canvas, options).withFaceLandmarks(true)) {
       const { x, y, width, height } = detection.box;
       const eyes = [landmarks.getLeftEye(), landmarks.getRightEye()].map(middle).sort((a, b) => a[0] - b[0]);
-      return { box: { x, y, width, height }, eyes, score: detection.score };
-    })
-    .sort((a, b) => a.box.x - b.box.x);
+      found.push({ box: { x, y, width, height }, eyes, score: detection.score });
+    }
+  }
+  found.sort((a, b) => b.score - a.score); // of several boxes of one face the surest stays
+  const kept = [];
+  for (const face of found) if (!kept.some((other) => overlap(face.box, other.box) > 0.4)) kept.push(face);
+  return kept.sort((a, b) => a.box.x - b.box.x);
+}
+
+/** The share of the smaller of two boxes that lies in the other. */
+function overlap(a, b) {
+  const across = Math.min(a.x + a.width, b.x + b.width) - Math.max(a.x, b.x);
+  const down = Math.min(a.y + a.height, b.y + b.height) - Math.max(a.y, b.y);
+  return (Math.max(across, 0) * Math.max(down, 0)) / Math.min(a.width * a.height, b.width * b.height);
 }
 
 const middle = (points) => ['x', 'y'].map((axis) => points.reduce((sum, p) => sum + p[axis], 0) / points.length);

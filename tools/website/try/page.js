@@ -1,12 +1,11 @@
 // The page: its buttons, photo and camera. Nothing leaves the browser; after loading there is no request at all.
-import { cut, findFaces, frameOf, grey, loadFinder } from './faces.js';
+import { SIZES, cut, findFaces, frameOf, grey, loadFinder } from './faces.js';
 import { fetcher } from './loading.js';
 import { loadNetwork, probabilities } from './network.js';
 import settings from './settings.js';
 import { at, draw, picture, say, sentence, show } from './view.js';
 
-const PHOTO = { side: 1600, inputSize: 608 }; // the longest side in pixels, and the detector's own size
-const CAMERA = { side: 640, inputSize: 320 };
+const MOST = { photo: 1600, camera: 640 }; // pixels of the longest side
 const SPOKEN = 3000; // a camera's answers change with every frame; read aloud, they may so every three seconds
 const FOLDER = new URL('.', import.meta.url);
 
@@ -14,9 +13,9 @@ let camera = null; // the stream, while it runs
 let asked = 0; // how often a picture was asked for: an answer that comes after the next question is not shown
 
 /** Find the faces on the canvas and ask the network about them: {faces, finding, answering}, times in milliseconds. */
-async function look(inputSize) {
+async function look(sizes) {
   const start = performance.now();
-  const found = await findFaces(picture.canvas, inputSize);
+  const found = await findFaces(picture.canvas, sizes);
   const between = performance.now();
   const levels = found.length && grey(picture.getImageData(0, 0, picture.canvas.width, picture.canvas.height));
   const faces = found.map((face) => ({ ...face, frame: frameOf(face, settings.framing) }));
@@ -30,9 +29,9 @@ async function look(inputSize) {
 async function answerPicture(source, width, height) {
   const mine = (asked += 1);
   stopCamera();
-  draw(source, width, height, PHOTO.side);
+  draw(source, width, height, MOST.photo);
   say('Looking for faces ...');
-  const result = await look(PHOTO.inputSize);
+  const result = await look(SIZES.photo);
   if (mine !== asked) return;
   show(result);
   const { canvas } = picture;
@@ -65,7 +64,7 @@ async function startCamera() {
   let stream;
   try {
     if (!navigator.mediaDevices) throw new Error('this page was not loaded by https');
-    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: CAMERA.side }, facingMode: 'user' } });
+    stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: MOST.camera }, facingMode: 'user' } });
   } catch (error) {
     say(REFUSED[error.name] ?? `The camera could not be used: ${error.message}.`);
     return;
@@ -89,8 +88,8 @@ async function watch(stream) {
   let times = [];
   let spoken = 0;
   while (camera === stream) {
-    draw(video, video.videoWidth, video.videoHeight, CAMERA.side, true);
-    const result = await look(CAMERA.inputSize);
+    draw(video, video.videoWidth, video.videoHeight, MOST.camera, true);
+    const result = await look(SIZES.camera);
     if (camera !== stream) return;
     times = [...times, performance.now()].slice(-20);
     show(result, times.length > 1 && (1000 * (times.length - 1)) / (times.at(-1) - times[0]));
@@ -133,7 +132,7 @@ async function load() {
   const bytes = fetcher(FOLDER, (come) => { at('progress').value = come / settings.followed; });
   try {
     await Promise.all([loadNetwork(bytes), loadFinder(FOLDER)]);
-    await findFaces(at('face').content.querySelector('canvas'), CAMERA.inputSize); // the first time takes longer
+    await findFaces(at('face').content.querySelector('canvas'), SIZES.camera); // the first time takes longer
     await Promise.all([...document.querySelectorAll('#try-it img')].map((image) => image.decode()));
   } catch (error) {
     at('progress').hidden = true;
