@@ -13,6 +13,7 @@ from website import npm, serving, try_page
 
 from fer_utils import sample
 from fer_utils.names import EMOTIONS, SIDE
+from fer_utils.recognize import detection, framing
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 
@@ -122,20 +123,13 @@ def test_the_astronaut_is_one_face_with_the_answer_that_python_gives(page):
 
 def test_the_astronauts_frame_is_the_one_that_python_cuts(page):
     (face,) = choose(page, astronaut(), "One face: ")
-    box, ((left, upper), (right, lower)) = face["box"], face["eyes"]
+    (left, upper), (right, lower) = face["eyes"]
     assert 150 < left < right < 290 and 80 < upper < 180 and 80 < lower < 180  # her eyes
-    framing = json.loads(try_page.FRAMING.read_text(encoding="utf-8"))
-    side, tilt = framing["margin"] * box["height"], np.arctan2(lower - upper, right - left)
-    turn = np.array([[np.cos(tilt), -np.sin(tilt)], [np.sin(tilt), np.cos(tilt)]])
-    middle = np.array([box["x"] + box["width"] / 2, box["y"] + box["height"] / 2]) + turn @ framing["shift"] * side
-    # Pillow's own way to the same square: turned and cut with four times the pixels, then shrunk by means.
-    large, step = 4 * SIDE, side / (4 * SIDE) * turn
-    start = middle - step @ np.full(2, large / 2)
-    rows = (step[0, 0], step[0, 1], start[0], step[1, 0], step[1, 1], start[1])
-    grey = Image.fromarray(astronaut()).convert("L")
-    cut = grey.transform((large, large), Image.Transform.AFFINE, rows, Image.Resampling.BILINEAR).reduce(4)
-    apart = np.abs(np.asarray(cut, float) - face["pixels"])
-    assert apart.mean() < 1 and apart.max() < 12
+    found = detection.Face(*face["box"].values(), face["eyes"], face["score"])
+    measured = json.loads(try_page.FRAMING.read_text(encoding="utf-8"))
+    cut = framing.frame(astronaut(), found, measured["margin"], measured["eyes"])
+    apart = np.abs(cut.astype(int) - face["pixels"])
+    assert apart.mean() < 0.5 and apart.max() <= 3
 
 
 def test_a_drawn_face_is_found_by_its_button(page):

@@ -47,7 +47,7 @@ def files():
     framing = json.loads(_own(FRAMING, "python tools/framing_page.py fer2013.csv"))
     settings = {
         "emotions": EMOTIONS,
-        "framing": {name: framing[name] for name in ("margin", "shift")},
+        "framing": {name: framing[name] for name in ("margin", "eyes")},
         "bytes": sum(map(len, found.values())),
         "followed": len(found[NETWORK.name]) + len(found[RUNTIME]),
     }

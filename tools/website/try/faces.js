@@ -48,16 +48,16 @@ const middle = (points) => ['x', 'y'].map((axis) => points.reduce((sum, p) => su
 
 /**
  * The square that FER-2013 would show of a face: {x, y (its middle), side, angle}, turned so that the eyes are level.
- * framing: {margin, shift}, measured for this detector by tools/framing_page.py: the square's side in heights of the
- * box, and the way from the box's middle to the square's, right and down along the face, in sides of the square.
+ * framing: {margin, eyes}, measured for this detector by tools/framing_page.py: the square's side in sides of a square
+ * as large as the box, and where the middle between the eyes lies in it, right and down.
  */
-export function frameOf({ box, eyes: [left, right] }, { margin, shift }) {
+export function frameOf({ box, eyes: [left, right] }, { margin, eyes }) {
   const angle = Math.atan2(right[1] - left[1], right[0] - left[0]);
-  const side = margin * box.height;
-  const [across, down] = shift.map((share) => share * side);
+  const side = margin * Math.sqrt(box.width * box.height);
+  const [across, down] = eyes.map((part) => side * (0.5 - part));
   return {
-    x: box.x + box.width / 2 + across * Math.cos(angle) - down * Math.sin(angle),
-    y: box.y + box.height / 2 + across * Math.sin(angle) + down * Math.cos(angle),
+    x: (left[0] + right[0]) / 2 + across * Math.cos(angle) - down * Math.sin(angle),
+    y: (left[1] + right[1]) / 2 + across * Math.sin(angle) + down * Math.cos(angle),
     side,
     angle,
   };
