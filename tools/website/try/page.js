@@ -78,7 +78,7 @@ async function startCamera() {
   at('camera').textContent = 'Stop the camera';
   at('camera').setAttribute('aria-pressed', 'true');
   at('video').srcObject = stream;
-  await at('video').play();
+  await at('video').play().catch(() => {}); // it was stopped at once
   await watch(stream);
 }
 
