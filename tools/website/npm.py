@@ -26,7 +26,7 @@ def read(package, files):
 
     Raises NpmError where npm or the network is missing, and where the package is another one than was pinned.
     """
-    path = KEPT / f"{package.strip('@').replace('/', '-')}.tgz"
+    path = KEPT / f"{package.lstrip('@').replace('/', '-').replace('@', '-')}.tgz"
     if not path.is_file():
         _fetch(package, path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[package]:
