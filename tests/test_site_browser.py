@@ -1,24 +1,14 @@
 """The web site in a browser: nothing from elsewhere, nothing wider than a phone, no barrier that axe-core finds."""
 
-import functools
-import hashlib
-import http.server
-import shutil
-import subprocess
-import tarfile
-import threading
-
 import labs
 import nbformat
 import pytest
 from website import __main__ as website
-from website import labs_pages, tree
+from website import labs_pages, npm, serving, tree
 
 pytestmark = pytest.mark.slow
 
 sync_api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-AXE, AXE_SHA256 = "axe-core@4.14.1", "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"
 PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 SIZES = {"desktop": (1366, 900), "phone": (390, 844)}
 PAGES = ["index", "notebooks/01_explore_data", "course/lab1", "docs/results", "docs/glossary", "search"]
@@ -46,7 +36,7 @@ def small_notebook():
 @pytest.fixture(scope="module")
 def site(tmp_path_factory):
     """The address of a site with all documents, a lab and a small notebook, built as `make site` builds it."""
-    if CHROMIUM is None:
+    if serving.CHROMIUM is None:
         pytest.skip("needs Chromium, which is not on this machine")
     out = tmp_path_factory.mktemp("site")
     pages = {
@@ -54,37 +44,24 @@ def site(tmp_path_factory):
         for path in labs.solutions()[:1]
     }
     website.build(out, tree.documents(), {"notebooks/01_explore_data.ipynb": small_notebook(), **pages})
-    handler = functools.partial(Quiet, directory=str(out / "html"))
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_port}/"
-        server.shutdown()
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *_):
-        pass
+    with serving.served(out / "html") as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def browser():
     with sync_api.sync_playwright() as playwright:
-        yield (chromium := playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]))
+        yield (chromium := playwright.chromium.launch(executable_path=serving.CHROMIUM, args=["--no-sandbox"]))
         chromium.close()
 
 
 @pytest.fixture(scope="module")
-def axe(tmp_path_factory):
+def axe():
     """axe-core's script, from npm."""
-    if shutil.which("npm") is None:
-        pytest.skip("needs npm, which is not on this machine")
-    folder = tmp_path_factory.mktemp("axe")
-    if subprocess.run(["npm", "pack", "--silent", AXE], cwd=folder, capture_output=True, timeout=120).returncode:
-        pytest.skip(f"npm could not fetch {AXE}")
-    with tarfile.open(next(folder.glob("*.tgz"))) as packed:
-        script = packed.extractfile("package/axe.min.js").read()
-    assert hashlib.sha256(script).hexdigest() == AXE_SHA256
-    return script.decode()
+    try:
+        return npm.read("axe-core@4.14.1", ["axe.min.js"])["axe.min.js"].decode()
+    except npm.NpmError as error:
+        pytest.skip(str(error))
 
 
 def open_page(browser, address, size, scheme="light"):

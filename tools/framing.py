@@ -9,6 +9,7 @@ curve wrongs FER-2013's own frames: a margin of 1.25 shows a face as if the fram
 
 import argparse
 import functools
+import importlib.metadata
 import json
 import sys
 from pathlib import Path
@@ -51,11 +52,14 @@ def enlarged(image):
     return np.repeat(np.pad(large, BORDER * ENLARGED, mode="edge")[..., None], 3, axis=2)
 
 
-def places(images):
-    """Of images in which the detector finds one face, where: dict of float arrays (n,), in sides of the image."""
+def places(images, find=detection.find_all):
+    """Of images in which a detector finds one face, where: dict of float arrays (n,), in sides of the image.
+
+    find: of another detector, from a list of pictures to a list of lists of ``detection.Face``.
+    """
     found = []
     for start in range(0, len(images), BATCH):
-        found += detection.find_all([enlarged(image) for image in images[start : start + BATCH]])
+        found += find([enlarged(image) for image in images[start : start + BATCH]])
     faces = [group[0] for group in found if len(group) == 1]
     scale, border = SIDE * ENLARGED, BORDER / SIDE
     eyes = np.array([face.eyes for face in faces]) / scale - border  # (n, left and right, x and y)
@@ -72,18 +76,18 @@ def places(images):
     }
 
 
-def measure(faces, count, seed):
-    """The quartiles of ``places`` for `count` images of Training: a dict."""
+def measure(faces, count, seed, detector, find):
+    """The quartiles of ``places`` for `count` images of Training, and the frame that follows from them: a dict."""
     training = np.flatnonzero(faces.usage == "Training")
     chosen = np.sort(np.random.default_rng(seed).choice(training, min(count, len(training)), replace=False))
-    measured = places(faces.images[chosen])
+    measured = places(faces.images[chosen], find)
     quartiles = {
         name: dict(zip(("lower", "median", "upper"), np.quantile(values, SHARES).round(4).tolist(), strict=True))
         for name, values in measured.items()
     }
     middle = {name: values["median"] for name, values in quartiles.items()}
     return {
-        "detector": f"mtcnn {runs_version('mtcnn')}",
+        "detector": detector,
         "data_checksum": faces.checksum,
         "split": "Training",
         "seed": seed,
@@ -93,12 +97,6 @@ def measure(faces, count, seed):
         "eyes": [round(middle["eyes_x"], 3), round(middle["eyes_y"], 3)],
         "in sides of the image": quartiles,
     }
-
-
-def runs_version(package):
-    import importlib.metadata
-
-    return importlib.metadata.version(package)
 
 
 # --- what a wrong frame costs -----------------------------------------------------------------------------------------
@@ -151,7 +149,8 @@ def main():
     faces = data.load_fer2013(given.data)
     given.out.mkdir(parents=True, exist_ok=True)
     if given.what == "measure":
-        measured = measure(faces, given.images, given.seed)
+        mtcnn = f"mtcnn {importlib.metadata.version('mtcnn')}"
+        measured = measure(faces, given.images, given.seed, mtcnn, detection.find_all)
         runs.write_json(given.out / "mtcnn.json", measured)
         print(json.dumps(measured, indent=1))
         return

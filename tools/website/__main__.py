@@ -7,7 +7,7 @@ import sys
 
 from addresses import ROOT, is_placeholder
 
-from website import checks, executed, labs_pages, reference, tree
+from website import checks, executed, labs_pages, npm, reference, tree, try_page
 from website.links import PageError
 
 OUT = "outputs/site"
@@ -27,8 +27,11 @@ def notebooks(root=ROOT):
     return found
 
 
-def build(out, texts, pages):
-    """Make the site of Markdown `texts` and notebook `pages` in the folder `out`. Raises PageError for any fault."""
+def build(out, texts, pages, loaded=None):
+    """Make the site of Markdown `texts` and notebook `pages` in the folder `out`. Raises PageError for any fault.
+
+    loaded: the files of the page on which a face is tried (``try_page.files``), if there is one.
+    """
     tree.write(out / "source", texts, pages)
     shutil.rmtree(out / "html", ignore_errors=True)  # pages that are no more
     options = ["-W", "--keep-going", "-q", "-E", "-c", CONFIG, "-d", out / "doctrees"]
@@ -37,6 +40,8 @@ def build(out, texts, pages):
     ran = subprocess.run(command, capture_output=True, text=True)
     if ran.returncode:
         raise PageError(f"Sphinx's warnings are errors here:\n{ran.stderr}")
+    if loaded:
+        try_page.put(out / "html", loaded)
     if faults := checks.faults(out / "html"):
         raise PageError("\n".join(["The finished pages have faults:", *faults]))
 
@@ -48,7 +53,13 @@ def main():
     )
     if parser.parse_args().before_the_runs:
         return executed.forget_other_code(OUT)
-    build(ROOT / OUT, tree.documents() | reference.pages(), notebooks())
+    texts = tree.documents() | reference.pages()
+    try:
+        loaded, texts = try_page.files(), try_page.with_panel(texts)
+    except npm.NpmError as error:
+        print(f"Nobody can try the network on this copy of the site: {error}")
+        loaded, texts = None, try_page.without_panel(texts, error)
+    build(ROOT / OUT, texts, notebooks(), loaded)
     print(f"{OUT}/html/index.html")
 
 

@@ -21,6 +21,7 @@ TRAINS_NOTHING = (
 # Caption -> its pages in this order; those that are not there (yet) are left out, and the documents that stand in no
 # line of it come into the one called OTHERS.
 CONTENTS = {
+    "The network": ["docs/try-it.md", "docs/model-card.md"],
     "The course": ["course/README.md", *[f"course/lab{number}.ipynb" for number in range(1, 10)], "course/answers.md"],
     "For teachers": ["course/teachers.md", *[f"course/teachers/lab{number}.md" for number in range(1, 10)]],
     "The notebooks": [f"notebooks/{name}.ipynb" for name in sorted(executed.STUDY | executed.REPORTS)],

@@ -1,0 +1,75 @@
+"""How FER-2013 frames its faces, as the detector of the page "Try it" sees them.
+
+    python tools/framing_page.py fer2013.csv
+
+Asks face-api's tiny detector, in Chromium and with the page's own code (tools/website/try/faces.js), about 2,000 faces
+of Training, as tools/framing.py asks MTCNN. Writes outputs/reference/framing/face-api-tiny.json, by which the page
+frames the faces of a photo.
+"""
+
+import argparse
+import base64
+import contextlib
+import json
+import sys
+import tempfile
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import framing
+from playwright.sync_api import sync_playwright
+from website import serving, try_page
+
+from fer_utils import data, runs
+from fer_utils.recognize.detection import Face
+
+PAGE = """<!doctype html><script type="module">
+import { SIZES, findFaces, loadFinder } from './faces.js';
+await loadFinder(new URL('.', location.href));
+window.find = async (picture) => {
+  const image = new Image();
+  image.src = `data:image/png;base64,${picture}`;
+  await image.decode();
+  const canvas = document.createElement('canvas');
+  [canvas.width, canvas.height] = [image.width, image.height];
+  canvas.getContext('2d', { willReadFrequently: true }).drawImage(image, 0, 0);
+  return findFaces(canvas, SIZES.camera);
+};
+</script>"""
+
+
+@contextlib.contextmanager
+def finder():
+    """A function from a list of pictures to a list of lists of Face, by the page's detector."""
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright, serving.served(folder) as address:
+        own = {"faces.js": (try_page.OWN / "faces.js").read_bytes(), "index.html": PAGE.encode()}
+        for name, content in (try_page.packed() | own).items():
+            Path(folder, name).write_bytes(content)
+        browser = playwright.chromium.launch(executable_path=serving.CHROMIUM, args=["--no-sandbox"])
+        page = browser.new_page()
+        page.goto(address)
+        page.wait_for_function("() => Boolean(window.find)")
+
+        def find(pictures):
+            encoded = [base64.b64encode(try_page.picture(picture, "PNG")).decode() for picture in pictures]
+            found = [page.evaluate("(picture) => window.find(picture)", picture) for picture in encoded]
+            return [[Face(*face["box"].values(), face["eyes"], face["score"]) for face in group] for group in found]
+
+        yield find
+        browser.close()
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("data", help="FER-2013")
+    parser.add_argument("--images", type=int, default=2000, help="of Training that are measured")
+    given = parser.parse_args()
+    with finder() as find:
+        measured = framing.measure(data.load_fer2013(given.data), given.images, 0, "face-api 1.7.15, tiny", find)
+    runs.write_json(try_page.FRAMING, measured)
+    print(json.dumps(measured, indent=1))
+
+
+if __name__ == "__main__":
+    main()
