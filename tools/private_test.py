@@ -32,7 +32,7 @@ def looks(reference):
             continue
         every_epoch = (path.parent / "epochs.npz").exists() or parameters["PROTOCOL"] == "paper"
         networks = len(pd.read_csv(path.parent / "history.csv")) if every_epoch else 1
-        group = "/".join(path.parent.parent.relative_to(reference).parts[:2])
+        group = "/".join(path.parent.parent.relative_to(reference).parts[:2]) or path.parent.name
         row = rows.setdefault(group, dict.fromkeys(COLUMNS, 0))
         for name, more in zip(COLUMNS, (1, networks, networks + len(asked) - 1), strict=True):
             row[name] += more
