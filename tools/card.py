@@ -1,14 +1,18 @@
 """The tables of docs/model-card.md: ``python tools/card.py`` prints them from what is committed.
 
 They are of the network that comes with the package: what it answered (outputs/reference/network), scored as anybody's
-answers are (``fer_utils.score``).
+answers are (``fer_utils.score``), and what changes its answers (outputs/reference/robustness).
 """
 
+import json
 import sys
 from pathlib import Path
 
+import pandas as pd
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+import robustness
 from results import markdown
 
 from fer_utils import evaluation, recognize, runs, score
@@ -53,6 +57,13 @@ def calibration(predictions):
     return markdown(header, rows)
 
 
+def changes():
+    """What changes its answer, from what ``tools/robustness.py`` left; the intervals are in its files."""
+    faces = json.loads((robustness.REFERENCE / "robustness.json").read_text(encoding="utf-8"))["faces"]
+    files = {name: robustness.REFERENCE / f"{name.replace(' ', '_')}.csv" for name in faces}
+    return robustness.markdown({name: pd.read_csv(file) for name, file in files.items()})
+
+
 def _share(right):
     low, high = evaluation.wilson_interval(right.sum(), len(right))
     return f"{100 * right.mean():.1f} %", page.interval({"low": low, "high": high})
@@ -65,7 +76,7 @@ def tables():
     report = score.report(score.read_run(FOLDER, known).about(known.row_ids), known)
     found = {"Accuracy": accuracy(predictions, known)}
     found |= {heading: markdown(rows[0], rows[1:]) for heading, _, rows in page.sections(report) if heading in HEADINGS}
-    return found | {"Calibration": calibration(predictions)}
+    return found | {"Calibration": calibration(predictions), "What changes its answer": changes()}
 
 
 if __name__ == "__main__":
