@@ -194,3 +194,19 @@ def test_several_faces_are_numbered_from_left_to_right_and_a_gray_wall_has_none(
 def test_pictures_of_several_sizes_are_refused(astronaut):
     with pytest.raises(ValueError, match="different sizes"):
         detection.find_all([astronaut, astronaut[:100]])
+
+
+def test_the_page_says_what_the_curve_has():
+    text = (runs.PROJECT_ROOT / "docs/on-your-photos.md").read_text(encoding="utf-8")
+    curve = json.loads((measuring.FOLDER / "curve.json").read_text(encoding="utf-8"))["rows"]
+    found = {(row["kind"], row["value"]): row["accuracy"] for row in curve}
+    right = found["margin", 1.0]
+    assert f"{100 * right:.1f} % as its frames are" in text
+    for kind, value, words in (
+        ("margin", 0.8, "0.8 of the\nside costs {} points"),
+        ("margin", 1.25, "1.25 costs {}"),
+        ("margin", 1.6, "1.6 costs {}"),
+        ("tilt", 20, "20 degrees {}"),
+        ("pixels", 24, "24 pixels a side {}"),
+    ):
+        assert words.format(f"{100 * (right - found[kind, value]):.1f}") in text
