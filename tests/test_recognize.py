@@ -270,7 +270,21 @@ def test_a_film_gives_the_mean_over_time_and_a_curve(folder, film, capsys):
     assert call(film, "--out", folder / "new") == 0
     assert "film.avi: 10 moments with faces; mean over time, %" in capsys.readouterr().out
     assert (folder / "new/film.avi.faces.png").is_file()
-    assert len(pd.read_csv(folder / "new/faces.csv")) == 20
+    table = pd.read_csv(folder / "new/film.avi.csv")
+    assert len(table) == 20 and table["happy"].iloc[0] == 70  # in percent, as those of pictures are
+    assert not (folder / "new/faces.csv").exists()
+
+
+def test_a_film_leaves_the_table_of_pictures_as_it_is(folder, film, capsys):
+    assert call(folder / "b.png", "--out", folder / "new") == 0
+    assert call(film, "--out", folder / "new") == 0
+    assert len(pd.read_csv(folder / "new/faces.csv")) == 2
+
+
+def test_a_face_that_is_too_small_is_no_answer(folder, monkeypatch, capsys):
+    monkeypatch.setattr(detection, "find_all", lambda pictures: [[SMALL] for _ in pictures])
+    assert call(folder / "b.png") == 1
+    assert "too small: " in capsys.readouterr().out
 
 
 def test_a_network_that_is_none_is_an_error(tmp_path, capsys):

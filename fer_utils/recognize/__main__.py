@@ -1,8 +1,8 @@
 """The emotions of the faces in your pictures: python -m fer_utils.recognize photo.jpg
 
-Prints a table of each picture's faces, and with --out writes faces.csv and a figure of each picture. A film (.mp4,
-.avi, ...) or the word camera gives probabilities over time.
-Exit status: 0, faces were found; 1, none was; 2, something could not be read.
+Prints a table of each picture's faces, in percent, and with --out writes faces.csv and a figure of each picture. A film
+(.mp4, .avi, ...) or the word camera gives probabilities over time, and a CSV of its own.
+Exit status: 0, faces were answered about; 1, none was found that is large enough; 2, something could not be read.
 """
 
 import argparse
@@ -45,12 +45,16 @@ def main(arguments=None):
 
 
 def _report(sources, asked, given):
-    tables, unread = [], 0
+    tables, answered, unread = [], 0, 0
     for source in sources:
         try:
             table, draw = _film(source, asked, given.seconds) if _is_film(source) else _picture(source, asked)
             print(f"{source}: {_said(table)}")
-            tables.append(table.assign(source=str(source)))
+            answered += int(table[EMOTIONS[0]].notna().sum())
+            if not _is_film(source):
+                tables.append(table.assign(source=str(source)))
+            elif given.out:
+                _save_table(table, given.out / f"{Path(source).name}.csv")
             if given.out and len(table):
                 _save_figure(draw, given.out / f"{Path(source).name}{pictures.OWN}")
         except recognize.PictureError as error:
@@ -60,8 +64,9 @@ def _report(sources, asked, given):
             print(error, file=sys.stderr)
             return 2
     if given.out and tables:
-        _save_table(pd.concat(tables, ignore_index=True), given.out / "faces.csv")
-    return 2 if unread else int(not any(map(len, tables)))
+        whole = pd.concat(tables, ignore_index=True)
+        _save_table(whole[["source", *(name for name in whole if name != "source")]], given.out / "faces.csv")
+    return 2 if unread else int(not answered)
 
 
 def _network(given):
@@ -95,12 +100,13 @@ def _picture(path, asked):
 def _film(source, asked, seconds):
     table = films.over_time(0 if source == CAMERA else source, seconds=seconds, **asked)
     faces = table["face"].unique()[:6]
+    percent = table.assign(**(100 * table[list(EMOTIONS)]).round(1))
 
     def draw(figure):
         for number, ax in zip(faces, figure.subplots(len(faces), 1, squeeze=False)[:, 0], strict=True):
             plots.over_time(table, number, ax, f"face {number}")
 
-    return table, (3.2 * max(1, len(faces)), draw)
+    return percent, (3.2 * max(1, len(faces)), draw)
 
 
 def _said(table):
@@ -108,7 +114,7 @@ def _said(table):
     if not len(table):
         return recognize.NO_FACE
     if "seconds" in table:
-        mean = table.groupby("face")[list(EMOTIONS)].mean().mul(100).round(1)
+        mean = table.groupby("face")[list(EMOTIONS)].mean().round(1)
         return f"{table['seconds'].nunique()} moments with faces; mean over time, %\n{mean.to_string()}"
     count = f"{len(table)} face{'s' * (len(table) > 1)}, in %, from left to right"
     return f"{count}\n{table.to_string(index=False, na_rep='')}"
@@ -122,7 +128,7 @@ def _save_figure(drawing, path):
 
 
 def _save_table(table, path):
-    text = table[["source", *(name for name in table if name != "source")]].to_csv(index=False)
+    text = table.to_csv(index=False)
     write_whole(path, lambda stream: stream.write(text.encode("utf-8")))
     print(f"{len(table)} rows: {path}")
 

@@ -1,7 +1,7 @@
 """A network as a LiteRT file (once TensorFlow Lite), for phones and small boards (``export``).
 
 TensorFlow's own converter makes it. What the file says of itself is appended as a zip archive, as TensorFlow Lite's
-metadata has labels: interpreters do not look behind the network, and ``unzip -p network.tflite labels.txt`` does.
+metadata has labels: interpreters do not look behind the network, and zip's readers begin at a file's end.
 """
 
 import io
