@@ -39,6 +39,7 @@ PANELS = {
 
 @pytest.fixture(autouse=True)
 def close_figures():
+    plt.close("all")  # of other files' tests
     yield
     plt.close("all")
 

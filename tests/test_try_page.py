@@ -86,6 +86,7 @@ def choose(page, pixels, words, name="picture.png", **settings):
     """Give the page a picture, wait for its sentence, and return the faces that it found."""
     stream = io.BytesIO()
     Image.fromarray(pixels).save(stream, name.rpartition(".")[2].replace("jpg", "jpeg"), **settings)
+    page.evaluate("document.getElementById('try-state').textContent = ''")  # an earlier picture's may be the same
     page.locator("#try-file").set_input_files({"name": name, "mimeType": "image/*", "buffer": stream.getvalue()})
     says(page, words)
     return faces(page)
