@@ -37,9 +37,11 @@ def test_light(faces):
 
 
 def test_a_shift_is_exact_and_repeats_the_edge(faces):
-    right, left = change(faces, "shift", 3), change(faces, "shift", -3)
+    right, left = change(faces, "shift right", 3), change(faces, "shift right", -3)
     assert np.array_equal(right[:, :, 3:], faces[:, :, :-3]) and (right[:, :, :3] == faces[:, :, :1]).all()
     assert np.array_equal(left[:, :, :-3], faces[:, :, 3:]) and (left[:, :, -3:] == faces[:, :, -1:]).all()
+    down = change(faces, "shift down", 2)
+    assert np.array_equal(down[:, 2:], faces[:, :-2]) and (down[:, :2] == faces[:, :1]).all()
 
 
 def test_a_quarter_turn_is_exact_and_anticlockwise(faces):
@@ -96,8 +98,8 @@ def test_size_keeps_what_so_few_pixels_can_hold(faces):
     [
         ("blurr", 1, "did you mean blur"),
         ("blur", -1, "blur: amount=-1 must lie in 0"),
-        ("shift", 2.5, "shift: amount=2.5"),
-        ("shift", 48, "must lie in -47 to 47 .pixels, to the right"),
+        ("shift right", 2.5, "shift right: amount=2.5"),
+        ("shift down", 48, "must lie in -47 to 47 .pixels"),
         ("size", 0, "must lie in 1 to 48"),
         ("occlusion", 49, "must lie in 0 to 48"),
         ("zoom", 0, "must lie in 10"),
@@ -117,8 +119,8 @@ def bright_is_happy(faces):
 
 def test_the_table_counts_right_answers_and_those_that_stay():
     faces = np.stack([np.full((48, 48), grey, np.uint8) for grey in (50, 90, 110, 150)])
-    table = changes.robustness(bright_is_happy, faces, [4, 4, 3, 4], {"brightness": (20, -40), "shift": (5,)})
-    assert table["kind"].tolist() == ["brightness"] * 3 + ["shift"] * 2
+    table = changes.robustness(bright_is_happy, faces, [4, 4, 3, 4], {"brightness": (20, -40), "shift down": (5,)})
+    assert table["kind"].tolist() == ["brightness"] * 3 + ["shift down"] * 2
     assert table["amount"].tolist() == [-40, 0, 20, 0, 5]
     assert table["right"].tolist() == [2, 3, 2, 3, 3] and (table["n"] == 4).all()
     assert table["stay"].tolist() == [0.75, 1, 0.75, 1, 1]

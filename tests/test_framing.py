@@ -3,13 +3,11 @@
 import dataclasses
 import json
 
-import framing as measuring
 import numpy as np
 import pytest
 from PIL import Image
 
 from fer_utils import runs, sample
-from fer_utils.data.faces import Faces
 from fer_utils.recognize import detection, examples, framing
 from fer_utils.recognize.detection import Face
 
@@ -90,39 +88,6 @@ def test_the_numbers_on_the_pages_are_those_that_were_measured():
     assert "{} and {} pixels apart, those of the box's {} and {}".format(*pixels) in answers
 
 
-# --- what the curve does to a frame -----------------------------------------------------------------------------------
-
-
-def test_the_right_value_of_each_kind_leaves_an_image_as_it_is():
-    for kind, value in {"margin": 1.0, "shift right": 0.0, "shift down": 0.0, "pixels": 48, "tilt": 0}.items():
-        assert value in measuring.WRONGED[kind]
-        assert np.array_equal(measuring.wronged(NOISE, kind, value), NOISE)
-
-
-def test_a_wrong_frame_is_wrong_as_it_says():
-    right, down = measuring.wronged(NOISE, "shift right", 0.5), measuring.wronged(NOISE, "shift down", 0.5)
-    assert np.array_equal(right[:, :24], NOISE[:, 24:]) and np.array_equal(down[:24], NOISE[24:])
-    wide = measuring.wronged(NOISE, "margin", 3.0)
-    assert abs(int(wide[24, 24]) - NOISE[23:26, 23:26].mean()) < 60 and (wide[:16, :16] == NOISE[0, 0]).all()
-    striped = np.tile(np.array([0, 200], np.uint8), (48, 24))  # finer than 12 pixels hold: their mean
-    assert np.abs(measuring.wronged(striped, "pixels", 12).astype(int) - 100).max() <= 1
-
-
-class AlwaysHappy:
-    def predict(self, images, **_):
-        return np.tile(np.eye(7, dtype=np.float32)[3], (len(images), 1))
-
-
-def test_a_curve_counts_right_answers_and_asks_about_the_right_frame_once():
-    faces = Faces(np.stack([NOISE] * 4), np.array([3, 3, 3, 0], np.uint8), np.array(["PublicTest"] * 4), np.arange(4))
-    rows = measuring.curve(faces, AlwaysHappy(), "single")
-    assert [(row["kind"], row["value"]) for row in rows] == [
-        (kind, value) for kind, values in measuring.WRONGED.items() for value in values
-    ]
-    assert all((row["correct"], row["accuracy"], row["n"]) == (3, 0.75, 4) for row in rows)
-    assert all(row["low"] < 0.75 < row["high"] for row in rows)
-
-
 # --- the detector -----------------------------------------------------------------------------------------------------
 
 
@@ -194,19 +159,3 @@ def test_several_faces_are_numbered_from_left_to_right_and_a_gray_wall_has_none(
 def test_pictures_of_several_sizes_are_refused(astronaut):
     with pytest.raises(ValueError, match="different sizes"):
         detection.find_all([astronaut, astronaut[:100]])
-
-
-def test_the_page_says_what_the_curve_has():
-    text = (runs.PROJECT_ROOT / "docs/on-your-photos.md").read_text(encoding="utf-8")
-    curve = json.loads((measuring.FOLDER / "curve.json").read_text(encoding="utf-8"))["rows"]
-    found = {(row["kind"], row["value"]): row["accuracy"] for row in curve}
-    right = found["margin", 1.0]
-    assert f"{100 * right:.1f} % as its frames are" in text
-    for kind, value, words in (
-        ("margin", 0.8, "0.8 of the\nside costs {} points"),
-        ("margin", 1.25, "1.25 costs {}"),
-        ("margin", 1.6, "1.6 costs {}"),
-        ("tilt", 20, "20 degrees {}"),
-        ("pixels", 24, "24 pixels a side {}"),
-    ):
-        assert words.format(f"{100 * (right - found[kind, value]):.1f}") in text

@@ -1,9 +1,8 @@
-import copy
-
 import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from figure_rules import check_it_draws_where_it_is_told, check_it_makes_one_figure
 from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
@@ -72,32 +71,14 @@ PANELS = {
 }
 
 
-@pytest.mark.parametrize("name", SINGLE)
-def test_draws_on_the_given_axes_and_touches_nothing_else(name, ax):
-    settings, open_figures = copy.deepcopy(dict(matplotlib.rcParams)), plt.get_fignums()
-    assert SINGLE[name](ax) is ax
-    assert plt.get_fignums() == open_figures
-    assert dict(matplotlib.rcParams) == settings
-    ax.figure.canvas.draw()
+@pytest.mark.parametrize("name", [*SINGLE, *PANELS])
+def test_a_figure_draws_where_it_is_told_and_touches_nothing_else(name):
+    check_it_draws_where_it_is_told((SINGLE | PANELS)[name], name in PANELS)
 
 
-@pytest.mark.parametrize("name", PANELS)
-def test_draws_on_the_given_figure_and_touches_nothing_else(name):
-    figure = Figure(layout="constrained")
-    settings, open_figures = copy.deepcopy(dict(matplotlib.rcParams)), plt.get_fignums()
-    axes = PANELS[name](figure)
-    assert isinstance(axes, np.ndarray)
-    assert all(ax.figure is figure for ax in axes.flat)
-    assert figure.get_suptitle() == "t"
-    assert plt.get_fignums() == open_figures
-    assert dict(matplotlib.rcParams) == settings
-    figure.canvas.draw()
-
-
-@pytest.mark.parametrize("draw", [*SINGLE.values(), *PANELS.values()])
-def test_makes_one_figure_of_its_own(draw):
-    draw(None)
-    assert len(plt.get_fignums()) == 1
+@pytest.mark.parametrize("name", [*SINGLE, *PANELS])
+def test_a_figure_makes_one_of_its_own(name):
+    check_it_makes_one_figure((SINGLE | PANELS)[name])
 
 
 def test_class_counts_bars_are_the_counts(ax):

@@ -1,6 +1,5 @@
 """What is said of the faces in pictures and films, on the command line too, and what the figures draw (recognize)."""
 
-import copy
 import subprocess
 import sys
 
@@ -8,8 +7,8 @@ import matplotlib
 import numpy as np
 import pandas as pd
 import pytest
+from figure_rules import check_it_draws_where_it_is_told, check_it_makes_one_figure
 from matplotlib import pyplot as plt
-from matplotlib.figure import Figure
 from PIL import Image
 
 from fer_utils import recognize
@@ -303,13 +302,6 @@ ANSWER = answers.Answer(
     np.array([AFTER, np.full(7, np.nan)]),
 )
 TABLE = pd.DataFrame([[0.0, 1, *BEFORE], [0.5, 1, *AFTER], [0.5, 2, *AFTER]], columns=["seconds", "face", *EMOTIONS])
-ROWS = pd.DataFrame(
-    [
-        {"kind": kind, "value": value, "accuracy": 0.5 + value / 10, "low": 0.4, "high": 0.8}
-        for kind in ("margin", "tilt")
-        for value in (1, 0, 2)
-    ]
-)
 SINGLE = {
     "found_faces": lambda ax: plots.found_faces(LIGHT, [ONE, SMALL], ax=ax),
     "probability_bars": lambda ax: plots.probability_bars(BEFORE, AFTER, ax=ax),
@@ -317,27 +309,17 @@ SINGLE = {
 }
 PANELS = {
     "face_rows": lambda figure: plots.face_rows(ANSWER, figure=figure, title="t"),
-    "wrong_frames": lambda figure: plots.wrong_frames(ROWS, figure=figure, title="t"),
 }
 
 
 @pytest.mark.parametrize("name", [*SINGLE, *PANELS])
 def test_a_figure_draws_where_it_is_told_and_touches_nothing_else(name):
-    figure = Figure(layout="constrained")
-    settings = copy.deepcopy(dict(matplotlib.rcParams))
-    if name in SINGLE:
-        ax = figure.add_subplot()
-        assert SINGLE[name](ax) is ax
-    else:
-        assert all(ax.figure is figure for ax in PANELS[name](figure).flat) and figure.get_suptitle() == "t"
-    assert plt.get_fignums() == [] and dict(matplotlib.rcParams) == settings
-    figure.canvas.draw()
+    check_it_draws_where_it_is_told((SINGLE | PANELS)[name], name in PANELS)
 
 
-@pytest.mark.parametrize("draw", [*SINGLE.values(), *PANELS.values()])
-def test_a_figure_makes_one_of_its_own(draw):
-    draw(None)
-    assert len(plt.get_fignums()) == 1
+@pytest.mark.parametrize("name", [*SINGLE, *PANELS])
+def test_a_figure_makes_one_of_its_own(name):
+    check_it_makes_one_figure((SINGLE | PANELS)[name])
 
 
 def test_a_faces_box_and_frame_are_drawn_where_they_are():
@@ -364,19 +346,11 @@ def test_a_curve_over_time_is_one_faces():
     assert lines[3].get_xdata().tolist() == [0, 0.5] and lines[3].get_ydata() == pytest.approx([BEFORE[3], AFTER[3]])
 
 
-def test_wrong_frames_are_drawn_in_order_a_panel_a_kind():
-    margin, tilt = plots.wrong_frames(ROWS)[0]
-    assert margin.get_xlabel().startswith("side of the frame") and tilt.get_xlabel().startswith("tilt")
-    assert margin.get_lines()[0].get_xdata().tolist() == [0, 1, 2]
-    assert margin.get_lines()[0].get_ydata() == pytest.approx([0.5, 0.6, 0.7])
-
-
 @pytest.mark.parametrize(
     ("draw", "words"),
     [
         (lambda: plots.probability_bars(BEFORE[:3], AFTER), r"\(3,\) and \(7,\)"),
         (lambda: plots.over_time(TABLE.drop(columns="seconds")), "seconds"),
-        (lambda: plots.wrong_frames(ROWS.drop(columns="low")), "low"),
         (lambda: plots.face_rows(answers.Answer(DARK, [], np.zeros((0, 48, 48)), *[np.zeros((0, 7))] * 2)), "no face"),
     ],
 )

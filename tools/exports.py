@@ -8,7 +8,6 @@ something only on an idle machine. How int8 is calibrated is chosen on PublicTes
 """
 
 import argparse
-import importlib.metadata
 import itertools
 import json
 import os
@@ -22,6 +21,8 @@ if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before anythi
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import results
+from circumstances import circumstances
 
 from fer_utils import data, evaluation, recognize, runs
 from fer_utils.labels import errors
@@ -101,17 +102,17 @@ def milliseconds(networks, faces):
 
 def markdown(rows):
     """A row a file, and one for each way to ask Keras."""
-    lines = ["| file | MB | accuracy | 95 % | as Keras answers | largest difference | p | ms, 1 face | ms, 64 faces |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- | --- |")
+    table = []
     for name, row in rows.items():
-        cells = [name, f"{row['bytes'] / 1e6:.1f}", percent(row["accuracy"]), interval(row["accuracy"])]
-        beside = (
-            [f"{100 * row['same_answer']:.1f} %", f"{row['largest_difference']:.1g}"] if "mcnemar" in row else [""] * 2
-        )
-        cells += [*beside, f"{row['mcnemar']['p_value']:.2f}" if "mcnemar" in row else ""]
-        cells += [f"{row['milliseconds'][count]:.1f}" for count in ("1", "64")]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        beside = [""] * 3
+        if "mcnemar" in row:
+            same, most = f"{100 * row['same_answer']:.1f} %", f"{row['largest_difference']:.1g}"
+            beside = [same, most, f"{row['mcnemar']['p_value']:.2f}"]
+        paces = [f"{row['milliseconds'][count]:.1f}" for count in ("1", "64")]
+        own = row["accuracy"]
+        table.append([name, f"{row['bytes'] / 1e6:.1f}", percent(own), interval(own), *beside, *paces])
+    beside = ["as Keras answers", "largest difference", "p"]
+    return results.markdown(["file", "MB", "accuracy", "95 %", *beside, "ms, 1 face", "ms, 64 faces"], table)
 
 
 def measured(model, files, faces):
@@ -132,18 +133,6 @@ def measured(model, files, faces):
     return {name: row | {"milliseconds": paces[name]} for name, row in rows.items()}
 
 
-def circumstances():
-    """Where and with what it was measured."""
-    exporters = {name: importlib.metadata.version(name) for name in ("onnx", "tf2onnx", "onnxruntime")}
-    return {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": runs.git_commit(),
-        "network": recognize.facts()["run"],
-        "device": runs.device(),
-        "versions": runs.versions() | exporters,
-    }
-
-
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="FER-2013 in any form")
@@ -159,7 +148,13 @@ def main():
     files, methods = written(model, calibration, faces.take(splits["PublicTest"]))
     rows = measured(model, files, faces.take(splits[given.split]))
     calibrated = {"faces": len(calibration), "seed": SEED, "onnx": methods}
-    content = {"split": given.split, **circumstances(), "calibrated": calibrated, "rounds": ROUNDS, "files": rows}
+    content = {
+        "split": given.split,
+        **circumstances("onnx", "tf2onnx", "onnxruntime"),
+        "calibrated": calibrated,
+        "rounds": ROUNDS,
+        "files": rows,
+    }
     runs.write_json(KEPT / "exports.json", content)
     print(markdown(json.loads((KEPT / "exports.json").read_text(encoding="utf-8"))["files"]))
 

@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import framing
+from circumstances import circumstances
 from playwright.sync_api import sync_playwright
 from website import serving, try_page
 
@@ -66,8 +67,8 @@ def main():
     parser.add_argument("--images", type=int, default=2000, help="of Training that are measured")
     given = parser.parse_args()
     with finder() as find:
-        measured = framing.measure(data.load_fer2013(given.data), given.images, 0, "face-api 1.7.15, tiny", find)
-    runs.write_json(try_page.FRAMING, measured)
+        measured = framing.measure(data.load_fer2013(given.data), given.images, "face-api 1.7.15, tiny", find)
+    runs.write_json(try_page.FRAMING, measured | circumstances())
     print(json.dumps(measured, indent=1))
 
 

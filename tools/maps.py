@@ -6,13 +6,14 @@ maps.json (of how many faces). A mean of maps holds no image.
 """
 
 import argparse
-import json
 import sys
 from pathlib import Path
 
 import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from circumstances import circumstances
 
 from fer_utils import data, recognize, runs
 from fer_utils.models import tta
@@ -41,7 +42,7 @@ def main():
     whole = {name: np.array(found, np.float16) for name, found in means.items()}
     np.savez_compressed(given.out / "mean_maps.npz", **whole)
     facts = {
-        "network": {name: recognize.facts()[name] for name in ("run", "git_commit", "seed", "data_checksum")},
+        **circumstances(),
         "split": "PublicTest",
         "emotions": list(EMOTIONS),
         "faces": {
@@ -49,7 +50,7 @@ def main():
             "occlusion": [min(len(images), given.occluded) for images in chosen],
         },
     }
-    (given.out / "maps.json").write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    runs.write_json(given.out / "maps.json", facts)
     print(f"{given.out}: mean maps of {right.sum()} of {len(faces)} faces")
 
 

@@ -22,11 +22,11 @@ from fer_utils.evaluation.calibration import fit_temperature
 from fer_utils.ladder.recipes import answer_name
 from fer_utils.models import saved_models, tta
 from fer_utils.models.answering import for_answers
-from fer_utils.names import EMOTIONS
+from fer_utils.names import CHOICES, EMOTIONS
 from fer_utils.recognize import network
 
-VIEWS = ("single", "flip", "scales")
-COPIED = ("run", "git_commit", "seed", "data_checksum", "settings", "command", "device", "seconds", "finished")
+VIEWS = CHOICES["VIEWS"]
+COPIED = ("run", "git_commit", "seed", "data_checksum")
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/network"
 ANSWERS = "of network.keras: the run's weights rounded to float16, computed in float32"
 DAY = (2020, 1, 1, 0, 0, 0)  # of the files in the archive, so that the same weights give the same bytes
@@ -87,7 +87,6 @@ def main():
             views: round(fit_temperature(parts["validation"].labels, answers["validation", views]), 4)
             for views in VIEWS
         },
-        "accuracy": {part: {views: measured[part, views]["accuracy"] for views in VIEWS} for part in parts},
     }
     text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
     network.FACTS.write_text(text, encoding="utf-8")

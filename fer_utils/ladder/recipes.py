@@ -161,7 +161,7 @@ LADDER = (
     Rung("average-head", "+ average pooling instead of two wide dense layers", {"head": "average"}),
     Rung(
         "cosine",
-        "+ a rate of 0.001 that falls along a cosine, where 0.0005 was halved on plateaus",
+        "+ a cosine down from 0.001, where 0.0005 was halved on plateaus",
         {"schedule": "cosine", "learning_rate": 1e-3, "warmup": 1.0},
     ),
     Rung(
@@ -173,7 +173,7 @@ LADDER = (
     Rung("label-smoothing", "+ label smoothing", {"label_smoothing": 0.1}),
     Rung(
         "deepcnn",
-        "+ ten convolutions in four stages instead of thirteen in five, and twice the width",
+        "+ ten convolutions in four stages, not 13 in five; twice as wide",
         {"architecture": "deepcnn", "width": 0.5},
     ),
     Rung("crop", "+ random crops of 40 pixels", {"crop": 40}),

@@ -15,12 +15,11 @@ from matplotlib.figure import Figure
 from fer_utils import recognize
 from fer_utils.command_line import leave_with
 from fer_utils.models import saved_models
-from fer_utils.names import EMOTIONS
+from fer_utils.names import CHOICES, EMOTIONS
 from fer_utils.recognize import films, pictures, plots
 from fer_utils.runs import write_whole
 
 CAMERA = "camera"
-VIEWS = ("single", "flip", "scales")
 
 
 def main(arguments=None):
@@ -29,7 +28,7 @@ def main(arguments=None):
     )
     parser.add_argument("sources", nargs="+", metavar="source", help="pictures, films, folders of them, or camera")
     parser.add_argument("--out", type=Path, help="a folder for faces.csv and the figures")
-    parser.add_argument("--views", choices=VIEWS, default="single", help="of each face that are asked about")
+    parser.add_argument("--views", choices=CHOICES["VIEWS"], default="single", help="of each face that are asked about")
     parser.add_argument("--network", type=Path, help="model.keras of a run, instead of the package's; not calibrated")
     parser.add_argument("--seconds", type=float, default=60.0, help="of film or camera, at most (60)")
     given = parser.parse_args(arguments)

@@ -3,17 +3,17 @@
     changed = change(faces, "blur", 1.5)
     table = robustness(lambda faces: tta.predict(model, faces), faces, labels)
 
-Numpy, SciPy and Pillow alone. Where a change brings in what lies beyond the picture, the picture's edge is repeated.
+Where a change brings in what lies beyond the picture, the picture's edge is repeated.
 """
 
 import numpy as np
 import pandas as pd
-from PIL import Image
 from scipy import ndimage
 
 from fer_utils.evaluation import wilson_interval
 from fer_utils.models.tta import as_faces
 from fer_utils.names import SIDE, did_you_mean
+from fer_utils.recognize import framing
 
 KINDS = {  # name -> the unit of its amount, the amount that changes nothing, the amounts of the curves
     "brightness": ("grey levels added", 0, (-80, -40, -20, 20, 40, 80)),
@@ -21,11 +21,22 @@ KINDS = {  # name -> the unit of its amount, the amount that changes nothing, th
     "blur": ("Gaussian's standard deviation, pixels", 0, (0.5, 1, 1.5, 2, 3)),
     "noise": ("standard deviation, grey levels", 0, (5, 10, 20, 40)),
     "rotation": ("degrees, anticlockwise", 0, (-30, -20, -10, 10, 20, 30)),
-    "shift": ("pixels, to the right", 0, (-9, -6, -3, 3, 6, 9)),
-    "zoom": ("% of the face's size", 100, (70, 80, 90, 110, 120, 130)),
+    "shift right": ("pixels", 0, (-9, -6, -3, 3, 6, 9)),
+    "shift down": ("pixels", 0, (-9, -6, -3, 3, 6, 9)),
+    "zoom": ("% of the face's size", 100, (60, 70, 80, 90, 110, 125, 150)),
     "occlusion": ("side of a grey square somewhere, pixels", 0, (6, 12, 18, 24)),
-    "size": ("pixels a side, then enlarged", SIDE, (8, 12, 16, 24, 32)),
+    "size": ("pixels a side, then enlarged", SIDE, (8, 12, 16, 20, 24, 32, 40)),
 }
+SHIFTS = ("shift right", "shift down")
+LIMITS = {
+    "brightness": (-255, 255),
+    "rotation": (-180, 180),
+    **dict.fromkeys(SHIFTS, (1 - SIDE, SIDE - 1)),
+    "zoom": (10, 1000),
+    "occlusion": (0, SIDE),
+    "size": (1, SIDE),
+}  # of the amounts; of other kinds 0 to 1000
+FRAMING = ("zoom", *SHIFTS, "rotation", "size")  # what a wrong frame does
 
 
 def change(faces, kind, amount, seed=0):
@@ -37,13 +48,12 @@ def change(faces, kind, amount, seed=0):
     faces = as_faces(faces)
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is unknown{did_you_mean(kind, KINDS)}")
-    least = {"brightness": -255, "rotation": -180, "shift": 1 - SIDE, "zoom": 10, "size": 1}.get(kind, 0)
-    most = {"shift": SIDE - 1, "occlusion": SIDE, "size": SIDE, "rotation": 180, "brightness": 255}.get(kind, 1000)
-    if not least <= amount <= most or (kind in ("shift", "occlusion", "size") and amount != int(amount)):
+    least, most = LIMITS.get(kind, (0, 1000))
+    if not least <= amount <= most or (kind in (*SHIFTS, "occlusion", "size") and amount != int(amount)):
         raise ValueError(f"{kind}: amount={amount!r} must lie in {least} to {most} ({KINDS[kind][0]})")
     if amount == KINDS[kind][1] or not len(faces):
         return faces.copy()
-    made = CHANGES[kind](faces.astype(np.float32), amount, np.random.default_rng(seed))
+    made = CHANGES[kind](faces, amount, np.random.default_rng(seed))
     return np.clip(np.rint(made), 0, 255).astype(np.uint8)
 
 
@@ -67,23 +77,10 @@ def robustness(answer, faces, labels, kinds=None, seed=0):
     return pd.DataFrame(rows, columns=["kind", "amount", "n", "right", "accuracy", "low", "high", "stay"])
 
 
-def _affine(faces, matrix):
-    """Each face resampled bilinearly: output pixel p, from the face's centre, shows the input at matrix @ p."""
-    middle = np.full(2, (SIDE - 1) / 2)
-    whole = np.eye(3)
-    whole[1:, 1:] = matrix
-    return ndimage.affine_transform(
-        faces, whole, offset=[0, *(middle - matrix @ middle)], order=1, mode="nearest", output=np.float32
-    )
-
-
-def _rotation(faces, degrees, _):
-    cos, sin = np.cos(np.radians(degrees)), np.sin(np.radians(degrees))
-    return _affine(faces, np.array([[cos, sin], [-sin, cos]]))  # rows run down
-
-
-def _shift(faces, pixels, _):
-    return faces[:, :, np.clip(np.arange(SIDE) - int(pixels), 0, SIDE - 1)]
+def _reframed(faces, right=0, down=0, percent=100, degrees=0):
+    """Each face as another frame would show it: moved, enlarged and turned anticlockwise (``framing.cut``)."""
+    centre, side = (SIDE / 2 - right, SIDE / 2 - down), SIDE * 100 / percent
+    return np.stack([framing.cut(face, centre, side, np.radians(degrees)) for face in faces])
 
 
 def _contrast(faces, percent, _):
@@ -94,26 +91,24 @@ def _contrast(faces, percent, _):
 def _occlusion(faces, side, rng):
     covered = faces.copy()
     for face, (row, column) in zip(covered, rng.integers(0, SIDE - int(side) + 1, (len(faces), 2)), strict=True):
-        face[row : row + int(side), column : column + int(side)] = face.mean()
+        face[row : row + int(side), column : column + int(side)] = face.mean().round()
     return covered
 
 
 def _size(faces, side, _):
-    def resized(face, pixels, how):
-        return Image.fromarray(face).resize((pixels, pixels), how)
-
-    how = Image.Resampling
-    return np.stack([resized(np.asarray(resized(face, int(side), how.BOX)), SIDE, how.BILINEAR) for face in faces])
+    small = [framing.cut(face, (SIDE / 2, SIDE / 2), SIDE, size=int(side)) for face in faces]
+    return np.stack([framing.cut(face, (side / 2, side / 2), side) for face in small])
 
 
 CHANGES = {
-    "brightness": lambda faces, levels, _: faces + levels,
+    "brightness": lambda faces, levels, _: faces + np.float32(levels),
     "contrast": _contrast,
-    "blur": lambda faces, sigma, _: ndimage.gaussian_filter(faces, (0, sigma, sigma), mode="nearest"),
+    "blur": lambda faces, sigma, _: ndimage.gaussian_filter(faces, (0, sigma, sigma), output="f4", mode="nearest"),
     "noise": lambda faces, deviation, rng: faces + rng.normal(0, deviation, faces.shape),
-    "rotation": _rotation,
-    "shift": _shift,
-    "zoom": lambda faces, percent, _: _affine(faces, np.eye(2) * 100 / percent),
+    "rotation": lambda faces, degrees, _: _reframed(faces, degrees=degrees),
+    "shift right": lambda faces, pixels, _: _reframed(faces, right=pixels),
+    "shift down": lambda faces, pixels, _: _reframed(faces, down=pixels),
+    "zoom": lambda faces, percent, _: _reframed(faces, percent=percent),
     "occlusion": _occlusion,
     "size": _size,
 }

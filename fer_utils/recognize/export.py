@@ -10,8 +10,6 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-import numpy as np
-
 from fer_utils.command_line import leave_with
 from fer_utils.names import EMOTIONS
 
@@ -74,10 +72,7 @@ def calibration_faces(source, count=CALIBRATED_ON, seed=0):
     """Faces of Training drawn at random from FER-2013 in any form: uint8 (count, 48, 48)."""
     from fer_utils import data
 
-    faces = data.load_fer2013(source)
-    training = np.flatnonzero(faces.usage == "Training")
-    chosen = np.random.default_rng(seed).choice(training, min(count, len(training)), replace=False)
-    return faces.images[np.sort(chosen)]
+    return data.apply_protocol(data.load_fer2013(source), "official", count, seed).train.images
 
 
 def _check(path, precision, faces):

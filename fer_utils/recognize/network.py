@@ -23,7 +23,7 @@ def facts():
     """What is known of the network: a dict as network.json has it.
 
     run, git_commit, seed, data_checksum: what training it is of. emotions: the order of its answers. temperatures:
-    views -> temperature, chosen on PublicTest. accuracy: split -> views -> share of right answers.
+    views -> temperature, chosen on PublicTest. sha256: of its file.
     """
     return json.loads(FACTS.read_text(encoding="utf-8"))
 

@@ -11,14 +11,6 @@ from fer_utils.names import EMOTIONS
 from fer_utils.plotting.style import BLUE, CLASS_STYLES, ORANGE, SKY, axes_grid, axes_or_new, finish, require
 from fer_utils.recognize import framing
 
-WRONG_FRAMES = {
-    "margin": "side of the frame, in right ones",
-    "shift right": "shift to the right, in sides of the frame",
-    "shift down": "shift downwards, in sides of the frame",
-    "pixels": "pixels a side that the face has",
-    "tilt": "tilt, in degrees",
-}
-
 
 def found_faces(picture, faces, ax=None, title=None):
     """A picture with the detector's box, the eyes and the frame of each face.
@@ -93,23 +85,3 @@ def over_time(table, face=1, ax=None, title=None):
     ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return finish(ax, title)
-
-
-def wrong_frames(rows, figure=None, title=None):
-    """Accuracy over each way to frame a face wrongly, with 95 % intervals.
-
-    rows: DataFrame with kind, value, accuracy, low and high (``tools/framing.py``). Axes (1, kinds).
-    """
-    require(rows, ["kind", "value", "accuracy", "low", "high"])
-    kinds = [kind for kind in WRONG_FRAMES if (rows["kind"] == kind).any()]
-    axes = axes_grid(figure, 1, len(kinds), (2.6 * len(kinds) + 0.6, 3), title)
-    for ax, kind in zip(axes[0], kinds, strict=True):
-        own = rows[rows["kind"] == kind].sort_values("value")
-        away = np.array([own["accuracy"] - own["low"], own["high"] - own["accuracy"]])
-        ax.errorbar(own["value"], own["accuracy"], away, color=BLUE, marker="o", markersize=4, capsize=2)
-        ax.set(ylim=(0, rows["high"].max() * 1.05), xlabel=WRONG_FRAMES[kind])
-        ax.xaxis.label.set_fontsize(8)
-        ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
-        finish(ax)
-    axes[0, 0].set_ylabel("accuracy")
-    return axes

@@ -6,12 +6,10 @@ that stays as it was shows the picture, as an edge detector would, and not the n
 
 import keras
 import numpy as np
-from scipy import ndimage, stats
+from scipy import stats
 
 from fer_utils.models.answering import for_answers
-
-WINDOW = {"sigma": (0, 1.5, 1.5), "truncate": 3.5}  # 11 pixels wide, and the two constants: Wang et al. 2004
-STEADY = 0.01**2, 0.03**2
+from fer_utils.recognize import extras
 
 
 def cascade(model, seed=0):
@@ -40,14 +38,10 @@ def rank_correlation(first, second):
 
 def structural_similarity(first, second):
     """SSIM of each face's two maps, each scaled to a largest value of 1: float64 (n,), at most 1 (Wang et al. 2004)."""
-    first, second = (_to_one(np.asarray(maps, float)) for maps in (first, second))
-    mean_1, mean_2, square_1, square_2, product = (
-        ndimage.gaussian_filter(x, **WINDOW) for x in (first, second, first**2, second**2, first * second)
-    )
-    variances, covariance = square_1 + square_2 - mean_1**2 - mean_2**2, product - mean_1 * mean_2
-    above = (2 * mean_1 * mean_2 + STEADY[0]) * (2 * covariance + STEADY[1])
-    below = (mean_1**2 + mean_2**2 + STEADY[0]) * (variances + STEADY[1])
-    return (above / below).mean(axis=(1, 2))
+    metrics = extras.load("skimage.metrics", "structural similarity")
+    how = {"data_range": 1, "gaussian_weights": True, "use_sample_covariance": False}  # as in that article
+    pairs = zip(_to_one(np.asarray(first, float)), _to_one(np.asarray(second, float)), strict=True)
+    return np.array([metrics.structural_similarity(one, other, **how) for one, other in pairs])
 
 
 def _to_one(maps):
