@@ -11,6 +11,7 @@ import h5py
 import keras
 import network as shipping
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -208,3 +209,28 @@ def test_the_card_has_the_tables_that_its_command_prints():
     text = (runs.PROJECT_ROOT / "docs/model-card.md").read_text(encoding="utf-8")
     for heading, table in card.tables().items():
         assert table in text, heading
+
+
+def test_the_pages_say_what_the_changes_cost():
+    folder = runs.PROJECT_ROOT / "outputs/reference/robustness"
+    right = pd.read_csv(folder / "PrivateTest.csv").set_index(["kind", "amount"])["accuracy"]
+    unchanged = json.loads((folder / "robustness.json").read_text(encoding="utf-8"))["unchanged"]["PrivateTest"]
+    pages = ("docs/model-card.md", "docs/on-your-photos.md")
+    text = " ".join(" ".join((runs.PROJECT_ROOT / page).read_text(encoding="utf-8").split()) for page in pages)
+    assert (
+        f"Unchanged it names {100 * unchanged:.1f} and" in text and f"({100 * unchanged:.1f} % as their frames" in text
+    )
+    for kind, amount, words in (
+        ("noise", 10, "10 grey levels already costs {} points"),
+        ("zoom", 80, "80 % of the right size costs {} points"),
+        ("zoom", 125, "125 % {},"),
+        ("zoom", 60, "60 % {};"),
+        ("rotation", -20, "20 degrees {} and"),
+        ("rotation", 20, "and {}; 9 pixels"),
+        ("shift down", 9, "too far down {};"),
+        ("size", 24, "24 pixels a side {}."),
+    ):
+        assert words.format(f"{100 * (unchanged - right[kind, amount]):.1f}") in text, (kind, amount)
+    small = [("zoom", 90), ("zoom", 110), ("rotation", -10), ("rotation", 10)]
+    small += [(f"shift {way}", pixels) for way in ("right", "down") for pixels in (-3, 3)]
+    assert max(unchanged - right[change] for change in small) < 0.02

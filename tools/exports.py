@@ -139,6 +139,7 @@ def main():
     parser.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
     parser.add_argument("--images", type=int, help="ask about so many alone, to try the tool")
     given = parser.parse_args()
+    made = circumstances("onnx", "tf2onnx", "onnxruntime")  # now: the package's file is about to change
     faces = data.load_fer2013(given.data)
     splits = {name: np.flatnonzero(faces.usage == name)[: given.images] for name in ("PublicTest", given.split)}
     WORK.mkdir(parents=True, exist_ok=True)
@@ -150,7 +151,7 @@ def main():
     calibrated = {"faces": len(calibration), "seed": SEED, "onnx": methods}
     content = {
         "split": given.split,
-        **circumstances("onnx", "tf2onnx", "onnxruntime"),
+        **made,
         "calibrated": calibrated,
         "rounds": ROUNDS,
         "files": rows,

@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from fer_utils.names import SIDE
 
-MARGIN = 1.098  # side of the frame, in sides of a square as large as the detector's box
-EYES = (0.5, 0.385)  # where the middle of the eyes lies, right and down, in sides of the frame
+MARGIN = 1.092  # side of the frame, in sides of a square as large as the detector's box
+EYES = (0.495, 0.38)  # where the middle of the eyes lies, right and down, in sides of the frame
 LEAST_FRAME = 24  # pixels a side below which a face is called too small
 FINEST = 8  # points a pixel and direction at most; beyond that the picture is shrunk first
 
