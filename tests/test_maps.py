@@ -253,3 +253,23 @@ def test_equal_maps_are_alike_and_opposite_ones_are_not():
     assert sanity.structural_similarity(one, 3 * one) == pytest.approx([1, 1, 1])
     other = np.random.default_rng(1).random((3, 48, 48))
     assert sanity.structural_similarity(one, other).max() < 0.2
+
+
+def test_structural_similarity_is_the_articles():
+    """A point against nothing, by hand: within the Gaussian's 11 x 11 pixels the mean is g and the variance g - g^2."""
+    point = np.zeros((1, 48, 48))
+    point[0, 24, 24] = 1
+    profile = np.exp(-(np.arange(-5, 6) ** 2) / (2 * 1.5**2))
+    g = np.outer(profile, profile) / profile.sum() ** 2
+    near = 0.01**2 / (g**2 + 0.01**2) * 0.03**2 / (g - g**2 + 0.03**2)
+    inside = (48 - 2 * 5) ** 2  # pixels whose window lies in the picture
+    wanted = (inside - near.size + near.sum()) / inside
+    assert sanity.structural_similarity(point, np.zeros_like(point)) == pytest.approx(wanted, abs=1e-6)
+
+
+def test_the_map_of_edges_is_steep_where_the_grey_levels_step():
+    faces = np.full((2, 48, 48), 50, np.uint8)
+    faces[0, :, 24:] = 200
+    steep = scoring.edges(faces)
+    assert set(steep[0].argmax(axis=1)) <= {23, 24} and steep[0].max() > 40
+    assert steep[0][:, :18].max() < 0.1 and steep[0][:, 30:].max() < 0.1 and steep[1].max() < 0.1
