@@ -186,6 +186,16 @@ def test_a_network_of_any_kind_is_scored(brightness, name, tmp_path, monkeypatch
     np.testing.assert_allclose(answers.probabilities, brightness.predict(images, verbose=0), atol=0.1)
 
 
+def test_answers_in_whole_numbers_are_made_probabilities(brightness, tmp_path):
+    (tmp_path / "in.tflite").write_bytes(whole_numbers_alone(brightness))
+    between = np.round(255 * np.arange(3, 14, 2) / 16).astype(np.uint8)  # grey levels where two emotions are as likely
+    faces = np.broadcast_to(between[:, None, None], (6, 48, 48))
+    wanted = brightness.predict(faces, verbose=0)
+    assert wanted.max() < 0.7
+    answers = networks._tflite(tmp_path / "in.tflite", faces)
+    np.testing.assert_allclose(answers, wanted, atol=0.2)  # a step of its logits is 0.6
+
+
 # --- what goes wrong -------------------------------------------------------------------------------------------------
 
 
