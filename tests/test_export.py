@@ -7,6 +7,7 @@ import subprocess
 import sys
 import zipfile
 
+import exports
 import keras
 import numpy as np
 import pytest
@@ -278,3 +279,25 @@ def test_the_pages_table_is_what_was_measured():
     kept = json.loads(path.read_text(encoding="utf-8"))
     assert kept["split"] == "PrivateTest"
     assert exports.markdown(kept["files"]) in (runs.PROJECT_ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
+
+
+def test_the_page_says_what_was_measured():
+    reference = runs.PROJECT_ROOT / "outputs/reference/exports/exports.json"
+    measured = json.loads(reference.read_text(encoding="utf-8"))
+    files = measured["files"]
+    page = (runs.PROJECT_ROOT / "docs/exports.md").read_text(encoding="utf-8")
+    text = " ".join(page.split())
+    assert exports.markdown(files) in page
+    one = {name: row["milliseconds"]["1"] for name, row in files.items()}
+    share = files["onnx int8"]["bytes"] / files["onnx float32"]["bytes"]
+    assert f"{one['Keras, predict'] / one['onnx float32']:.0f} times as fast as Keras' `predict`" in text
+    assert f"{one['Keras, predict_on_batch'] / one['onnx float32']:.1f} times as fast as `predict_on_batch`" in text
+    assert f"has {100 * share:.0f} % of float32's size" in text
+    assert f"ONNX: p = {files['onnx int8']['mcnemar']['p_value']:.2f}" in text
+    assert f"it is {one['litert float32'] / one['litert int8']:.1f} times as fast as float32" in text
+    assert f"in ONNX Runtime {one['onnx float32'] / one['onnx int8']:.1f} times" in text
+    tried = measured["calibrated"]["onnx"]["on_public_test"].values()
+    more = [
+        100 * (way["mcnemar"]["first_only"] - way["mcnemar"]["second_only"]) / way["accuracy"]["n"] for way in tried
+    ]
+    assert f"between {-min(more):.1f} points less and {max(more):.1f} more than Keras" in text
