@@ -99,6 +99,7 @@ RANGES = {  # name -> (least, largest), both allowed
     "LEARNING_RATE": (1e-9, 10.0),
     "FINE_TUNING_RATE": (1e-9, 10.0),
     "HEAD_STAGE": (3, 5),
+    "FEATURE_COPIES": (0, 100),
     "UNFREEZE_FROM": (1, 5),
     "DROPOUT": (0.0, 0.95),
     "PLATEAU_PATIENCE": (1, 10_000),

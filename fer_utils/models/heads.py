@@ -92,6 +92,21 @@ def freeze(backbone):
     backbone.trainable = False
 
 
+def split_at_head(model):
+    """(body, head): a classifier cut in two behind its backbone; both share every layer with it.
+
+    body: raw images in, the backbone's features out, augmentation and preprocessing in it. head: features in,
+    probabilities out. Behind a frozen backbone a head can be trained on features that were computed once
+    (``training.frozen_features``), and the classifier then answers with it. Raises ValueError for a network without a
+    nested backbone.
+    """
+    backbones = [place for place, layer in enumerate(model.layers) if isinstance(layer, keras.Model)]
+    if len(backbones) != 1:
+        raise ValueError(f"{model.name}: holds {len(backbones)} nested networks, where one backbone is split off")
+    features = model.layers[backbones[0] + 1].input
+    return keras.Model(model.input, features, name="body"), keras.Model(features, model.output, name="head")
+
+
 def unfreeze_from(backbone, stage, freeze_batch_norm=True):
     """Unfreeze `backbone` from convolution stage `stage` (1 to 5) on; batch norm stays frozen unless told otherwise.
 

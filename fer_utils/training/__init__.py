@@ -11,3 +11,4 @@ from fer_utils.training.backend import (
 from fer_utils.training.batches import Batches
 from fer_utils.training.callbacks import HISTORY_COLUMNS, KeepEpochs, RecordHistory, StopAtAccuracy
 from fer_utils.training.checkpoints import keep_run
+from fer_utils.training.features import frozen_features

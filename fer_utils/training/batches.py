@@ -11,8 +11,9 @@ READ_AHEAD = 2  # batches
 class Batches(keras.utils.PyDataset):
     """Batches of images with their targets, in an order that follows from seed and epoch alone.
 
-    images: uint8 (n, height, width) or (n, height, width, 3); targets: labels (n,) or shares float32 (n, classes). A
-    batch size larger than n gives one batch. Pass shuffle=False to `fit`, which would deal the batches once more.
+    images: uint8 (n, height, width) or (n, height, width, 3), or any other array (n, ...); or a list of such arrays,
+    copies of the same images, of which each epoch takes the next. targets: labels (n,) or shares float32 (n, classes).
+    A batch size larger than n gives one batch. Pass shuffle=False to `fit`, which would deal the batches once more.
 
     mixup, cutmix: blend each image with another (mixup) or with a rectangle of another (cutmix), and their shares
     alike: the Beta parameter of the share that an image keeps, one of them 0 (Zhang et al. 2018, arXiv:1710.09412; Yun
@@ -21,7 +22,8 @@ class Batches(keras.utils.PyDataset):
 
     def __init__(self, images, targets, batch_size, seed=0, mixup=0.0, cutmix=0.0):
         super().__init__()
-        self.images, self.targets, self.batch_size = images, targets, batch_size
+        self.copies = images if isinstance(images, list) else [images]
+        self.targets, self.batch_size = targets, batch_size
         self.seed, self.mixup, self.cutmix = seed, mixup, cutmix
         self.set_epoch(0)
 
@@ -44,7 +46,7 @@ class Batches(keras.utils.PyDataset):
 
     def set_epoch(self, epoch):
         """Deal the images for an epoch, counted from 0; epochs that follow each other need not be told."""
-        self.epoch = epoch
+        self.epoch, self.images = epoch, self.copies[epoch % len(self.copies)]
         self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
 
 

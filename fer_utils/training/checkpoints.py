@@ -112,14 +112,18 @@ class Checkpoint(keras.callbacks.Callback):
         self.underway, self.steps = False, int(self.model.optimizer.iterations)
 
     def verify(self, model):
-        """Raise RunError unless `model` is what the fits made, all of them, by the parameters as they were declared."""
+        """Raise RunError unless `model` is what the fits made, all of them, by the parameters as they were declared.
+
+        Where a head alone was trained (``models.split_at_head``), `model` is the classifier that answers with it.
+        """
         runs.check_declared(self.parameters)
         planned, reason = self.parameters.get("EPOCHS", self.epochs_done), ""
-        if model is not self.model:
+        optimizer = getattr(model, "optimizer", None) or getattr(self.model, "optimizer", None)
+        if self.model is None or model.layers[-1] is not self.model.layers[-1]:
             reason = "it is not the one that was trained"
         elif self.underway or (self.epochs_done != planned and not self.stopped):
             reason = f"{self.epochs_done} of {planned} epochs are behind it, and no callback stopped it"
-        elif int(model.optimizer.iterations) != self.steps:
+        elif int(optimizer.iterations) != self.steps:
             reason = "it was trained on afterwards"
         if reason:
             folder = runs.shown(self.path.parent)

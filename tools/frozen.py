@@ -1,0 +1,151 @@
+"""Heads on a frozen VGG16 with ImageNet's filters: which size, stage and head suit it? By PublicTest alone.
+
+    python tools/frozen.py fer2013.csv outputs/filters/vgg16-hed/backbone.weights.h5 --size 96
+
+The features of stages 3, 4 and 5 are computed once, of the images as they are and of augmented versions, and kept in
+outputs/frozen, so that a run that was stopped goes on. Then every head is trained on them, as notebook 04 trains it.
+PrivateTest is never opened. Adds its rows to outputs/reference/frozen/heads.csv, and prints the whole table.
+"""
+
+import argparse
+import itertools
+import json
+import sys
+import time
+from pathlib import Path
+
+import keras
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import results
+from circumstances import circumstances
+
+from fer_utils import data, models, runs, training
+from fer_utils.names import CHOICES
+
+HEADS = {"paper": (), "256": (256,)}  # name -> units of ``models.add_head``; (): the paper's, dropout, 64 and 32
+STAGES = (3, 4, 5)
+KEY = ["size", "preprocessing", "stage", "versions", "head", "rate", "epochs", "seed"]
+REFERENCE = runs.PROJECT_ROOT / "outputs/reference/frozen"
+WORK = runs.PROJECT_ROOT / "outputs/frozen"
+
+
+def body_of(size, preprocessing, weights):
+    """(a frozen network from faces uint8 (n, 48, 48) to all stages' features side by side, stage -> their columns)."""
+    model = models.build_classifier(
+        "vgg16", "transfer", input_size=size, channels=3, preprocessing=preprocessing, weights=weights
+    )
+    backbone = model.get_layer("vgg16")
+    models.freeze(backbone)
+    prepared = model.layers[model.layers.index(backbone) - 1].output
+    ends = [keras.layers.Flatten()(backbone.get_layer(f"block{stage}_pool").output) for stage in STAGES]
+    beside = keras.Model(backbone.input, keras.layers.Concatenate()(ends), name="stages")(prepared)
+    edges = np.cumsum([0, *(end.shape[1] for end in ends)])
+    return keras.Model(model.input, beside, name="body"), dict(zip(STAGES, map(slice, edges, edges[1:]), strict=True))
+
+
+def stored(body, faces, versions, work, name):
+    """Features float16 (n, ...) of each version, read from work/name-version.npy; what is not there is computed first.
+
+    The augmentation goes on from version to version, so all that are missing are computed in one go.
+    """
+    paths = [work / f"{name}-{version}.npy" for version in range(versions)]
+    if not all(path.exists() for path in paths):
+        work.mkdir(parents=True, exist_ok=True)
+        for path, features in zip(paths, training.frozen_features(body, faces.images, versions), strict=True):
+            runs.write_whole(path, lambda stream, features=features: np.save(stream, features))
+    return [np.load(path, mmap_mode="r") for path in paths]
+
+
+class Stage(training.Batches):
+    """Batches of one stage's columns."""
+
+    def __init__(self, versions, columns, labels, seed):
+        super().__init__(versions, labels, 64, seed)
+        self.columns = columns
+
+    def __getitem__(self, index):
+        rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])  # in the file's order
+        return self.images[rows, self.columns], self.targets[rows]
+
+
+def train_head(units, rate, epochs, seed, batches, seen, labels):
+    """A row's results: accuracy at the best epoch of PublicTest, and how many hidden units answer none of its faces."""
+    keras.utils.set_random_seed(seed)
+    inputs = keras.Input(seen.shape[1:])
+    head = keras.Model(inputs, models.add_head(inputs, "vgg16", "transfer", units=units))
+    head.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
+    callbacks = [
+        keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2),
+        keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=10, restore_best_weights=True),
+    ]
+    started = time.perf_counter()
+    fitted = head.fit(
+        batches, epochs=epochs, validation_data=(seen, labels), callbacks=callbacks, shuffle=False, verbose=0
+    )
+    found = pd.DataFrame(fitted.history)
+    best = found["val_accuracy"].idxmax()
+    hidden = [layer.output for layer in head.layers if isinstance(layer, keras.layers.Dense)][:-1]
+    highest = [keras.Model(inputs, layer).predict(seen, verbose=0).max(axis=0) for layer in hidden]
+    units = np.concatenate(highest)
+    return {
+        "right": round(found["val_accuracy"][best] * len(labels)),
+        "n": len(labels),
+        "PublicTest %": round(100 * float(found["val_accuracy"][best]), 2),
+        "Training %": round(100 * float(found["accuracy"][best]), 2),
+        "best epoch": int(best) + 1,
+        "dead units": f"{(units == 0).sum()} of {len(units)}",
+        "seconds": round(time.perf_counter() - started),
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data")
+    parser.add_argument("weights")
+    parser.add_argument("--size", type=int, nargs="+", default=[96])
+    parser.add_argument("--preprocessing", nargs="+", default=["imagenet"], choices=CHOICES["PREPROCESSING"])
+    parser.add_argument("--stage", type=int, nargs="+", default=STAGES, choices=STAGES)
+    parser.add_argument("--versions", type=int, default=2, help="of each image; 1 for the image as it is, alone")
+    parser.add_argument("--head", nargs="+", default=list(HEADS), choices=list(HEADS))
+    parser.add_argument("--rate", type=float, nargs="+", default=[1e-4])
+    parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--seed", type=int, nargs="+", default=[0])
+    parser.add_argument("--images", type=int, default=0, help="so many of each split alone, to try the tool")
+    parser.add_argument("--work", type=Path, default=WORK)
+    parser.add_argument("--out", type=Path, default=REFERENCE)
+    given = parser.parse_args()
+    made = circumstances() | {"network": "VGG16", "weights_checksum": runs.file_checksum(given.weights)}
+    splits = data.apply_protocol(data.load_fer2013(given.data), "official", given.images)
+    train, seen = splits.train, splits.validation
+    table = given.out / "heads.csv"
+    rows = pd.read_csv(table, dtype={"head": str}).to_dict("records") if table.exists() else []
+    about = given.out / "heads.json"
+    earlier = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
+    for size, preprocessing in itertools.product(given.size, given.preprocessing):
+        keras.config.set_dtype_policy(training.precision("auto"))
+        body, columns = body_of(size, preprocessing, given.weights)
+        name = f"{size}-{preprocessing}-{given.images or 'all'}"
+        versions = stored(body, train, given.versions, given.work, f"{name}-Training")
+        (shown,) = stored(body, seen, 1, given.work, f"{name}-PublicTest")
+        keras.config.set_dtype_policy("float32")
+        for stage, head, rate, seed in itertools.product(given.stage, given.head, given.rate, given.seed):
+            key = (size, preprocessing, stage, given.versions, head, rate, given.epochs, seed)
+            batches = Stage(versions, columns[stage], train.labels, seed)
+            columns_seen = np.ascontiguousarray(shown[:, columns[stage]])
+            found = train_head(HEADS[head], rate, given.epochs, seed, batches, columns_seen, seen.labels)
+            rows = [row for row in rows if tuple(row[word] for word in KEY) != key]
+            rows.append({**dict(zip(KEY, key, strict=True)), **found, "commit": made["commit"]})
+            given.out.mkdir(parents=True, exist_ok=True)
+            pd.DataFrame(rows).sort_values(KEY).to_csv(table, index=False)
+            runs.write_json(about, {**earlier, made["command"]: made})
+            print(rows[-1], flush=True)
+    shown = pd.read_csv(table, dtype=str)
+    print(results.markdown(list(shown), shown.to_numpy().tolist()))
+
+
+if __name__ == "__main__":
+    main()
