@@ -1,0 +1,62 @@
+"""How long the page "Try it" takes for a picture, in Chromium: ``python tools/page_times.py``, on an idle machine.
+
+Builds the page alone, asks it for each of its two pictures again and again, and writes the medians of what it says
+itself into outputs/reference/try/times.json: to find the faces, and for the network to answer.
+"""
+
+import json
+import re
+import sys
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from circumstances import circumstances
+from playwright.sync_api import sync_playwright
+from website import __main__ as website
+from website import serving, try_page
+
+from fer_utils import runs
+
+ROUNDS = 20  # after a first that is not counted
+SAYS = "document.getElementById('try-state').textContent.startsWith('{}')"
+WRITTEN = runs.PROJECT_ROOT / "outputs/reference/try/times.json"
+
+
+def median_times(page, button):
+    """[milliseconds to find the faces, to answer]: medians of what the page says of one of its pictures."""
+    said = []
+    for _ in range(ROUNDS + 1):
+        page.evaluate("document.getElementById('try-state').textContent = ''")
+        page.locator(button).click()
+        page.wait_for_function(SAYS.format("One face"))
+        text = page.locator("#try-times").text_content()
+        said.append([float(number.replace(",", "")) for number in re.findall(r"([\d.,]+) ms", text)])
+    return np.median(said[1:], axis=0).tolist()
+
+
+def main():
+    texts = {try_page.PAGE: (website.ROOT / try_page.PAGE).read_text(encoding="utf-8")}
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright:
+        website.build(Path(folder), try_page.with_panel(texts), {}, try_page.files())
+        with serving.served(Path(folder) / "html") as address:
+            browser = playwright.chromium.launch(executable_path=serving.CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page()
+            page.goto(f"{address}docs/try-it.html")
+            page.wait_for_function(
+                "document.getElementById('try-state').textContent.startsWith('Ready')", timeout=120_000
+            )
+            found = {name: median_times(page, f"[data-image=try-{name}]") for name in ("drawn", "astronaut")}
+            facts = {**circumstances(), "chromium": browser.version, "rounds": ROUNDS}
+            browser.close()
+    facts |= {name: dict(zip(("faces_ms", "network_ms"), times, strict=True)) for name, times in found.items()}
+    WRITTEN.parent.mkdir(parents=True, exist_ok=True)
+    runs.write_json(WRITTEN, facts)
+    print(json.dumps(facts, indent=1))
+
+
+if __name__ == "__main__":
+    main()
