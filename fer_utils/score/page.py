@@ -66,7 +66,7 @@ def sections(report):
     yield (
         "Memory",
         f"Faces that Training holds a duplicate of are named rightly {100 * gap['gap']:.1f} points more often than "
-        f"others of the same emotion ({interval(gap)}).",
+        f"others of the same emotion ({interval(gap)}). Part of that is memory, and part that they are easier.",
         [["faces", *counted], *([name, *cells(row)] for name, row in report["twins"].items())],
     )
     yield (
