@@ -34,6 +34,7 @@ def architecture(request):
     return request.param
 
 
+@pytest.mark.skipif(keras.backend.backend() == "jax", reason="a minute: JAX compiles how weights are drawn")
 def test_every_builder_has_its_parameter_count_pinned():
     assert set(BACKBONE_PARAMETERS) == set(backbones.BACKBONES)
     for name, count in BACKBONE_PARAMETERS.items():
