@@ -23,10 +23,14 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import results
 from circumstances import circumstances
 
-from fer_utils import data, models, runs, training
+from fer_utils import data, evaluation, models, runs, training
 from fer_utils.names import CHOICES
 
-HEADS = {"paper": (), "256": (256,)}  # name -> units of ``models.add_head``; (): the paper's, dropout, 64 and 32
+HEADS = {  # name -> arguments of ``models.add_head``
+    "paper": {"strategy": "transfer"},  # dropout, 64, 32
+    "256": {"strategy": "transfer", "units": (256,)},
+    "batch norm": {"strategy": "finetune"},  # the paper's for fine-tuning: batch norm, 64, 32, dropout
+}
 STAGES = (3, 4, 5)
 KEY = ["size", "preprocessing", "stage", "versions", "head", "rate", "epochs", "seed"]
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/frozen"
@@ -72,11 +76,11 @@ class Stage(training.Batches):
         return self.images[rows, self.columns], self.targets[rows]
 
 
-def train_head(units, rate, epochs, seed, batches, seen, labels):
+def train_head(options, rate, epochs, seed, batches, seen, labels):
     """A row's results: accuracy at the best epoch of PublicTest, and how many hidden units answer none of its faces."""
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(seen.shape[1:])
-    head = keras.Model(inputs, models.add_head(inputs, "vgg16", "transfer", units=units))
+    head = keras.Model(inputs, models.add_head(inputs, "vgg16", **options))
     head.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2),
@@ -100,6 +104,33 @@ def train_head(units, rate, epochs, seed, batches, seen, labels):
         "dead units": f"{(units == 0).sum()} of {len(units)}",
         "seconds": round(time.perf_counter() - started),
     }
+
+
+def markdown(table):
+    """The table of docs/full-scale.md: a row for each head that was trained."""
+    header = [
+        "pixels",
+        "preprocessing",
+        "stage",
+        "head",
+        "seed",
+        "epoch",
+        "Training %",
+        "PublicTest %",
+        "95 %",
+        "dead units",
+    ]
+    rows = []
+    for row in table.to_dict("records"):
+        low, high = evaluation.wilson_interval(row["right"], row["n"])
+        kept = [row[name] for name in ("size", "preprocessing", "stage", "head", "seed", "best epoch")]
+        shares = [
+            f"{row['Training %']:.1f}",
+            f"{100 * row['right'] / row['n']:.1f}",
+            f"{100 * low:.1f} to {100 * high:.1f}",
+        ]
+        rows.append([*kept, *shares, row["dead units"]])
+    return results.markdown(header, rows)
 
 
 def main():
@@ -143,8 +174,7 @@ def main():
             pd.DataFrame(rows).sort_values(KEY).to_csv(table, index=False)
             runs.write_json(about, {**earlier, made["command"]: made})
             print(rows[-1], flush=True)
-    shown = pd.read_csv(table, dtype=str)
-    print(results.markdown(list(shown), shown.to_numpy().tolist()))
+    print(markdown(pd.read_csv(table, dtype={"head": str})))
 
 
 if __name__ == "__main__":
