@@ -10,9 +10,9 @@ def frozen_features(body, images, copies=1):
     """The features of `copies` versions of the images: a list of float16 (n, ...).
 
     body: of ``models.split_at_head``, its backbone frozen. images: uint8 (n, 48, 48). The first version is the images
-    as they are; each further one is augmented anew. A head that is trained on them in turn sees fewer versions of an
-    image than one behind a running backbone, and costs a tenth or less of it. Raises ValueError for a backbone that can
-    still learn, and for features that float16 cannot hold.
+    as they are; each further one is augmented anew. A version costs one pass of all images through the backbone, and
+    an epoch of the head alone then little. Raises ValueError for a backbone that can still learn, and for features
+    that float16 cannot hold.
     """
     if body.trainable_weights:
         raise ValueError(f"{body.name}: has weights that can be trained, so its features change: freeze the backbone")
