@@ -3,6 +3,7 @@
 import json
 import re
 
+import frozen
 import ladder
 import pandas as pd
 import private_test
@@ -99,6 +100,13 @@ def test_the_page_of_full_scale_has_the_tables_that_its_command_prints():
     assert results.results_markdown(finished) in FULL_SCALE
     assert results.stopping(finished) in FULL_SCALE and results.stopping(finished).count("\n") == 13
     assert results.twins_markdown(pd.read_csv(REFERENCE / "gpu/without_twins.csv")) in FULL_SCALE
+
+
+def test_the_heads_on_frozen_features_are_the_committed_ones():
+    heads = pd.read_csv(REFERENCE / "frozen/heads.csv", dtype={"head": str})
+    assert frozen.markdown(heads) in FULL_SCALE
+    assert (heads["right"] / heads["n"] * 100).round(2).tolist() == heads["PublicTest %"].tolist()
+    assert not heads["commit"].str.contains("dirty|unknown").any()
 
 
 def test_the_scores_without_twins_are_of_the_runs_beside_them():

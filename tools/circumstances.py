@@ -1,6 +1,7 @@
 """Where and with what a tool made its numbers, for the JSON that it writes beside them."""
 
 import importlib.metadata
+import shlex
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from fer_utils import recognize, runs
 def circumstances(*packages):
     """Command, commit, network that was asked, machine and versions; packages: whose versions are said, too."""
     return {
-        "command": " ".join(["python", *sys.argv]),
+        "command": shlex.join(["python", *sys.argv]),
         "commit": runs.git_commit(),
         "network": recognize.facts()["run"],
         "device": runs.device(),
