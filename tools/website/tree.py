@@ -25,7 +25,13 @@ CONTENTS = {
     "The course": ["course/README.md", *[f"course/lab{number}.ipynb" for number in range(1, 10)], "course/answers.md"],
     "For teachers": ["course/teachers.md", *[f"course/teachers/lab{number}.md" for number in range(1, 10)]],
     "The notebooks": [f"notebooks/{name}.ipynb" for name in sorted(executed.STUDY | executed.REPORTS)],
-    "Results": ["docs/results.md", "docs/full-scale.md", "docs/beyond-the-paper.md", "docs/private-test.md"],
+    "Results": [
+        "docs/results.md",
+        "docs/deviations.md",
+        "docs/full-scale.md",
+        "docs/beyond-the-paper.md",
+        "docs/private-test.md",
+    ],
     "Look up": ["docs/glossary.md", "docs/data-and-licences.md"],
     "Run it": [
         *("docs/running.md", "docs/use-a-model.md", "docs/on-your-photos.md", "docs/exports.md", "docs/score.md"),
