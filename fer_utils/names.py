@@ -71,7 +71,7 @@ COMPARATOR_NAMES = {name: network.title for name, network in NETWORKS.items() if
 
 STRATEGY_NAMES = {"scratch": "from scratch", "transfer": "transfer learning", "finetune": "fine-tuning"}
 STRATEGIES = tuple(STRATEGY_NAMES)
-HEADS = ("paper", "average")
+HEADS = ("paper", "batch_norm", "average")
 
 VIEWS = ("single", "flip", "ten-crop", "scales")
 SCALES = (11 / 12, 1, 13 / 12)  # of "scales": 44, 48 and 52 pixels of a whole face
@@ -85,6 +85,7 @@ CHOICES = {
     "AUGMENTATION": ("none", "flip", "paper"),
     "TRAIN_WITHOUT": ("none", "twins", "others"),
     "CLASS_WEIGHTS": ("none", "balanced"),
+    "HEAD": HEADS,
     "VIEWS": ("single", "flip", "scales"),  # of the network that comes with the package: it has no crop to choose
     "PRECISION": ("auto", "float32", "mixed_bfloat16", "mixed_float16"),
 }

@@ -319,6 +319,18 @@ def test_a_head_of_other_units_keeps_the_rest_of_the_papers(strategy, architectu
     assert [layer.rate for layer in head if isinstance(layer, keras.layers.Dropout)] == [0.25]
 
 
+@pytest.mark.parametrize("architecture", ["vgg16", "resnet50"])
+def test_the_batch_norm_head_is_the_papers_for_fine_tuning_vgg16(architecture):
+    def head_of(name, strategy, **options):
+        model = models.build_classifier(name, strategy, channels=3, width=0.125, **options)
+        after = model.layers[model.layers.index(model.get_layer(name)) + 1 :]
+        return [(type(layer).__name__, getattr(layer, "units", None)) for layer in after]
+
+    published = head_of("vgg16", "finetune")
+    assert [name for name, _ in published] == ["Flatten", "BatchNormalization", "Dense", "Dense", "Dropout", "Dense"]
+    assert head_of(architecture, "transfer", head="batch_norm") == published
+
+
 def test_batch_norm_leaves_vgg16s_head_as_it_is():
     plain, normalized = (models.build_classifier(name, "scratch", width=0.0625) for name in ("vgg16", "vgg16bn"))
     heads = [
@@ -632,7 +644,7 @@ def test_failed_download_says_what_to_do(monkeypatch):
         ({"crop": 49}, r"crop=49 must lie in 0 \(none\) to 48"),
         ({"crop": -1}, "crop=-1 must lie in"),
         ({"answer_crop": 49}, r"answer_crop=49 must lie in 0 \(none\) to 48"),
-        ({"head": "big"}, "head='big' is unknown: use one of 'paper', 'average'"),
+        ({"head": "big"}, "head='big' is unknown: use one of 'paper', 'batch_norm', 'average'"),
         ({"width": 0}, "width=0 must lie in"),
         ({"input_size": 31}, "INPUT_SIZE=31 is too small"),
         ({"head_stage": 2}, r"HEAD_STAGE=2 must be a stage from 3 to 5 \(the whole backbone\)"),

@@ -8,7 +8,7 @@ import pytest
 from fer_utils import data, models, runs, training
 from fer_utils.data import source_task
 from fer_utils.labels import ferplus
-from fer_utils.models import backbones
+from fer_utils.models import backbones, heads
 from fer_utils.names import ARCHITECTURES, CHOICES, NETWORKS, RANGES, VIEWS
 from fer_utils.project import expand_path, unknown_in_path
 from fer_utils.runs.parameters import problem, problem_together
@@ -25,6 +25,7 @@ def test_the_names_are_those_of_the_modules():
         "AUGMENTATION": tuple(models.AUGMENTATIONS),
         "TRAIN_WITHOUT": data.TRAIN_WITHOUT,
         "CLASS_WEIGHTS": data.CLASS_WEIGHTINGS,
+        "HEAD": heads.HEADS,
         "VIEWS": tuple(name for name in VIEWS if name != "ten-crop"),
         "PRECISION": training.PRECISIONS,
     } == CHOICES

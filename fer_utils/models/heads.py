@@ -39,8 +39,9 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
     """The paper's head for one arm on backbone features (n, height, width, channels); returns softmax probabilities.
 
     units: sizes of dense layers to take instead of the paper's, in their place; () for the paper's. dropout: share of
-    units that is dropped wherever the paper drops half of them. head: "paper", or "average" for global average pooling
-    and dropout alone, which is what backbones get that the paper does not have.
+    units that is dropped wherever the paper drops half of them. head: "paper"; "batch_norm" for the paper's of VGG16
+    fine-tuning, whatever the arm; or "average" for global average pooling and dropout alone, which is what backbones
+    get that the paper does not have.
 
     Two details are not in the paper: VGG16 from scratch has "several fully connected layers" (its Table 3 is a
     picture), for which VGG16's own pair of 4096 units with dropout stands here, scaled by `width`; ResNet50 transfer's
@@ -61,7 +62,8 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
     averaged = ["average"] if strategy == "pretrain" else ["average", "dropout"]
     choose("head", head, HEADS)
     published = "vgg16" if architecture == "vgg16bn" else architecture  # batch norm is no reason for another head
-    plan = averaged if head == "average" else heads.get((published, strategy), averaged)
+    plans = {"paper": heads.get((published, strategy), averaged), "batch_norm": heads["vgg16", "finetune"]}
+    plan = plans.get(head, averaged)
     makers = {
         "flatten": layers.Flatten,
         "average": layers.GlobalAveragePooling2D,
