@@ -48,14 +48,12 @@ def test_rounds_beside_their_own_baseline_are_compared_one_by_one(tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    "chosen", ["loading", "augmentation", "training and mixup", "evaluation and flip", "tuned", "keras", "xla"]
-)
-def test_benchmarks_run(chosen, monkeypatch):
-    """Once each, untimed, on a few images; the study itself is what test_workflow runs small."""
+def test_benchmarks_run(monkeypatch):
+    """One of each kind, untimed, on a few images; the study itself is what test_workflow runs small."""
     pytest.importorskip("tensorflow")
     monkeypatch.setenv("FER_BENCHMARK_IMAGES", "128")
     monkeypatch.delenv("FER_DATA", raising=False)
+    chosen = "loading or augmentation or training and mixup or evaluation and flip or tuned or keras or xla"
     command = [sys.executable, "-m", "pytest", "-q", str(FOLDER), "-k", chosen, "--benchmark-disable"]
     command += ["-o", "python_files=bench_*.py", "-o", "python_functions=bench_*", "-p", "no:cacheprovider"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)

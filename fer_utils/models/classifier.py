@@ -12,7 +12,7 @@ import keras
 
 from fer_utils.models.augmentation import augmentation_layer, augmentation_ranges
 from fer_utils.models.backbones import build_backbone, choose
-from fer_utils.models.heads import add_head, cut_at
+from fer_utils.models.heads import add_head, check_stage, cut_at
 from fer_utils.names import CHOICES
 
 PREPROCESSINGS = CHOICES["PREPROCESSING"]
@@ -108,6 +108,7 @@ def build_classifier(
     trainable. Raises ValueError for unknown names and for sizes and stages that do not fit, WeightsError for weights
     that do not fit.
     """
+    check_stage(architecture, head_stage)  # a large network takes its time to build
     inputs = keras.Input(image_shape, dtype="uint8", name="image")
     x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1), name="add_channel")(inputs)
     if augmentation_ranges(augmentation):

@@ -6,7 +6,7 @@ The paper's heads: Jahangir et al. 2024, "Results and Discussion".
 import keras
 
 from fer_utils.models.backbones import BATCH_NORM_MOMENTUM, choose, scaled
-from fer_utils.names import HEADS, RANGES, STRATEGIES
+from fer_utils.names import HEADS, NETWORKS, RANGES, STRATEGIES
 
 
 def cut_at(backbone, stage):
@@ -15,21 +15,26 @@ def cut_at(backbone, stage):
     backbone: from ``build_backbone``; it shares every weight with what is returned, which has its name and its input.
     Output: float (n, height // 8, width // 8, 256 * width) at stage 3 of VGG16, and half as many places a side with
     512 * width at stage 4; ResNet50 rounds up, with 512 and 1024 * width. The deep CNN has four stages, so 4 is all of
-    it, too. Raises ValueError for another stage, and for a network without such stages (efficientnetb0) unless all of
-    it is asked for.
+    it, too. Raises ValueError as ``check_stage`` does.
 
     The later a layer, the closer its features are to the task that it was trained on, and the less they transfer
     (Yosinski et al. 2014, arXiv:1411.1792).
     """
+    check_stage(backbone.name, stage)
+    if stage == RANGES["HEAD_STAGE"][1]:
+        return backbone
+    layers = [layer for layer in backbone.layers if layer.name.startswith((f"block{stage}_", f"conv{stage}_"))]
+    return keras.Model(backbone.input, layers[-1].output, name=backbone.name)
+
+
+def check_stage(architecture, stage):
+    """ValueError for a stage that a head cannot stand on: not 3 to 5, or not the last of a network without stages."""
+    choose("ARCHITECTURE", architecture, NETWORKS)
     least, whole = RANGES["HEAD_STAGE"]
     if stage not in range(least, whole + 1):
         raise ValueError(f"HEAD_STAGE={stage!r} must be a stage from {least} to {whole} (the whole backbone)")
-    if stage == whole:
-        return backbone
-    layers = [layer for layer in backbone.layers if layer.name.startswith((f"block{stage}_", f"conv{stage}_"))]
-    if not layers:
-        raise ValueError(f"HEAD_STAGE={stage!r}: {backbone.name} has no such stages; give {whole}, all of it")
-    return keras.Model(backbone.input, layers[-1].output, name=backbone.name)
+    if stage != whole and not NETWORKS[architecture].has_stages:
+        raise ValueError(f"HEAD_STAGE={stage!r}: {architecture} has no such stages; give {whole}, all of it")
 
 
 # --- heads -----------------------------------------------------------------------------------------------------------
