@@ -30,6 +30,7 @@ HEADS = {  # name -> arguments of ``models.add_head``
     "paper": {"strategy": "transfer"},  # dropout, 64, 32
     "256": {"strategy": "transfer", "units": (256,)},
     "batch norm": {"strategy": "finetune"},  # the paper's for fine-tuning: batch norm, 64, 32, dropout
+    "batch norm, 256": {"strategy": "finetune", "units": (256,)},
 }
 STAGES = (3, 4, 5)
 KEY = ["size", "preprocessing", "stage", "versions", "head", "rate", "epochs", "seed"]
