@@ -83,7 +83,7 @@ CHOICES = {
     "ARCHITECTURE": ARCHITECTURES,
     "PREPROCESSING": ("rescale", "imagenet"),
     "AUGMENTATION": ("none", "flip", "paper"),
-    "TRAIN_WITHOUT": ("none", "twins", "others"),
+    "TRAIN_WITHOUT": ("none", "twins", "others", "first half", "second half"),
     "CLASS_WEIGHTS": ("none", "balanced"),
     "HEAD": HEADS,
     "VIEWS": ("single", "flip", "scales"),  # of the network that comes with the package: it has no crop to choose

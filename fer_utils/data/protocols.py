@@ -11,6 +11,7 @@ from fer_utils.names import CHOICES, EMOTIONS, MERGED_USAGE, USAGES
 CLASS_WEIGHTINGS = CHOICES["CLASS_WEIGHTS"]
 PROTOCOLS = CHOICES["PROTOCOL"]
 TRAIN_WITHOUT = CHOICES["TRAIN_WITHOUT"]
+HALVES = TRAIN_WITHOUT[3:]
 
 
 @dataclass
@@ -18,13 +19,15 @@ class Splits:
     """Who is train, validation and test (three Faces) under which protocol.
 
     Nothing that trains, selects, stops or schedules needs the test split, so it is not in reach by accident: it is
-    taken out with ``open_test``, and ``test_openings`` counts how often. Under "paper", test is validation.
+    taken out with ``open_test``, and ``test_openings`` counts how often. Under "paper", test is validation. left_out:
+    what of Training ``train`` lacks by TRAIN_WITHOUT.
     """
 
     protocol: str
     train: Faces
     validation: Faces
     _test: Faces = field(repr=False)
+    left_out: Faces = field(repr=False)
     test_openings: int = 0
 
     @property
@@ -52,7 +55,8 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
     if max_images < 0:
         raise ValueError(f"MAX_IMAGES is {max_images}; give 0 for all images, or how many each split may have.")
     _check_usages(faces, protocol)
-    faces = faces.take(~left_out(faces, without, seed))
+    lacking = left_out(faces, without, seed)
+    faces, missing = faces.take(~lacking), faces.take(lacking)
 
     def part(*usages):
         chosen = np.flatnonzero(np.isin(faces.usage, usages))
@@ -63,8 +67,8 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
     train = part("Training")
     if protocol == "paper":
         held_out = part("PublicTest", "PrivateTest", MERGED_USAGE)
-        return Splits(protocol, train, held_out, held_out)
-    return Splits(protocol, train, part("PublicTest"), part("PrivateTest"))
+        return Splits(protocol, train, held_out, held_out, missing)
+    return Splits(protocol, train, part("PublicTest"), part("PrivateTest"), missing)
 
 
 def left_out(faces, without, seed=0):
@@ -72,17 +76,17 @@ def left_out(faces, without, seed=0):
 
     without: "twins", all of Training of whose photograph another split has an image, too (``near_duplicates``), to tell
     what a network remembers from what it finds easy; "others", as many images of each emotion at random out of the rest
-    of Training, to tell what fewer images cost. The same for the same seed. Takes half a minute for FER-2013.
-    Raises ValueError for another word, DataError where an emotion has too few images for it.
+    of Training, to tell what fewer images cost; "first half" or "second half" of Training, to ask a network about what
+    it has not learned (``ladder.teachers``). All images of one photograph are in the same half. The same for the same
+    seed, and the halves for any. Takes half a minute for FER-2013. Raises ValueError for another word, DataError where
+    an emotion has too few images for it.
     """
     if without not in TRAIN_WITHOUT:
         raise ValueError(f"Unknown TRAIN_WITHOUT {without!r}; it is one of {', '.join(map(repr, TRAIN_WITHOUT))}.")
     if without == "none":
         return np.zeros(len(faces), bool)
     training = faces.usage == "Training"
-    groups = near_duplicates.near_groups(faces)
-    others = set(faces.usage.tolist()) - {"Training"}
-    chosen = training & np.any([near_duplicates.twin_in(faces, groups, usage) for usage in sorted(others)], axis=0)
+    chosen = _half(faces, training, without) if without in HALVES else _twins(faces, training)
     counts = np.bincount(faces.labels[chosen], minlength=len(EMOTIONS))
     if without == "others":
         chosen = _as_many(faces.labels, training & ~chosen, counts, seed)
@@ -94,6 +98,27 @@ def left_out(faces, without, seed=0):
             f"{faces.source}: TRAIN_WITHOUT={without} takes more images of {names} out of Training than it can spare. "
             "Give all of FER-2013, or set it to 'none'."
         )
+    return chosen
+
+
+def _twins(faces, training):
+    """Which of Training have a twin in another split: bool (n,)."""
+    groups = near_duplicates.near_groups(faces)
+    others = set(faces.usage.tolist()) - {"Training"}
+    return training & np.any([near_duplicates.twin_in(faces, groups, usage) for usage in sorted(others)], axis=0)
+
+
+def _half(faces, training, which):
+    """One half of Training, photograph by photograph: bool (n,). No other split is looked at."""
+    chosen, own = np.zeros(len(faces), bool), faces.take(training)
+    groups = near_duplicates.near_groups(own)
+    numbers = np.where(groups < 0, len(own) + np.arange(len(own)), groups)
+    _, places, photographs = np.unique(numbers, return_index=True, return_inverse=True)
+    dealt = np.random.default_rng(0).permutation(len(places))
+    # Emotion by emotion (of a photograph's first image), one to this half and one to the other.
+    by_emotion = dealt[np.argsort(own.labels[places[dealt]], kind="stable")]
+    first = np.isin(np.arange(len(places)), by_emotion[::2])
+    chosen[training] = first[photographs] == (which == HALVES[0])
     return chosen
 
 

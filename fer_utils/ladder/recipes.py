@@ -54,6 +54,7 @@ class Recipe:
     weight_decay: float = 0.0  # decoupled: each step takes learning_rate times this off every kernel; with momentum of
     # 0.9, ten times what is usually quoted for L2 in the gradient, which momentum multiplies
     label_smoothing: float = 0.0  # share of each label that is spread over all classes
+    taught: float = 0.0  # share of each label that TEACHERS' answers make (``teachers``)
     augmentation: str = "paper"  # a name of models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
     crop: int = 0  # train and answer on the middle so many pixels, which the shifts move over the face; 0 for all
     answer_crop: int = 0  # answer on so many instead (Touvron et al. 2019, arXiv:1906.06423); 0 for as many as `crop`
@@ -132,6 +133,7 @@ NUMBERS = {
     "warmup": (0.0, 100.0),
     "weight_decay": (0.0, 1.0),
     "label_smoothing": (0.0, 0.9),
+    "taught": (0.0, 1.0),
     "crop": (0, SIDE),
     "answer_crop": (0, SIDE),
     "light": (0.0, 1.0),

@@ -1,0 +1,91 @@
+"""Labels softened by networks that did not train on them (notebook 08).
+
+A network that has learned a face answers with the label that it learned, mistakes included. One that has not says what
+faces like it are called. Such answers, blended into the labels, teach another network (Hinton et al. 2015,
+arXiv:1503.02531). Two teachers, each trained on one half of Training and asked about the other, cover it.
+"""
+
+import glob
+
+import numpy as np
+
+from fer_utils import runs
+from fer_utils.ladder.recipes import RecipeError, answer_name
+from fer_utils.names import VIEWS
+
+LEFT_OUT = "left_out"
+"""The split, in a run's files, of the images that TRAIN_WITHOUT took out of its Training."""
+
+
+def read_teachers(pattern, share, protocol, data_checksum):
+    """The finished runs whose folders a pattern names: list of ``runs.Run``, each able to teach; [] for "".
+
+    pattern: TEACHERS of notebook 08, such as "outputs/tuned/ladder/half-*-seed0". share: the recipe's `taught`.
+    Raises RecipeError where one is given without the other, RunError for a pattern that names no run, and for a run
+    that cannot teach: of another protocol or other data, without answers about images that were left out, or taught
+    itself, and so told of these by others.
+    """
+    if bool(pattern) != bool(share):
+        raise RecipeError(f"TEACHERS={pattern!r} and taught={share} need each other: give both, or neither")
+    if not pattern:
+        return []
+    teachers = [runs.read_run(folder, needs="validation") for folder in sorted(glob.glob(str(runs.resolve(pattern))))]
+    if not teachers:
+        raise runs.RunError(f"TEACHERS={pattern!r} names no folder: give those of finished runs of notebook 08")
+    for run in teachers:
+        _check(run, protocol, data_checksum)
+    return teachers
+
+
+def _check(run, protocol, data_checksum):
+    made = run.manifest["parameters"]
+    for name, own, wanted in (
+        ("PROTOCOL", made.get("PROTOCOL"), protocol),
+        ("the data's checksum", run.manifest["data_checksum"], data_checksum),
+    ):
+        if own != wanted:
+            raise runs.RunError(f"{runs.shown(run.folder)}: cannot teach, since {name} is {own}, and here {wanted}")
+    if made.get("TEACHERS"):
+        raise runs.RunError(f"{runs.shown(run.folder)}: cannot teach, since it was itself taught about these")
+    if not answers_of(run):
+        raise runs.RunError(
+            f"{runs.shown(run.folder)}: cannot teach, since it left no image out: train it with "
+            "TRAIN_WITHOUT='first half' or 'second half'"
+        )
+
+
+def answers_of(run):
+    """A run's answers about what it left out, with the most views that it has: (row ids, labels, (n, 7)), or None."""
+    found = [run.predictions.get(answer_name(LEFT_OUT, kind)) for kind in reversed(VIEWS)]
+    return next((answers for answers in found if answers is not None), None)
+
+
+def named(run):
+    """What a manifest says of a teacher: its run, its commit, the seconds that it took, the checksum of its answers."""
+    made = {"commit": run.manifest.get("git_commit"), "seconds": run.manifest["seconds"]}
+    return {"run": run.name, **made, "answers": runs.file_checksum(run.folder / "predictions.npz")}
+
+
+def blend(targets, faces, teachers, share):
+    """Targets float32 (n, 7) of which teachers' answers make a `share`: the mean of those that left the image out.
+
+    Raises RunError where a teacher has other labels, or an image was left out by none of them.
+    """
+    if not teachers:
+        return targets
+    total, count = np.zeros(targets.shape), np.zeros(len(targets))
+    places = {row_id: place for place, row_id in enumerate(faces.row_ids.tolist())}
+    for run in teachers:
+        row_ids, labels, probabilities = answers_of(run)
+        kept = [(place, places[row]) for place, row in enumerate(row_ids.tolist()) if row in places]
+        theirs, ours = np.array(kept, np.int64).reshape(-1, 2).T
+        if (labels[theirs] != faces.labels[ours]).any():
+            raise runs.RunError(f"{runs.shown(run.folder)}: cannot teach, since its labels are others")
+        total[ours] += probabilities[theirs]
+        count[ours] += 1
+    if (count == 0).any():
+        raise runs.RunError(
+            f"{(count == 0).sum():,} images of Training were left out by no teacher, the first in row "
+            f"{faces.row_ids[count == 0][0]}: train one more without the other half, and name both in TEACHERS"
+        )
+    return ((1 - share) * targets + share * total / count[:, None]).astype("float32")

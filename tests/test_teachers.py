@@ -1,0 +1,195 @@
+"""Halves of Training, and labels softened by networks that learned the other half (notebook 08)."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+from cells import Kernel, eagerly, smallest_networks
+
+from fer_utils import data, runs
+from fer_utils.data import protocols
+from fer_utils.ladder import recipes, teachers
+
+# Six images of Training, of which rows 10 and 11 are angry, then one of PublicTest.
+LABELS = np.array([0, 0, 3, 3, 4, 6, 3], np.uint8)
+USAGE = np.array(["Training"] * 6 + ["PublicTest"])
+FACES = data.Faces(np.zeros((7, 48, 48), np.uint8), LABELS, USAGE, np.arange(10, 17)).take(np.arange(6))
+
+
+def answer(code, confidence):
+    """One row of probabilities: `confidence` for a class, the rest spread over the six others."""
+    row = np.full(7, (1 - confidence) / 6)
+    row[code] = confidence
+    return row
+
+
+def write_teacher(folder, rows, labels, answers, checksum="a" * 64, views="single", **parameters):
+    """A finished run of notebook 08 that left out the images of `rows`."""
+    path = runs.start_run(folder, f"teacher-{'-'.join(map(str, rows))}")
+    pd.DataFrame({"epoch": [1], "val_accuracy": [0.5], "seconds": [1.0]}).to_csv(path / "history.csv", index=False)
+    kept = {"validation": (np.array([16]), np.array([3], np.uint8), [answer(3, 0.9)])}
+    if len(rows):
+        kept[recipes.answer_name(teachers.LEFT_OUT, views)] = (np.array(rows), np.array(labels, np.uint8), answers)
+    runs.save_predictions(path, kept)
+    manifest = {"architecture": "deepcnn", "strategy": "recipe", "seed": 0, "seconds": 60.0, "device": {}}
+    manifest |= {
+        "parameters": {"PROTOCOL": "official", **parameters},
+        "data_checksum": checksum,
+        "git_commit": "c0ffee",
+    }
+    runs.write_json(path / "manifest.json", manifest)
+    runs.finish_run(path, {"validation": {"n": 1}})
+    return path
+
+
+@pytest.fixture
+def two(tmp_path):
+    """Two teachers, one of rows 10 to 12 and one of 12 to 15; both left out row 12. Their folders' pattern."""
+    write_teacher(tmp_path, [12, 11, 10], [3, 0, 0], [answer(3, 0.4), answer(4, 0.7), answer(0, 1.0)])
+    write_teacher(tmp_path, [12, 13, 14, 15], [3, 3, 4, 6], [answer(5, 0.4), *[answer(3, 1.0)] * 3])
+    return str(tmp_path / "teacher-*")
+
+
+def taught(pattern, share=0.25, faces=FACES):
+    own = np.eye(7, dtype="float32")[faces.labels]
+    return teachers.blend(own, faces, teachers.read_teachers(pattern, share, "official", "a" * 64), share)
+
+
+def test_a_share_of_each_label_is_what_those_say_that_left_the_image_out(two):
+    found = taught(two)
+    assert found.dtype == np.float32
+    wanted = 0.75 * np.eye(7)[FACES.labels]
+    wanted[0] += 0.25 * answer(0, 1.0)
+    wanted[1] += 0.25 * answer(4, 0.7)  # this teacher doubts the label
+    wanted[2] += 0.25 * (answer(3, 0.4) + answer(5, 0.4)) / 2  # two left it out
+    wanted[3:] += 0.25 * answer(3, 1.0)
+    np.testing.assert_allclose(found, wanted, atol=2e-4)  # answers are kept in two bytes
+
+
+def test_images_that_the_student_lacks_are_passed_over(two):
+    few = FACES.take(np.array([1, 4]))
+    np.testing.assert_array_equal(taught(two, faces=few), taught(two)[[1, 4]])
+
+
+def test_the_most_views_teach(tmp_path):
+    for views, code in (("single", 1), ("scales", 2), ("flip", 5)):
+        folder = tmp_path / views
+        write_teacher(folder, list(range(10, 16)), LABELS[:6], [answer(code, 1.0)] * 6, views=views)
+    run = runs.read_run(tmp_path / "single/teacher-10-11-12-13-14-15", needs="validation")
+    run.predictions["left_out-scales"] = runs.read_run(
+        tmp_path / "scales/teacher-10-11-12-13-14-15", needs="validation"
+    ).predictions["left_out-scales"]
+    assert teachers.answers_of(run)[2].argmax(axis=1).tolist() == [2] * 6
+
+
+def test_without_teachers_labels_stay():
+    own = np.eye(7, dtype="float32")
+    assert teachers.read_teachers("", 0.0, "official", "a" * 64) == []
+    assert teachers.blend(own, FACES, [], 0.0) is own
+
+
+@pytest.mark.parametrize(
+    ("made", "says"),
+    [
+        ({"checksum": "b" * 64}, f"the data's checksum is {'b' * 64}, and here {'a' * 64}"),
+        ({"PROTOCOL": "paper"}, "PROTOCOL is paper, and here official"),
+        ({"TEACHERS": "outputs/x"}, "it was itself taught about these"),
+        (
+            {"rows": [], "labels": [], "answers": []},
+            "it left no image out: train it with TRAIN_WITHOUT='first half'",
+        ),
+        ({"labels": [0, 0, 3, 3, 4, 5]}, "its labels are others"),
+    ],
+)
+def test_a_run_that_cannot_teach_is_named(tmp_path, made, says):
+    whole = {"rows": list(range(10, 16)), "labels": LABELS[:6], "answers": [answer(3, 1.0)] * 6}
+    path = write_teacher(tmp_path, **{**whole, **made})
+    with pytest.raises(runs.RunError, match=says) as caught:
+        taught(str(path))
+    assert path.name in str(caught.value)
+
+
+def test_an_image_that_nobody_left_out_is_named(two):
+    with pytest.raises(runs.RunError, match="3 images of Training were left out by no teacher, the first in row 13"):
+        taught(two.replace("*", "12-11-10"))
+
+
+@pytest.mark.parametrize(("pattern", "share"), [("outputs/x", 0.0), ("", 0.5)])
+def test_teachers_and_their_share_need_each_other(pattern, share):
+    with pytest.raises(recipes.RecipeError, match="need each other"):
+        teachers.read_teachers(pattern, share, "official", "a" * 64)
+
+
+def test_a_pattern_that_names_nothing_is_refused(tmp_path):
+    with pytest.raises(runs.RunError, match="names no folder"):
+        teachers.read_teachers(str(tmp_path / "none-*"), 0.5, "official", "a" * 64)
+
+
+# --- halves ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def noise():
+    """A hundred images of noise, of which 40 to 49 repeat 0 to 9, and 90 to 99 of PrivateTest repeat 50 to 59."""
+    images = np.random.default_rng(5).integers(0, 256, (100, 48, 48), dtype=np.uint8)
+    images[40:50], images[90:] = images[:10], images[50:60]
+    usage = np.array(["Training"] * 60 + ["PublicTest"] * 20 + ["PrivateTest"] * 20)
+    labels = np.where(np.arange(100) % 2, np.arange(100) % 7, 0).astype(np.uint8)  # every second one is angry
+    return data.Faces(images, labels, usage, np.arange(100))
+
+
+def test_halves_are_all_of_training_and_keep_a_photograph_together(noise):
+    first, second = (protocols.left_out(noise, which) for which in protocols.HALVES)
+    training = noise.usage == "Training"
+    np.testing.assert_array_equal(first ^ second, training)
+    alone = first & (noise.row_ids >= 10) & ~np.isin(noise.row_ids, np.arange(40, 50))
+    assert 18 <= alone.sum() <= 22
+    counts = [np.bincount(noise.labels[half], minlength=7) for half in (first, second)]
+    assert np.abs(counts[0] - counts[1]).max() <= 4  # every emotion is halved, but for what a photograph takes along
+    np.testing.assert_array_equal(first[:10], first[40:50])
+    assert 0 < first[:10].sum() < 10
+    np.testing.assert_array_equal(first, protocols.left_out(noise, "first half", seed=1))
+
+
+def test_other_splits_decide_nothing_about_the_halves(noise):
+    alone = noise.take(np.arange(60))
+    other = data.Faces(alone.images, alone.labels, alone.usage, alone.row_ids)
+    np.testing.assert_array_equal(protocols.left_out(noise, "first half")[:60], protocols.left_out(other, "first half"))
+
+
+def test_what_was_left_out_is_at_hand(noise):
+    splits = protocols.apply_protocol(noise, without="second half")
+    assert sorted([*splits.train.row_ids, *splits.left_out.row_ids]) == list(range(60))
+    assert set(splits.left_out.usage) == {"Training"} and splits.test_openings == 0
+    assert len(protocols.apply_protocol(noise).left_out) == 0
+
+
+# --- the notebook ----------------------------------------------------------------------------------------------------
+
+
+def test_notebook_08_trains_teachers_and_then_their_student(tmp_path, monkeypatch):
+    images = np.random.default_rng(0).integers(0, 256, (168, 48, 48), dtype=np.uint8)
+    usage = np.repeat(["Training", "PublicTest", "PrivateTest"], [112, 28, 28])
+    faces = data.Faces(images, (np.arange(168) % 7).astype("uint8"), usage, np.arange(168), checksum="c" * 64)
+    monkeypatch.setattr(data, "load_fer2013", lambda _path: faces)
+    changes = "epochs=1 batch_size=32 width=0.0625 label_smoothing=0"
+    given = {"DATA": "made", "OUTPUT_DIR": str(tmp_path), "RECIPE": "crop", "PRECISION": "float32", "REFERENCE": ""}
+    with smallest_networks(), eagerly():
+        for name, half in (("half-1", "first half"), ("half-2", "second half")):
+            Kernel("08_beyond_the_paper", {**given, "CHANGES": changes, "NAME": name, "TRAIN_WITHOUT": half}).run()
+        more = {"CHANGES": f"{changes} taught=0.5", "NAME": "taught", "TEACHERS": str(tmp_path / "ladder/half-*")}
+        student = Kernel("08_beyond_the_paper", {**given, **more})
+        student.run()
+    train, targets = student.names["train"], student.names["targets"]["train"]
+    said = np.zeros((len(train), 7))
+    for name in ("half-1", "half-2"):
+        run = runs.read_run(tmp_path / f"ladder/{name}-seed0", needs="validation")
+        rows, _, answers = run.predictions["left_out-scales"]
+        said[np.searchsorted(train.row_ids, rows)] += answers
+        assert run.metrics["left_out-scales"]["n"] == len(rows) and run.manifest["test_openings"] == 0
+    assert (train.row_ids[1:] > train.row_ids[:-1]).all()
+    np.testing.assert_allclose(targets, 0.5 * np.eye(7)[train.labels] + 0.5 * said, atol=1e-6)
+    manifest = json.loads((tmp_path / "ladder/taught-seed0/manifest.json").read_text())
+    assert [made["run"] for made in manifest["teachers"]] == ["half-1-seed0", "half-2-seed0"]
+    assert all(len(made["answers"]) == 64 and made["seconds"] > 0 for made in manifest["teachers"])
