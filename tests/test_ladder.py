@@ -170,6 +170,15 @@ def test_an_ensemble_answers_with_the_mean_of_its_networks_probabilities(climbed
     assert ensemble["seconds"] == 300
 
 
+def test_a_candidates_price_includes_its_teachers_once(climbed):
+    for seed in range(2):
+        folder = make_run(climbed, "chosen", {"validation": 250, "test": 260}, seed=seed)
+        manifest = json.loads((folder / "manifest.json").read_text())
+        taught_by = [{"answers": "both", "seconds": 40.0}, {"answers": f"one-{seed}", "seconds": 7.0}]
+        runs.write_json(folder / "manifest.json", manifest | {"teachers": taught_by})
+    assert results.finals(climbed).set_index("networks")["seconds"].to_dict() == {1: 147, 2: 254}
+
+
 def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(climbed):
     assert results.race(climbed).empty
     for name, accuracies, right in (

@@ -226,7 +226,7 @@ def finals(output_dir, reference=""):
     Columns: recipe, views, networks (that are asked about a face), seeds (how many such answers the row is a mean of),
     n, public, private (accuracies, 0 to 1, means over seeds), low, high (Wilson of `private`, 95 %, of one answer's
     images), sd, seeds_low, seeds_high (standard deviation and t interval over seeds, NaN with one), seconds (of
-    training, of all networks that are asked; mean over seeds).
+    training, of all networks that are asked and of their teachers; mean over seeds).
     """
     rows = []
     for name, own in load(output_dir, reference).items():
@@ -256,8 +256,15 @@ def _final(group, public, private):
         "sd": number(spread["sd"]),
         "seeds_low": number(spread["low"]),
         "seeds_high": number(spread["high"]),
-        "seconds": np.mean([sum(run.manifest["seconds"] for run in own) for own in group]),
+        "seconds": np.mean([_price(own) for own in group]),
     }
+
+
+def _price(networks):
+    """Seconds of training of some runs and of their teachers, one who taught several of them once."""
+    teachers = [one for run in networks for one in run.manifest.get("teachers", [])]
+    once = {one["answers"]: one["seconds"] for one in teachers}
+    return sum(run.manifest["seconds"] for run in networks) + sum(once.values())
 
 
 def right_together(own, answers):
