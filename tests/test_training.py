@@ -55,6 +55,77 @@ def test_no_data_are_tuned_by_a_thread_that_is_waited_for(kind, monkeypatch):
 
 
 @only_tensorflow
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"beta_1": 0.7, "beta_2": 0.9, "epsilon": 1e-3},
+        {"weight_decay": 0.1, "clipnorm": 0.5},
+        {"use_ema": True, "ema_momentum": 0.9},
+        {"learning_rate": keras.optimizers.schedules.CosineDecay(0.1, 5)},
+        {"amsgrad": True},
+    ],
+    ids=lambda options: " ".join(options) or "plain",
+)
+def test_adam_in_one_kernel_comes_to_keras_numbers(options, monkeypatch):
+    fused, draw = keras.optimizers.Adam.update_step, np.random.default_rng(0)
+    gradients = draw.normal(size=(6, 5, 3)).astype("float32") * np.float32([1e-6, 1, 1e3])
+
+    def moved(step):
+        monkeypatch.setattr(keras.optimizers.Adam, "update_step", step)
+        weights = keras.Variable(np.ones((5, 3), "float32"))
+        optimizer = keras.optimizers.Adam(**{"learning_rate": 0.05, **options})
+        for gradient in gradients:
+            optimizer.apply([keras.ops.convert_to_tensor(gradient)], [weights])
+        return [variable.numpy() for variable in (weights, *optimizer.variables)]
+
+    pairs = list(zip(moved(fused), moved(fused.plain), strict=True))
+    for one, other in pairs:
+        np.testing.assert_allclose(one, other, rtol=3e-5)
+    assert (pairs[0][0] != 1).all()
+
+
+@only_tensorflow
+@pytest.mark.parametrize("policy", ["mixed_bfloat16", "mixed_float16"])
+def test_adam_in_one_kernel_learns_in_any_precision(policy, task):
+    training.set_seeds(0)
+    model = keras.Sequential(
+        [keras.Input((4,)), keras.layers.Dense(64, "relu", dtype=policy), keras.layers.Dense(3, "softmax")]
+    )
+    optimizer = keras.optimizers.Adam(0.02)
+    if policy == "mixed_float16":  # as Keras does where the whole model has this policy
+        optimizer = keras.optimizers.LossScaleOptimizer(optimizer, initial_scale=8.0)
+    model.compile(optimizer, "sparse_categorical_crossentropy")
+    losses = model.fit(*task, batch_size=8, epochs=30, verbose=0).history["loss"]
+    assert losses[-1] < losses[0] / 3
+
+
+@only_tensorflow
+def test_adam_takes_one_kernel_a_variable(task):
+    model = small_model()
+    model.compile("adam", "sparse_categorical_crossentropy")
+    training.fuse_adam()  # on import, and no more than once
+    assert not hasattr(keras.optimizers.Adam.update_step.plain, "plain")
+    model.fit(*task, verbose=0)
+
+    import tensorflow as tf
+
+    step = tf.function(lambda: model.optimizer.apply([tf.zeros(weights.shape) for weights in model.trainable_weights]))
+    kinds = [operation.type for operation in step.get_concrete_function().graph.get_operations()]
+    assert kinds.count("ResourceApplyAdam") == len(model.trainable_weights) == 4
+
+
+@only_tensorflow
+def test_gradients_of_a_few_rows_move_these_alone():
+    model = keras.Sequential([keras.Input((1,), dtype="int32"), keras.layers.Embedding(9, 3), keras.layers.Flatten()])
+    model.compile(keras.optimizers.Adam(0.1), "mse")
+    before = model.layers[0].embeddings.numpy()
+    model.fit(np.array([[2], [5]]), np.ones((2, 3)), verbose=0)
+    moved = (model.layers[0].embeddings.numpy() != before).any(axis=1)
+    assert np.flatnonzero(moved).tolist() == [2, 5]
+
+
+@only_tensorflow
 def test_reading_ahead_keeps_the_data_and_their_order():
     import tensorflow as tf
 
