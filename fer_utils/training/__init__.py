@@ -3,7 +3,6 @@
 from fer_utils.training.backend import (
     PRECISIONS,
     compile_with_xla,
-    fuse_adam,
     make_variables,
     precision,
     set_seeds,

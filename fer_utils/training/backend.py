@@ -1,4 +1,4 @@
-"""What surrounds `fit` on any backend: seeds, precision, XLA, patches of TensorFlow (notebooks 02 to 05 and 08)."""
+"""What surrounds `fit` on any backend: seeds, precision, XLA, the tf.data patch (notebooks 02 to 05 and 08)."""
 
 from pathlib import Path
 
@@ -35,41 +35,6 @@ def untune_datasets():
 
     prefetch.tuned = tuned
     tf.data.Dataset.prefetch = prefetch
-
-
-def fuse_adam():
-    """Have Keras' Adam take one kernel for each variable under TensorFlow; called on import.
-
-    Keras writes a step of Adam as some twenty small operations a variable. ResNet50 has 161 variables, and until its
-    first step these take longer to trace than all of the network; in each step they wait for their turn. The numbers
-    are the same but for rounding: the kernel takes 1 - 0.999 in float32, which is 1.3e-5 of it off.
-    """
-    if keras.backend.backend() != "tensorflow" or hasattr(keras.optimizers.Adam.update_step, "plain"):
-        return
-    import tensorflow as tf
-
-    plain = keras.optimizers.Adam.update_step
-
-    def update_step(self, gradient, variable, learning_rate):
-        if self.amsgrad:
-            return plain(self, gradient, variable, learning_rate)
-        place, kind = self._get_variable_index(variable), variable.dtype
-        step = tf.cast(self.iterations + 1, kind)
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[place].value.handle,
-            v=self._velocities[place].value.handle,
-            beta1_power=self.beta_1**step,
-            beta2_power=self.beta_2**step,
-            lr=tf.cast(learning_rate, kind),
-            beta1=self.beta_1,
-            beta2=self.beta_2,
-            epsilon=self.epsilon,
-            grad=tf.cast(gradient, kind),
-        )
-
-    update_step.plain = plain
-    keras.optimizers.Adam.update_step = update_step
 
 
 def compile_with_xla():
@@ -133,4 +98,3 @@ def make_variables(model):
 
 
 untune_datasets()
-fuse_adam()

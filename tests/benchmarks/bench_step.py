@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from bench_training import compiled, targets
 
-from fer_utils import models, training
+from fer_utils import training
 from fer_utils.models import backbones
 
 BATCH = 128
@@ -77,32 +77,6 @@ def bench_baseline_tuned_by_tf_data(benchmark, train, monkeypatch):
 
     monkeypatch.setattr(tf.data.Dataset, "prefetch", tf.data.Dataset.prefetch.tuned)
     evaluations(benchmark, train)
-
-
-def first_steps(benchmark, train):
-    """Nine steps of ResNet50 at an eighth of its width, the first of which is traced."""
-    benchmark.group = "9 steps of 32 images from the start, ResNet50, Adam"
-
-    def untraced():
-        model = models.build_classifier("resnet50", "scratch", width=0.125)
-        model.compile("adam", "sparse_categorical_crossentropy", jit_compile=training.compile_with_xla())
-        training.make_variables(model)
-        return (model,), {}
-
-    def fit(model):
-        model.fit(train.images[:288], train.labels[:288], batch_size=32, verbose=0)
-
-    benchmark.pedantic(fit, setup=untraced, rounds=3)
-
-
-def bench_adam_in_one_kernel(benchmark, train):
-    first_steps(benchmark, train)
-
-
-@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="is about TensorFlow's operations")
-def bench_baseline_adam_in_small_operations(benchmark, train, monkeypatch):
-    monkeypatch.setattr(keras.optimizers.Adam, "update_step", keras.optimizers.Adam.update_step.plain)
-    first_steps(benchmark, train)
 
 
 @pytest.mark.benchmark(group="one training epoch of 1,280 images, deep CNN")
