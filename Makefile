@@ -68,8 +68,9 @@ plan: $(READY)  ## print what the study costs and every papermill command, and r
 	@$(BIN)/python -m fer_utils.workflow plan
 
 test: export TF_CPP_MIN_LOG_LEVEL = 3
+USERS_XLA_FLAGS := $(XLA_FLAGS)
 # A test runs once what it compiles, so making it fast would take longer than it saves.
-test: export XLA_FLAGS = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true
+test: export XLA_FLAGS = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true $(USERS_XLA_FLAGS)
 test: $(READY)  ## style and layers, then the tests on JAX (models and training) and on TensorFlow (all)
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-cache --no-logo

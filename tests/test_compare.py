@@ -352,6 +352,8 @@ def test_notes_say_what_is_comparable(tmp_path):
     assert "TRAIN_WITHOUT" not in sentences.settings_note(official + merged)
     fewer = [runs.read_run(write_run(tmp_path / "c", "vgg16-scratch", TRAIN_WITHOUT="twins"))]
     assert "TRAIN_WITHOUT (none, twins)" in sentences.settings_note(official + fewer)
+    other = [runs.read_run(write_run(tmp_path / "d", "vgg16-transfer", HEAD="batch_norm", HEAD_STAGE=4))]
+    assert "HEAD (batch_norm, paper) and HEAD_STAGE (4, 5)" in sentences.settings_note(official + other)
 
 
 def test_results_markdown_and_its_command(tmp_path, capsys):

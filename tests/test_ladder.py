@@ -135,6 +135,13 @@ def test_a_run_of_a_rung_as_it_once_was_is_left_out(climbed, capsys):
     assert "better-seed0 was trained with other settings than its rung has now" in capsys.readouterr().out
 
 
+def test_a_run_without_some_images_is_no_rung(climbed, capsys):
+    path = climbed / results.FOLDER / "better-seed0" / "manifest.json"
+    runs.write_json(path, json.loads(path.read_text()) | {"parameters": {"TRAIN_WITHOUT": "first half"}})
+    assert results.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
+    assert "better-seed0 was trained with other settings" in capsys.readouterr().out
+
+
 def test_the_ladder_is_drawn_where_it_is_asked_to_be(climbed, tmp_path):
     assert ladder.main([str(climbed), "--figure", str(tmp_path / "ladder.png")]) == 0
     assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")
@@ -175,8 +182,10 @@ def test_a_candidates_price_includes_its_teachers_once(climbed):
         folder = make_run(climbed, "chosen", {"validation": 250, "test": 260}, seed=seed)
         manifest = json.loads((folder / "manifest.json").read_text())
         taught_by = [{"answers": "both", "seconds": 40.0}, {"answers": f"one-{seed}", "seconds": 7.0}]
-        runs.write_json(folder / "manifest.json", manifest | {"teachers": taught_by})
+        manifest |= {"teachers": taught_by, "device": {"gpu": "", "processor": "Acme", "cores": 2}}
+        runs.write_json(folder / "manifest.json", manifest)
     assert results.finals(climbed).set_index("networks")["seconds"].to_dict() == {1: 147, 2: 254}
+    assert results.race(climbed, accuracy=0.62)["seconds"].tolist() == [147, 147]
 
 
 def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(climbed):

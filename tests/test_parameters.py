@@ -147,6 +147,12 @@ def test_fine_tuning_keeps_a_stage_to_unfreeze(stage):
     assert problem_together({"UNFREEZE_FROM": 5}) == ""
 
 
+def test_a_head_without_dense_layers_has_no_units():
+    assert "HEAD='average' has none of" in problem_together({"HEAD": "average", "HEAD_UNITS": "256"})
+    assert problem_together({"HEAD": "average", "HEAD_UNITS": ""}) == ""
+    assert problem_together({"HEAD": "batch_norm", "HEAD_UNITS": "256"}) == ""
+
+
 def test_the_networks_without_stages_are_those_that_cannot_be_cut():
     for name in ARCHITECTURES:
         backbone = backbones.build_backbone(name, 48, 3)

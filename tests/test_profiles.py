@@ -2,7 +2,15 @@
 
 import pytest
 
-from fer_utils.workflow.profiles import ProfileError, choose_data, existing_path, read_count, read_profile, read_seeds
+from fer_utils.workflow.profiles import (
+    LADDER,
+    ProfileError,
+    choose_data,
+    existing_path,
+    read_count,
+    read_profile,
+    read_seeds,
+)
 
 NOTEBOOKS = {
     "01_explore_data": {"DATA": "", "OUTPUT_DIR": "outputs"},
@@ -16,6 +24,7 @@ NOTEBOOKS = {
         "LEARNING_RATE": 1e-3,
         "AUGMENT": True,
     },
+    LADDER: {"TEACHERS": "", "TRAIN_WITHOUT": "none"},
 }
 
 
@@ -41,7 +50,7 @@ def test_a_profile_without_mistakes(read):
     assert (profile.seeds, profile.jobs, profile.architectures) == ((0, 1), 2, ("vgg16", "resnet50"))
     assert profile.common == {"DATA": "sample", "WIDTH": 1}
     expected = {"EPOCHS": 5, "resnet50": {"EPOCHS": 7, "LEARNING_RATE": 1e-4}}
-    assert profile.sections == {"01_explore_data": {}, "03_train_from_scratch": expected}
+    assert profile.sections == {"01_explore_data": {}, "03_train_from_scratch": expected, LADDER: {}}
 
 
 def test_an_empty_profile_has_defaults(read):
@@ -86,6 +95,10 @@ MISTAKES = [
     ("finals: {long: {RECIPE: crap}}", "finals: long: RECIPE='crap' is unknown; did you mean crop?"),
     ("finals: {long: {RECIPE: crop, CHANGES: epochs=0}}", "finals: long: epochs=0 must lie in [1, 10000]"),
     ("finals: {mixup: {RECIPE: crop, CHANGES: epochs=3}}", "needs a name of its own"),
+    ("finals: {x: {RECIPE: crop, CHANGES: taught=0.5}}", "a study trains no teachers before their student"),
+    (f"{LADDER}: {{TEACHERS: outputs/x}}", "TEACHERS: a study trains no teachers before their student"),
+    (f"ladder: [crop]\n{LADDER}: {{TRAIN_WITHOUT: twins}}", "TRAIN_WITHOUT would make other networks of the ladder's"),
+    ("ladder: [crop]\nall: {TRAIN_WITHOUT: twins}", "TRAIN_WITHOUT would make other networks of the ladder's"),
     ("all: {DATA: sample", "profiles/mine.yaml: is not readable as YAML:"),
     ("- all", "profiles/mine.yaml: needs sections, such as `all:`, at its top level"),
 ]

@@ -119,6 +119,9 @@ def test_a_changed_recipe_needs_a_name_of_its_own():
     for given in ("", "crop", "mixup", "../up", "a b"):
         with pytest.raises(RecipeError, match="needs a name of its own"):
             recipes.run_name("crop", "epochs=60", given)
+        with pytest.raises(RecipeError, match="needs a name of its own"):
+            recipes.run_name("crop", "", given, without="first half")
+    assert recipes.run_name("crop", "", "half-1", "first half") == "half-1"
 
 
 def test_settings_table_says_which_rung_brought_a_setting_in():

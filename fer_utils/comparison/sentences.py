@@ -74,9 +74,10 @@ def findings(summary, pretraining, pairs):
 def settings_note(finished):
     """A sentence on settings that differ between runs and so between arms; "" where none does."""
     differing = []
-    for name in ("WIDTH", "INPUT_SIZE", "MAX_IMAGES", "TRAIN_WITHOUT", "PREPROCESSING", "AUGMENTATION"):
-        before = "none" if name == "TRAIN_WITHOUT" else None  # runs of before there was that parameter
-        values = sorted({run.manifest["parameters"].get(name, before) for run in finished}, key=str)
+    # Runs of before there was a parameter had its default in it; those of other notebooks have none.
+    before = {"TRAIN_WITHOUT": "none", "HEAD": "paper", "HEAD_STAGE": 5, "HEAD_UNITS": ""}
+    for name in ("WIDTH", "INPUT_SIZE", "MAX_IMAGES", "PREPROCESSING", "AUGMENTATION", *before):
+        values = sorted({run.manifest["parameters"].get(name, before.get(name)) for run in finished}, key=str)
         if len(values) > 1:
             differing.append(f"{name} ({', '.join(map(str, values))})")
     return f"Mind that these runs differ in more than their strategy: {_listed(differing)}." if differing else ""

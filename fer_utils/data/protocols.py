@@ -46,7 +46,8 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
 
     protocol: "official" trains on Training, selects on PublicTest and reports on PrivateTest. "paper" does as the paper
     did: the merged PublicTest and PrivateTest (its 7,178-image "validation set") both select and report.
-    max_images: cut each split to at most so many, stratified by class and the same for the same seed; 0 cuts nothing.
+    max_images: cut each split to at most so many, stratified by class and the same for the same seed; 0 cuts nothing,
+    and nothing of what is left out is cut.
     without: what Training is to lack, see ``left_out``. Raises ValueError for an unknown protocol or `without`,
     DataError where the data lack a split that the protocol needs, or Training is left without an emotion.
     """
@@ -77,7 +78,7 @@ def left_out(faces, without, seed=0):
     without: "twins", all of Training of whose photograph another split has an image, too (``near_duplicates``), to tell
     what a network remembers from what it finds easy; "others", as many images of each emotion at random out of the rest
     of Training, to tell what fewer images cost; "first half" or "second half" of Training, to ask a network about what
-    it has not learned (``ladder.teachers``). All images of one photograph are in the same half. The same for the same
+    it has not learned (``ladder.teaching``). All images of one photograph are in the same half. The same for the same
     seed, and the halves for any. Takes half a minute for FER-2013. Raises ValueError for another word, DataError where
     an emotion has too few images for it.
     """

@@ -43,7 +43,7 @@ class Recipe:
 
     architecture: str = "vgg16"  # a name of backbones.BACKBONES
     width: float = 0.25  # channels relative to the published network
-    head: str = "paper"  # "paper", or "average": global average pooling and one dense layer
+    head: str = "paper"  # or "batch_norm", the paper's for fine-tuning VGG16; or "average": pooling, one dense layer
     dropout: float = 0.5  # share of units dropped in the head
     input_size: int = 0  # pixels a side that the crop is resized to; 0 for as it is
     sizes: str = ""  # the same for equal parts of the training, as in 24,32,40; the last is answered at
@@ -54,7 +54,7 @@ class Recipe:
     weight_decay: float = 0.0  # decoupled: each step takes learning_rate times this off every kernel; with momentum of
     # 0.9, ten times what is usually quoted for L2 in the gradient, which momentum multiplies
     label_smoothing: float = 0.0  # share of each label that is spread over all classes
-    taught: float = 0.0  # share of each label that TEACHERS' answers make (``teachers``)
+    taught: float = 0.0  # share of each label that TEACHERS' answers make (``teaching``)
     augmentation: str = "paper"  # a name of models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
     crop: int = 0  # train and answer on the middle so many pixels, which the shifts move over the face; 0 for all
     answer_crop: int = 0  # answer on so many instead (Touvron et al. 2019, arXiv:1906.06423); 0 for as many as `crop`
@@ -239,14 +239,17 @@ def _value(key, text, kind):
         ) from None
 
 
-def run_name(name, changes="", given=""):
-    """The name of a run: the one `given`, which a recipe with changes needs, else the rung's. Raises RecipeError."""
-    if not given and not str(changes).strip():
+def run_name(name, changes="", given="", without="none"):
+    """The name of a run: the one `given`, else the rung's. Raises RecipeError where that is not the rung itself.
+
+    A recipe with changes needs a name of its own, and so does one that trains without some images (TRAIN_WITHOUT).
+    """
+    if not given and not str(changes).strip() and without == "none":
         return rung(name).name
     if not given or given in NAMES or not all(letter.isalnum() or letter in "-_." for letter in given):
         raise RecipeError(
-            f"NAME={given!r}: a recipe with CHANGES needs a name of its own, of letters, digits, '-', '_' and '.', "
-            "that is none of the ladder's"
+            f"NAME={given!r}: a recipe with CHANGES or TRAIN_WITHOUT needs a name of its own, of letters, digits, "
+            "'-', '_' and '.', that is none of the ladder's"
         )
     return given
 

@@ -58,6 +58,8 @@ def _read(folder):
 def _is_of_another_ladder(run):
     """Whether a run bears the name of a rung whose settings have changed since: fewer epochs, say."""
     name, settings = run.manifest["recipe"], run.manifest.get("settings")
+    if name in recipes.NAMES and run.manifest["parameters"].get("TRAIN_WITHOUT", "none") != "none":
+        return True
     if name not in recipes.NAMES or settings is None:
         return False
     # Settings that came later than the run had their defaults in it.
@@ -192,9 +194,9 @@ def _millions(count):
 def race(output_dir, reference="", accuracy=PAPER_ACCURACY):
     """Which runs have reached an accuracy (0 to 1) on PublicTest, the fastest first: DataFrame.
 
-    Columns: recipe, seed, seconds (of training, validation included, until one view of each face first gave it),
-    epoch (after which), of (all its epochs), parameters, hardware. The weights that a moving average leaves at the end
-    count as the last epoch's. Runs that never reach it have no row.
+    Columns: recipe, seed, seconds (of training, validation included, until one view of each face first gave it, and of
+    its teachers), epoch (after which), of (all its epochs), parameters, hardware. The weights that a moving average
+    leaves at the end count as the last epoch's. Runs that never reach it have no row.
     """
     rows = []
     for name, own in load(output_dir, reference).items():
@@ -203,7 +205,7 @@ def race(output_dir, reference="", accuracy=PAPER_ACCURACY):
             reached[-1] |= run.metrics["validation"]["accuracy"] >= accuracy
             if reached.any():
                 epoch = int(reached.argmax()) + 1
-                seconds = run.history["seconds"].iloc[:epoch].sum()
+                seconds = run.history["seconds"].iloc[:epoch].sum() + _of_teachers([run])
                 counts = (len(run.history), run.manifest["trainable_parameters"], hardware(run))
                 rows.append((name, run.manifest["seed"], seconds, epoch, *counts))
     columns = ["recipe", "seed", "seconds", "epoch", "of", "parameters", "hardware"]
@@ -256,15 +258,14 @@ def _final(group, public, private):
         "sd": number(spread["sd"]),
         "seeds_low": number(spread["low"]),
         "seeds_high": number(spread["high"]),
-        "seconds": np.mean([_price(own) for own in group]),
+        "seconds": np.mean([sum(run.manifest["seconds"] for run in own) + _of_teachers(own) for own in group]),
     }
 
 
-def _price(networks):
-    """Seconds of training of some runs and of their teachers, one who taught several of them once."""
+def _of_teachers(networks):
+    """Seconds that the teachers of some runs took, one that taught several of them once."""
     teachers = [one for run in networks for one in run.manifest.get("teachers", [])]
-    once = {one["answers"]: one["seconds"] for one in teachers}
-    return sum(run.manifest["seconds"] for run in networks) + sum(once.values())
+    return sum({one["answers"]: one["seconds"] for one in teachers}.values())
 
 
 def right_together(own, answers):

@@ -88,6 +88,8 @@ def problem_together(values):
             f"UNFREEZE_FROM={first} leaves nothing to unfreeze, since HEAD_STAGE={stage} ends the backbone there: give "
             f"{stage} or less, or a later HEAD_STAGE"
         )
+    if values.get("HEAD") == "average" and values.get("HEAD_UNITS"):
+        return "HEAD_UNITS are of dense layers, which HEAD='average' has none of: give \"\", or another HEAD"
     if stage < 5 and not network.has_stages:
         return f"HEAD_STAGE={stage} is not for {values['ARCHITECTURE']}, which has no such stages: give 5, all of it"
     return ""

@@ -9,7 +9,7 @@ from cells import Kernel, eagerly, smallest_networks
 
 from fer_utils import data, runs
 from fer_utils.data import protocols
-from fer_utils.ladder import recipes, teachers
+from fer_utils.ladder import recipes, teaching
 
 # Six images of Training, of which rows 10 and 11 are angry, then one of PublicTest.
 LABELS = np.array([0, 0, 3, 3, 4, 6, 3], np.uint8)
@@ -30,11 +30,11 @@ def write_teacher(folder, rows, labels, answers, checksum="a" * 64, views="singl
     pd.DataFrame({"epoch": [1], "val_accuracy": [0.5], "seconds": [1.0]}).to_csv(path / "history.csv", index=False)
     kept = {"validation": (np.array([16]), np.array([3], np.uint8), [answer(3, 0.9)])}
     if len(rows):
-        kept[recipes.answer_name(teachers.LEFT_OUT, views)] = (np.array(rows), np.array(labels, np.uint8), answers)
+        kept[recipes.answer_name(teaching.LEFT_OUT, views)] = (np.array(rows), np.array(labels, np.uint8), answers)
     runs.save_predictions(path, kept)
     manifest = {"architecture": "deepcnn", "strategy": "recipe", "seed": 0, "seconds": 60.0, "device": {}}
     manifest |= {
-        "parameters": {"PROTOCOL": "official", **parameters},
+        "parameters": {"PROTOCOL": "official", "MAX_IMAGES": 0, **parameters},
         "data_checksum": checksum,
         "git_commit": "c0ffee",
     }
@@ -51,9 +51,13 @@ def two(tmp_path):
     return str(tmp_path / "teacher-*")
 
 
+def read(pattern, share=0.25, own="outputs/x/ladder/student-seed0"):
+    return teaching.read_teachers(pattern, share, {"PROTOCOL": "official", "MAX_IMAGES": 0}, own)
+
+
 def taught(pattern, share=0.25, faces=FACES):
     own = np.eye(7, dtype="float32")[faces.labels]
-    return teachers.blend(own, faces, teachers.read_teachers(pattern, share, "official", "a" * 64), share)
+    return teaching.blend(own, faces, read(pattern, share), share, "a" * 64)
 
 
 def test_a_share_of_each_label_is_what_those_say_that_left_the_image_out(two):
@@ -80,26 +84,27 @@ def test_the_most_views_teach(tmp_path):
     run.predictions["left_out-scales"] = runs.read_run(
         tmp_path / "scales/teacher-10-11-12-13-14-15", needs="validation"
     ).predictions["left_out-scales"]
-    assert teachers.answers_of(run)[2].argmax(axis=1).tolist() == [2] * 6
+    assert teaching.answers_of(run)[2].argmax(axis=1).tolist() == [2] * 6
 
 
 def test_without_teachers_labels_stay():
     own = np.eye(7, dtype="float32")
-    assert teachers.read_teachers("", 0.0, "official", "a" * 64) == []
-    assert teachers.blend(own, FACES, [], 0.0) is own
+    assert read("", 0.0) == []
+    assert teaching.blend(own, FACES, [], 0.0, "a" * 64) is own
 
 
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        ({"checksum": "b" * 64}, f"the data's checksum is {'b' * 64}, and here {'a' * 64}"),
+        ({"checksum": "b" * 64}, "it is of other data than these"),
+        ({"MAX_IMAGES": 64}, "MAX_IMAGES is 64, and here 0"),
         ({"PROTOCOL": "paper"}, "PROTOCOL is paper, and here official"),
         ({"TEACHERS": "outputs/x"}, "it was itself taught about these"),
         (
             {"rows": [], "labels": [], "answers": []},
-            "it left no image out: train it with TRAIN_WITHOUT='first half'",
+            "it keeps no answers about images that it left out: train it by notebook 08",
         ),
-        ({"labels": [0, 0, 3, 3, 4, 5]}, "its labels are others"),
+        ({"labels": [0, 0, 3, 3, 4, 5]}, "it is of other data than these"),
     ],
 )
 def test_a_run_that_cannot_teach_is_named(tmp_path, made, says):
@@ -118,12 +123,25 @@ def test_an_image_that_nobody_left_out_is_named(two):
 @pytest.mark.parametrize(("pattern", "share"), [("outputs/x", 0.0), ("", 0.5)])
 def test_teachers_and_their_share_need_each_other(pattern, share):
     with pytest.raises(recipes.RecipeError, match="need each other"):
-        teachers.read_teachers(pattern, share, "official", "a" * 64)
+        read(pattern, share)
 
 
-def test_a_pattern_that_names_nothing_is_refused(tmp_path):
+def test_a_pattern_that_names_nothing_or_the_student_is_refused(two, tmp_path, monkeypatch):
     with pytest.raises(runs.RunError, match="names no folder"):
-        teachers.read_teachers(str(tmp_path / "none-*"), 0.5, "official", "a" * 64)
+        read(str(tmp_path / "none-*"))
+    with pytest.raises(runs.RunError, match=r"\$NOWHERE stands for nothing here"):
+        read("$NOWHERE/half-*")
+    with pytest.raises(runs.RunError, match="names this run's own folder, .*teacher-12-11-10: give it another NAME"):
+        read(two, own=str(tmp_path / "teacher-12-11-10"))
+    monkeypatch.setenv("HERE", str(tmp_path))
+    assert [run.name for run in read("$HERE/teacher-*")] == ["teacher-12-11-10", "teacher-12-13-14-15"]
+
+
+def test_brackets_in_the_projects_path_are_no_pattern(tmp_path, monkeypatch):
+    root = tmp_path / "my [study]"
+    write_teacher(root / "outputs", list(range(10, 16)), LABELS[:6], [answer(3, 1.0)] * 6)
+    monkeypatch.setattr("fer_utils.project.PROJECT_ROOT", root)
+    assert len(read("outputs/teacher-*")) == len(read("outputs/teacher-10-11-12-13-14-15")) == 1
 
 
 # --- halves ----------------------------------------------------------------------------------------------------------
@@ -191,5 +209,12 @@ def test_notebook_08_trains_teachers_and_then_their_student(tmp_path, monkeypatc
     assert (train.row_ids[1:] > train.row_ids[:-1]).all()
     np.testing.assert_allclose(targets, 0.5 * np.eye(7)[train.labels] + 0.5 * said, atol=1e-6)
     manifest = json.loads((tmp_path / "ladder/taught-seed0/manifest.json").read_text())
-    assert [made["run"] for made in manifest["teachers"]] == ["half-1-seed0", "half-2-seed0"]
-    assert all(len(made["answers"]) == 64 and made["seconds"] > 0 for made in manifest["teachers"])
+    made = [(teacher["run"], teacher["TRAIN_WITHOUT"]) for teacher in manifest["teachers"]]
+    assert made == [("half-1-seed0", "first half"), ("half-2-seed0", "second half")]
+    assert all(len(teacher["answers"]) == 64 and teacher["seconds"] > 0 for teacher in manifest["teachers"])
+    assert "left_out" not in run.predictions  # they were asked once, with the most views
+
+    again = Kernel("08_beyond_the_paper", {**given, **more, "TEACHERS": ""})
+    with pytest.raises(recipes.RecipeError, match="need each other"), eagerly():
+        again.run()
+    assert runs.read_run(tmp_path / "ladder/taught-seed0", needs="validation")  # nothing of it was taken away
