@@ -79,9 +79,11 @@ def cells(markdown):
 
 def test_the_readmes_short_table_is_taken_from_the_long_ones(finished):
     short = cells(README.split("| arm | paper |")[1].split("\n\n")[0])[2:]
-    long = [cells(results.results_markdown(found))[2:] for found in (finished, comparison.load_runs(REFERENCE / "gpu"))]
+    wide = [comparison.load_runs(REFERENCE / name) for name in ("gpu", "imagenet-filters")]
+    long = [cells(results.results_markdown(found))[2:] for found in (finished, *wide)]
     assert len(short) == 6
-    for row, quarter, full in zip(short, *long, strict=True):
+    for row, quarter, gpu, cpu in zip(short, *long, strict=True):
+        full = gpu if cpu[2] == "not yet run" else cpu
         assert row[:4] == quarter[:4] and row[4] == quarter[4].split(":")[0]
         wide = full[2:4] + [full[4].split(":")[0]] if full[2] != "not yet run" else [full[2], "", ""]
         assert row[5:] == wide
@@ -100,6 +102,17 @@ def test_the_page_of_full_scale_has_the_tables_that_its_command_prints():
     assert results.results_markdown(finished) in FULL_SCALE
     assert results.stopping(finished) in FULL_SCALE and results.stopping(finished).count("\n") == 13
     assert results.twins_markdown(pd.read_csv(REFERENCE / "gpu/without_twins.csv")) in FULL_SCALE
+
+
+def test_the_page_has_the_arm_on_frozen_filters_beside_the_papers_head():
+    (row,) = [
+        line
+        for line in results.results_markdown(comparison.load_runs(REFERENCE / "imagenet-filters")).splitlines()
+        if line.startswith("| VGG16 transfer learning")
+    ]
+    assert row in FULL_SCALE
+    kept = pd.read_csv(REFERENCE / "imagenet-filters/without_twins.csv")
+    assert results.twins_markdown(kept) in FULL_SCALE
 
 
 def test_the_heads_on_frozen_features_are_the_committed_ones():

@@ -109,22 +109,12 @@ def train_head(options, rate, epochs, seed, batches, seen, labels):
 
 def markdown(table):
     """The table of docs/full-scale.md: a row for each head that was trained."""
-    header = [
-        "pixels",
-        "preprocessing",
-        "stage",
-        "head",
-        "seed",
-        "epoch",
-        "Training %",
-        "PublicTest %",
-        "95 %",
-        "dead units",
-    ]
+    header = ["pixels", "preprocessing", "stage", "head", "rate", "seed", "epoch"]
+    header += ["Training %", "PublicTest %", "95 %", "dead units"]
     rows = []
     for row in table.to_dict("records"):
         low, high = evaluation.wilson_interval(row["right"], row["n"])
-        kept = [row[name] for name in ("size", "preprocessing", "stage", "head", "seed", "best epoch")]
+        kept = [row[name] for name in ("size", "preprocessing", "stage", "head", "rate", "seed", "best epoch")]
         shares = [
             f"{row['Training %']:.1f}",
             f"{100 * row['right'] / row['n']:.1f}",
