@@ -31,8 +31,10 @@ def smallest_networks():
 def eagerly():
     """Without tracing, which takes longer than all the steps of a few images."""
     tensorflow.config.run_functions_eagerly(True)
-    yield
-    tensorflow.config.run_functions_eagerly(False)
+    try:
+        yield
+    finally:
+        tensorflow.config.run_functions_eagerly(False)
 
 
 class Kernel:

@@ -3,8 +3,9 @@
     python tools/frozen.py fer2013.csv outputs/filters/vgg16-hed/backbone.weights.h5 --size 96
 
 The features of stages 3, 4 and 5 are computed once, of the images as they are and of augmented versions, and kept in
-outputs/frozen, so that a run that was stopped goes on. Then every head is trained on them, as notebook 04 trains it.
-PrivateTest is never opened. Adds its rows to outputs/reference/frozen/heads.csv, and prints the whole table.
+outputs/frozen, so that a run that was stopped goes on. Then every head is trained on them, much as notebook 04 trains
+it: here in float32, and the first epoch is of augmented faces. PrivateTest is never opened. Adds its rows to
+outputs/reference/frozen/heads.csv, and prints the whole table.
 """
 
 import argparse
