@@ -72,6 +72,7 @@ COMPARATOR_NAMES = {name: network.title for name, network in NETWORKS.items() if
 STRATEGY_NAMES = {"scratch": "from scratch", "transfer": "transfer learning", "finetune": "fine-tuning"}
 STRATEGIES = tuple(STRATEGY_NAMES)
 HEADS = ("paper", "batch_norm", "average")
+HALVES = ("first half", "second half")  # of Training
 
 VIEWS = ("single", "flip", "ten-crop", "scales")
 SCALES = (11 / 12, 1, 13 / 12)  # of "scales": 44, 48 and 52 pixels of a whole face
@@ -83,7 +84,7 @@ CHOICES = {
     "ARCHITECTURE": ARCHITECTURES,
     "PREPROCESSING": ("rescale", "imagenet"),
     "AUGMENTATION": ("none", "flip", "paper"),
-    "TRAIN_WITHOUT": ("none", "twins", "others", "first half", "second half"),
+    "TRAIN_WITHOUT": ("none", "twins", "others", *HALVES),
     "CLASS_WEIGHTS": ("none", "balanced"),
     "HEAD": HEADS,
     "VIEWS": ("single", "flip", "scales"),  # of the network that comes with the package: it has no crop to choose

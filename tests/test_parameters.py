@@ -157,6 +157,7 @@ def test_the_networks_without_stages_are_those_that_cannot_be_cut():
     for name in ARCHITECTURES:
         backbone = backbones.build_backbone(name, 48, 3)
         if not NETWORKS[name].has_stages:
+            assert not any(layer.name.startswith(("block4_", "conv4_")) for layer in backbone.layers)
             with pytest.raises(ValueError, match=f"HEAD_STAGE=4: {name} has no such stages; give 5"):
                 models.cut_at(backbone, 4)
             problem = problem_together({"HEAD_STAGE": 4, "ARCHITECTURE": name})

@@ -3,7 +3,7 @@
 import pytest
 
 from fer_utils.workflow.profiles import (
-    LADDER,
+    BEYOND,
     ProfileError,
     choose_data,
     existing_path,
@@ -24,7 +24,7 @@ NOTEBOOKS = {
         "LEARNING_RATE": 1e-3,
         "AUGMENT": True,
     },
-    LADDER: {"TEACHERS": "", "TRAIN_WITHOUT": "none"},
+    BEYOND: {"TEACHERS": "", "TRAIN_WITHOUT": "none"},
 }
 
 
@@ -50,7 +50,7 @@ def test_a_profile_without_mistakes(read):
     assert (profile.seeds, profile.jobs, profile.architectures) == ((0, 1), 2, ("vgg16", "resnet50"))
     assert profile.common == {"DATA": "sample", "WIDTH": 1}
     expected = {"EPOCHS": 5, "resnet50": {"EPOCHS": 7, "LEARNING_RATE": 1e-4}}
-    assert profile.sections == {"01_explore_data": {}, "03_train_from_scratch": expected, LADDER: {}}
+    assert profile.sections == {"01_explore_data": {}, "03_train_from_scratch": expected, BEYOND: {}}
 
 
 def test_an_empty_profile_has_defaults(read):
@@ -96,8 +96,8 @@ MISTAKES = [
     ("finals: {long: {RECIPE: crop, CHANGES: epochs=0}}", "finals: long: epochs=0 must lie in [1, 10000]"),
     ("finals: {mixup: {RECIPE: crop, CHANGES: epochs=3}}", "needs a name of its own"),
     ("finals: {x: {RECIPE: crop, CHANGES: taught=0.5}}", "a study trains no teachers before their student"),
-    (f"{LADDER}: {{TEACHERS: outputs/x}}", "TEACHERS: a study trains no teachers before their student"),
-    (f"ladder: [crop]\n{LADDER}: {{TRAIN_WITHOUT: twins}}", "TRAIN_WITHOUT would make other networks of the ladder's"),
+    (f"{BEYOND}: {{TEACHERS: outputs/x}}", "TEACHERS: a study trains no teachers before their student"),
+    (f"ladder: [crop]\n{BEYOND}: {{TRAIN_WITHOUT: twins}}", "TRAIN_WITHOUT would make other networks of the ladder's"),
     ("ladder: [crop]\nall: {TRAIN_WITHOUT: twins}", "TRAIN_WITHOUT would make other networks of the ladder's"),
     ("all: {DATA: sample", "profiles/mine.yaml: is not readable as YAML:"),
     ("- all", "profiles/mine.yaml: needs sections, such as `all:`, at its top level"),

@@ -5,6 +5,7 @@ import re
 
 import frozen
 import ladder
+import numpy as np
 import pandas as pd
 import private_test
 import pytest
@@ -14,7 +15,9 @@ import summarize
 
 from fer_utils import comparison, evaluation, runs
 from fer_utils.audit import claims, statements
+from fer_utils.evaluation import paired
 from fer_utils.ladder import results as beyond
+from fer_utils.score import known
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
 NAMES = ("README.md", "docs/results.md", "docs/beyond-the-paper.md", "docs/full-scale.md", "docs/speed.md")
@@ -113,6 +116,29 @@ def test_the_page_has_the_arm_on_frozen_filters_beside_the_papers_head():
     assert row in FULL_SCALE
     kept = pd.read_csv(REFERENCE / "imagenet-filters/without_twins.csv")
     assert results.twins_markdown(kept) in FULL_SCALE
+
+
+def test_what_the_page_says_of_the_frozen_arm_and_duplicates():
+    facts = known.facts("paper")
+
+    def right(run, split, twins):
+        rows, labels, probabilities = run.predictions[split]
+        twin = facts.twins[np.searchsorted(facts.row_ids, rows)]
+        return (probabilities.argmax(axis=1) == labels)[twin == twins]
+
+    arms = [runs.read_run(REFERENCE / f"imagenet-filters/vgg16-transfer-seed{seed}") for seed in range(3)]
+    assert {len(right(run, "validation", True)) for run in arms} == {610} and "for 610 of its faces" in FULL_SCALE
+    said = [[round(100 * right(run, "validation", twins).mean()) for run in arms] for twins in (True, False)]
+    assert [(min(shares), max(shares)) for shares in said] == [(86, 89), (54, 55)]
+    assert "86 to 89 % of these rightly\n  and 54 to 55 % of the others" in FULL_SCALE
+    whole = [round(100 * run.metrics["train"]["accuracy"]) for run in arms]
+    assert (min(whole), max(whole)) == (94, 97) and "94 to 97 % of Training's faces" in FULL_SCALE
+    tuned = right(runs.read_run(REFERENCE / "gpu/vgg16-finetune-seed0"), "test", False)[None]
+    frozen_arm = np.stack([right(run, "test", False) for run in arms])
+    gap = paired.compare_answers(tuned, frozen_arm, evaluation.pooled_over_seeds([frozen_arm.mean(axis=1)]))
+    points = [f"{100 * gap[name]:.1f}" for name in ("difference", "low", "high")]
+    assert "({} points, {} to {}, over other seeds and faces)".format(*points) in FULL_SCALE
+    assert f"{100 * tuned.mean():.1f} against {100 * frozen_arm.mean():.1f} %" in FULL_SCALE
 
 
 def test_the_heads_on_frozen_features_are_the_committed_ones():

@@ -27,11 +27,11 @@ from circumstances import circumstances
 from fer_utils import data, evaluation, models, runs, training
 from fer_utils.names import CHOICES
 
-HEADS = {  # name -> arguments of ``models.add_head``
-    "paper": {"strategy": "transfer"},  # dropout, 64, 32
-    "256": {"strategy": "transfer", "units": (256,)},
-    "batch norm": {"strategy": "finetune"},  # the paper's for fine-tuning: batch norm, 64, 32, dropout
-    "batch norm, 256": {"strategy": "finetune", "units": (256,)},
+HEADS = {  # name -> arguments of ``models.add_head``, as HEAD and HEAD_UNITS of notebook 04
+    "paper": {},  # dropout, 64, 32
+    "256": {"units": (256,)},
+    "batch norm": {"head": "batch_norm"},  # the paper's for fine-tuning: batch norm, 64, 32, dropout
+    "batch norm, 256": {"head": "batch_norm", "units": (256,)},
 }
 STAGES = (3, 4, 5)
 KEY = ["size", "preprocessing", "stage", "versions", "head", "rate", "epochs", "seed"]
@@ -82,7 +82,7 @@ def train_head(options, rate, epochs, seed, batches, seen, labels):
     """A row's results: accuracy at the best epoch of PublicTest, and how many hidden units answer none of its faces."""
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(seen.shape[1:])
-    head = keras.Model(inputs, models.add_head(inputs, "vgg16", **options))
+    head = keras.Model(inputs, models.add_head(inputs, "vgg16", "transfer", **options))
     head.compile(keras.optimizers.Adam(rate), "sparse_categorical_crossentropy", metrics=["accuracy"])
     callbacks = [
         keras.callbacks.ReduceLROnPlateau(monitor="val_loss", factor=0.5, patience=2),

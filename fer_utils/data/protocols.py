@@ -6,12 +6,11 @@ import numpy as np
 
 from fer_utils.data import near_duplicates
 from fer_utils.data.faces import DataError, Faces
-from fer_utils.names import CHOICES, EMOTIONS, MERGED_USAGE, USAGES
+from fer_utils.names import CHOICES, EMOTIONS, HALVES, MERGED_USAGE, USAGES
 
 CLASS_WEIGHTINGS = CHOICES["CLASS_WEIGHTS"]
 PROTOCOLS = CHOICES["PROTOCOL"]
 TRAIN_WITHOUT = CHOICES["TRAIN_WITHOUT"]
-HALVES = TRAIN_WITHOUT[3:]
 
 
 @dataclass

@@ -58,9 +58,11 @@ def _read(folder):
 def _is_of_another_ladder(run):
     """Whether a run bears the name of a rung whose settings have changed since: fewer epochs, say."""
     name, settings = run.manifest["recipe"], run.manifest.get("settings")
-    if name in recipes.NAMES and run.manifest["parameters"].get("TRAIN_WITHOUT", "none") != "none":
+    if name not in recipes.NAMES:
+        return False
+    if run.manifest["parameters"].get("TRAIN_WITHOUT", "none") != "none":
         return True
-    if name not in recipes.NAMES or settings is None:
+    if settings is None:
         return False
     # Settings that came later than the run had their defaults in it.
     return recipes.as_dict(recipes.Recipe()) | settings != recipes.as_dict(recipes.read_recipe(name))

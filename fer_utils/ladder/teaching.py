@@ -88,11 +88,9 @@ def blend(targets, faces, teachers, share, data_checksum):
     if not teachers:
         return targets
     total, count = np.zeros(targets.shape), np.zeros(len(targets))
-    places = {row_id: place for place, row_id in enumerate(faces.row_ids.tolist())}
     for run in teachers:
         row_ids, labels, probabilities = answers_of(run)
-        kept = [(place, places[row]) for place, row in enumerate(row_ids.tolist()) if row in places]
-        theirs, ours = np.array(kept, np.int64).reshape(-1, 2).T
+        _, theirs, ours = np.intersect1d(row_ids, faces.row_ids, assume_unique=True, return_indices=True)
         if run.manifest["data_checksum"] != data_checksum or (labels[theirs] != faces.labels[ours]).any():
             raise runs.RunError(f"{runs.shown(run.folder)}: cannot teach, since it is of other data than these")
         total[ours] += probabilities[theirs]

@@ -36,8 +36,8 @@ from fer_utils.runs.parameters import problem
 
 SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:", "RECIPE": "ladder:", "NAME": "finals:"}
 MOST_SEEDS = 100
-LADDER = "08_beyond_the_paper"
-BY_HAND = "Train them, and it, with papermill"
+BEYOND = "08_beyond_the_paper"
+NO_TEACHERS = "a study trains no teachers before their student. Train them, and it, with papermill"
 BUILT_IN_DATA = ("sample", "kaggle")
 READ_BY_OTHERS = '{}$`"\\'  # by Snakemake, by papermill in its paths, or by the shells of a cluster's jobs
 
@@ -86,14 +86,14 @@ def read_profile(profile, notebooks, root):
     for stem, section in sections.items():
         check_parameters(f"{path}: {stem}", section, notebooks[stem])
     read = {key: reader(f"{path}: {key}", content.get(key, default)) for key, (default, reader) in SECTIONS.items()}
-    _check_ladder(path, {**common, **sections.get(LADDER, {})}, read["ladder"])
+    _check_ladder(path, {**common, **sections.get(BEYOND, {})}, read["ladder"])
     return Profile(path=path, name=Path(path).stem, common=common, sections=sections, **read)
 
 
 def _check_ladder(path, given, rungs):
     """Raise ProfileError for what would be found out in notebook 08 only, after all the runs before it."""
     if given.get("TEACHERS"):
-        raise ProfileError(f"{path}: TEACHERS: a study trains no teachers before their student. {BY_HAND}")
+        raise ProfileError(f"{path}: TEACHERS: {NO_TEACHERS}")
     if rungs and given.get("TRAIN_WITHOUT", "none") != "none":
         raise ProfileError(f"{path}: TRAIN_WITHOUT would make other networks of the ladder's rungs: leave one out")
 
@@ -261,7 +261,7 @@ def _read_finals(place, given):
         try:
             changes = settings.get("CHANGES", "")
             if recipes.read_recipe(settings["RECIPE"], changes).taught:
-                raise recipes.RecipeError(f"taught: a study trains no teachers before their student. {BY_HAND}")
+                raise recipes.RecipeError(f"taught: {NO_TEACHERS}")
             recipes.run_name(settings["RECIPE"], changes or "epochs", name)
         except recipes.RecipeError as error:
             raise ProfileError(f"{place}: {name}: {error}") from None

@@ -9,6 +9,7 @@ from fer_utils.runs.folder import RunError
 from fer_utils.runs.papermill import papermill_command
 from fer_utils.runs.parameters import declared_parameters
 from fer_utils.workflow.profiles import (
+    BEYOND,
     Profile,
     ProfileError,
     check_output_dir,
@@ -18,7 +19,7 @@ from fer_utils.workflow.profiles import (
     read_seeds,
 )
 
-PRETRAIN, BEYOND = "02_pretrain_backbone", "08_beyond_the_paper"
+PRETRAIN = "02_pretrain_backbone"
 ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
 REPORTS = {"audit": "07_audit_the_paper", "labels": "09_labels_and_errors"}
 PACKAGED = {"photos": "10_on_your_own_photos", "explain": "11_why_this_answer"}  # of no run here: they wait for none
