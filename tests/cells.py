@@ -8,13 +8,13 @@ import pytest
 import tensorflow
 
 from fer_utils import models, runs
-from fer_utils.models import backbones
+from fer_utils.models import layers
 
 
 def one_convolution(architecture, size, channels, *_):
     """In a backbone's place: batch norm, since it has more than weights to remember, and a stage to unfreeze."""
     inputs = keras.Input((size, size, channels))
-    features = backbones.BatchNormalization()(keras.layers.Conv2D(4, 3, strides=4, name="block4_conv1")(inputs))
+    features = layers.BatchNormalization()(keras.layers.Conv2D(4, 3, strides=4, name="block4_conv1")(inputs))
     return keras.Model(inputs, features, name=architecture)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fer_utils import models
-from fer_utils.models import backbones
+from fer_utils.models import backbones, layers
 
 APPLICATIONS = {
     "vgg16": keras.applications.VGG16,
@@ -59,40 +59,6 @@ def test_equal_weights_give_equal_outputs(architecture):
     expected = keras.ops.convert_to_numpy(theirs(images))
     assert np.abs(expected).max() > 0
     np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(images)), expected, rtol=1e-4, atol=1e-5)
-
-
-@pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_batch_norm_trains_as_keras_does(policy):
-    images = np.random.default_rng(0).normal(3, 2, (16, 5, 5, 4)).astype("float32")
-    gamma, beta = np.array([0.5, 1, 1.5, 2], "float32"), np.array([-1, 0, 1, 2], "float32")
-    shared = {"momentum": 0.9, "epsilon": 1e-3, "dtype": policy}
-    ours, theirs = backbones.BatchNormalization(**shared), keras.layers.BatchNormalization(**shared)
-    for layer in (ours, theirs):
-        layer.build(images.shape)
-        layer.set_weights([gamma, beta, np.ones(4, "float32"), np.full(4, 7, "float32")])
-    answers = [keras.ops.cast(layer(images, training=True), "float32") for layer in (ours, theirs)]
-    ours_out, theirs_out = (keras.ops.convert_to_numpy(answer) for answer in answers)
-    np.testing.assert_allclose(ours_out, theirs_out, atol=1e-5 if policy == "float32" else 0.03)
-    values = (
-        images.astype("float64")
-        if policy == "float32"
-        else keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(images, "bfloat16"), "float32")).astype("float64")
-    )
-    unbiased = keras.backend.backend() == "tensorflow"
-    variance = values.var(axis=(0, 1, 2), ddof=int(unbiased))
-    mean = values.mean(axis=(0, 1, 2))
-    running = [keras.ops.convert_to_numpy(weight) for weight in (ours.moving_mean, ours.moving_variance)]
-    np.testing.assert_allclose(running, [0.9 * 1 + 0.1 * mean, 0.9 * 7 + 0.1 * variance], rtol=1e-5)
-
-
-def test_frozen_batch_norm_keeps_its_statistics():
-    layer = backbones.BatchNormalization(epsilon=0.0)
-    layer.build((None, 2, 2, 1))
-    layer.set_weights([np.array([3.0]), np.array([1.0]), np.array([5.0]), np.array([4.0])])
-    layer.trainable = False
-    answer = keras.ops.convert_to_numpy(layer(np.full((2, 2, 2, 1), 9, "float32"), training=True))
-    np.testing.assert_allclose(answer, 3 * (9 - 5) / 2 + 1)
-    np.testing.assert_allclose([float(layer.moving_mean[0]), float(layer.moving_variance[0])], [5, 4])
 
 
 @pytest.mark.parametrize(
@@ -157,7 +123,7 @@ def backbone_of(architecture, size, channels):
 def one_convolution(_architecture, size, channels, *_):
     """Stands for a backbone where what lies before it is tested: one convolution with batch norm."""
     inputs = keras.Input((size, size, channels))
-    features = backbones.BatchNormalization()(keras.layers.Conv2D(8, 3)(inputs))
+    features = layers.BatchNormalization()(keras.layers.Conv2D(8, 3)(inputs))
     return with_random_statistics(keras.Model(inputs, features, name="deepcnn"))
 
 

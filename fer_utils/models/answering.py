@@ -3,8 +3,10 @@
 import keras
 
 from fer_utils.models.augmentation import RandomAffine
-from fer_utils.models.backbones import BatchNormalization
 from fer_utils.models.classifier import TrainingCrop
+from fer_utils.models.layers import BatchNormalization, Conv2D
+
+KERAS = {BatchNormalization: keras.layers.BatchNormalization, Conv2D: keras.layers.Conv2D}  # ours -> what it stands for
 
 
 def for_answers(model):
@@ -31,7 +33,7 @@ def _plain(layer):
         return keras.models.clone_model(layer, clone_function=_plain)
     if isinstance(layer, keras.layers.InputLayer) or not isinstance(layer, keras.layers.Layer):
         return type(layer).from_config(layer.get_config())  # the image's bytes, or an operation without a precision
-    kind = keras.layers.BatchNormalization if isinstance(layer, BatchNormalization) else type(layer)
+    kind = KERAS.get(type(layer), type(layer))
     configuration = layer.get_config() | {"dtype": "float32"}
     if "kernel_initializer" in configuration:
         configuration["kernel_initializer"] = "zeros"  # its weights are copied; VGG16's own start is a class of ours

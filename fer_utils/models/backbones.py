@@ -11,6 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fer_utils.models.layers import BatchNormalization, Conv2D
 from fer_utils.names import DEEPCNN_STAGES, NETWORKS, RESNET50_STAGES, VGG16_BLOCKS
 
 # Keras' default of 0.99 needs a thousand steps before the running statistics mean anything, more than a short run has.
@@ -57,28 +58,6 @@ class CenteredHe(keras.initializers.HeNormal):
         return kernel - keras.ops.mean(kernel, axis=tuple(range(len(shape) - 1)), keepdims=True)
 
 
-@keras.saving.register_keras_serializable(package="fer_utils")
-class BatchNormalization(keras.layers.BatchNormalization):
-    """Keras' batch norm of float images (n, height, width, channels), trained by TensorFlow's one fused operation.
-
-    Keras 3 composes it of a dozen that each pass over the whole image, some in float32 where the rest is in bfloat16;
-    on a CPU they took a third of the deep CNN's step. JAX's compiler fuses them itself. One difference: the running
-    variance is the unbiased one, n / (n - 1) times Keras', with n the values of a channel in a batch.
-    """
-
-    def call(self, inputs, training=None, mask=None):
-        fused = training and self.trainable and keras.backend.backend() == "tensorflow"
-        if not fused:
-            return super().call(inputs, training=training, mask=mask)
-        import tensorflow as tf
-
-        gamma, beta = (tf.cast(variable, "float32") for variable in (self.gamma, self.beta))
-        outputs, mean, variance = tf.compat.v1.nn.fused_batch_norm(inputs, gamma, beta, epsilon=self.epsilon)
-        for running, latest in ((self.moving_mean, mean), (self.moving_variance, variance)):
-            running.assign(running * self.momentum + latest * (1.0 - self.momentum))
-        return outputs
-
-
 # --- backbones -------------------------------------------------------------------------------------------------------
 
 
@@ -121,7 +100,7 @@ def deepcnn(input_shape, width=1.0):
 
 def _convolution(x, filters, name, batch_norm):
     """A 3x3 convolution with ReLU; with batch norm between the two, which makes the bias needless."""
-    x = keras.layers.Conv2D(
+    x = Conv2D(
         filters,
         3,
         padding="same",
@@ -191,7 +170,7 @@ def _residual_block(x, filters, stride, project, name):
     x = keras.layers.Conv2D(filters, 1, strides=stride, name=f"{name}_1_conv")(x)
     x = _batch_norm(f"{name}_1_bn")(x)
     x = keras.layers.Activation("relu", name=f"{name}_1_relu")(x)
-    x = keras.layers.Conv2D(filters, 3, padding="same", name=f"{name}_2_conv")(x)
+    x = Conv2D(filters, 3, padding="same", name=f"{name}_2_conv")(x)
     x = _batch_norm(f"{name}_2_bn")(x)
     x = keras.layers.Activation("relu", name=f"{name}_2_relu")(x)
     x = keras.layers.Conv2D(4 * filters, 1, name=f"{name}_3_conv")(x)

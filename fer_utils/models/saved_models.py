@@ -11,7 +11,7 @@ from pathlib import Path
 
 import keras
 
-from fer_utils.models import backbones
+from fer_utils.models import backbones, layers
 from fer_utils.models.augmentation import RandomAffine
 from fer_utils.models.backbones import WeightsError
 from fer_utils.models.classifier import TrainingCrop
@@ -20,7 +20,8 @@ from fer_utils.names import EMOTIONS, SIDE
 PACKAGES = ("keras", "builtins", "fer_utils")  # `builtins` is what Keras files functions under that it knows by name
 OURS = (  # imported, Keras knows them
     RandomAffine,
-    backbones.BatchNormalization,
+    layers.BatchNormalization,
+    layers.Conv2D,
     backbones.CenteredHe,
     TrainingCrop,
 )

@@ -6,7 +6,7 @@ import pytest
 from bench_training import compiled, targets
 
 from fer_utils import training
-from fer_utils.models import backbones
+from fer_utils.models import layers
 
 BATCH = 128
 STEPS = 8
@@ -37,7 +37,7 @@ def bench_bfloat16(benchmark, train):
 
 @step
 def bench_bfloat16_keras_batch_norm(benchmark, train, monkeypatch):
-    monkeypatch.setattr(backbones.BatchNormalization, "call", keras.layers.BatchNormalization.call)
+    monkeypatch.setattr(layers.BatchNormalization, "call", keras.layers.BatchNormalization.call)
     steps(benchmark, train, policy="mixed_bfloat16")
 
 
@@ -50,7 +50,7 @@ def bench_xla_without_augmentation(benchmark, train):
 
 @step
 def bench_baseline_float32_keras_batch_norm(benchmark, train, monkeypatch):
-    monkeypatch.setattr(backbones.BatchNormalization, "call", keras.layers.BatchNormalization.call)
+    monkeypatch.setattr(layers.BatchNormalization, "call", keras.layers.BatchNormalization.call)
     steps(benchmark, train)
 
 

@@ -9,6 +9,7 @@ import pytest
 from fer_utils import models, training
 from fer_utils.ladder import recipes
 from fer_utils.ladder.optimizer import make_optimizer
+from fer_utils.models import layers
 
 BATCH = 64
 
@@ -53,28 +54,46 @@ def targets(train):
 
 
 def bench_fit(benchmark, case, train):
-    """Shuffling, mixing, augmentation, batches and metrics, as notebook 08 does it.
-
-    The two are within a tenth of each other, less than what a shared machine's pace varies by from one minute to the
-    next: so each epoch is held against one on the constant batch right before it.
-    """
+    """Shuffling, mixing, augmentation, batches and metrics, as notebook 08 does it, against the network alone."""
     name, policy = case
-    benchmark.group = f"training {len(train):,} images, recipe {name}, {policy}"
     model, recipe = compiled(name, augmented=True, policy=policy), recipes.read_recipe(name)
-    constant = on_constant_batch(name, policy, train)
+    benchmark.group = f"training {len(train):,} images, recipe {name}, {policy}"
+    in_pairs(benchmark, epochs(model, recipe, train), "constant_batch", on_constant_batch(name, policy, train))
+
+
+@pytest.mark.parametrize("name", ["race", "vgg16"])
+def bench_kernel_gradient(benchmark, name, train, monkeypatch):
+    """Products of matrices where our convolution takes them, against Keras' own, in bfloat16."""
+    rung, changes = {"race": ("crop", "answer_crop=48 batch_size=128"), "vgg16": ("vgg16", "width=1")}[name]
+    recipe = recipes.read_recipe(rung, changes)
+    ours = epochs(compiled(rung, True, "mixed_bfloat16", changes=changes), recipe, train)
+    ours()  # traced, so it stays as it is
+    monkeypatch.setattr(layers.Conv2D, "_gains", lambda self, inputs: False)
+    keras_own = epochs(compiled(rung, True, "mixed_bfloat16", changes=changes), recipe, train)
+    benchmark.group = f"gradient of kernels, training {len(train):,} images, {name}, bfloat16"
+    in_pairs(benchmark, ours, "keras_own", keras_own)
+
+
+def epochs(model, recipe, train):
+    """A function that trains `model` for an epoch."""
+    batches = training.Batches(train.images, targets(train), recipe.batch_size, mixup=recipe.mixup)
+    return lambda: model.fit(batches, shuffle=False, verbose=0)
+
+
+def in_pairs(benchmark, epoch, name, baseline):
+    """Time an epoch right after its baseline, five times.
+
+    What is looked for is less than a shared machine's pace varies by from one minute to the next.
+    """
     seconds = []
 
-    def baseline():
+    def timed():
         start = time.perf_counter()
-        constant()
+        baseline()
         seconds.append(time.perf_counter() - start)
 
-    def epoch():
-        batches = training.Batches(train.images, targets(train), BATCH, mixup=recipe.mixup)
-        model.fit(batches, shuffle=False, verbose=0)
-
-    benchmark.pedantic(epoch, setup=baseline, rounds=5, warmup_rounds=1)
-    benchmark.extra_info.update(baseline="baseline_constant_batch", baseline_seconds=seconds[1:])  # [0]: the warm-up's
+    benchmark.pedantic(epoch, setup=timed, rounds=5, warmup_rounds=1)
+    benchmark.extra_info.update(baseline=f"baseline_{name}", baseline_seconds=seconds[1:])  # [0]: the warm-up's
 
 
 def on_constant_batch(name, policy, train):
