@@ -38,6 +38,7 @@ RESNET50_STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
 # (convolutions, filters) of the deep CNN's stages, ours: VGG's idea on a face of 40 to 48 pixels, which bears three
 # halvings, so that the last stage still sees 5x5 places. Half its width is the usual size: 1.9 M parameters.
 DEEPCNN_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512))
+SMALLCNN_STAGES = ((2, 16), (4, 32), (3, 48))
 
 
 class Architecture(NamedTuple):
@@ -63,7 +64,8 @@ NETWORKS = {
     "resnet50": Architecture("ResNet50", least_width=16 / 256, in_paper=True),
     "vgg16bn": Architecture("VGG16 with batch norm"),
     "deepcnn": Architecture("deep CNN", least_size=8),
-    "efficientnetb0": Architecture("EfficientNetB0", has_stages=False),  # its seven blocks are not the five stages
+    "smallcnn": Architecture("small CNN", least_size=4, has_stages=False),  # three stages
+    "efficientnetb0": Architecture("EfficientNetB0", has_stages=False),  # seven blocks, not five stages
 }
 ARCHITECTURES = tuple(NETWORKS)
 ARCHITECTURE_NAMES = {name: network.title for name, network in NETWORKS.items() if network.in_paper}

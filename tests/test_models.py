@@ -15,13 +15,15 @@ APPLICATIONS = {
 }
 PAPERS = ("vgg16", "resnet50")
 # Parameters without the top at width 1.0 with three channels, as keras.applications documents them.
-# vgg16bn: batch norm's four numbers a channel instead of one bias. deepcnn: its 3x3 kernels, and again those four.
+# vgg16bn: batch norm's four numbers a channel instead of one bias. deepcnn, smallcnn: their 3x3
+# kernels, and again those four.
 BACKBONE_PARAMETERS = {
     "vgg16": 14_714_688,
     "resnet50": 23_587_712,
     "efficientnetb0": 4_049_571,
     "vgg16bn": 14_714_688 + 3 * 4_224,
     "deepcnn": 9 * (3 * 64 + 64 * 64 + 64 * 128 + 128**2 + 128 * 256 + 2 * 256**2 + 256 * 512 + 2 * 512**2) + 4 * 2_688,
+    "smallcnn": 9 * (3 * 16 + 16**2 + 16 * 32 + 3 * 32**2 + 32 * 48 + 2 * 48**2) + 4 * 304,
 }
 
 

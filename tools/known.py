@@ -19,6 +19,7 @@ from fer_utils.score import known
 FOLDERS = {
     "cpu": "{} (quarter width)",
     "gpu": "{} (full width)",
+    "imagenet-filters": "{} (full width, filters of ImageNet)",
     "gpu/ladder": "{} (GPU)",
     "tuned/ladder": "{} (CPU)",
 }

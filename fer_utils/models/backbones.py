@@ -12,7 +12,7 @@ import keras
 import numpy as np
 
 from fer_utils.models.layers import BatchNormalization, Conv2D
-from fer_utils.names import DEEPCNN_STAGES, NETWORKS, RESNET50_STAGES, VGG16_BLOCKS
+from fer_utils.names import DEEPCNN_STAGES, NETWORKS, RESNET50_STAGES, SMALLCNN_STAGES, VGG16_BLOCKS
 
 # Keras' default of 0.99 needs a thousand steps before the running statistics mean anything, more than a short run has.
 # Momentum is no weight, so ImageNet checkpoints load all the same.
@@ -83,19 +83,28 @@ def vgg16bn(input_shape, width=1.0):
     return vgg16(input_shape, width, batch_norm=True)
 
 
-def deepcnn(input_shape, width=1.0):
-    """Ten 3x3 convolutions with batch norm, a max-pooling after each stage of ``DEEPCNN_STAGES`` but the last.
+def deepcnn(input_shape, width=1.0, stages=DEEPCNN_STAGES, name="deepcnn"):
+    """Ten 3x3 convolutions with batch norm, a max-pooling after each of `stages` but the last.
 
-    input_shape: (height, width, channels) of float images, height and width at least 8. Output: float
-    (n, height // 8, width // 8, 512 * width).
+    input_shape: (height, width, channels) of float images, height and width at least 8. stages: (convolutions, filters)
+    of each. Output: float (n, height // 8, width // 8, 512 * width).
     """
-    inputs = x = keras.Input(input_shape, name="deepcnn_input")
-    for stage, (convolutions, filters) in enumerate(DEEPCNN_STAGES, start=1):
+    inputs = x = keras.Input(input_shape, name=f"{name}_input")
+    for stage, (convolutions, filters) in enumerate(stages, start=1):
         if stage > 1:
             x = keras.layers.MaxPooling2D(2, name=f"block{stage - 1}_pool")(x)
         for convolution in range(1, convolutions + 1):
             x = _convolution(x, scaled(filters, width), f"block{stage}_conv{convolution}", batch_norm=True)
-    return keras.Model(inputs, x, name="deepcnn")
+    return keras.Model(inputs, x, name=name)
+
+
+def smallcnn(input_shape, width=1.0):
+    """``deepcnn`` of nine convolutions in three stages, ``SMALLCNN_STAGES``: below 0.1 million parameters.
+
+    Output: float (n, height // 4, width // 4, 48 * width). Channels are multiples of 16, which fill a vector unit, and
+    most convolutions see many places: few parameters do much work.
+    """
+    return deepcnn(input_shape, width, SMALLCNN_STAGES, "smallcnn")
 
 
 def _convolution(x, filters, name, batch_norm):
@@ -186,6 +195,7 @@ BACKBONES = {
     "resnet50": resnet50,
     "vgg16bn": vgg16bn,
     "deepcnn": deepcnn,
+    "smallcnn": smallcnn,
     "efficientnetb0": efficientnetb0,
 }
 

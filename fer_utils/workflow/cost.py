@@ -36,15 +36,16 @@ class Work(NamedTuple):
 
 
 # Rates. "cpu": half of what two threads did (AMD EPYC with AVX-512, TensorFlow 2.21, float32: VGG16 835 and ResNet50
-# 511 images of 48 pixels a second at a quarter of the width, the deep CNN 316 crops of 40 at half, one short run each).
-# Those of vgg16bn and efficientnetb0 are guesses. "gpu": under JAX in bfloat16, one short run each: VGG16 22,477 images
-# a second in batches of 64, the deep CNN 60,445 crops of 40 in batches of 256. ResNet50's and efficientnetb0's were not
-# measured: a quarter of that, and less.
+# 511 images of 48 pixels a second at a quarter of the width, the deep CNN 316 crops of 40 at half, one short run each;
+# the small CNN 953 crops on an Intel Xeon). Those of vgg16bn and efficientnetb0 are guesses. "gpu": under JAX in
+# bfloat16, one short run each: VGG16 22,477 images a second in batches of 64, the deep CNN 60,445 crops of 40 in
+# batches of 256. ResNet50's, efficientnetb0's and smallcnn's were not measured: a quarter of that, and less.
 WORK = {
     "vgg16": Work(305e3, 33.6e6, cpu=55e9, gpu=4.7e13),
     "resnet50": Work(80e3, 23.9e6, cpu=10e9, gpu=2e13),
     "vgg16bn": Work(305e3, 33.6e6, cpu=45e9, gpu=4.7e13),
     "deepcnn": Work(277e3, 7.6e6, cpu=52e9, gpu=8e13),
+    "smallcnn": Work(14e3, 0.09e6, cpu=32e9, gpu=1e13),
     "efficientnetb0": Work(9.2e3, 4.1e6, cpu=4e9, gpu=5e12),
 }
 BASIS = {"cpu": "rates measured on two cores", "gpu": "rates measured on an H200 for VGG16 and the deep CNN"}
