@@ -76,7 +76,7 @@ test: $(READY)  ## style and layers, then the tests on JAX (models and training)
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/ruff format --check
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb course/*.ipynb
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist worksteal $(wildcard tests/test_models.py tests/test_augmentation.py tests/test_training.py)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist worksteal $(wildcard tests/test_models.py tests/test_layers.py tests/test_augmentation.py tests/test_training.py)
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --durations=10
 
 # Of drawn faces and of the committed reference only, whatever data the environment names.

@@ -38,6 +38,7 @@ RESNET50_STAGES = ((3, 64, 1), (4, 128, 2), (6, 256, 2), (3, 512, 2))
 # (convolutions, filters) of the deep CNN's stages, ours: VGG's idea on a face of 40 to 48 pixels, which bears three
 # halvings, so that the last stage still sees 5x5 places. Half its width is the usual size: 1.9 M parameters.
 DEEPCNN_STAGES = ((2, 64), (2, 128), (3, 256), (3, 512))
+# The same of 0.09 M parameters: few channels, and two halvings.
 SMALLCNN_STAGES = ((2, 16), (4, 32), (3, 48))
 
 

@@ -53,7 +53,10 @@ def test_benchmarks_run(monkeypatch):
     pytest.importorskip("tensorflow")
     monkeypatch.setenv("FER_BENCHMARK_IMAGES", "128")
     monkeypatch.delenv("FER_DATA", raising=False)
-    chosen = "loading or augmentation or mixup and bfloat16 or race or evaluation and flip or tuned or baseline_float32 or baseline_keras or xla"
+    chosen = (
+        "loading or augmentation or mixup and bfloat16 or race or 40-32 and bfloat16 or evaluation and flip or tuned"
+    )
+    chosen += " or baseline_float32 or baseline_keras or xla"
     command = [sys.executable, "-m", "pytest", "-q", str(FOLDER), "-k", chosen, "--benchmark-disable"]
     command += ["-o", "python_files=bench_*.py", "-o", "python_functions=bench_*", "-p", "no:cacheprovider"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)

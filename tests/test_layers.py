@@ -4,9 +4,23 @@ import keras
 import numpy as np
 import pytest
 
+from fer_utils import models
 from fer_utils.models import layers
 
 ON_TENSORFLOW = keras.backend.backend() == "tensorflow"
+
+
+@pytest.fixture(autouse=True)
+def without_a_gpu(monkeypatch):
+    monkeypatch.setattr(layers, "_has_gpu", lambda: False)
+
+
+@pytest.fixture
+def taken(monkeypatch):
+    """Shapes of the kernels whose gradients were products."""
+    shapes, ours = [], layers.kernel_gradient
+    monkeypatch.setattr(layers, "kernel_gradient", lambda *given: shapes.append(tuple(given[2])) or ours(*given))
+    return shapes
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
@@ -82,10 +96,11 @@ def convolution(kind, kernel, policy="mixed_bfloat16"):
 
 
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
-def test_gradient_of_a_kernel(policy):
+def test_gradient_of_a_kernel(policy, taken):
     images, kernel, weights = drawn()
     layer = convolution(layers.Conv2D, kernel, policy)
     trained(images, weights, layer)
+    assert taken == ([(3, 3, 60, 6)] if policy == "mixed_bfloat16" and ON_TENSORFLOW else [])
     seen, back = (rounded(values) if policy == "mixed_bfloat16" else values for values in (images, weights))
     by_hand = [[np.einsum("nhwc,nhwf->cf", moved(seen, top, left), back) for left in range(3)] for top in range(3)]
     close = np.abs(by_hand).max() * (0.01 if policy == "mixed_bfloat16" else 1e-5)
@@ -122,25 +137,29 @@ def test_answers_and_the_gradient_of_images_are_keras_own():
         ((None, 5, 5, 60), {"dilation_rate": 2}, False),
         ((None, 5, 5, 60), {"padding": "valid"}, False),
         ((None, 5, 5, 60), {"groups": 2}, False),
+        ((None, 5, 5, 60), {"data_format": "channels_first"}, False),
     ],
 )
-def test_which_convolutions_take_products(shape, changes, products, monkeypatch):
-    monkeypatch.setattr(layers, "_has_gpu", lambda: False)
+def test_which_convolutions_take_products(shape, changes, products):
     layer = layers.Conv2D(4, **{"kernel_size": 3, "padding": "same", "dtype": "mixed_bfloat16", **changes})
-    assert layer._gains(keras.KerasTensor(shape)) is (products and ON_TENSORFLOW)
+    assert layer._takes_products(keras.KerasTensor(shape)) is (products and ON_TENSORFLOW)
 
 
 def test_none_takes_products_on_a_gpu(monkeypatch):
     monkeypatch.setattr(layers, "_has_gpu", lambda: True)
     layer = layers.Conv2D(4, 3, padding="same", dtype="mixed_bfloat16")
-    assert layer._gains(keras.KerasTensor((None, 5, 5, 60))) is False
+    assert layer._takes_products(keras.KerasTensor((None, 5, 5, 60))) is False
 
 
-@pytest.mark.skipif(not ON_TENSORFLOW, reason="is about TensorFlow's gradient")
-def test_products_are_taken_in_training(monkeypatch):
-    taken = []
-    ours = layers._kernel_gradient
-    monkeypatch.setattr(layers, "_kernel_gradient", lambda *values: taken.append(values) or ours(*values))
-    images, kernel, weights = drawn()
-    trained(images, weights, convolution(layers.Conv2D, kernel))
-    assert len(taken) == 1
+def test_the_deep_cnn_takes_products_on_its_last_places(taken):
+    """Though its sides are unknown until it trains, since it trains on crops and answers about whole faces."""
+    sizes = {"input_size": 0, "crop": 40, "answer_crop": 48}
+    faces, targets = np.zeros((2, 48, 48), "uint8"), np.full((2, 7), 1 / 7, "float32")
+    keras.config.set_dtype_policy("mixed_bfloat16")
+    model = models.build_classifier("deepcnn", "scratch", width=0.5, head="average", **sizes)
+    keras.config.set_dtype_policy("float32")
+    model.compile("sgd", "categorical_crossentropy")
+    model.train_on_batch(faces, targets)
+    of_ten_by_ten, of_five_by_five = [(128, 128)] * 2, [(128, 256), (256, 256), (256, 256)]
+    expected = sorted((3, 3, *channels) for channels in of_ten_by_ten + of_five_by_five)
+    assert sorted(taken) == (expected if ON_TENSORFLOW else [])

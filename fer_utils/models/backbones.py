@@ -83,12 +83,25 @@ def vgg16bn(input_shape, width=1.0):
     return vgg16(input_shape, width, batch_norm=True)
 
 
-def deepcnn(input_shape, width=1.0, stages=DEEPCNN_STAGES, name="deepcnn"):
-    """Ten 3x3 convolutions with batch norm, a max-pooling after each of `stages` but the last.
+def deepcnn(input_shape, width=1.0):
+    """Ten 3x3 convolutions with batch norm, a max-pooling after each stage of ``DEEPCNN_STAGES`` but the last.
 
-    input_shape: (height, width, channels) of float images, height and width at least 8. stages: (convolutions, filters)
-    of each. Output: float (n, height // 8, width // 8, 512 * width).
+    input_shape: (height, width, channels) of float images, height and width at least 8. Output: float
+    (n, height // 8, width // 8, 512 * width).
     """
+    return _in_stages(input_shape, width, DEEPCNN_STAGES, "deepcnn")
+
+
+def smallcnn(input_shape, width=1.0):
+    """Nine 3x3 convolutions with batch norm, a max-pooling after each stage of ``SMALLCNN_STAGES`` but the last.
+
+    input_shape: (height, width, channels) of float images, height and width at least 4. Output: float
+    (n, height // 4, width // 4, 48 * width). At width 1, 0.09 million parameters.
+    """
+    return _in_stages(input_shape, width, SMALLCNN_STAGES, "smallcnn")
+
+
+def _in_stages(input_shape, width, stages, name):
     inputs = x = keras.Input(input_shape, name=f"{name}_input")
     for stage, (convolutions, filters) in enumerate(stages, start=1):
         if stage > 1:
@@ -96,15 +109,6 @@ def deepcnn(input_shape, width=1.0, stages=DEEPCNN_STAGES, name="deepcnn"):
         for convolution in range(1, convolutions + 1):
             x = _convolution(x, scaled(filters, width), f"block{stage}_conv{convolution}", batch_norm=True)
     return keras.Model(inputs, x, name=name)
-
-
-def smallcnn(input_shape, width=1.0):
-    """``deepcnn`` of nine convolutions in three stages, ``SMALLCNN_STAGES``: below 0.1 million parameters.
-
-    Output: float (n, height // 4, width // 4, 48 * width). Channels are multiples of 16, which fill a vector unit, and
-    most convolutions see many places: few parameters do much work.
-    """
-    return deepcnn(input_shape, width, SMALLCNN_STAGES, "smallcnn")
 
 
 def _convolution(x, filters, name, batch_norm):
@@ -204,9 +208,9 @@ def build_backbone(architecture, input_size, channels, width=1.0, weights=None):
     """A backbone with random or loaded weights.
 
     architecture: a name of BACKBONES. input_size: pixels a side, at least what the network's halvings leave a pixel of
-    (32; deepcnn 8); None for any size from there on. channels: 1 or 3. weights: None (random), "imagenet" (downloaded,
-    for vgg16 and resnet50; needs width 1.0 and 3 channels) or the path of a `.weights.h5` file that notebook 02 wrote
-    for the same architecture, width and channels. Raises WeightsError if weights do not fit.
+    (32; deepcnn 8, smallcnn 4); None for any size from there on. channels: 1 or 3. weights: None (random), "imagenet"
+    (downloaded, for vgg16 and resnet50; needs width 1.0 and 3 channels) or the path of a `.weights.h5` file that
+    notebook 02 wrote for the same architecture, width and channels. Raises WeightsError if weights do not fit.
     """
     choose("ARCHITECTURE", architecture, BACKBONES)
     least = NETWORKS[architecture].least_size

@@ -27,25 +27,28 @@ class BatchNormalization(keras.layers.BatchNormalization):
 
 @keras.saving.register_keras_serializable(package="fer_utils")
 class Conv2D(keras.layers.Conv2D):
-    """Keras' convolution; in bfloat16, the gradient of a 3x3 kernel is products of matrices where those are faster.
+    """Keras' convolution, with another way to the gradient of a 3x3 kernel: products of matrices.
 
-    That gradient takes half of the deep CNN's step on a CPU: with many channels on few places, TensorFlow's own is
-    three to nine times slower than plain products. Answers are Keras' own, bit for bit.
+    In bfloat16 on a CPU, with many channels on few places, TensorFlow's own takes several times as long
+    (docs/speed.md). Answers are Keras' own, to rounding.
     """
 
-    CHANNELS_A_PIXEL = 12  # channels in for each pixel of a side, from which on products were faster
+    # Channels in for each pixel of a side, from which on products are taken: measured on one processor, with AMX.
+    LEAST_CHANNELS = 12
 
     def convolution_op(self, inputs, kernel):
-        return (_with_products if self._gains(inputs) else super().convolution_op)(inputs, kernel)
+        if self._takes_products(inputs):
+            return _with_products(inputs, kernel)
+        return super().convolution_op(inputs, kernel)
 
-    def _gains(self, inputs):
+    def _takes_products(self, inputs):
         """Whether inputs (n, height, width, channels) are few places with many channels, in bfloat16 on a CPU."""
         *sides, channels = inputs.shape[1:]
         if keras.backend.backend() != "tensorflow" or self.compute_dtype != "bfloat16" or None in sides:
             return False
-        simple = (self.kernel_size, self.strides, self.dilation_rate, self.padding) == ((3, 3), (1, 1), (1, 1), "same")
-        few = channels >= self.CHANNELS_A_PIXEL * max(sides)
-        return simple and few and self.groups == 1 and not _has_gpu()
+        kind = (self.kernel_size, self.strides, self.dilation_rate, self.padding, self.groups, self.data_format)
+        plain = kind == ((3, 3), (1, 1), (1, 1), "same", 1, "channels_last")
+        return plain and channels >= self.LEAST_CHANNELS * max(sides) and not _has_gpu()
 
 
 def _has_gpu():
@@ -61,28 +64,28 @@ def _with_products(images, kernel):
     @tf.custom_gradient
     def convolve(images, kernel):
         def gradients(upstream):
-            shape, one = tf.shape(images), [1, 1, 1, 1]
-            of_images = tf.compat.v1.nn.conv2d_backprop_input(shape, kernel, upstream, one, "SAME")
-            return of_images, _kernel_gradient(images, upstream)
+            of_images = tf.nn.conv2d_transpose(upstream, kernel, tf.shape(images), 1, "SAME")
+            return of_images, kernel_gradient(images, upstream, kernel.shape)
 
         return tf.nn.conv2d(images, kernel, 1, "SAME"), gradients
 
     return convolve(images, tf.convert_to_tensor(kernel))  # a variable has no place in what has a gradient of its own
 
 
-def _kernel_gradient(images, upstream):
-    """Gradient (3, 3, channels, filters): for each weight, what lay under it times what came back, over all places.
+def kernel_gradient(images, upstream, shape):
+    """Gradient of a kernel of `shape` (3, 3, channels, filters), under TensorFlow.
 
-    images: (n, height, width, channels). upstream: the gradient of what came out, (n, height, width, filters). A row of
-    the kernel is one product, since its three weights see the same rows of the images, moved by a pixel.
+    images: what it saw, (n, height, width, channels). upstream: the gradient of what came out, (n, height, width,
+    filters). Each weight gets the sum of what lay under it times what came back, over all places. A row of the kernel
+    is one product, since its three weights see the same rows of the images, moved by a pixel.
     """
     import tensorflow as tf
 
-    height, width, channels = images.shape[1:]
-    filters = upstream.shape[-1]
+    *_, channels, filters = shape
+    height, width = images.shape[1:3]
     padded = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]])
     moved = tf.concat([padded[:, :, left : left + width] for left in range(3)], axis=-1)
     places = tf.reshape(upstream, (-1, filters))
     under = [tf.reshape(moved[:, top : top + height], (-1, 3 * channels)) for top in range(3)]
     rows = [tf.matmul(row, places, transpose_a=True) for row in under]
-    return tf.reshape(tf.stack(rows), (3, 3, channels, filters))
+    return tf.reshape(tf.stack(rows), shape)

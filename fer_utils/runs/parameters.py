@@ -8,7 +8,7 @@ import textwrap
 import weakref
 from pathlib import Path
 
-from fer_utils.names import CHOICES, NETWORKS, RANGES, did_you_mean
+from fer_utils.names import CHOICES, NETWORKS, RANGES, Architecture, did_you_mean
 from fer_utils.project import resolve, shown, unknown_in_path
 from fer_utils.runs.folder import AGAIN, RunError
 
@@ -67,7 +67,7 @@ def problem(name, value, default):
 
 def problem_together(values):
     """What is wrong with parameters that do not fit together, in words; "" where nothing is. values: name -> value."""
-    network = NETWORKS.get(values.get("ARCHITECTURE"), NETWORKS["deepcnn"])  # the one that bears the least
+    network = NETWORKS.get(values.get("ARCHITECTURE"), Architecture("none", least_size=0))
     size, least = values.get("INPUT_SIZE"), network.least_size
     if size is not None and size < least:
         halvings = f"{values['ARCHITECTURE']} halves the image {least.bit_length() - 1} times"

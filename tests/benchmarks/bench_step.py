@@ -3,7 +3,7 @@
 import keras
 import numpy as np
 import pytest
-from bench_training import compiled, targets
+from bench_training import compiled, in_pairs, targets
 
 from fer_utils import training
 from fer_utils.models import layers
@@ -52,6 +52,31 @@ def bench_xla_without_augmentation(benchmark, train):
 def bench_baseline_float32_keras_batch_norm(benchmark, train, monkeypatch):
     monkeypatch.setattr(layers.BatchNormalization, "call", keras.layers.BatchNormalization.call)
     steps(benchmark, train)
+
+
+# (pixels a side, channels) on both sides of Conv2D.LEAST_CHANNELS: the deep CNN's at half its width, VGG16's at full.
+PLACES = [(40, 32), (20, 64), (10, 128), (5, 256), (24, 256), (12, 128), (12, 256), (6, 512), (3, 512)]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="is about TensorFlow's gradient")
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+@pytest.mark.parametrize(("side", "channels"), PLACES)
+def bench_kernel_gradient(benchmark, side, channels, dtype):
+    """One 3x3 kernel's gradient as products of matrices, ten times, against TensorFlow's own."""
+    import tensorflow as tf
+
+    shape, numbers = (3, 3, channels, channels), np.random.default_rng(0).normal(size=(BATCH, side, side, channels))
+    images = back = tf.cast(numbers, dtype)
+    products = tf.function(lambda images, back: layers.kernel_gradient(images, back, shape))
+    own = tf.function(
+        lambda images, back: tf.compat.v1.nn.conv2d_backprop_filter(images, shape, back, [1, 1, 1, 1], "SAME")
+    )
+    benchmark.group = f"ten gradients of a kernel, {channels} channels of {BATCH} images, {side}x{side}, {dtype}"
+    in_pairs(benchmark, ten_times(products, images, back), "tensorflow_own", ten_times(own, images, back))
+
+
+def ten_times(function, *given):
+    return lambda: [function(*given) for _ in range(10)]
 
 
 def evaluations(benchmark, train):
