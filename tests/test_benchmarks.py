@@ -54,7 +54,7 @@ def test_benchmarks_run(monkeypatch):
     monkeypatch.setenv("FER_BENCHMARK_IMAGES", "128")
     monkeypatch.delenv("FER_DATA", raising=False)
     chosen = (
-        "loading or augmentation or mixup and bfloat16 or race or 40-32 and bfloat16 or evaluation and flip or tuned"
+        "loading or augmentation or mixup and bfloat16 or race or 20-64 and bfloat16 or evaluation and flip or tuned"
     )
     chosen += " or baseline_float32 or baseline_keras or xla"
     command = [sys.executable, "-m", "pytest", "-q", str(FOLDER), "-k", chosen, "--benchmark-disable"]

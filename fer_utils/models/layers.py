@@ -33,8 +33,9 @@ class Conv2D(keras.layers.Conv2D):
     (docs/speed.md). Answers are Keras' own, to rounding.
     """
 
-    # Channels in for each pixel of a side, from which on products are taken: measured on one processor, with AMX.
-    LEAST_CHANNELS = 12
+    # Where products are taken: measured on one processor, with AMX.
+    MOST_PIXELS = 6  # a side
+    LEAST_CHANNELS = 64  # that come in
 
     def convolution_op(self, inputs, kernel):
         if self._takes_products(inputs):
@@ -48,7 +49,8 @@ class Conv2D(keras.layers.Conv2D):
             return False
         kind = (self.kernel_size, self.strides, self.dilation_rate, self.padding, self.groups, self.data_format)
         plain = kind == ((3, 3), (1, 1), (1, 1), "same", 1, "channels_last")
-        return plain and channels >= self.LEAST_CHANNELS * max(sides) and not _has_gpu()
+        few_places = max(sides) <= self.MOST_PIXELS and channels >= self.LEAST_CHANNELS
+        return plain and few_places and not _has_gpu()
 
 
 def _has_gpu():

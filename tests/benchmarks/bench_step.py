@@ -54,8 +54,9 @@ def bench_baseline_float32_keras_batch_norm(benchmark, train, monkeypatch):
     steps(benchmark, train)
 
 
-# (pixels a side, channels) on both sides of Conv2D.LEAST_CHANNELS: the deep CNN's at half its width, VGG16's at full.
-PLACES = [(40, 32), (20, 64), (10, 128), (5, 256), (24, 256), (12, 128), (12, 256), (6, 512), (3, 512)]
+# (pixels a side, channels) within and beyond what Conv2D takes products for: the deep CNN's at half its width, then
+# VGG16's at full and at a quarter.
+PLACES = [(20, 64), (10, 128), (5, 256), (12, 256), (6, 512), (3, 512), (12, 64), (6, 128), (3, 128)]
 
 
 @pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="is about TensorFlow's gradient")
