@@ -51,9 +51,10 @@ def test_rounds_beside_their_own_baseline_are_compared_one_by_one(tmp_path):
 def test_benchmarks_run(monkeypatch):
     """One of each kind, untimed, on a few images; the study itself is what test_workflow runs small."""
     pytest.importorskip("tensorflow")
-    monkeypatch.setenv("FER_BENCHMARK_IMAGES", "32")
+    monkeypatch.setenv("FER_BENCHMARK_IMAGES", "64")
     monkeypatch.delenv("FER_DATA", raising=False)
-    chosen = "loading or augmentation or race or 20-64 and bfloat16 or evaluation and flip or tuned or baseline_float32"
+    chosen = "loading or augmentation or fit and bfloat16 or race or 20-64 and bfloat16"
+    chosen += " or evaluation and flip or tuned or baseline_float32"
     command = [sys.executable, "-m", "pytest", "-q", str(FOLDER), "-k", chosen, "--benchmark-disable"]
     command += ["-o", "python_files=bench_*.py", "-o", "python_functions=bench_*", "-p", "no:cacheprovider"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT_ROOT)

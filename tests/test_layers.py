@@ -23,6 +23,12 @@ def taken(monkeypatch):
     return shapes
 
 
+def rounded(values):
+    """As bfloat16 keeps them, in float64."""
+    in_bfloat16 = keras.ops.cast(keras.ops.cast(values, "bfloat16"), "float32")
+    return keras.ops.convert_to_numpy(in_bfloat16).astype("float64")
+
+
 @pytest.mark.parametrize("policy", ["float32", "mixed_bfloat16"])
 def test_batch_norm_trains_as_keras_does(policy):
     images = np.random.default_rng(0).normal(3, 2, (16, 5, 5, 4)).astype("float32")
@@ -35,11 +41,7 @@ def test_batch_norm_trains_as_keras_does(policy):
     answers = [keras.ops.cast(layer(images, training=True), "float32") for layer in (ours, theirs)]
     ours_out, theirs_out = (keras.ops.convert_to_numpy(answer) for answer in answers)
     np.testing.assert_allclose(ours_out, theirs_out, atol=1e-5 if policy == "float32" else 0.03)
-    values = (
-        images.astype("float64")
-        if policy == "float32"
-        else keras.ops.convert_to_numpy(keras.ops.cast(keras.ops.cast(images, "bfloat16"), "float32")).astype("float64")
-    )
+    values = images.astype("float64") if policy == "float32" else rounded(images)
     unbiased = keras.backend.backend() == "tensorflow"
     variance = values.var(axis=(0, 1, 2), ddof=int(unbiased))
     mean = values.mean(axis=(0, 1, 2))
@@ -57,19 +59,13 @@ def test_frozen_batch_norm_keeps_its_statistics():
     np.testing.assert_allclose([float(layer.moving_mean[0]), float(layer.moving_variance[0])], [5, 4])
 
 
-def rounded(values):
-    """As bfloat16 keeps them, in float64."""
-    in_bfloat16 = keras.ops.cast(keras.ops.cast(values, "bfloat16"), "float32")
-    return keras.ops.convert_to_numpy(in_bfloat16).astype("float64")
-
-
 def moved(images, top, left):
     """What lies at (top - 1, left - 1) from each place of images (n, height, width, channels); 0 outside."""
     height, width = images.shape[1:3]
     return np.pad(images, [(0, 0), (1, 1), (1, 1), (0, 0)])[:, top : top + height, left : left + width]
 
 
-def drawn(shape=(3, 4, 5, 64), filters=6):
+def drawn(shape=(3, 4, 5, 128), filters=6):
     rng = np.random.default_rng(0)
     images, kernel = rng.normal(size=shape), rng.normal(size=(3, 3, shape[-1], filters))
     weights = rng.normal(size=(*shape[:3], filters))  # of each number that comes out, in the loss
@@ -100,7 +96,7 @@ def test_gradient_of_a_kernel(policy, taken):
     images, kernel, weights = drawn()
     layer = convolution(layers.Conv2D, kernel, policy)
     trained(images, weights, layer)
-    assert taken == ([(3, 3, 64, 6)] if policy == "mixed_bfloat16" and ON_TENSORFLOW else [])
+    assert taken == ([(3, 3, 128, 6)] if policy == "mixed_bfloat16" and ON_TENSORFLOW else [])
     seen, back = (rounded(values) if policy == "mixed_bfloat16" else values for values in (images, weights))
     by_hand = [[np.einsum("nhwc,nhwf->cf", moved(seen, top, left), back) for left in range(3)] for top in range(3)]
     close = np.abs(by_hand).max() * (0.01 if policy == "mixed_bfloat16" else 1e-5)
@@ -112,7 +108,7 @@ def test_answers_and_the_gradient_of_images_are_keras_own():
     answers, gradients = [], []
     for kind in (layers.Conv2D, keras.layers.Conv2D):
         before, layer = (
-            convolution(keras.layers.Conv2D, np.eye(64, dtype="float32")[None, None]),
+            convolution(keras.layers.Conv2D, np.eye(128, dtype="float32")[None, None]),
             convolution(kind, kernel),
         )
         answers.append(keras.ops.convert_to_numpy(keras.ops.cast(layer(images), "float32")))
@@ -126,19 +122,19 @@ def test_answers_and_the_gradient_of_images_are_keras_own():
 @pytest.mark.parametrize(
     ("shape", "changes", "products"),
     [
-        ((None, 6, 6, 64), {}, True),
+        ((None, 6, 6, 128), {}, True),
         ((None, 1, 6, 640), {}, True),
-        ((None, 6, 6, 63), {}, False),
+        ((None, 6, 6, 127), {}, False),
         ((None, 7, 6, 640), {}, False),
         ((None, 6, 7, 640), {}, False),
         ((None, None, None, 600), {}, False),
-        ((None, 6, 6, 64), {"dtype": "float32"}, False),
-        ((None, 6, 6, 64), {"kernel_size": 1}, False),
-        ((None, 6, 6, 64), {"strides": 2}, False),
-        ((None, 6, 6, 64), {"dilation_rate": 2}, False),
-        ((None, 6, 6, 64), {"padding": "valid"}, False),
-        ((None, 6, 6, 64), {"groups": 2}, False),
-        ((None, 6, 6, 64), {"data_format": "channels_first"}, False),
+        ((None, 6, 6, 128), {"dtype": "float32"}, False),
+        ((None, 6, 6, 128), {"kernel_size": 1}, False),
+        ((None, 6, 6, 128), {"strides": 2}, False),
+        ((None, 6, 6, 128), {"dilation_rate": 2}, False),
+        ((None, 6, 6, 128), {"padding": "valid"}, False),
+        ((None, 6, 6, 128), {"groups": 2}, False),
+        ((None, 6, 6, 128), {"data_format": "channels_first"}, False),
     ],
 )
 def test_which_convolutions_take_products(shape, changes, products):
@@ -149,7 +145,7 @@ def test_which_convolutions_take_products(shape, changes, products):
 def test_none_takes_products_on_a_gpu(monkeypatch):
     monkeypatch.setattr(layers, "_has_gpu", lambda: True)
     layer = layers.Conv2D(4, 3, padding="same", dtype="mixed_bfloat16")
-    assert layer._takes_products(keras.KerasTensor((None, 6, 6, 64))) is False
+    assert layer._takes_products(keras.KerasTensor((None, 6, 6, 128))) is False
 
 
 def test_the_deep_cnn_takes_products_on_its_last_places(taken):
