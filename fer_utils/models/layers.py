@@ -33,7 +33,7 @@ class Conv2D(keras.layers.Conv2D):
     (docs/speed.md). Answers are Keras' own, to rounding.
     """
 
-    # Where products are taken: measured on one processor, with AMX.
+    # Where products are taken: measured on two processors, one with AMX.
     MOST_PIXELS = 6  # a side
     LEAST_CHANNELS = 128  # that come in
 
