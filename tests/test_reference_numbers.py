@@ -100,6 +100,12 @@ def test_the_page_has_the_tables_of_the_ladder(profile, page, count):
         assert table in page
 
 
+@pytest.mark.parametrize("views", ["single", "scales"])
+def test_the_page_has_the_tables_of_what_was_tried(views, capsys):
+    assert ladder.main([str(REFERENCE / "tuned"), "--against", "whole-80", "--views", views]) == 0
+    assert capsys.readouterr().out in BEYOND
+
+
 def test_the_page_of_full_scale_has_the_tables_that_its_command_prints():
     finished = comparison.load_runs(REFERENCE / "gpu")
     assert results.results_markdown(finished) in FULL_SCALE

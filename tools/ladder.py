@@ -1,6 +1,7 @@
 """The ladder, the final candidates and the race of a folder of runs as Markdown tables, and the ladder as a figure.
 
 python tools/ladder.py outputs/reference/tuned --figure ladder.png
+python tools/ladder.py outputs/reference/tuned --against whole-80 --views scales    what was tried beside that recipe
 """
 
 import argparse
@@ -9,9 +10,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fer_utils import plotting
+from fer_utils import plotting, runs
 from fer_utils.command_line import leave_with
-from fer_utils.ladder import results
+from fer_utils.ladder import results, trials
+from fer_utils.names import VIEWS
 
 
 def markdown(rungs, chosen, raced):
@@ -37,7 +39,17 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("output_dir", help="folder of runs, for example outputs/reference/cpu")
     parser.add_argument("--figure", help="PNG to draw the ladder to")
+    parser.add_argument("--against", metavar="RECIPE", help="print one table instead: all others against this recipe")
+    parser.add_argument("--views", choices=VIEWS, default="single", help="in which they answer there")
     given = parser.parse_args(arguments)
+    if given.against:
+        try:
+            table = trials.tried(given.output_dir, given.against, given.views)
+        except runs.RunError as error:
+            print(error, file=sys.stderr)
+            return 1
+        print(_table(trials.for_reading(table)))
+        return 0
     rungs, chosen, raced = (make(given.output_dir) for make in (results.summarize, results.finals, results.race))
     said = markdown(rungs, chosen, raced)
     if not said or (given.figure and rungs.empty):

@@ -207,7 +207,7 @@ def race(output_dir, reference="", accuracy=PAPER_ACCURACY):
             reached[-1] |= run.metrics["validation"]["accuracy"] >= accuracy
             if reached.any():
                 epoch = int(reached.argmax()) + 1
-                seconds = run.history["seconds"].iloc[:epoch].sum() + _of_teachers([run])
+                seconds = run.history["seconds"].iloc[:epoch].sum() + of_teachers([run])
                 counts = (len(run.history), run.manifest["trainable_parameters"], hardware(run))
                 rows.append((name, run.manifest["seed"], seconds, epoch, *counts))
     columns = ["recipe", "seed", "seconds", "epoch", "of", "parameters", "hardware"]
@@ -260,11 +260,11 @@ def _final(group, public, private):
         "sd": number(spread["sd"]),
         "seeds_low": number(spread["low"]),
         "seeds_high": number(spread["high"]),
-        "seconds": np.mean([sum(run.manifest["seconds"] for run in own) + _of_teachers(own) for own in group]),
+        "seconds": np.mean([sum(run.manifest["seconds"] for run in own) + of_teachers(own) for own in group]),
     }
 
 
-def _of_teachers(networks):
+def of_teachers(networks):
     """Seconds that the teachers of some runs took, one that taught several of them once."""
     teachers = [one for run in networks for one in run.manifest.get("teachers", [])]
     return sum({one["answers"]: one["seconds"] for one in teachers}.values())

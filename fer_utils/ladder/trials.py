@@ -1,0 +1,89 @@
+"""What each change to one recipe did: all others of a folder of runs, held against it on PublicTest (notebook 08).
+
+The ladder goes up from the paper's network, a step at a time; this goes from a good recipe to each that was tried
+beside it, whether it was better or worse. No Keras.
+"""
+
+import numpy as np
+import pandas as pd
+
+from fer_utils import evaluation
+from fer_utils.evaluation.paired import LEVEL, compare_answers
+from fer_utils.ladder import recipes, results
+from fer_utils.runs.folder import RunError
+
+COLUMNS = [
+    "recipe", "changes", "seeds", "n", "accuracy", "difference", "low", "high", "p_value", "seconds", "parameters",
+]  # fmt: skip
+
+
+def tried(output_dir, base, views="single", reference="", samples=2000):
+    """A row for the recipe `base` and one for each other that answers in these views: DataFrame with COLUMNS,
+    p_holm and differ, the most accurate first after `base`.
+
+    changes: the settings in which a recipe differs from `base`, as notebook 08's CHANGES takes them. accuracy (0 to 1):
+    of PublicTest, mean over seeds. difference to `base`, its interval (low, high) and p_value: ``compare_answers``,
+    with the seeds as chance as soon as any recipe has two; p_holm: corrected for the number of recipes; differ:
+    p_holm < 0.05. seconds: of training and of teachers, mean over seeds. Rungs of the ladder are left out: they have a
+    table of their own (``results.summarize``). Raises RunError where `base` has no such run.
+    """
+    answers = recipes.answer_name("validation", views)
+    found = {
+        name: [run for run in own if answers in run.predictions]
+        for name, own in results.load(output_dir, reference).items()
+        if name == base or name not in recipes.NAMES
+    }
+    found = {name: own for name, own in found.items() if own}
+    if base not in found:
+        there = ", ".join(sorted(found)) or "none"
+        raise RunError(f"{output_dir}: holds no run of {base} that answers in views={views!r}. There are: {there}")
+    right = {name: np.stack([results.right_together([run], answers) for run in own]) for name, own in found.items()}
+    of_seeds = evaluation.pooled_over_seeds(correct.mean(axis=1) for correct in right.values())
+    others = sorted((name for name in found if name != base), key=lambda name: -right[name].mean())
+    rows = []
+    for name in (base, *others):
+        row = _row(name, found[name], right[name], found[base][0])
+        if name != base:
+            row |= compare_answers(right[name], right[base], of_seeds, samples)
+        rows.append(row)
+    table = pd.DataFrame(rows, columns=COLUMNS)
+    table["p_holm"] = np.nan
+    if others:
+        table.loc[1:, "p_holm"] = evaluation.holm(table.loc[1:, "p_value"])
+    table["differ"] = table["p_holm"] < LEVEL
+    return table
+
+
+def _row(name, own, right, base):
+    return {
+        "recipe": name,
+        "changes": changes(own[0], base),
+        "seeds": len(own),
+        "n": right.shape[1],
+        "accuracy": right.mean(),
+        "seconds": np.mean([run.manifest["seconds"] + results.of_teachers([run]) for run in own]),
+        "parameters": own[0].manifest["trainable_parameters"],
+    }
+
+
+def changes(run, base):
+    """In what a run's training differs from that of `base`: "epochs=90 dropout=0.3"; "" where in nothing.
+
+    A setting that a run's manifest has not, since it came later, had its default in that run.
+    """
+    ours, theirs = (recipes.as_dict(recipes.Recipe()) | each.manifest["settings"] for each in (run, base))
+    words = [f"{name}={value}" for name, value in ours.items() if value != theirs.get(name) and name != "views"]
+    left_out = run.manifest["parameters"].get("TRAIN_WITHOUT", "none")
+    return " ".join(words + [f"TRAIN_WITHOUT={left_out}"] * (left_out != "none"))
+
+
+def for_reading(table):
+    """``tried``'s table in words and percent, to be looked at."""
+    said = table[["recipe", "changes", "seeds"]].copy()
+    said["PublicTest %"] = (100 * table["accuracy"]).map("{:.1f}".format)
+    gaps = (100 * table[["difference", "low", "high"]]).values
+    said["difference"] = ["" if np.isnan(gap) else f"{gap:+.1f} ({low:+.1f} to {high:+.1f})" for gap, low, high in gaps]
+    said["p (Holm)"] = ["" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_holm"]]
+    said["parameters"] = [f"{count / 1e6:.2f} M" for count in table["parameters"]]
+    said["seconds"] = table["seconds"].map("{:,.0f}".format)
+    return said.set_index("recipe")
