@@ -1,0 +1,55 @@
+"""The table of tools/memory.py, on networks whose right answers are known."""
+
+import memory
+import numpy as np
+import pytest
+
+from fer_utils import evaluation
+
+TWINS = np.arange(100) < 40
+
+
+def network(of_twins, of_others):
+    """bool (100,): right about so many of the 40 faces with a duplicate, and so many of the 60 without."""
+    return np.concatenate([np.arange(40) < of_twins, np.arange(60) < of_others])
+
+
+@pytest.fixture
+def right():
+    return {
+        "all": np.stack([network(36, 30), network(38, 31)]),
+        "without others": np.stack([network(36, 31)]),
+        "without twins": np.stack([network(28, 30), network(30, 33)]),
+    }
+
+
+def test_memory_is_what_only_faces_with_a_duplicate_lose(right):
+    table = memory.memory(right, TWINS).set_index(["faces", "first", "second"])
+    lost = table.loc["with a duplicate", "without twins", "all"]
+    assert (lost["n"], lost["accuracy_first"], lost["accuracy_second"]) == (40, 29 / 40, 37 / 40)
+    assert lost["difference"] == pytest.approx(-8 / 40)
+    same = table.loc["without", "without twins", "all"]
+    assert (same["n"], same["difference"]) == (60, pytest.approx(1 / 60))
+    assert table.loc["without", "without others", "all"]["difference"] == pytest.approx(0.5 / 60)
+
+
+def test_the_seeds_of_all_three_trainings_tell_how_much_one_varies(right):
+    lost = memory.memory(right, TWINS).iloc[0]
+    of_seeds = (2 * 1**2 + 2 * 1**2) / 40**2 / 2  # 36 and 38, 28 and 30, and one alone, which adds nothing
+    change = np.zeros(40)  # per face, mean of two seeds: 28 to 30 lose half, 30 to 36 all, 36 to 38 half
+    change[28:30], change[30:36], change[36:38] = -0.5, -1, -0.5
+    expected = evaluation.difference_test(change.mean(), change.var(ddof=1) / 40, 39, of_seeds * (1 / 2 + 1 / 2), 2)
+    assert (lost["low"], lost["high"]) == pytest.approx((expected["low"], expected["high"]))
+    assert lost["p_value"] == pytest.approx(expected["p_value"])
+
+
+def test_the_table_is_for_readers(right):
+    said = memory.markdown(memory.memory(right, TWINS)).splitlines()
+    assert len(said) == 2 + 2 * 3
+    assert said[2].startswith("| with a duplicate | 40 | without twins | 72.5 | all | 92.5 | -20.0 (")
+    assert "(-0.0" not in "\n".join(said)
+
+
+def test_a_training_without_a_run_is_named(tmp_path, capsys):
+    assert memory.main([str(tmp_path)]) == 1
+    assert "no finished run" in capsys.readouterr().err

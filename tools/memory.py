@@ -1,0 +1,90 @@
+"""Memory or ease: what VGG16 from scratch loses when Training has no duplicates of the faces that it is asked about.
+
+    python tools/memory.py [outputs/reference/cpu]
+
+Three trainings with the same settings: on all of Training, without the images of which a test split has a duplicate
+(TRAIN_WITHOUT="twins"), and, as a control, without as many other images of the same emotions ("others"). What is lost
+on the faces with a duplicate and on no others is memory. Prints the table of docs/results.md.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_utils import comparison, evaluation, runs
+from fer_utils.command_line import leave_with
+from fer_utils.evaluation.paired import compare_arms, right_answers
+from fer_utils.score import known
+
+ARM = "vgg16-scratch"
+TRAININGS = {"all": ".", "without others": "without-others", "without twins": "without-twins"}
+PAIRS = (("without twins", "all"), ("without twins", "without others"), ("without others", "all"))
+
+
+def memory(right, twins):
+    """A row for each kind of face and pair of trainings, on the faces with a duplicate in Training, and on the others.
+
+    right: name of a training -> bool (seeds, n), which of the same images each of its networks named rightly. twins:
+    bool (n,). Columns: faces, n, first, second (trainings of PAIRS), accuracy_first, accuracy_second (means over seeds,
+    0 to 1), difference, low, high (95 %), p_value: ``compare_arms``, its seeds' variance pooled over all trainings on
+    these faces.
+    """
+    rows = []
+    for faces, chosen in {"with a duplicate": twins, "without": ~twins}.items():
+        own = {name: answers[:, chosen] for name, answers in right.items()}
+        of_seeds = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in own.values())
+        for first, second in PAIRS:
+            accuracies = {"accuracy_first": own[first].mean(), "accuracy_second": own[second].mean()}
+            tested = compare_arms(own[first], own[second], *of_seeds)
+            rows.append({"faces": faces, "n": chosen.sum(), "first": first, "second": second, **accuracies, **tested})
+    return pd.DataFrame(rows)
+
+
+def markdown(table):
+    """``memory``'s table for the page."""
+    lines = ["| faces | n | training | % | against | % | difference | p |", "|" + " --- |" * 8]
+    for row in table.itertuples():
+        low, high = (round(100 * end, 1) + 0.0 for end in (row.low, row.high))  # 0.0 is never -0.0
+        p = "< 0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}"
+        lines.append(
+            f"| {row.faces} | {row.n:,} | {row.first} | {100 * row.accuracy_first:.1f} | {row.second} "
+            f"| {100 * row.accuracy_second:.1f} | {100 * row.difference:+.1f} ({low} to {high}) | {p} |"
+        )
+    return "\n".join(lines)
+
+
+def read(folder):
+    """What each training's networks named rightly: name -> bool (seeds, n). Raises RunError where one has no run."""
+    facts, right = known.facts("official"), {}
+    for name, place in TRAININGS.items():
+        own = [run for run in comparison.load_runs(Path(folder) / place) if run.arm == ARM]
+        if not own:
+            raise runs.RunError(f"{Path(folder) / place}: holds no run of {ARM}, which is needed for '{name}'")
+        for run in own:
+            if not np.array_equal(run.predictions["test"][0], facts.row_ids):
+                raise runs.RunError(f"{runs.shown(run.folder)}: did not answer about all of PrivateTest")
+        right[name] = right_answers(own, ARM)
+    return right
+
+
+def main(arguments=None):
+    """The command line: print the table; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("folder", nargs="?", default=runs.PROJECT_ROOT / "outputs/reference/cpu")
+    given = parser.parse_args(arguments)
+    try:
+        right = read(given.folder)
+    except runs.RunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    print(markdown(memory(right, known.facts("official").twins)))
+    return 0
+
+
+if __name__ == "__main__":
+    leave_with(main)
