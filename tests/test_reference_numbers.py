@@ -5,6 +5,7 @@ import re
 
 import frozen
 import ladder
+import memory
 import numpy as np
 import pandas as pd
 import private_test
@@ -98,6 +99,12 @@ def test_the_page_has_the_tables_of_the_ladder(profile, page, count):
     assert len(printed) == count  # no ladder has been climbed on a GPU
     for table in printed:
         assert table in page
+
+
+def test_the_page_has_the_table_of_memory_and_ease(capsys):
+    assert memory.main([str(REFERENCE / "cpu")]) == 0
+    assert capsys.readouterr().out in RESULTS
+    assert "**7 points on those 643 faces are memory** (2.9 to 11.1)" in RESULTS and "(2.9 to 11.1)" in README
 
 
 @pytest.mark.parametrize("views", ["single", "scales"])
