@@ -28,9 +28,9 @@ def test_memory_is_what_only_faces_with_a_duplicate_lose(right):
     lost = table.loc["with a duplicate", "without twins", "all"]
     assert (lost["n"], lost["accuracy_first"], lost["accuracy_second"]) == (40, 29 / 40, 37 / 40)
     assert lost["difference"] == pytest.approx(-8 / 40)
-    same = table.loc["without", "without twins", "all"]
+    same = table.loc["without a duplicate", "without twins", "all"]
     assert (same["n"], same["difference"]) == (60, pytest.approx(1 / 60))
-    assert table.loc["without", "without others", "all"]["difference"] == pytest.approx(0.5 / 60)
+    assert table.loc["without a duplicate", "without others", "all"]["difference"] == pytest.approx(0.5 / 60)
 
 
 def test_the_seeds_of_all_three_trainings_tell_how_much_one_varies(right):

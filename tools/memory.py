@@ -35,7 +35,7 @@ def memory(right, twins):
     these faces.
     """
     rows = []
-    for faces, chosen in {"with a duplicate": twins, "without": ~twins}.items():
+    for faces, chosen in {"with a duplicate": twins, "without a duplicate": ~twins}.items():
         own = {name: answers[:, chosen] for name, answers in right.items()}
         of_seeds = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in own.values())
         for first, second in PAIRS:
