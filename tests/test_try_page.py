@@ -48,7 +48,7 @@ def address(loaded, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def playwright():
+def playwright(loaded):  # which skips first where there is no Chromium
     with sync_api.sync_playwright() as playwright:
         yield playwright
 
