@@ -53,7 +53,7 @@ def test_benchmarks_run(monkeypatch):
     pytest.importorskip("tensorflow")
     monkeypatch.setenv("FER_BENCHMARK_IMAGES", "64")
     monkeypatch.delenv("FER_DATA", raising=False)
-    chosen = "loading or augmentation or fit and bfloat16 or race or 20-64 and bfloat16"
+    chosen = "loading or bench_augmentation or fit and bfloat16 or race or 20-64 and bfloat16"
     chosen += " or evaluation and flip or tuned or baseline_float32"
     command = [sys.executable, "-m", "pytest", "-q", str(FOLDER), "-k", chosen, "--benchmark-disable"]
     command += ["-o", "python_files=bench_*.py", "-o", "python_functions=bench_*", "-p", "no:cacheprovider"]
