@@ -107,6 +107,13 @@ def test_the_page_has_the_table_of_memory_and_ease(capsys):
     assert "**7 points on those 643 faces are memory** (2.9 to 11.1)" in RESULTS and "(2.9 to 11.1)" in README
 
 
+def test_the_readme_has_the_small_network_as_its_run_has_it():
+    small = beyond.finals(REFERENCE / "tuned").set_index(["recipe", "views"]).loc["small-80", "scales"]
+    assert f"With 0.09 million, {100 * small['private']:.1f} % in six views (one seed)." in " ".join(README.split())
+    assert small["seeds"] == 1
+    assert f"({100 * small['low']:.1f} to {100 * small['high']:.1f}; 66.7 without twins)" in BEYOND
+
+
 @pytest.mark.parametrize("views", ["single", "scales"])
 def test_the_page_has_the_tables_of_what_was_tried(views, capsys):
     assert ladder.main([str(REFERENCE / "tuned"), "--against", "whole-80", "--views", views]) == 0
