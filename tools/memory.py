@@ -13,12 +13,14 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import results
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_utils import comparison, evaluation, runs
 from fer_utils.command_line import leave_with
 from fer_utils.evaluation.paired import compare_arms, right_answers
+from fer_utils.ladder.results import said_gap, said_p
 from fer_utils.score import known
 
 ARM = "vgg16-scratch"
@@ -47,15 +49,16 @@ def memory(right, twins):
 
 def markdown(table):
     """``memory``'s table for the page."""
-    lines = ["| faces | n | training | % | against | % | difference | p |", "|" + " --- |" * 8]
-    for row in table.itertuples():
-        low, high = (round(100 * end, 1) + 0.0 for end in (row.low, row.high))  # 0.0 is never -0.0
-        p = "< 0.001" if row.p_value < 0.001 else f"{row.p_value:.3f}"
-        lines.append(
-            f"| {row.faces} | {row.n:,} | {row.first} | {100 * row.accuracy_first:.1f} | {row.second} "
-            f"| {100 * row.accuracy_second:.1f} | {100 * row.difference:+.1f} ({low} to {high}) | {p} |"
-        )
-    return "\n".join(lines)
+    header = ["faces", "n", "training", "%", "against", "%", "difference", "p"]
+    percent = 100 * table[["accuracy_first", "accuracy_second"]]
+    rows = zip(
+        table["faces"], table["n"].map("{:,}".format),
+        table["first"], percent["accuracy_first"].map("{:.1f}".format),
+        table["second"], percent["accuracy_second"].map("{:.1f}".format),
+        [said_gap(*gap) for gap in 100 * table[["difference", "low", "high"]].values], table["p_value"].map(said_p),
+        strict=True,
+    )  # fmt: skip
+    return results.markdown(header, rows)
 
 
 def read(folder):

@@ -181,15 +181,26 @@ def for_reading(table):
     said["PublicTest %"] = points["accuracy"].map("{:.1f}".format)
     said["95 %"] = [f"{low:.1f} to {high:.1f}" for low, high in points[["low", "high"]].values]
     gaps = points[["difference", "difference_low", "difference_high"]].values
-    said["difference"] = ["" if np.isnan(gap) else f"{gap:+.1f} ({low:+.1f} to {high:+.1f})" for gap, low, high in gaps]
-    said["p (Holm)"] = ["" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_holm"]]
+    said["difference"] = [said_gap(*gap) for gap in gaps]
+    said["p (Holm)"] = [said_p(p) for p in table["p_holm"]]
     said["kept"] = table["kept"].map({True: "yes", False: "no"})
-    said["parameters"] = table["parameters"].map(_millions)
+    said["parameters"] = table["parameters"].map(millions)
     said["seconds"] = table["seconds"].map("{:,.0f}".format)
     return said.set_axis(table["rung"])
 
 
-def _millions(count):
+def said_gap(gap, low, high):
+    """A difference and its interval, in points: "+0.8 (-0.6 to +2.3)"; "" for NaN."""
+    return "" if np.isnan(gap) else f"{gap:+.1f} ({low:+.1f} to {high:+.1f})"
+
+
+def said_p(p):
+    """A p value: "0.047", "< 0.001"; "" for NaN."""
+    return "" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def millions(count):
+    """A count as "1.91 M"."""
     return f"{count / 1e6:.2f} M"
 
 
@@ -218,7 +229,7 @@ def race_for_reading(table):
     """``race``'s table in words and whole seconds, to be looked at."""
     said = table.set_index("recipe")
     said["seconds"] = said["seconds"].map("{:,.0f}".format)
-    said["parameters"] = said["parameters"].map(_millions)
+    said["parameters"] = said["parameters"].map(millions)
     return said
 
 

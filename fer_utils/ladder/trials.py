@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils import evaluation
-from fer_utils.evaluation.paired import LEVEL, compare_answers
+from fer_utils.evaluation.paired import compare_answers
 from fer_utils.ladder import recipes, results
 from fer_utils.runs.folder import RunError
 
@@ -17,20 +17,20 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def tried(output_dir, base, views="single", reference="", samples=2000):
-    """A row for the recipe `base` and one for each other that answers in these views: DataFrame with COLUMNS,
-    p_holm and differ, the most accurate first after `base`.
+def tried(output_dir, base, views="single"):
+    """A row for the recipe `base` and one for each other that answers in these views: DataFrame with COLUMNS and
+    p_holm, the most accurate first after `base`.
 
     changes: the settings in which a recipe differs from `base`, as notebook 08's CHANGES takes them. accuracy (0 to 1):
     of PublicTest, mean over seeds. difference to `base`, its interval (low, high) and p_value: ``compare_answers``,
-    with the seeds as chance as soon as any recipe has two; p_holm: corrected for the number of recipes; differ:
-    p_holm < 0.05. seconds: of training and of teachers, mean over seeds. Rungs of the ladder are left out: they have a
-    table of their own (``results.summarize``). Raises RunError where `base` has no such run.
+    with the seeds as chance as soon as any recipe has two; p_holm: corrected for the number of recipes. seconds: of
+    training and of teachers, mean over seeds. Rungs of the ladder are left out: they have a table of their own
+    (``results.summarize``). Raises RunError where `base` has no such run.
     """
     answers = recipes.answer_name("validation", views)
     found = {
         name: [run for run in own if answers in run.predictions]
-        for name, own in results.load(output_dir, reference).items()
+        for name, own in results.load(output_dir).items()
         if name == base or name not in recipes.NAMES
     }
     found = {name: own for name, own in found.items() if own}
@@ -44,13 +44,12 @@ def tried(output_dir, base, views="single", reference="", samples=2000):
     for name in (base, *others):
         row = _row(name, found[name], right[name], found[base][0])
         if name != base:
-            row |= compare_answers(right[name], right[base], of_seeds, samples)
+            row |= compare_answers(right[name], right[base], of_seeds)
         rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_holm"] = np.nan
     if others:
         table.loc[1:, "p_holm"] = evaluation.holm(table.loc[1:, "p_value"])
-    table["differ"] = table["p_holm"] < LEVEL
     return table
 
 
@@ -82,8 +81,8 @@ def for_reading(table):
     said = table[["recipe", "changes", "seeds"]].copy()
     said["PublicTest %"] = (100 * table["accuracy"]).map("{:.1f}".format)
     gaps = (100 * table[["difference", "low", "high"]]).values
-    said["difference"] = ["" if np.isnan(gap) else f"{gap:+.1f} ({low:+.1f} to {high:+.1f})" for gap, low, high in gaps]
-    said["p (Holm)"] = ["" if np.isnan(p) else "< 0.001" if p < 0.001 else f"{p:.3f}" for p in table["p_holm"]]
-    said["parameters"] = [f"{count / 1e6:.2f} M" for count in table["parameters"]]
+    said["difference"] = [results.said_gap(*gap) for gap in gaps]
+    said["p (Holm)"] = [results.said_p(p) for p in table["p_holm"]]
+    said["parameters"] = table["parameters"].map(results.millions)
     said["seconds"] = table["seconds"].map("{:,.0f}".format)
     return said.set_index("recipe")
