@@ -158,7 +158,7 @@ lab: $(READY)  ## open JupyterLab in the same environment (OPEN=course/lab1.ipyn
 # Versions that are locked stay unless UPGRADE=--upgrade. One set serves Python 3.11 to 3.13 on every platform.
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@$(BIN)/python -m pip install --quiet uv
-	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header $(UPGRADE) \
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras $(UPGRADE) \
 		--extra test --extra jax --extra photos --extra export --extra site pyproject.toml --output-file requirements.lock
 
 CHECK_PYTHON := import ensurepip, sys, venv; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))

@@ -34,7 +34,7 @@ except ProfileError as error:
 
 OUT = study.output_dir
 ARMS = [run.name for run in (*study.arms(), *study.comparators())]
-RUNGS, FINALS = ([run.name for run in runs] for runs in (study.ladder(), study.finals()))
+RUNGS, TRIALS, FINALS = ([run.name for run in runs] for runs in (study.ladder(), study.trials(), study.finals()))
 # A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
 # A notebook that is run again goes on from its checkpoint, which is needed until both outputs are in their places.
 RUN_NOTEBOOK = (
@@ -54,7 +54,7 @@ start.mark_runs(workflow.basedir)
 
 wildcard_constraints:
     architecture="|".join((*study.profile.architectures, *study.profile.comparators)) or "none",
-    recipe="|".join((*study.profile.ladder, *study.profile.finals)) or "none",
+    recipe="|".join((*study.profile.ladder, *study.profile.trials, *study.profile.finals)) or "none",
     seed="[0-9]+",
     report="|".join(REPORTS),
     packaged="|".join(PACKAGED),
@@ -79,7 +79,7 @@ rule all:
         f"{OUT}/explore/metrics.json",
         [f"{OUT}/compare/metrics.json"] if study.arms() else [],
         expand(f"{OUT}/{{run}}/metrics.json", run=ARMS),
-        expand(f"{OUT}/ladder/{{run}}/metrics.json", run=[*RUNGS, *FINALS]),
+        expand(f"{OUT}/ladder/{{run}}/metrics.json", run=[*RUNGS, *TRIALS, *FINALS]),
         expand(f"{OUT}/{{report}}/metrics.json", report=study.profile.reports),
 
 

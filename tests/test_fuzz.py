@@ -224,6 +224,7 @@ architectures: [vgg16, resnet50]
 jobs: 2
 ladder: [crop]
 finals: {mine: {RECIPE: crop, CHANGES: "epochs=60"}}
+trials: {wide: {RECIPE: crop, CHANGES: "width=0.75"}}
 all: {DATA: sample}
 03_train_from_scratch: {WIDTH: 0.5, vgg16: {WIDTH: 1.0}}
 """

@@ -168,3 +168,9 @@ def test_make_takes_every_setting_of_its_help():
     given = [f"{name}=a b" for name in names]
     done = subprocess.run(["make", "-n", "-C", str(ROOT), "help", *given], capture_output=True, text=True)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_papermill_starts_without_compiling_a_grammar_of_addresses():
+    """It takes two seconds of every run, which is why pyproject.toml bounds jsonschema."""
+    code = "import sys, papermill.cli\nassert not {'lark', 'rfc3987_syntax'} & set(sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)

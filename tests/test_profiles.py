@@ -96,6 +96,8 @@ MISTAKES = [
     ("finals: {long: {RECIPE: crop, CHANGES: epochs=0}}", "finals: long: epochs=0 must lie in [1, 10000]"),
     ("finals: {mixup: {RECIPE: crop, CHANGES: epochs=3}}", "needs a name of its own"),
     ("finals: {x: {RECIPE: crop, CHANGES: taught=0.5}}", "a study trains no teachers before their student"),
+    ("trials: {wide: {RECIPE: crop, CHANGES: width=9}}", "trials: wide: width=9"),
+    ("finals: {x: {RECIPE: crop}}\ntrials: {x: {RECIPE: crop}}", "trials: x is one of finals, too"),
     (f"{BEYOND}: {{TEACHERS: outputs/x}}", "TEACHERS: a study trains no teachers before their student"),
     (f"ladder: [crop]\n{BEYOND}: {{TRAIN_WITHOUT: twins}}", "TRAIN_WITHOUT would make other networks of the ladder's"),
     ("ladder: [crop]\nall: {TRAIN_WITHOUT: twins}", "TRAIN_WITHOUT would make other networks of the ladder's"),

@@ -48,6 +48,8 @@ architectures: []
 ladder: [vgg16, crop]
 finals:
   long: {RECIPE: crop, CHANGES: "epochs=60"}
+trials:
+  wide: {RECIPE: crop, CHANGES: "width=0.75"}
 all: {DATA: sample}
 """
 
@@ -55,12 +57,15 @@ all: {DATA: sample}
 def test_a_profile_of_recipes_alone_has_no_arms_and_nothing_to_compare(project):
     (project / "profiles/rungs.yaml").write_text(RECIPES)
     study = load_study("rungs", seeds="0 1", root=project)
-    names = ["vgg16-seed0", "crop-seed0", "vgg16-seed1", "crop-seed1", "long-seed0", "long-seed1"]
-    assert [run.name for run in study.runs()] == ["explore", *names]
+    names = [f"{name}-seed{seed}" for name in ("vgg16", "crop", "wide", "long") for seed in (0, 1)]
+    assert sorted(run.name for run in study.runs()) == sorted(["explore", *names])
+    assert [run.name for run in study.runs()][-2:] == ["long-seed0", "long-seed1"]
     common = {"OUTPUT_DIR": "outputs/rungs", "DATA": "sample"}
     assert study.ladder()[3].parameters == {**common, "SEED": 1, "RECIPE": "crop"}
     final = {"RECIPE": "crop", "CHANGES": "epochs=60", "NAME": "long", "FINAL": True}
     assert study.finals()[0].parameters == {**common, "SEED": 0, **final}
+    trial = {"RECIPE": "crop", "CHANGES": "width=0.75", "NAME": "wide"}  # and no FINAL: PrivateTest stays shut
+    assert study.trials()[1].parameters == {**common, "SEED": 1, **trial}
 
 
 def test_all_of_the_ladder_is_what_has_to_be_trained(project):
@@ -82,9 +87,10 @@ def test_snakemake_makes_the_ladder_and_then_its_finals(project):
     found = snakemake(project, "--cores", "2", "--scheduler", "greedy", "--config", "profile=rungs", "threads=1")
     assert found.returncode == 0, found.stdout
     folder = project / "outputs" / "rungs" / "ladder"
-    for name in ("vgg16-seed0", "crop-seed0", "long-seed0"):
+    for name in ("vgg16-seed0", "crop-seed0", "wide-seed0", "long-seed0"):
         assert (folder / name / "metrics.json").exists() and (folder / name / "executed.ipynb").exists()
-    assert re.findall(r"  start +(\S+)", found.stdout)[-1] == "long-seed0"
+    begun = re.findall(r"  start +(\S+)", found.stdout)
+    assert begun.index("long-seed0") > max(begun.index("vgg16-seed0"), begun.index("crop-seed0"))
     assert "Results: outputs/rungs/ladder" in found.stdout
 
 

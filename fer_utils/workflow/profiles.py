@@ -7,6 +7,8 @@
     ladder: all                     # rungs of recipes.LADDER that notebook 08 trains, or a list; none if not given
     finals:                         # recipes that open PrivateTest, after the ladder: name, rung and changes
       tuned: {RECIPE: crop, CHANGES: "epochs=60"}
+    trials:                         # likewise, but PrivateTest stays shut, and they wait for nothing
+      wider: {RECIPE: crop, CHANGES: "width=0.75"}
     reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given
     box: [{runs: [vgg16-scratch]}]  # what a GPU box is to run, dearest first (tools/box/plan.py); none if not given
     all:                            # for every notebook that has the parameter
@@ -34,7 +36,7 @@ from fer_utils.project import expand_path, unknown_in_path
 from fer_utils.runs.papermill import reads_as_another_type
 from fer_utils.runs.parameters import problem
 
-SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:", "RECIPE": "ladder:", "NAME": "finals:"}
+SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:", "RECIPE": "ladder:", "NAME": "finals: or trials:"}
 MOST_SEEDS = 100
 BEYOND = "08_beyond_the_paper"
 NO_TEACHERS = "a study trains no teachers before their student. Train them, and it, with papermill"
@@ -50,7 +52,8 @@ class ProfileError(ValueError):
 class Profile:
     """A checked profile. path: as messages name it. common: `all:`. sections: parameters by notebook stem.
 
-    ladder: names of rungs that are trained. finals: name -> {RECIPE, CHANGES}. box: as it stands (tools/box/plan.py).
+    ladder: names of rungs that are trained. finals, trials: name -> {RECIPE, CHANGES}. box: as it stands
+    (tools/box/plan.py).
     """
 
     path: str
@@ -59,6 +62,7 @@ class Profile:
     comparators: tuple
     ladder: tuple
     finals: dict
+    trials: dict
     seeds: tuple
     jobs: int
     reports: tuple
@@ -87,6 +91,8 @@ def read_profile(profile, notebooks, root):
         check_parameters(f"{path}: {stem}", section, notebooks[stem])
     read = {key: reader(f"{path}: {key}", content.get(key, default)) for key, (default, reader) in SECTIONS.items()}
     _check_ladder(path, {**common, **sections.get(BEYOND, {})}, read["ladder"])
+    if both := sorted(set(read["finals"]) & set(read["trials"])):
+        raise ProfileError(f"{path}: trials: {both[0]} is one of finals, too, and would be its folder: rename one")
     return Profile(path=path, name=Path(path).stem, common=common, sections=sections, **read)
 
 
@@ -251,7 +257,7 @@ def _read_ladder(place, given):
     return trained if given == "all" else _names_of(trained)(place, given)
 
 
-def _read_finals(place, given):
+def _read_recipes(place, given):
     if not isinstance(given, dict):
         raise ProfileError(f"{place}: needs names with RECIPE and CHANGES below them, not {reprlib.repr(given)}")
     for name, settings in given.items():
@@ -272,7 +278,8 @@ SECTIONS = {  # of a profile, beside `all:` and the notebooks': what holds where
     "architectures": (list(ARCHITECTURE_NAMES), _names_of(ARCHITECTURE_NAMES)),
     "comparators": ([], _names_of(COMPARATOR_NAMES)),
     "ladder": ([], _read_ladder),
-    "finals": ({}, _read_finals),
+    "finals": ({}, _read_recipes),
+    "trials": ({}, _read_recipes),
     "seeds": ([0], read_seeds),
     "jobs": (1, read_count),
     "reports": ([], _names_of(("audit", "labels", "photos", "explain"))),

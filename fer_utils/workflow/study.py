@@ -82,10 +82,14 @@ class Study:
         return [self.arm(name, "scratch", seed) for seed in self.seeds for name in self.profile.comparators]
 
     def recipe(self, name, seed):
-        """The run of notebook 08 for a rung of the ladder or a final candidate; its folder is below ladder/."""
-        final = self.profile.finals.get(name)
+        """The run of notebook 08 for a rung, a final candidate or a trial; its folder is below ladder/."""
         given = self.parameters(BEYOND, seed=int(seed))
-        given |= {**final, "NAME": name, "FINAL": True} if final else {"RECIPE": name}
+        if final := self.profile.finals.get(name):
+            given |= {**final, "NAME": name, "FINAL": True}
+        elif trial := self.profile.trials.get(name):
+            given |= {**trial, "NAME": name}
+        else:
+            given |= {"RECIPE": name}
         return PlannedRun(
             f"{name}-seed{seed}", BEYOND, {key: given[key] for key in self.declared[BEYOND] if key in given}
         )
@@ -98,10 +102,14 @@ class Study:
         """The runs of the final candidates, seed by seed."""
         return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.finals]
 
+    def trials(self):
+        """The runs of the trials, seed by seed."""
+        return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.trials]
+
     def runs(self):
         """Every run of the study, in an order in which one could type them."""
         wanted = [name for name in self.profile.architectures if any(self.pretrained(how, name) for how in ARMS)]
-        trained = [*self.arms(), *self.comparators(), *self.ladder(), *self.finals()]
+        trained = [*self.arms(), *self.comparators(), *self.ladder(), *self.trials(), *self.finals()]
         last = [*(["compare"] if self.arms() else []), *self.profile.reports]
         return [self.once("explore"), *map(self.pretrain, wanted), *trained, *map(self.once, last)]
 

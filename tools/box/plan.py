@@ -89,7 +89,7 @@ def named_run(study, place, name, seed):
             known[f"{architecture}-{strategy}"] = lambda found=architecture, how=strategy: study.arm(found, how, seed)
     for architecture in comparators:
         known[f"{architecture}-scratch"] = lambda found=architecture: study.arm(found, "scratch", seed)
-    for recipe in (*study.profile.finals, *study.profile.ladder):
+    for recipe in (*study.profile.finals, *study.profile.trials, *study.profile.ladder):
         known[recipe] = lambda found=recipe: study.recipe(found, seed)
     if name not in known:
         raise profiles.ProfileError(f"{place}: unknown run {name}{did_you_mean(name, known)}")
