@@ -87,8 +87,28 @@ def test_all_stages_side_by_side_are_each_stages_features(pixels):
         backbone.set_weights(body.get_layer("stages").get_weights()[: len(backbone.get_weights())])
         alone = models.split_at_head(model)[0].predict(pixels[:4], verbose=0).reshape(4, -1)
         np.testing.assert_allclose(found[0][:, columns[stage]], alone, rtol=2e-3, atol=1e-3)
-        images, targets = frozen.Stage(found, columns[stage], labels, 0)[0]
-        np.testing.assert_array_equal(images, found[0][targets][:, columns[stage]])
+        for some in (slice(None), np.array([True, False, True, True])):
+            for own, version in zip(frozen.stage_of(found, columns[stage], some), found, strict=True):
+                np.testing.assert_array_equal(own, version[labels[some]][:, columns[stage]])
+
+
+def test_what_a_head_answered_at_its_best_epoch_is_kept_beside_others(tmp_path):
+    """Features that say the emotion, in a head that learns too fast: a later epoch is worse than the best one."""
+    labels = np.arange(70) % 7
+    features = (np.eye(7)[labels] + 0.3 * np.random.default_rng(0).normal(size=(70, 7))).astype("float16")
+    batches = training.Batches(features, labels, 64, 0)
+    row, answers = frozen.train_head({"units": (8,), "dropout": 0.0}, 2.0, 12, 1, batches, features, labels)
+    assert row["right"] == (answers == labels).sum() and answers.dtype == np.uint8
+    assert row["best epoch"] < 12 and row["right"] > 70 / 7
+    first, second = (
+        (96, "imagenet", 4, 2, "paper", 1e-4, 25, "none", 0),
+        (96, "imagenet", 4, 2, "paper", 1e-4, 25, "twins", 1),
+    )
+    for key, kept in ((first, answers), (second, answers[::-1]), (first, answers)):
+        frozen.keep(tmp_path, key, kept)
+    found = frozen.answered(tmp_path)
+    assert list(found) == [first, second] and np.array_equal(found[second], answers[::-1])
+    assert frozen.answered(tmp_path / "elsewhere") == {}
 
 
 @pytest.fixture

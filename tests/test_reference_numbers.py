@@ -162,8 +162,8 @@ def test_what_the_page_says_of_the_frozen_arm_and_duplicates():
 
 
 def test_the_heads_on_frozen_features_are_the_committed_ones():
-    heads = pd.read_csv(REFERENCE / "frozen/heads.csv", dtype={"head": str})
-    assert frozen.markdown(heads) in FULL_SCALE
+    heads = frozen.read_table(REFERENCE / "frozen/heads.csv")
+    assert frozen.markdown(heads, frozen.answered(REFERENCE / "frozen")) in FULL_SCALE
     assert (heads["right"] / heads["n"] * 100).round(2).tolist() == heads["PublicTest %"].tolist()
     assert not heads["commit"].str.contains("dirty|unknown").any()
 

@@ -5,7 +5,9 @@
 The features of stages 3, 4 and 5 are computed once, of the images as they are and of augmented versions, and kept in
 outputs/frozen, so that a run that was stopped goes on. Then every head is trained on them, much as notebook 04 trains
 it: here in float32, and the first epoch is of augmented faces. PrivateTest is never opened. Adds its rows to
-outputs/reference/frozen/heads.csv, and prints the whole table.
+outputs/reference/frozen/heads.csv, what each head answered about PublicTest to answers.npz beside it, and prints the
+whole table. A head can also be trained without the twins in Training (--without twins others), which tells memory from
+ease: ``tools/memory.py outputs/reference/frozen``.
 """
 
 import argparse
@@ -26,6 +28,7 @@ from circumstances import circumstances
 
 from fer_utils import data, evaluation, models, runs, training
 from fer_utils.names import CHOICES
+from fer_utils.score import known
 
 HEADS = {  # name -> arguments of ``models.add_head``, as HEAD and HEAD_UNITS of notebook 04
     "paper": {},  # dropout, 64, 32
@@ -34,7 +37,8 @@ HEADS = {  # name -> arguments of ``models.add_head``, as HEAD and HEAD_UNITS of
     "batch norm, 256": {"head": "batch_norm", "units": (256,)},
 }
 STAGES = (3, 4, 5)
-KEY = ["size", "preprocessing", "stage", "versions", "head", "rate", "epochs", "seed"]
+KEY = ["size", "preprocessing", "stage", "versions", "head", "rate", "epochs", "without", "seed"]
+WITHOUT = "what Training lacks (TRAIN_WITHOUT of notebook 04)"
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/frozen"
 WORK = runs.PROJECT_ROOT / "outputs/frozen"
 
@@ -66,20 +70,16 @@ def stored(body, faces, versions, work, name):
     return [np.load(path, mmap_mode="r") for path in paths]
 
 
-class Stage(training.Batches):
-    """Batches of one stage's columns."""
-
-    def __init__(self, versions, columns, labels, seed):
-        super().__init__(versions, labels, 64, seed)
-        self.columns = columns
-
-    def __getitem__(self, index):
-        rows = np.sort(self.order[index * self.batch_size : (index + 1) * self.batch_size])  # in the file's order
-        return self.images[rows, self.columns], self.targets[rows]
+def stage_of(versions, columns, rows):
+    """Each version's features of one stage and some images, in memory: reading batches of a file takes longer."""
+    return [np.ascontiguousarray(version[:, columns][rows]) for version in versions]
 
 
 def train_head(options, rate, epochs, seed, batches, seen, labels):
-    """A row's results: accuracy at the best epoch of PublicTest, and how many hidden units answer none of its faces."""
+    """A row's results: accuracy at the best epoch of PublicTest, and how many hidden units answer none of its faces.
+
+    With them, what it answered about PublicTest at that epoch: uint8 (n,).
+    """
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(seen.shape[1:])
     head = keras.Model(inputs, models.add_head(inputs, "vgg16", "transfer", **options))
@@ -97,7 +97,8 @@ def train_head(options, rate, epochs, seed, batches, seen, labels):
     hidden = [layer.output for layer in head.layers if isinstance(layer, keras.layers.Dense)][:-1]
     highest = [keras.Model(inputs, layer).predict(seen, verbose=0).max(axis=0) for layer in hidden]
     units = np.concatenate(highest)
-    return {
+    answers = head.predict(seen, verbose=0).argmax(axis=1).astype("uint8")  # with the best epoch's weights
+    row = {
         "right": round(found["val_accuracy"][best] * len(labels)),
         "n": len(labels),
         "PublicTest %": round(100 * float(found["val_accuracy"][best]), 2),
@@ -106,20 +107,59 @@ def train_head(options, rate, epochs, seed, batches, seen, labels):
         "dead units": f"{(units == 0).sum()} of {len(units)}",
         "seconds": round(time.perf_counter() - started),
     }
+    if row["right"] != (answers == labels).sum():
+        raise RuntimeError(f"{(answers == labels).sum()} answers are right; at the best epoch, {row['right']} were")
+    return row, answers
 
 
-def markdown(table):
-    """The table of docs/full-scale.md: a row for each head that was trained."""
-    header = ["pixels", "preprocessing", "stage", "head", "rate", "seed", "epoch"]
-    header += ["Training %", "PublicTest %", "95 %", "dead units"]
+def answered(folder):
+    """What the heads of a folder answered: {key of a row, as KEY: uint8 (n,)}; {} where there are none."""
+    path = Path(folder) / "answers.npz"
+    if not path.exists():
+        return {}
+    with np.load(path) as kept:
+        return {tuple(json.loads(name)): kept[name] for name in kept.files}
+
+
+def keep(folder, key, answers):
+    """Write a row's answers beside those that are there."""
+    all_of_them = {**answered(folder), key: answers}
+    named = {json.dumps(key): one for key, one in sorted(all_of_them.items())}
+    runs.write_whole(Path(folder) / "answers.npz", lambda stream: np.savez_compressed(stream, **named))
+
+
+def read_table(path):
+    """heads.csv; where it says nothing of it, a head was trained on all of Training."""
+    table = pd.read_csv(path, dtype={"head": str})
+    return table if "without" in table else table.assign(without="none")
+
+
+def public_test():
+    """(labels (n,), which have a duplicate in Training: bool (n,)) of PublicTest, in the file's order."""
+    facts = known.facts("paper")
+    chosen = known.usage_of(facts.row_ids) == "PublicTest"
+    return facts.labels[chosen], facts.twins[chosen]
+
+
+def markdown(table, answers):
+    """The table of docs/full-scale.md: a row for each head that was trained.
+
+    answers: as ``answered``; where a head has none, its share of the faces without a duplicate in Training is left out.
+    """
+    labels, twins = public_test()
+    header = ["pixels", "preprocessing", "stage", "head", "rate", "Training lacks", "seed", "epoch"]
+    header += ["Training %", "PublicTest %", "95 %", "without a duplicate %", "dead units"]
     rows = []
     for row in table.to_dict("records"):
         low, high = evaluation.wilson_interval(row["right"], row["n"])
-        kept = [row[name] for name in ("size", "preprocessing", "stage", "head", "rate", "seed", "best epoch")]
+        kept = [row[name] for name in ("size", "preprocessing", "stage", "head", "rate", "without", "seed")]
+        own = answers.get(tuple(row[name] for name in KEY))
         shares = [
+            row["best epoch"],
             f"{row['Training %']:.1f}",
             f"{100 * row['right'] / row['n']:.1f}",
             f"{100 * low:.1f} to {100 * high:.1f}",
+            "" if own is None else f"{100 * (own == labels)[~twins].mean():.1f}",
         ]
         rows.append([*kept, *shares, row["dead units"]])
     return results.markdown(header, rows)
@@ -136,16 +176,22 @@ def main():
     parser.add_argument("--head", nargs="+", default=list(HEADS), choices=list(HEADS))
     parser.add_argument("--rate", type=float, nargs="+", default=[1e-4])
     parser.add_argument("--epochs", type=int, default=25)
+    parser.add_argument("--without", nargs="+", default=["none"], choices=["none", "twins", "others"], help=WITHOUT)
     parser.add_argument("--seed", type=int, nargs="+", default=[0])
     parser.add_argument("--images", type=int, default=0, help="so many of each split alone, to try the tool")
     parser.add_argument("--work", type=Path, default=WORK)
     parser.add_argument("--out", type=Path, default=REFERENCE)
     given = parser.parse_args()
     made = circumstances() | {"network": "VGG16", "weights_checksum": runs.file_checksum(given.weights)}
-    splits = data.apply_protocol(data.load_fer2013(given.data), "official", given.images)
+    faces = data.load_fer2013(given.data)
+    splits = data.apply_protocol(faces, "official", given.images)
     train, seen = splits.train, splits.validation
+    kept = {
+        (without, seed): data.apply_protocol(faces, "official", 0, seed, without).train.row_ids
+        for without, seed in itertools.product(given.without, given.seed)
+    }
     table = given.out / "heads.csv"
-    rows = pd.read_csv(table, dtype={"head": str}).to_dict("records") if table.exists() else []
+    rows = read_table(table).to_dict("records") if table.exists() else []
     about = given.out / "heads.json"
     earlier = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
     for size, preprocessing in itertools.product(given.size, given.preprocessing):
@@ -155,18 +201,21 @@ def main():
         versions = stored(body, train, given.versions, given.work, f"{name}-Training")
         (shown,) = stored(body, seen, 1, given.work, f"{name}-PublicTest")
         keras.config.set_dtype_policy("float32")
-        for stage, head, rate, seed in itertools.product(given.stage, given.head, given.rate, given.seed):
-            key = (size, preprocessing, stage, given.versions, head, rate, given.epochs, seed)
-            batches = Stage(versions, columns[stage], train.labels, seed)
-            columns_seen = np.ascontiguousarray(shown[:, columns[stage]])
-            found = train_head(HEADS[head], rate, given.epochs, seed, batches, columns_seen, seen.labels)
+        asked = itertools.product(given.stage, given.seed, given.without, given.head, given.rate)
+        for stage, seed, without, head, rate in asked:
+            key = (size, preprocessing, stage, given.versions, head, rate, given.epochs, without, seed)
+            chosen = np.isin(train.row_ids, kept[without, seed])
+            batches = training.Batches(stage_of(versions, columns[stage], chosen), train.labels[chosen], 64, seed)
+            (seen_features,) = stage_of([shown], columns[stage], slice(None))
+            found, answers = train_head(HEADS[head], rate, given.epochs, seed, batches, seen_features, seen.labels)
             rows = [row for row in rows if tuple(row[word] for word in KEY) != key]
             rows.append({**dict(zip(KEY, key, strict=True)), **found, "commit": made["commit"]})
             given.out.mkdir(parents=True, exist_ok=True)
+            keep(given.out, key, answers)
             pd.DataFrame(rows).sort_values(KEY).to_csv(table, index=False)
             runs.write_json(about, {**earlier, made["command"]: made})
             print(rows[-1], flush=True)
-    print(markdown(pd.read_csv(table, dtype={"head": str})))
+    print(markdown(read_table(table), answered(given.out)))
 
 
 if __name__ == "__main__":

@@ -1,16 +1,18 @@
-"""Memory or ease: what VGG16 from scratch loses when Training has no duplicates of the faces that it is asked about.
+"""Memory or ease: what a network loses when Training has no duplicates of the faces that it is asked about.
 
-    python tools/memory.py [outputs/reference/cpu]
+    python tools/memory.py [outputs/reference/cpu]       VGG16 from scratch, on PrivateTest
+    python tools/memory.py outputs/reference/frozen      heads on frozen filters (tools/frozen.py), on PublicTest
 
 Three trainings with the same settings: on all of Training, without the images of which a test split has a duplicate
 (TRAIN_WITHOUT="twins"), and, as a control, without as many other images of the same emotions ("others"). What is lost
-on the faces with a duplicate and on no others is memory. Prints the table of docs/results.md.
+on the faces with a duplicate and on no others is memory. Prints the tables of docs/results.md and docs/full-scale.md.
 """
 
 import argparse
 import sys
 from pathlib import Path
 
+import frozen
 import numpy as np
 import pandas as pd
 import results
@@ -25,6 +27,7 @@ from fer_utils.score import known
 
 ARM = "vgg16-scratch"
 TRAININGS = {"all": ".", "without others": "without-others", "without twins": "without-twins"}
+OF_HEADS = {"all": "none", "without others": "others", "without twins": "twins"}  # --without of tools/frozen.py
 PAIRS = (("without twins", "all"), ("without twins", "without others"), ("without others", "all"))
 
 
@@ -75,11 +78,33 @@ def read(folder):
     return right
 
 
+def read_heads(folder):
+    """The same of each head that was trained in all three ways, on PublicTest: [(words for it, name -> bool)]."""
+    labels, _ = frozen.public_test()
+    found = {}
+    for key, answers in sorted(frozen.answered(folder).items()):
+        row = dict(zip(frozen.KEY, key, strict=True))
+        without, _ = row.pop("without"), row.pop("seed")
+        found.setdefault(tuple(row.items()), {}).setdefault(without, []).append(answers == labels)
+    return [
+        (
+            ", ".join(f"{name} {value}" for name, value in head),
+            {name: np.stack(own[without]) for name, without in OF_HEADS.items()},
+        )
+        for head, own in found.items()
+        if set(OF_HEADS.values()) <= set(own)
+    ]
+
+
 def main(arguments=None):
-    """The command line: print the table; returns the exit status."""
+    """The command line: print the tables; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=runs.PROJECT_ROOT / "outputs/reference/cpu")
     given = parser.parse_args(arguments)
+    if (Path(given.folder) / "answers.npz").exists():
+        for words, right in read_heads(given.folder):
+            print(f"{words}:\n\n{markdown(memory(right, frozen.public_test()[1]))}\n")
+        return 0
     try:
         right = read(given.folder)
     except runs.RunError as error:
