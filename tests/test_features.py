@@ -1,8 +1,10 @@
 """Features of a frozen backbone that are computed once: what they are, and that a head trained on them is the same."""
 
 import frozen
+import heads
 import keras
 import numpy as np
+import pandas as pd
 import pytest
 from cells import Kernel, eagerly, smallest_networks
 
@@ -105,10 +107,23 @@ def test_what_a_head_answered_at_its_best_epoch_is_kept_beside_others(tmp_path):
         (96, "imagenet", 4, 2, "paper", 1e-4, 25, "twins", 1),
     )
     for key, kept in ((first, answers), (second, answers[::-1]), (first, answers)):
-        frozen.keep(tmp_path, key, kept)
-    found = frozen.answered(tmp_path)
+        heads.keep(tmp_path, key, kept)
+    found = heads.answered(tmp_path)
     assert list(found) == [first, second] and np.array_equal(found[second], answers[::-1])
-    assert frozen.answered(tmp_path / "elsewhere") == {}
+    assert heads.answered(tmp_path / "elsewhere") == {}
+
+
+def test_the_table_of_heads_says_what_each_has_on_faces_without_a_duplicate():
+    row_ids, labels, twins = heads.public_test()
+    answers = np.where(twins, labels, (labels + (np.arange(3589) % 4 > 0)) % 7)  # a fourth of the others, and all twins
+    trained = {"size": 96, "preprocessing": "imagenet", "stage": 4, "versions": 2, "head": "256", "rate": 1e-4}
+    found = {"best epoch": 3, "Training %": 50.0, "right": 1350, "n": 3589, "dead units": "0 of 256"}
+    table = pd.DataFrame([{**trained, "epochs": 25, "without": own, "seed": 0, **found} for own in ("none", "twins")])
+    key = tuple(table.iloc[0][heads.KEY])
+    kept, other = frozen.markdown(table, {key: answers}).splitlines()[2:]
+    share = 100 * (answers == labels)[~twins].mean()
+    assert len(row_ids) == 3589 and twins.sum() == 610 and 24 < share < 26
+    assert f" | {share:.1f} | 0 of 256 |" in kept and " |  | 0 of 256 |" in other and "| twins | 0 | 3 |" in other
 
 
 @pytest.fixture

@@ -96,6 +96,7 @@ MISTAKES = [
     ("finals: {long: {RECIPE: crop, CHANGES: epochs=0}}", "finals: long: epochs=0 must lie in [1, 10000]"),
     ("finals: {mixup: {RECIPE: crop, CHANGES: epochs=3}}", "needs a name of its own"),
     ("finals: {x: {RECIPE: crop, CHANGES: taught=0.5}}", "a study trains no teachers before their student"),
+    ("trials: {wide: {RECIPE: crop}}\nall: {FINAL: true}", "all: FINAL differs from run to run; use `finals:`"),
     ("trials: {wide: {RECIPE: crop, CHANGES: width=9}}", "trials: wide: width=9"),
     ("finals: {x: {RECIPE: crop}}\ntrials: {x: {RECIPE: crop}}", "trials: x is one of finals, too"),
     (f"{BEYOND}: {{TEACHERS: outputs/x}}", "TEACHERS: a study trains no teachers before their student"),

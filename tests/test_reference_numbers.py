@@ -4,6 +4,7 @@ import json
 import re
 
 import frozen
+import heads
 import ladder
 import memory
 import numpy as np
@@ -166,10 +167,13 @@ def test_what_the_page_says_of_the_frozen_arm_and_duplicates():
 
 
 def test_the_heads_on_frozen_features_are_the_committed_ones():
-    heads = frozen.read_table(REFERENCE / "frozen/heads.csv")
-    assert frozen.markdown(heads, frozen.answered(REFERENCE / "frozen")) in FULL_SCALE
-    assert (heads["right"] / heads["n"] * 100).round(2).tolist() == heads["PublicTest %"].tolist()
-    assert not heads["commit"].str.contains("dirty|unknown").any()
+    table, answers = heads.read_table(REFERENCE / "frozen/heads.csv"), heads.answered(REFERENCE / "frozen")
+    assert frozen.markdown(table, answers) in FULL_SCALE
+    assert (table["right"] / table["n"] * 100).round(2).tolist() == table["PublicTest %"].tolist()
+    assert not table["commit"].str.contains("dirty|unknown").any()
+    right = table.set_index(heads.KEY)["right"]
+    _, labels, _ = heads.public_test()
+    assert all((own == labels).sum() == right[key] for key, own in answers.items())
 
 
 def test_the_scores_without_twins_are_of_the_runs_beside_them():

@@ -57,9 +57,9 @@ all: {DATA: sample}
 def test_a_profile_of_recipes_alone_has_no_arms_and_nothing_to_compare(project):
     (project / "profiles/rungs.yaml").write_text(RECIPES)
     study = load_study("rungs", seeds="0 1", root=project)
-    names = [f"{name}-seed{seed}" for name in ("vgg16", "crop", "wide", "long") for seed in (0, 1)]
-    assert sorted(run.name for run in study.runs()) == sorted(["explore", *names])
-    assert [run.name for run in study.runs()][-2:] == ["long-seed0", "long-seed1"]
+    names = [f"{name}-seed{seed}" for seed in (0, 1) for name in ("vgg16", "crop")]
+    names += [f"{name}-seed{seed}" for name in ("wide", "long") for seed in (0, 1)]
+    assert [run.name for run in study.runs()] == ["explore", *names]
     common = {"OUTPUT_DIR": "outputs/rungs", "DATA": "sample"}
     assert study.ladder()[3].parameters == {**common, "SEED": 1, "RECIPE": "crop"}
     final = {"RECIPE": "crop", "CHANGES": "epochs=60", "NAME": "long", "FINAL": True}

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import frozen
+import heads
 import numpy as np
 import pandas as pd
 import results
@@ -79,21 +79,26 @@ def read(folder):
 
 
 def read_heads(folder):
-    """The same of each head that was trained in all three ways, on PublicTest: [(words for it, name -> bool)]."""
-    labels, _ = frozen.public_test()
+    """The same of each head that was trained in all three ways with the same seeds: [(words for it, name -> bool)].
+
+    On PublicTest. Raises RunError where there is no such head, or one with a single seed, which would not tell how much
+    seeds vary.
+    """
+    _, labels, _ = heads.public_test()
     found = {}
-    for key, answers in sorted(frozen.answered(folder).items()):
-        row = dict(zip(frozen.KEY, key, strict=True))
-        without, _ = row.pop("without"), row.pop("seed")
-        found.setdefault(tuple(row.items()), {}).setdefault(without, []).append(answers == labels)
-    return [
-        (
-            ", ".join(f"{name} {value}" for name, value in head),
-            {name: np.stack(own[without]) for name, without in OF_HEADS.items()},
-        )
-        for head, own in found.items()
-        if set(OF_HEADS.values()) <= set(own)
-    ]
+    for key, answers in sorted(heads.answered(folder).items()):
+        row = dict(zip(heads.KEY, key, strict=True))
+        without, seed = row.pop("without"), row.pop("seed")
+        found.setdefault(tuple(row.items()), {}).setdefault(without, {})[seed] = answers == labels
+    whole = []
+    for head, own in found.items():
+        seeds = [set(own.get(without, {})) for without in OF_HEADS.values()]
+        if len(seeds[0]) > 1 and seeds[0] == seeds[1] == seeds[2]:
+            words = ", ".join(f"{name} {value}" for name, value in head) + f"; {len(seeds[0])} seeds"
+            whole.append((words, {name: np.stack([*own[without].values()]) for name, without in OF_HEADS.items()}))
+    if not whole:
+        raise runs.RunError(f"{folder}: holds no head that was trained with two seeds in all of {[*OF_HEADS.values()]}")
+    return whole
 
 
 def main(arguments=None):
@@ -101,16 +106,15 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=runs.PROJECT_ROOT / "outputs/reference/cpu")
     given = parser.parse_args(arguments)
-    if (Path(given.folder) / "answers.npz").exists():
-        for words, right in read_heads(given.folder):
-            print(f"{words}:\n\n{markdown(memory(right, frozen.public_test()[1]))}\n")
-        return 0
     try:
-        right = read(given.folder)
+        if (Path(given.folder) / "heads.csv").exists():
+            for words, right in read_heads(given.folder):
+                print(f"{words}:\n\n{markdown(memory(right, heads.public_test()[2]))}\n")
+        else:
+            print(markdown(memory(read(given.folder), known.facts("official").twins)))
     except runs.RunError as error:
         print(error, file=sys.stderr)
         return 1
-    print(markdown(memory(right, known.facts("official").twins)))
     return 0
 
 

@@ -6,8 +6,8 @@
       - {runs: [race-whole-30], alone: true}
 
 runs: an arm, a comparator ("deepcnn-scratch"), a pretraining ("resnet50-pretrain"), a rung of the ladder or one of the
-profile's finals. seeds: the profile's, if not given. folder: below the study's, for what has other settings than its
-namesake. set: parameters of the notebook that differ. alone: nothing else runs at the same time.
+profile's trials or finals. seeds: the profile's, if not given. folder: below the study's, for what has other settings
+than its namesake. set: parameters of the notebook that differ. alone: nothing else runs at the same time.
 """
 
 import dataclasses
