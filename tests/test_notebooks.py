@@ -56,8 +56,8 @@ def test_01_explores(outputs):
 
 
 def test_02_pretrains_a_backbone(outputs):
-    execute("02_pretrain_backbone", outputs, ARCHITECTURE="vgg16")
-    folder = outputs / "vgg16-pretrain"
+    execute("02_pretrain_backbone", outputs, ARCHITECTURE="resnet50")  # which 04 and 05 then find
+    folder = outputs / "resnet50-pretrain"
     manifest = json.loads((folder / "manifest.json").read_text())
     assert manifest["parameters"]["WIDTH"] == SMALLEST["WIDTH"]
     assert (folder / "backbone.weights.h5").is_file()
@@ -116,7 +116,7 @@ def test_08_trains_a_recipe_and_opens_the_test_split_for_a_final_one_only(output
 
 
 # That each of the six arms trains what it should is for tests/test_models.py; it takes no notebook.
-@pytest.mark.parametrize(("stem", "architecture"), list(zip(TRAINING, ["vgg16", "vgg16", "resnet50"], strict=True)))
+@pytest.mark.parametrize(("stem", "architecture"), list(zip(TRAINING, ["vgg16", "resnet50", "resnet50"], strict=True)))
 def test_03_to_05_train_an_arm(outputs, stem, architecture):
     notebook = execute(stem, outputs, ARCHITECTURE=architecture, EPOCHS=3, HEAD_EPOCHS=2, KEEP_EPOCHS=True)
     strategy = {"03": "scratch", "04": "transfer", "05": "finetune"}[stem[:2]]

@@ -155,7 +155,7 @@ def test_what_the_page_says_of_the_frozen_arm_and_duplicates():
     assert {len(right(run, "validation", True)) for run in arms} == {610} and "for 610 of its faces" in FULL_SCALE
     said = [[round(100 * right(run, "validation", twins).mean()) for run in arms] for twins in (True, False)]
     assert [(min(shares), max(shares)) for shares in said] == [(86, 89), (54, 55)]
-    assert "86 to 89 % of these rightly\n  and 54 to 55 % of the others" in FULL_SCALE
+    assert "86 to 89 % of these rightly and 54 to 55 % of the others" in " ".join(FULL_SCALE.split())
     whole = [round(100 * run.metrics["train"]["accuracy"]) for run in arms]
     assert (min(whole), max(whole)) == (94, 97) and "94 to 97 % of Training's faces" in FULL_SCALE
     tuned = right(runs.read_run(REFERENCE / "gpu/vgg16-finetune-seed0"), "test", False)[None]
@@ -164,6 +164,30 @@ def test_what_the_page_says_of_the_frozen_arm_and_duplicates():
     points = [f"{100 * gap[name]:.1f}" for name in ("difference", "low", "high")]
     assert "({} points, {} to {}, over other seeds and faces)".format(*points) in FULL_SCALE
     assert f"{100 * tuned.mean():.1f} against {100 * frozen_arm.mean():.1f} %" in FULL_SCALE
+
+
+def test_the_page_has_what_a_large_head_remembers(capsys):
+    assert memory.main([str(REFERENCE / "frozen")]) == 0
+    printed = capsys.readouterr().out
+    table = printed[printed.index("| faces") :].strip()
+    assert table in FULL_SCALE and "-24.2 (-27.4 to -20.9)" in table
+    assert "**24 points on the 610 faces with a duplicate are memory** (20.9 to 27.4)" in FULL_SCALE
+    assert "loses 24 (20.9 to 27.4; PublicTest)" in " ".join(README.split())
+
+
+def test_what_the_page_says_of_heads_on_faces_without_a_duplicate():
+    _, labels, twins = heads.public_test()
+    right = {key[4:]: answers == labels for key, answers in heads.answered(REFERENCE / "frozen").items()}
+
+    def head(name, seed=0):
+        return right[name, 1e-4, 25, "none", seed]
+
+    largest = np.stack([head("batch norm, 256", seed) for seed in range(3)])
+    assert f"{100 * (largest.mean() - head('256').mean()):.1f} points more of all faces" in FULL_SCALE
+    for name, said in {"256": "-0.1 to 3.1", "batch norm": "0.3 to 3.5", "paper": "3.2 to 6.7"}.items():
+        own = largest[:, ~twins]
+        gap = paired.compare_answers(own, head(name)[None, ~twins], evaluation.pooled_over_seeds([own.mean(axis=1)]))
+        assert f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f}".startswith(f"({said}") and f"({said}" in FULL_SCALE
 
 
 def test_the_heads_on_frozen_features_are_the_committed_ones():

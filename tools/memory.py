@@ -1,7 +1,7 @@
 """Memory or ease: what a network loses when Training has no duplicates of the faces that it is asked about.
 
     python tools/memory.py [outputs/reference/cpu]       VGG16 from scratch, on PrivateTest
-    python tools/memory.py outputs/reference/frozen      heads on frozen filters (tools/frozen.py), on PublicTest
+    python tools/memory.py outputs/reference/frozen      a head on frozen filters (tools/frozen.py), on PublicTest
 
 Three trainings with the same settings: on all of Training, without the images of which a test split has a duplicate
 (TRAIN_WITHOUT="twins"), and, as a control, without as many other images of the same emotions ("others"). What is lost
