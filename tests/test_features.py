@@ -113,6 +113,19 @@ def test_what_a_head_answered_at_its_best_epoch_is_kept_beside_others(tmp_path):
     assert heads.answered(tmp_path / "elsewhere") == {}
 
 
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [(["--images", "7"], "name another folder with --out"), ([], "its PublicTest is not that of fer2013.csv")],
+)
+def test_heads_of_other_faces_do_not_get_into_the_reference(options, message, tmp_path, monkeypatch, capsys):
+    weights = tmp_path / "backbone.weights.h5"
+    weights.touch()
+    monkeypatch.setattr("sys.argv", ["frozen.py", "sample", str(weights), *options])
+    with pytest.raises(SystemExit):
+        frozen.main()
+    assert message in capsys.readouterr().err
+
+
 def test_the_table_of_heads_says_what_each_has_on_faces_without_a_duplicate():
     row_ids, labels, twins = heads.public_test()
     answers = np.where(twins, labels, (labels + (np.arange(3589) % 4 > 0)) % 7)  # a fourth of the others, and all twins

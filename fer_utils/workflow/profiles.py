@@ -36,8 +36,13 @@ from fer_utils.project import expand_path, unknown_in_path
 from fer_utils.runs.papermill import reads_as_another_type
 from fer_utils.runs.parameters import problem
 
-SET_BY_GRAPH = {"ARCHITECTURE": "architectures:", "SEED": "seeds:", "RECIPE": "ladder:", "FINAL": "finals:"}
-SET_BY_GRAPH["NAME"] = "finals: or trials:"
+SET_BY_GRAPH = {
+    "ARCHITECTURE": "architectures:",
+    "SEED": "seeds:",
+    "RECIPE": "ladder:",
+    "NAME": "finals: or trials:",
+    "FINAL": "finals:",
+}
 MOST_SEEDS = 100
 BEYOND = "08_beyond_the_paper"
 NO_TEACHERS = "a study trains no teachers before their student. Train them, and it, with papermill"
