@@ -4,8 +4,10 @@ import heads
 import memory
 import numpy as np
 import pytest
+from test_ladder import make_run
 
-from fer_utils import evaluation
+from fer_utils import evaluation, runs
+from fer_utils.score import known
 
 TWINS = np.arange(100) < 40
 
@@ -75,3 +77,41 @@ def test_heads_are_held_against_themselves_trained_without(tmp_path, capsys):
     assert table.loc[("with a duplicate", "without twins", "all"), "difference"] == pytest.approx(-2 / 3)
     assert table.loc[("without a duplicate", "without twins", "all"), "difference"] == 0
     assert memory.main([str(tmp_path)]) == 0 and words in capsys.readouterr().out
+
+
+@pytest.fixture
+def trained(tmp_path):
+    """Finished runs of a recipe, asked in six views: all named rightly, and without twins none of those with one."""
+    facts = known.facts("official")
+    wrong = (facts.labels + 1) % 7
+    for place in memory.TRAININGS.values():
+        named = np.where(facts.twins, wrong, facts.labels) if place == "without-twins" else facts.labels
+        for seed in range(2):
+            folder = make_run(tmp_path / place, "whole", {"validation": 1}, seed)
+            private = (facts.row_ids, facts.labels, np.eye(7)[named])
+            public = (np.arange(7), np.arange(7), np.eye(7))
+            runs.save_predictions(folder, {"validation": public, "test-scales": private})
+    return tmp_path
+
+
+def test_a_recipe_is_held_against_itself_trained_without(trained, capsys):
+    right = memory.read(trained, "whole", "scales")
+    assert {name: answers.shape for name, answers in right.items()} == dict.fromkeys(memory.TRAININGS, (2, 3589))
+    assert memory.main([str(trained), "--recipe", "whole", "--views", "scales"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert said[2].startswith("| with a duplicate | 643 | without twins | 0.0 | all | 100.0 | -100.0 (")
+    assert said[5].startswith("| without a duplicate | 2,946 | without twins | 100.0 | all | 100.0 | +0.0 (")
+
+
+def test_a_recipe_that_kept_private_test_shut_is_named(trained, capsys):
+    assert memory.main([str(trained), "--recipe", "whole"]) == 1
+    assert "holds no run of whole with answers 'test'" in capsys.readouterr().err
+
+
+def test_answers_about_other_faces_are_refused(trained, capsys):
+    path = trained / "without-twins/ladder/whole-seed1/predictions.npz"
+    predictions = dict(np.load(path))
+    predictions["test-scales_row_ids"] = predictions["test-scales_row_ids"] - 1
+    np.savez(path, **predictions)
+    assert memory.main([str(trained), "--recipe", "whole", "--views", "scales"]) == 1
+    assert "without-twins/ladder/whole-seed1: did not answer about all of PrivateTest" in capsys.readouterr().err

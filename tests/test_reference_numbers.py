@@ -245,6 +245,22 @@ def test_the_page_has_the_gradients_of_kernels():
         assert f" {fast}" in SPEED.replace("**", "").replace("\n", " ") and f"({quartiles[:-1]};" in SPEED
 
 
+def test_the_page_has_the_race_beside_the_old_one():
+    """Seconds of an epoch, validation included; the second seed of the shorter race never got there."""
+    ladder_runs = REFERENCE / "tuned/ladder"
+    old, new = (pd.read_csv(ladder_runs / f"{name}-seed1/history.csv") for name in ("race-32", "race-22"))
+    before, now = (history["seconds"].median() for history in (old, new))
+    page = " ".join(BEYOND.split())
+    assert "{:.0f} and {:.0f} minutes".format(*(history["seconds"].sum() / 60 for history in (old, new))) in page
+    assert f"An epoch takes {before:.1f} s there and now {now:.1f} (medians)" in page
+    assert f"an epoch of the race takes {now / before:.2f} of the time" in SPEED
+    assert f"gained {100 * (1 - now / before):.0f} %" in page
+    assert new["val_accuracy"].max() < beyond.PAPER_ACCURACY < old["val_accuracy"].max()
+    minutes, seconds = divmod(round(new["seconds"].sum()), 60)
+    last = new["val_accuracy"].iloc[-1]
+    assert f"never got there: {100 * last:.1f} % at its end, after {minutes} min {seconds} s" in page
+
+
 @pytest.mark.parametrize("path", ["claims.csv", "cpu/audit/claims.csv"])
 def test_the_audit_is_that_of_the_runs_beside_it(path, finished, tmp_path):
     table = claims.write_claims(tmp_path / "claims.csv", comparison.summarize_arms(finished), finished)

@@ -1,6 +1,7 @@
 """Memory or ease: what a network loses when Training has no duplicates of the faces that it is asked about.
 
     python tools/memory.py [outputs/reference/cpu]       VGG16 from scratch, on PrivateTest
+    python tools/memory.py outputs/tuned --recipe whole-80 --views scales    a recipe of notebook 08, likewise
     python tools/memory.py outputs/reference/frozen      a head on frozen filters (tools/frozen.py), on PublicTest
 
 Three trainings with the same settings: on all of Training, without the images of which a test split has a duplicate
@@ -21,8 +22,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_utils import comparison, evaluation, runs
 from fer_utils.command_line import leave_with
-from fer_utils.evaluation.paired import compare_arms, right_answers
-from fer_utils.ladder.results import said_gap, said_p
+from fer_utils.evaluation.paired import compare_arms
+from fer_utils.ladder.recipes import answer_name
+from fer_utils.ladder.results import load, right_together, said_gap, said_p
+from fer_utils.names import VIEWS
 from fer_utils.score import known
 
 ARM = "vgg16-scratch"
@@ -64,18 +67,31 @@ def markdown(table):
     return results.markdown(header, rows)
 
 
-def read(folder):
-    """What each training's networks named rightly: name -> bool (seeds, n). Raises RunError where one has no run."""
-    facts, right = known.facts("official"), {}
+def read(folder, recipe="", views="single"):
+    """What each training's networks named rightly of PrivateTest: name -> bool (seeds, n).
+
+    recipe: of notebook 08, asked in these views; "" for VGG16 from scratch. Raises RunError where a training has no
+    such run, or one that answered about other images.
+    """
+    facts, right, answers = known.facts("official"), {}, answer_name("test", views)
     for name, place in TRAININGS.items():
-        own = [run for run in comparison.load_runs(Path(folder) / place) if run.arm == ARM]
+        own = [run for run in _runs_of(Path(folder) / place, recipe) if answers in run.predictions]
         if not own:
-            raise runs.RunError(f"{Path(folder) / place}: holds no run of {ARM}, which is needed for '{name}'")
+            raise runs.RunError(
+                f"{Path(folder) / place}: holds no run of {recipe or ARM} with answers '{answers}', which is needed "
+                f"for '{name}'"
+            )
         for run in own:
-            if not np.array_equal(run.predictions["test"][0], facts.row_ids):
+            if not np.array_equal(run.predictions[answers][0], facts.row_ids):
                 raise runs.RunError(f"{runs.shown(run.folder)}: did not answer about all of PrivateTest")
-        right[name] = right_answers(own, ARM)
+        right[name] = np.stack([right_together([run], answers) for run in own])
     return right
+
+
+def _runs_of(folder, recipe):
+    if recipe:
+        return load(folder).get(recipe, [])
+    return [run for run in comparison.load_runs(folder) if run.arm == ARM]
 
 
 def read_heads(folder):
@@ -105,13 +121,16 @@ def main(arguments=None):
     """The command line: print the tables; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=runs.PROJECT_ROOT / "outputs/reference/cpu")
+    parser.add_argument("--recipe", default="", help="of notebook 08, instead of VGG16 from scratch")
+    parser.add_argument("--views", choices=VIEWS, default="single", help="in which that recipe answers")
     given = parser.parse_args(arguments)
     try:
         if (Path(given.folder) / "heads.csv").exists():
             for words, right in read_heads(given.folder):
                 print(f"{words}:\n\n{markdown(memory(right, heads.public_test()[2]))}\n")
         else:
-            print(markdown(memory(read(given.folder), known.facts("official").twins)))
+            right = read(given.folder, given.recipe, given.views)
+            print(markdown(memory(right, known.facts("official").twins)))
     except runs.RunError as error:
         print(error, file=sys.stderr)
         return 1
