@@ -1,0 +1,152 @@
+"""Accuracy over size: what this study's networks know of PrivateTest, their parameters, and how long a face takes.
+
+    python tools/front.py
+
+Accuracies are of the committed answers. The pace needs no trained weights: each network is built anew, exported as ONNX
+in float32 and asked about one face at a time, all in turn, on one core; it means something only on an idle machine.
+Writes outputs/reference/front/front.json and front.png, and prints the table of docs/beyond-the-paper.md.
+"""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before anything counts the cores
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+import numpy as np
+import results
+from circumstances import circumstances
+from matplotlib import ticker
+
+from fer_utils import evaluation, runs
+from fer_utils.ladder.recipes import answer_name
+from fer_utils.ladder.results import PAPER_ACCURACY, millions, right_together
+from fer_utils.plotting.style import BLUE, ORANGE, axes_or_new, finish
+from fer_utils.score.page import interval, percent
+
+REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
+KEPT, WORK = REFERENCE / "front", runs.PROJECT_ROOT / "outputs/front"
+NETWORKS = {  # name on the page -> its runs, without their seeds
+    "`small-80`": "tuned/ladder/small-80",
+    "`whole-80`": "tuned/ladder/whole-80",
+    "`deepcnn-200` (GPU)": "gpu/ladder/deepcnn-200",
+    "ResNet50, quarter width": "cpu/resnet50-scratch",
+    "VGG16, quarter width": "cpu/vgg16-scratch",
+    "VGG16 (GPU)": "gpu/vgg16-scratch",
+}
+VIEWS = {"one view": "single", "six views": "scales"}
+
+
+def runs_of(place):
+    """The committed runs of a network, by seed: list of ``runs.Run``."""
+    folders = sorted((REFERENCE / place).parent.glob(f"{Path(place).name}-seed*"))
+    return [runs.read_run(folder, needs="validation") for folder in folders]
+
+
+def accuracies(own):
+    """views -> accuracy (0 to 1), mean over the runs, and its Wilson interval; without views that were not asked."""
+    found = {}
+    for name, views in VIEWS.items():
+        answers = answer_name("test", views)
+        if all(answers in run.predictions for run in own):
+            right = np.stack([right_together([run], answers) for run in own])
+            n = right.shape[1]
+            low, high = evaluation.wilson_interval(round(right.mean() * n), n)
+            found[name] = {"accuracy": float(right.mean()), "low": low, "high": high, "n": n}
+    return found
+
+
+def build(manifest):
+    """The network of a run's manifest, with weights as they come."""
+    from fer_utils import models
+
+    settings, given = manifest.get("settings"), manifest["parameters"]
+    if settings is None:  # an arm of notebook 03
+        return models.build_classifier(
+            manifest["architecture"], "scratch", input_size=given["INPUT_SIZE"], width=given["WIDTH"]
+        )
+    return models.build_classifier(
+        settings["architecture"],
+        "scratch",
+        input_size=settings["input_size"],
+        width=settings["width"],
+        head=settings["head"],
+        crop=settings["crop"],
+        answer_crop=settings["answer_crop"],
+        any_size=settings["head"] == "average",
+    )
+
+
+def measured():
+    """name -> row of the table: seeds, parameters, accuracies, milliseconds of one face (median)."""
+    import exports
+
+    from fer_utils import models
+    from fer_utils.recognize import export
+
+    WORK.mkdir(parents=True, exist_ok=True)
+    rows, networks = {}, {}
+    for name, place in NETWORKS.items():
+        own = runs_of(place)
+        model = build(own[0].manifest)
+        path = WORK / f"{Path(place).name}-{len(networks)}.onnx"
+        export.export(model, path)
+        networks[name] = exports.network_of(path)
+        parameters, _ = models.parameter_counts(model)  # those that training changes, as in the other tables
+        rows[name] = {"runs": place, "seeds": len(own), "parameters": parameters, **accuracies(own)}
+    faces = np.random.default_rng(0).integers(0, 256, (64, 48, 48), dtype=np.uint8)
+    paces = exports.milliseconds(networks, faces)
+    return {name: row | {"milliseconds": paces[name][1]} for name, row in rows.items()}
+
+
+def markdown(rows):
+    """The page's table, the smallest network first."""
+    table = []
+    for name, row in sorted(rows.items(), key=lambda item: item[1]["parameters"]):
+        cells = [name, millions(row["parameters"]), f"{row['milliseconds']:.1f}", row["seeds"]]
+        for own in (row.get(views) for views in VIEWS):
+            cells += [percent(own), interval(own)] if own else ["", ""]
+        table.append(cells)
+    header = ["network", "parameters", "ms a face", "seeds"]
+    return results.markdown([*header, *(cell for views in VIEWS for cell in (views, "95 %"))], table)
+
+
+def draw(rows, ax=None):
+    """Accuracy over parameters, each network in one view and, where it was asked so, in six; returns the Axes."""
+    ax = axes_or_new(ax, (7.5, 4.4))
+    ax.axhline(PAPER_ACCURACY, color="0.6", linewidth=1, linestyle="--", zorder=0)
+    note = {"color": "0.4", "fontsize": 8, "ha": "center", "va": "top", "transform": ax.get_yaxis_transform()}
+    ax.text(0.3, PAPER_ACCURACY, "reported for VGG16, of other images", note)
+    for views, colour, marker, aside in (("one view", BLUE, "o", 1), ("six views", ORANGE, "s", 1.08)):
+        for row in (row for row in rows.values() if views in row):
+            own, size = row[views], aside * row["parameters"]
+            ax.plot([size, size], [own["low"], own["high"]], color=colour, linewidth=1.4)
+            ax.plot(size, own["accuracy"], marker, color=colour, label=views)
+    for name, row in rows.items():
+        place = (row["parameters"], max(row[views]["high"] for views in VIEWS if views in row))
+        text = f"{name.replace('`', '')}\n{row['milliseconds']:.1f} ms a face"
+        ax.annotate(text, place, (0, 4), textcoords="offset points", ha="center", fontsize=9)
+    ax.set(xscale="log", xlabel="parameters", ylabel="accuracy on PrivateTest (95 % interval)")
+    ax.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
+    ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+    ax.margins(x=0.12, y=0.12)
+    named = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
+    ax.legend(named.values(), named.keys(), frameon=False, loc="lower right")
+    return finish(ax)
+
+
+def main():
+    argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter).parse_args()
+    content = {**circumstances("onnx", "tf2onnx", "onnxruntime"), "networks": measured()}
+    KEPT.mkdir(parents=True, exist_ok=True)
+    runs.write_json(KEPT / "front.json", content)
+    figure = draw(content["networks"]).figure
+    figure.savefig(KEPT / "front.png", dpi=150, bbox_inches="tight", metadata={"Software": None})
+    print(markdown(content["networks"]))
+
+
+if __name__ == "__main__":
+    main()
