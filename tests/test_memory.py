@@ -1,5 +1,8 @@
 """The table of tools/memory.py, on networks whose right answers are known."""
 
+import json
+import shutil
+
 import heads
 import memory
 import numpy as np
@@ -79,15 +82,22 @@ def test_heads_are_held_against_themselves_trained_without(tmp_path, capsys):
     assert memory.main([str(tmp_path)]) == 0 and words in capsys.readouterr().out
 
 
+def rewrite(folder, **manifest):
+    written = json.loads((folder / "manifest.json").read_text()) | manifest
+    runs.write_json(folder / "manifest.json", written)
+
+
 @pytest.fixture
 def trained(tmp_path):
     """Finished runs of a recipe, asked in six views: all named rightly, and without twins none of those with one."""
     facts = known.facts("official")
     wrong = (facts.labels + 1) % 7
-    for place in memory.TRAININGS.values():
-        named = np.where(facts.twins, wrong, facts.labels) if place == "without-twins" else facts.labels
+    for lacks in memory.TRAININGS.values():
+        named = np.where(facts.twins, wrong, facts.labels) if lacks == "twins" else facts.labels
         for seed in range(2):
-            folder = make_run(tmp_path / place, "whole", {"validation": 1}, seed)
+            place = tmp_path if lacks == "none" else tmp_path / f"without-{lacks}"
+            folder = make_run(place, "whole", {"validation": 1}, seed)
+            rewrite(folder, parameters={"TRAIN_WITHOUT": lacks}, settings={"epochs": 80})
             private = (facts.row_ids, facts.labels, np.eye(7)[named])
             public = (np.arange(7), np.arange(7), np.eye(7))
             runs.save_predictions(folder, {"validation": public, "test-scales": private})
@@ -103,15 +113,40 @@ def test_a_recipe_is_held_against_itself_trained_without(trained, capsys):
     assert said[5].startswith("| without a duplicate | 2,946 | without twins | 100.0 | all | 100.0 | +0.0 (")
 
 
+WRONG = {
+    "other faces": "without-twins/ladder/whole-seed1: did not answer about all of PrivateTest",
+    "other settings": "without-twins/ladder/whole-seed1: has other settings than whole-seed0: {'epochs': 40}",
+    "another training": "without-twins/ladder/whole-seed1: was not trained with TRAIN_WITHOUT=twins, as its place says",
+    "a seed too few": "needs the same two or more seeds in each training, and has {'all': [0, 1], 'without others': [0",
+    "one seed": "needs the same two or more seeds in each training, and has {'all': [0], 'without others': [0]",
+}
+
+
+@pytest.mark.parametrize("wrong", WRONG)
+def test_trainings_that_cannot_be_held_against_each_other_are_named(trained, wrong, capsys):
+    folder = trained / "without-twins/ladder/whole-seed1"
+    if wrong == "other faces":
+        predictions = dict(np.load(folder / "predictions.npz"))
+        predictions["test-scales_row_ids"] = predictions["test-scales_row_ids"] - 1
+        np.savez(folder / "predictions.npz", **predictions)
+    elif wrong == "other settings":
+        rewrite(folder, settings={"epochs": 40})
+    elif wrong == "another training":
+        rewrite(folder, parameters={"TRAIN_WITHOUT": "others"})
+    else:
+        for second in [folder] if wrong == "a seed too few" else trained.rglob("whole-seed1"):
+            shutil.rmtree(second)
+    assert memory.main([str(trained), "--recipe", "whole", "--views", "scales"]) == 1
+    assert WRONG[wrong] in capsys.readouterr().err
+
+
 def test_a_recipe_that_kept_private_test_shut_is_named(trained, capsys):
     assert memory.main([str(trained), "--recipe", "whole"]) == 1
-    assert "holds no run of whole with answers 'test'" in capsys.readouterr().err
+    assert "whole-seed0: has no answers 'test'. FINAL opens PrivateTest" in capsys.readouterr().err
 
 
-def test_answers_about_other_faces_are_refused(trained, capsys):
-    path = trained / "without-twins/ladder/whole-seed1/predictions.npz"
-    predictions = dict(np.load(path))
-    predictions["test-scales_row_ids"] = predictions["test-scales_row_ids"] - 1
-    np.savez(path, **predictions)
-    assert memory.main([str(trained), "--recipe", "whole", "--views", "scales"]) == 1
-    assert "without-twins/ladder/whole-seed1: did not answer about all of PrivateTest" in capsys.readouterr().err
+def test_heads_have_no_recipe(tmp_path, capsys):
+    (tmp_path / "heads.csv").touch()
+    with pytest.raises(SystemExit):
+        memory.main([str(tmp_path), "--recipe", "whole"])
+    assert "holds heads, which have no recipe" in capsys.readouterr().err

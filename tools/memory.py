@@ -6,7 +6,8 @@
 
 Three trainings with the same settings: on all of Training, without the images of which a test split has a duplicate
 (TRAIN_WITHOUT="twins"), and, as a control, without as many other images of the same emotions ("others"). What is lost
-on the faces with a duplicate and on no others is memory. Prints the tables of docs/results.md and docs/full-scale.md.
+on the faces with a duplicate and on no others is memory. Runs of the second are in FOLDER/without-twins, of the third
+in FOLDER/without-others. Prints the tables of docs/results.md and docs/full-scale.md.
 """
 
 import argparse
@@ -29,8 +30,8 @@ from fer_utils.names import VIEWS
 from fer_utils.score import known
 
 ARM = "vgg16-scratch"
-TRAININGS = {"all": ".", "without others": "without-others", "without twins": "without-twins"}
-OF_HEADS = {"all": "none", "without others": "others", "without twins": "twins"}  # --without of tools/frozen.py
+TRAININGS = {"all": "none", "without others": "others", "without twins": "twins"}  # name -> TRAIN_WITHOUT
+FREE = ("SEED", "DATA", "OUTPUT_DIR", "REFERENCE", "TRAIN_WITHOUT", "KEEP_EPOCHS")  # what may differ between them
 PAIRS = (("without twins", "all"), ("without twins", "without others"), ("without others", "all"))
 
 
@@ -70,28 +71,45 @@ def markdown(table):
 def read(folder, recipe="", views="single"):
     """What each training's networks named rightly of PrivateTest: name -> bool (seeds, n).
 
-    recipe: of notebook 08, asked in these views; "" for VGG16 from scratch. Raises RunError where a training has no
-    such run, or one that answered about other images.
+    recipe: of notebook 08, asked in these views; "" for VGG16 from scratch. Raises RunError unless all trainings have
+    the same two or more seeds, with the same settings, and answered about all of PrivateTest.
     """
-    facts, right, answers = known.facts("official"), {}, answer_name("test", views)
-    for name, place in TRAININGS.items():
-        own = [run for run in _runs_of(Path(folder) / place, recipe) if answers in run.predictions]
-        if not own:
-            raise runs.RunError(
-                f"{Path(folder) / place}: holds no run of {recipe or ARM} with answers '{answers}', which is needed "
-                f"for '{name}'"
-            )
+    facts, answers = known.facts("official"), answer_name("test", views)
+    trained = {name: _trained(folder, lacks, recipe, answers) for name, lacks in TRAININGS.items()}
+    first = trained["all"][0]
+    for own in trained.values():
         for run in own:
             if not np.array_equal(run.predictions[answers][0], facts.row_ids):
                 raise runs.RunError(f"{runs.shown(run.folder)}: did not answer about all of PrivateTest")
-        right[name] = np.stack([right_together([run], answers) for run in own])
-    return right
+            others = _unlike(run, first)
+            if others:
+                raise runs.RunError(f"{runs.shown(run.folder)}: has other settings than {first.name}: {others}")
+    seeds = {name: [run.manifest["seed"] for run in own] for name, own in trained.items()}
+    if len(seeds["all"]) < 2 or any(own != seeds["all"] for own in seeds.values()):
+        raise runs.RunError(f"{folder}: needs the same two or more seeds in each training, and has {seeds}")
+    return {name: np.stack([right_together([run], answers) for run in own]) for name, own in trained.items()}
 
 
-def _runs_of(folder, recipe):
-    if recipe:
-        return load(folder).get(recipe, [])
-    return [run for run in comparison.load_runs(folder) if run.arm == ARM]
+def _trained(folder, lacks, recipe, answers):
+    """The runs of one training by seed, checked to be trained so and to have such answers."""
+    place = Path(folder) if lacks == "none" else Path(folder) / f"without-{lacks}"
+    found = load(place).get(recipe, []) if recipe else comparison.load_runs(place)
+    own = sorted((run for run in found if recipe or run.arm == ARM), key=lambda run: run.manifest["seed"])
+    if not own:
+        raise runs.RunError(f"{place}: holds no run of {recipe or ARM}; make one with TRAIN_WITHOUT={lacks}")
+    for run in own:
+        name = runs.shown(run.folder)
+        if answers not in run.predictions:
+            raise runs.RunError(f"{name}: has no answers '{answers}'. FINAL opens PrivateTest")
+        if run.manifest["parameters"].get("TRAIN_WITHOUT", "none") != lacks:
+            raise runs.RunError(f"{name}: was not trained with TRAIN_WITHOUT={lacks}, as its place says")
+    return own
+
+
+def _unlike(run, first):
+    """In which settings a run differs from the first, of those that both name: name -> the run's value."""
+    ours, theirs = (one.manifest.get("settings") or one.manifest["parameters"] for one in (run, first))
+    return {name: ours[name] for name in ours.keys() & theirs if name not in FREE and ours[name] != theirs[name]}
 
 
 def read_heads(folder):
@@ -108,12 +126,14 @@ def read_heads(folder):
         found.setdefault(tuple(row.items()), {}).setdefault(without, {})[seed] = answers == labels
     whole = []
     for head, own in found.items():
-        seeds = [set(own.get(without, {})) for without in OF_HEADS.values()]
+        seeds = [set(own.get(without, {})) for without in TRAININGS.values()]
         if len(seeds[0]) > 1 and seeds[0] == seeds[1] == seeds[2]:
             words = ", ".join(f"{name} {value}" for name, value in head) + f"; {len(seeds[0])} seeds"
-            whole.append((words, {name: np.stack([*own[without].values()]) for name, without in OF_HEADS.items()}))
+            whole.append((words, {name: np.stack([*own[without].values()]) for name, without in TRAININGS.items()}))
     if not whole:
-        raise runs.RunError(f"{folder}: holds no head that was trained with two seeds in all of {[*OF_HEADS.values()]}")
+        raise runs.RunError(
+            f"{folder}: holds no head that was trained with two seeds in all of {[*TRAININGS.values()]}"
+        )
     return whole
 
 
@@ -126,6 +146,8 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     try:
         if (Path(given.folder) / "heads.csv").exists():
+            if given.recipe:
+                parser.error(f"{given.folder} holds heads, which have no recipe")
             for words, right in read_heads(given.folder):
                 print(f"{words}:\n\n{markdown(memory(right, heads.public_test()[2]))}\n")
         else:
