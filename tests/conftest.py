@@ -27,6 +27,15 @@ def pytest_collection_modifyitems(items):
 
 
 @pytest.fixture
+def closed_figures():
+    """Whatever figures a test draws are closed after it."""
+    yield
+    from matplotlib import pyplot as plt  # of those alone that draw
+
+    plt.close("all")
+
+
+@pytest.fixture
 def own_cache(tmp_path, monkeypatch):
     """An empty cache folder of the test's own, and no FER_DATA."""
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "cache"))

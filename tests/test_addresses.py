@@ -10,7 +10,6 @@ def test_addresses_follow_from_the_repository(tmp_path, monkeypatch):
     (tmp_path / "pyproject.toml").write_text('[project.urls]\nRepository = "https://github.com/Some-One/faces/"\n')
     monkeypatch.setattr(addresses, "ROOT", tmp_path)
     assert addresses.repository() == "https://github.com/Some-One/faces" and not addresses.is_placeholder()
-    assert addresses.site() == "https://some-one.github.io/faces/"
     assert addresses.on_github("docs/a b.md") == "https://github.com/Some-One/faces/blob/main/docs/a%20b.md"
     assert addresses.colab("notebooks/03.ipynb") == (
         "https://colab.research.google.com/github/Some-One/faces/blob/launch/notebooks/03.ipynb"

@@ -1,15 +1,10 @@
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from fer_utils.audit import claims, plots
 from fer_utils.comparison import paper
 
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 def test_class_counts_stand_beside_the_real_ones():

@@ -7,21 +7,16 @@ matplotlib.use("Agg")
 import nbformat
 import papermill
 import pytest
-from matplotlib import pyplot as plt
 from PIL import Image
 
 from fer_utils import runs
 from fer_utils.labels import committed
 
+pytestmark = pytest.mark.usefixtures("closed_figures")
+
 STEM = "09_labels_and_errors"
 REFERENCE = "outputs/reference/cpu"
 SILENT = {"cell-03", "cell-04", "cell-16"}  # parameters; the run's folder; rows of the next cell's figure
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 def test_a_figure_is_the_one_that_was_kept_and_is_named_as_not_the_readers(capsys):

@@ -285,7 +285,7 @@ def test_integrity_of_the_original_counts():
     assert report.is_original
     assert report.counts.to_numpy().sum() == 35887
     assert report.counts.sum(axis=1).tolist() == [28709, 3589, 3589]
-    assert report["counts"].at["PublicTest", "disgust"] == 56
+    assert report.counts.at["PublicTest", "disgust"] == 56
     assert not report.differences.to_numpy().any()
     assert len(report.constant_images) == 35887
     assert "All counts are those of the original FER-2013." in str(report)

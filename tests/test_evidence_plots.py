@@ -1,16 +1,11 @@
 import numpy as np
 import pandas as pd
 import pytest
-from matplotlib import pyplot as plt
 
 from fer_utils import evaluation, plotting
 from fer_utils.names import EMOTIONS
 
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 
 def test_pairs_are_named_in_order_and_filled_where_they_differ():

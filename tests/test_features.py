@@ -37,7 +37,7 @@ def test_a_split_classifier_answers_as_before_and_learns_with_its_head(pixels):
 
 def test_what_has_no_backbone_is_not_split():
     model = keras.Sequential([keras.Input((4,)), keras.layers.Dense(7)], name="flat")
-    with pytest.raises(ValueError, match="flat: holds 0 nested networks"):
+    with pytest.raises(ValueError, match="flat holds 0 nested models"):
         models.split_at_head(model)
 
 

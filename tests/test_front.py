@@ -3,13 +3,12 @@
 import json
 
 import front
-import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
 from fer_utils import evaluation, models
 from fer_utils.evaluation.paired import compare_arms
-from fer_utils.ladder.results import right_together
+from fer_utils.ladder.results import right_by_seed
 
 PAGE = (front.runs.PROJECT_ROOT / "docs/beyond-the-paper.md").read_text(encoding="utf-8")
 
@@ -25,9 +24,7 @@ def test_the_page_has_the_table_that_was_measured(kept):
 
 def test_the_page_holds_the_smallest_against_the_largest(kept):
     names = ("`small-80`", "VGG16 (GPU)")
-    small, large = (
-        np.stack([right_together([run], "test") for run in front.runs_of(kept[name]["runs"])]) for name in names
-    )
+    small, large = (right_by_seed(front.runs_of(kept[name]["runs"]), "test") for name in names)
     varied = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in (small, large))
     behind = {name: 100 * value for name, value in compare_arms(large, small, *varied).items()}
     page = " ".join(PAGE.split())

@@ -142,6 +142,15 @@ def test_a_run_without_some_images_is_no_rung(climbed, capsys):
     assert "better-seed0 was trained with other settings" in capsys.readouterr().out
 
 
+def test_a_run_of_another_notebook_is_named(climbed, capsys):
+    path = climbed / results.FOLDER / "better-seed0" / "manifest.json"
+    manifest = json.loads(path.read_text())
+    del manifest["recipe"]
+    runs.write_json(path, manifest)
+    assert results.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
+    assert "better-seed0 is no run of notebook 08. Move it elsewhere." in capsys.readouterr().out
+
+
 def test_the_ladder_is_drawn_where_it_is_asked_to_be(climbed, tmp_path):
     assert ladder.main([str(climbed), "--figure", str(tmp_path / "ladder.png")]) == 0
     assert (tmp_path / "ladder.png").read_bytes().startswith(b"\x89PNG")

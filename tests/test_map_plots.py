@@ -10,7 +10,6 @@ import pandas as pd
 import pytest
 import robustness as robustness_tool
 from figure_rules import check_it_draws_where_it_is_told, check_it_makes_one_figure
-from matplotlib import pyplot as plt
 from test_changes import bright_is_happy
 
 from fer_utils.data import Faces
@@ -18,6 +17,8 @@ from fer_utils.names import EMOTIONS, USAGES
 from fer_utils.recognize import changes, map_plots
 
 matplotlib.use("Agg")
+
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 FACES = np.random.default_rng(0).integers(0, 256, (3, 48, 48), dtype=np.uint8)
 CASCADE = pd.DataFrame(
@@ -35,12 +36,6 @@ PANELS = {
     "mean_maps": lambda figure: map_plots.mean_maps({"happy": FACES[0], "sad": FACES[1]}, figure=figure, title="t"),
     "change_curves": lambda figure: map_plots.change_curves({"a": TABLE, "b": TABLE}, figure=figure, title="t"),
 }
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 @pytest.mark.parametrize("name", [*SINGLE, *PANELS])

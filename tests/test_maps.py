@@ -7,6 +7,7 @@ import pytest
 from fer_utils import models
 from fer_utils.models import tta
 from fer_utils.models.answering import for_answers
+from fer_utils.models.heads import backbone_of
 from fer_utils.recognize import grid, maps, sanity, scoring
 
 
@@ -143,7 +144,7 @@ def test_a_cell_is_most_sensitive_where_its_grid_says(network):
     """Measured, not reckoned: with positive weights, the slope of one cell is centred on the receptive field."""
     model = for_answers(network[0])
     name, (layer, found) = "cell", list(grid.stages(model).items())[1]
-    for one in grid.backbone_of(model).layers:
+    for one in backbone_of(model).layers:
         if isinstance(one, keras.layers.Conv2D):
             one.set_weights([np.abs(weight) / np.size(weight) + 1e-3 for weight in one.get_weights()])
         elif one.get_weights():

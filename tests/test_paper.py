@@ -1,4 +1,3 @@
-import pandas as pd
 import pytest
 
 from fer_utils.comparison import paper
@@ -141,28 +140,3 @@ def test_headlines_have_a_row_an_arm():
     table = paper.headlines()
     assert [f"{a}-{s}" for a, s in zip(table["architecture"], table["strategy"], strict=True)] == list(paper.ARMS)
     assert set(table["source"]) == {"paper"}
-
-
-def test_table_5_as_the_paper_arranges_it():
-    expected = pd.DataFrame(
-        {"VGG16": [1092.51, 6651.64, 12329.30], "ResNet50": [1445.48, 15911.03, 15911.03]},
-        index=pd.Index(["from scratch", "transfer learning", "fine-tuning"], name="method"),
-    )
-    pd.testing.assert_frame_equal(paper.table5(), expected)
-
-
-def test_table_6_as_the_paper_arranges_it():
-    table = paper.table6()
-    assert list(table["model"]) == ["VGG16"] * 3 + ["ResNet50"] * 3
-    assert list(table["method"]) == ["from scratch", "transfer learning", "fine-tuning"] * 2
-    assert list(table["training accuracy (%)"]) == [73.7, 79.7, 46.5, 56.2, 26.5, 25.1]
-    assert list(table["validation accuracy (%)"]) == [67.2, 67.1, 48.1, 54.7, 28.5, 24.8]
-    assert list(table["training time (s)"]) == [1092.51, 6651.64, 12329.30, 1445.48, 15911.03, 15911.03]
-
-
-def test_citations_name_the_sources():
-    assert "Training {VGG} from Scratch" in paper.CITATION
-    assert "1691--1719" in paper.CITATION
-    assert "1307.0414" in paper.FER2013_CITATION
-    for entry in (paper.CITATION, paper.FER2013_CITATION):
-        assert entry.count("{") == entry.count("}")

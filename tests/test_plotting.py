@@ -11,17 +11,13 @@ from fer_utils.names import EMOTIONS
 
 matplotlib.use("Agg")
 
+pytestmark = pytest.mark.usefixtures("closed_figures")
+
 
 @pytest.fixture
 def ax():
     """Axes of a figure that pyplot does not know."""
     return Figure(figsize=(6, 4)).add_subplot()
-
-
-@pytest.fixture(autouse=True)
-def close_figures():
-    yield
-    plt.close("all")
 
 
 def images(n=5, size=48):

@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_rules import check_it_draws_where_it_is_told, check_it_makes_one_figure
-from matplotlib import pyplot as plt
 from PIL import Image
 
 from fer_utils import recognize
@@ -20,6 +19,8 @@ from fer_utils.recognize.detection import Face
 from fer_utils.recognize.pictures import PictureError
 
 matplotlib.use("Agg")
+
+pytestmark = pytest.mark.usefixtures("closed_figures")
 
 LIGHT, DARK = np.full((120, 160, 3), 200, np.uint8), np.full((120, 160, 3), 20, np.uint8)
 ONE = Face(30, 20, 60, 80, ((50, 50), (70, 50)), 0.99)
@@ -46,12 +47,6 @@ def seen(monkeypatch):
         return [[ONE, SMALL] if picture.mean() > 100 else [] for picture in pictures]
 
     monkeypatch.setattr(detection, "find_all", find_all)
-
-
-@pytest.fixture(autouse=True)
-def closed():
-    yield
-    plt.close("all")
 
 
 # --- answers ----------------------------------------------------------------------------------------------------------

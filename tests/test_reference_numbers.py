@@ -215,6 +215,11 @@ def test_the_scores_without_twins_are_of_the_runs_beside_them():
     assert set(kept["n", "twins only"]) == {643}
 
 
+def test_a_folder_without_a_look_at_private_test_is_named(tmp_path):
+    with pytest.raises(SystemExit, match="holds no run that answered PrivateTest. Give outputs/reference"):
+        private_test.looks(tmp_path)
+
+
 def test_the_page_counts_every_look_at_private_test():
     page = (runs.PROJECT_ROOT / "docs/private-test.md").read_text(encoding="utf-8")
     table = private_test.looks(REFERENCE)

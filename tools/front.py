@@ -23,7 +23,7 @@ from matplotlib import ticker
 
 from fer_utils import evaluation, runs
 from fer_utils.ladder.recipes import answer_name
-from fer_utils.ladder.results import PAPER_ACCURACY, millions, right_together
+from fer_utils.ladder.results import PAPER_ACCURACY, millions, right_by_seed
 from fer_utils.plotting.style import BLUE, ORANGE, axes_or_new, finish
 from fer_utils.score.page import interval, percent
 
@@ -52,7 +52,7 @@ def accuracies(own):
     for name, views in VIEWS.items():
         answers = answer_name("test", views)
         if all(answers in run.predictions for run in own):
-            right = np.stack([right_together([run], answers) for run in own])
+            right = right_by_seed(own, answers)
             n = right.shape[1]
             low, high = evaluation.wilson_interval(round(right.mean() * n), n)
             found[name] = {"accuracy": float(right.mean()), "low": low, "high": high, "n": n}

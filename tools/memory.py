@@ -25,7 +25,7 @@ from fer_utils import comparison, evaluation, runs
 from fer_utils.command_line import leave_with
 from fer_utils.evaluation.paired import compare_arms
 from fer_utils.ladder.recipes import answer_name
-from fer_utils.ladder.results import load, right_together, said_gap, said_p
+from fer_utils.ladder.results import load, right_by_seed, said_gap, said_p
 from fer_utils.names import VIEWS
 from fer_utils.score import known
 
@@ -87,7 +87,7 @@ def read(folder, recipe="", views="single"):
     seeds = {name: [run.manifest["seed"] for run in own] for name, own in trained.items()}
     if len(seeds["all"]) < 2 or any(own != seeds["all"] for own in seeds.values()):
         raise runs.RunError(f"{folder}: needs the same two or more seeds in each training, and has {seeds}")
-    return {name: np.stack([right_together([run], answers) for run in own]) for name, own in trained.items()}
+    return {name: right_by_seed(own, answers) for name, own in trained.items()}
 
 
 def _trained(folder, lacks, recipe, answers):

@@ -13,8 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 COLUMNS = ("runs", "networks", "answers")
 
 
@@ -36,6 +34,8 @@ def looks(reference):
         row = rows.setdefault(group, dict.fromkeys(COLUMNS, 0))
         for name, more in zip(COLUMNS, (1, networks, networks + len(asked) - 1), strict=True):
             row[name] += more
+    if not rows:
+        sys.exit(f"{reference}: holds no run that answered PrivateTest. Give outputs/reference")
     table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS)
     table.loc["together"] = table.sum()
     return table
@@ -47,4 +47,6 @@ def markdown(table):
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
     print(markdown(looks(sys.argv[1])))

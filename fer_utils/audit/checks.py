@@ -7,6 +7,7 @@ here reads a file, a run, or the paper's table: ``claims`` does, and hands the n
 from typing import NamedTuple
 
 import numpy as np
+from scipy import stats
 
 from fer_utils import evaluation
 from fer_utils.names import EMOTIONS, EXPECTED_COUNTS, RESNET50_STAGES, USAGES, VGG16_BLOCKS
@@ -189,9 +190,7 @@ def majority_class(percent, happy, whole) -> Check:
 
 def entropy(counts) -> float:
     """Entropy in nats of the shares of ``counts``: the least loss of whoever answers all images alike."""
-    shares = np.asarray(list(counts), float)
-    shares = shares[shares > 0] / shares.sum()
-    return float(-(shares * np.log(shares)).sum())
+    return float(stats.entropy(list(counts)))
 
 
 def loss_bounds(accuracy, classes=7, floor=SMALLEST_PROBABILITY):

@@ -1,7 +1,7 @@
 """The paper's conclusions, each tested on its own numbers and on our runs (notebook 07).
 
-A statement of one arm being better than another is decided by the paired test of `significance`, corrected over all
-pairs of arms that have runs. No Keras.
+A statement of one arm being better than another is decided by the paired test of ``evaluation.pairwise``, corrected
+over all pairs of arms that have runs. No Keras.
 """
 
 import itertools

@@ -7,29 +7,6 @@ belong to. Tables 1, 3, 5 and 6 are printed as pictures; the numbers come from t
 
 import pandas as pd
 
-CITATION = """@article{jahangir2024enhanced,
-  author  = {Jahangir, Muhammad Talha and Ali, Syed Yameen and Hasnain, Ali and Faizan, Muhammad and
-             Jabbar, Mohsin and Basit, Muhammad Kashan and Rafay, Abdul},
-  title   = {Enhanced Emotion Recognition on the {FER-2013} Dataset by Training {VGG} from Scratch},
-  journal = {International Journal of Innovations in Science and Technology},
-  volume  = {6},
-  number  = {4},
-  pages   = {1691--1719},
-  month   = oct,
-  year    = {2024}
-}"""
-
-FER2013_CITATION = """@misc{goodfellow2013challenges,
-  author        = {Goodfellow, Ian J. and Erhan, Dumitru and Carrier, Pierre Luc and Courville, Aaron and
-                   Mirza, Mehdi and Hamner, Ben and Cukierski, Will and Tang, Yichuan and Thaler, David and
-                   Lee, Dong-Hyun and others},
-  title         = {Challenges in Representation Learning: A Report on Three Machine Learning Contests},
-  year          = {2013},
-  eprint        = {1307.0414},
-  archiveprefix = {arXiv},
-  primaryclass  = {stat.ML}
-}"""
-
 ARMS = (
     "vgg16-scratch",
     "vgg16-transfer",
@@ -296,36 +273,3 @@ def headlines() -> pd.DataFrame:
         architecture, strategy = arm.split("-")
         rows.append({"architecture": architecture, "strategy": strategy, "source": "paper", **headline(arm)})
     return pd.DataFrame(rows)
-
-
-def table5() -> pd.DataFrame:
-    """Training seconds, a row per strategy and a column per architecture (the paper's Table 5)."""
-    table = headlines().pivot(index="strategy", columns="architecture", values="seconds")
-    return _named(table.loc[["scratch", "transfer", "finetune"], ["vgg16", "resnet50"]])
-
-
-def table6() -> pd.DataFrame:
-    """Accuracies in percent and training seconds of the six arms, VGG16 first (the paper's Table 6)."""
-    table = headlines()
-    return pd.DataFrame(
-        {
-            "model": table["architecture"].map(_NAMES),
-            "method": table["strategy"].map(_NAMES),
-            "training accuracy (%)": (100 * table["training_accuracy"]).round(2),
-            "validation accuracy (%)": (100 * table["validation_accuracy"]).round(2),
-            "training time (s)": table["seconds"],
-        }
-    )
-
-
-_NAMES = {
-    "vgg16": "VGG16",
-    "resnet50": "ResNet50",
-    "scratch": "from scratch",
-    "transfer": "transfer learning",
-    "finetune": "fine-tuning",
-}
-
-
-def _named(table) -> pd.DataFrame:
-    return table.rename(index=_NAMES, columns=_NAMES).rename_axis(index="method", columns=None)

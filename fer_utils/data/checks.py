@@ -25,9 +25,6 @@ class IntegrityReport:
     constant_images: np.ndarray
     is_original: bool
 
-    def __getitem__(self, name):
-        return getattr(self, name)
-
     def __str__(self):
         lines = [f"{int(self.counts.to_numpy().sum())} images from {self.source}"]
         lines.append(self.counts.assign(total=self.counts.sum(axis=1)).to_string())

@@ -5,7 +5,7 @@ et al. 2017, arXiv:1706.04599, section 4.2.
 """
 
 import numpy as np
-from scipy import optimize
+from scipy import optimize, special
 
 from fer_utils.evaluation.metrics import PROBABILITY_FLOOR, _floored
 from fer_utils.runs.predictions import checked
@@ -42,6 +42,4 @@ def with_temperature(probabilities, temperature):
     """
     if not RANGE[0] <= temperature <= RANGE[1]:
         raise ValueError(f"temperature={temperature!r} must lie in {list(RANGE)}")
-    powers = np.log(_floored(np.asarray(probabilities, np.float64))) / temperature
-    powers = np.exp(powers - powers.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
+    return special.softmax(np.log(_floored(np.asarray(probabilities, np.float64))) / temperature, axis=1)

@@ -127,7 +127,7 @@ def interval_dots(table, ax=None, title=None, xlabel="accuracy"):
 def confusion_shares(matrix, ax=None, title=None):
     """Which label is answered by what among some errors, as counts: the cells' colour is the share of all.
 
-    matrix: DataFrame (7, 7) of counts, rows labels, columns answers, as ``answers.confusions`` gives it; fractions are
+    matrix: DataFrame (7, 7) of counts, rows labels, columns answers, as ``errors.confusions`` gives it; fractions are
     rounded in the text. Returns the Axes.
     """
     if matrix.shape != (len(EMOTIONS), len(EMOTIONS)):

@@ -46,11 +46,13 @@ def _read(folder):
     for path in sorted((runs.resolve(folder) / FOLDER).glob("*/metrics.json")):
         try:
             run = runs.read_run(path.parent, needs="validation")
-            if _is_of_another_ladder(run):
+            if "recipe" not in run.manifest:
+                print(f"Left out: {runs.shown(run.folder)} is no run of notebook 08. Move it elsewhere.")
+            elif _is_of_another_ladder(run):
                 print(f"Left out: {runs.shown(run.folder)} was trained with other settings than its rung has now.")
             else:
                 found.setdefault(run.manifest["recipe"], []).append(run)
-        except (runs.RunError, KeyError) as error:
+        except runs.RunError as error:
             print(f"Left out: {error}.")
     return {name: sorted(own, key=lambda run: run.manifest["seed"]) for name, own in found.items()}
 
@@ -105,7 +107,7 @@ def summarize(output_dir, reference="", samples=2000):
         own = [run for run in found.get(network_of(rung.name), []) if answer_name(rung.name) in run.predictions]
         if own:
             runs_of[rung.name] = own
-            right[rung.name] = np.stack([_right(run, answer_name(rung.name)) for run in own])
+            right[rung.name] = right_by_seed(own, answer_name(rung.name))
     trained = [right[rung.name] for rung in recipes.LADDER if rung.name in right and not rung.same_run]
     of_seeds = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in trained)
     rows = []
@@ -150,10 +152,6 @@ def network_of(name):
 def answer_name(name):
     """Under which name a rung's answers to PublicTest are kept."""
     return recipes.answer_name("validation", recipes.read_recipe(name).views)
-
-
-def _right(run, answers):
-    return right_together([run], answers)
 
 
 def _row(rung, own, right):
@@ -285,6 +283,11 @@ def right_together(own, answers):
     """Which images several runs get right whose probabilities are averaged: bool (n,)."""
     probabilities = np.mean([run.predictions[answers][2] for run in own], axis=0)
     return probabilities.argmax(axis=1) == own[0].predictions[answers][1]
+
+
+def right_by_seed(own, answers):
+    """Which images each run gets right by itself: bool (runs, n)."""
+    return np.stack([right_together([run], answers) for run in own])
 
 
 def finals_for_reading(table):

@@ -37,7 +37,7 @@ def tried(output_dir, base, views="single"):
     if base not in found:
         there = ", ".join(sorted(found)) or "none"
         raise RunError(f"{output_dir}: holds no run of {base} that answers in views={views!r}. There are: {there}")
-    right = {name: np.stack([results.right_together([run], answers) for run in own]) for name, own in found.items()}
+    right = {name: results.right_by_seed(own, answers) for name, own in found.items()}
     of_seeds = evaluation.pooled_over_seeds(correct.mean(axis=1) for correct in right.values())
     others = sorted((name for name in found if name != base), key=lambda name: -right[name].mean())
     rows = []

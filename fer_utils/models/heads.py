@@ -99,18 +99,22 @@ def freeze(backbone):
     backbone.trainable = False
 
 
+def backbone_of(model):
+    """The nested model with a classifier's convolutions. Raises ValueError where there is not exactly one."""
+    nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    if len(nested) != 1:
+        raise ValueError(f"{model.name} holds {len(nested)} nested models: give one of models.build_classifier")
+    return nested[0]
+
+
 def split_at_head(model):
     """(body, head): a classifier cut in two behind its backbone; both share every layer with it.
 
     body: raw images in, the backbone's features out, augmentation and preprocessing in it. head: features in,
     probabilities out. Behind a frozen backbone a head can be trained on features that were computed once
-    (``training.frozen_features``), and the classifier then answers with it. Raises ValueError for a network without a
-    nested backbone.
+    (``training.frozen_features``), and the classifier then answers with it. Raises ValueError as ``backbone_of`` does.
     """
-    backbones = [place for place, layer in enumerate(model.layers) if isinstance(layer, keras.Model)]
-    if len(backbones) != 1:
-        raise ValueError(f"{model.name}: holds {len(backbones)} nested networks, where one backbone is split off")
-    features = model.layers[backbones[0] + 1].input
+    features = model.layers[model.layers.index(backbone_of(model)) + 1].input
     return keras.Model(model.input, features, name="body"), keras.Model(features, model.output, name="head")
 
 

@@ -67,7 +67,7 @@ def ask(found, network, views="single", temperature=None):
     before = np.full((len(found), len(EMOTIONS)), np.nan)
     after = before.copy()
     if large.any():
-        temperature = own.facts()["temperatures"][views] if temperature is None else temperature
         before[large] = own.probabilities(network, frames[large], views, temperature=1.0)
+        temperature = own.facts()["temperatures"][views] if temperature is None else temperature
         after[large] = with_temperature(before[large], temperature)
     return frames, before, after

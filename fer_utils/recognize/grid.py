@@ -11,6 +11,7 @@ import keras
 import numpy as np
 
 from fer_utils.models.classifier import TrainingCrop
+from fer_utils.models.heads import backbone_of
 from fer_utils.names import SIDE
 
 POOLING = (keras.layers.MaxPooling2D, keras.layers.AveragePooling2D)
@@ -28,14 +29,6 @@ class Grid(NamedTuple):
     start: float
     step: float
     seen: tuple[int, int]
-
-
-def backbone_of(model):
-    """The nested model with a classifier's convolutions. Raises ValueError where there is not exactly one."""
-    nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    if len(nested) != 1:
-        raise ValueError(f"{model.name} holds {len(nested)} nested models: give one of models.build_classifier")
-    return nested[0]
 
 
 def stages(model):

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 
 from fer_utils.models import tta
+from fer_utils.models.heads import backbone_of
 from fer_utils.names import EMOTIONS, SIDE, did_you_mean
-from fer_utils.recognize.grid import backbone_of, enlarging, grid_of, stages
+from fer_utils.recognize.grid import enlarging, grid_of, stages
 
 BATCH = 64
 FACES_AT_ONCE = 16  # under all their patches: few calls of the network, and no more than 40 MB

@@ -116,7 +116,7 @@ def device():
     keras = sys.modules.get("keras")  # a notebook that trains nothing need not load it
     devices = keras.distribution.list_devices() if keras else []
     gpus = [name for name in devices if not name.lower().startswith("cpu")]
-    smi = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]) if gpus else ""
+    smi = _answer(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])[0] if gpus else ""
     return {
         "backend": keras.backend.backend() if keras else "",
         "processor": _processor(),
@@ -131,10 +131,6 @@ def _processor():
         return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
     except (OSError, StopIteration):
         return platform.processor() or platform.machine()
-
-
-def _output(command_line):
-    return _answer(command_line)[0]
 
 
 DECIDING = (  # what may decide results, too, where somebody has set it in the environment

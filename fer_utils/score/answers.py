@@ -106,11 +106,13 @@ def _table(path):
     try:
         table = pd.read_csv(path)
     except FileNotFoundError as error:
-        raise ScoreError(f"{path}: no such file") from error
+        raise ScoreError(f"{path}: no such file. Give the path of predictions.csv") from error
     except (OSError, ValueError) as error:
-        raise ScoreError(f"{path}: is no CSV to read ({' '.join(str(error).split())})") from error
+        raise ScoreError(
+            f"{path}: is no CSV to read ({' '.join(str(error).split())}). Save it as CSV, with commas"
+        ) from error
     if not len(table):
-        raise ScoreError(f"{path}: holds no row below its header")
+        raise ScoreError(f"{path}: holds no row below its header. Give a line for each image")
     return table
 
 
@@ -190,7 +192,7 @@ def _checked(path, columns, notes):
         values = columns.to_numpy(dtype=float)
     except ValueError as error:
         raise ScoreError(
-            f"{path}: the columns {', '.join(map(str, columns))} hold other than numbers ({error})"
+            f"{path}: the columns {', '.join(map(str, columns))} hold other than numbers ({error}). Give probabilities"
         ) from error
     bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
     if len(bad):
@@ -227,7 +229,8 @@ def _labels(path, table, labels, notes):
     if names.isna().any():
         first = int(np.flatnonzero(names.isna())[0])
         raise ScoreError(
-            f"{path}: line {first + 2}: {values.iloc[first]!r} is none of the seven emotions: {', '.join(EMOTIONS)}"
+            f"{path}: line {first + 2}: {values.iloc[first]!r} is none of the seven emotions. Give one of "
+            f"{', '.join(EMOTIONS)}"
         )
     return names.map(EMOTIONS.index).to_numpy(dtype=np.int64)
 
@@ -236,7 +239,10 @@ def _codes(path, values, labels, notes):
     codes = values.to_numpy()
     outside = np.flatnonzero((codes < 0) | (codes >= len(EMOTIONS)))
     if len(outside):
-        raise ScoreError(f"{path}: line {outside[0] + 2}: {codes[outside[0]]} is no code from 0 to {len(EMOTIONS) - 1}")
+        raise ScoreError(
+            f"{path}: line {outside[0] + 2}: {codes[outside[0]]} is no code from 0 to {len(EMOTIONS) - 1}. Give "
+            "one, or the emotions' names"
+        )
     return order_of(path, np.eye(len(EMOTIONS))[codes], labels, notes).argmax(axis=1)
 
 

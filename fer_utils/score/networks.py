@@ -23,7 +23,7 @@ def ask(path, given, facts) -> Answers:
     if not given:
         raise ScoreError(f"{path}: a network has to be asked about the faces. Give FER-2013 as --data")
     if not path.is_file():
-        raise ScoreError(f"{path}: no such file")
+        raise ScoreError(f"{path}: no such file. Give the path of a network")
     faces = data.load_fer2013(given)
     chosen = faces.take(np.isin(faces.row_ids, facts.row_ids))
     chosen = chosen.take(np.argsort(chosen.row_ids))
