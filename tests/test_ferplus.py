@@ -93,50 +93,6 @@ def test_an_image_without_a_name_and_a_file_without_names_are_fine(rows, tmp_pat
     assert ferplus.load_ferplus(path).votes[6, 0] == 10
 
 
-def replaced(rows, row, old, new):
-    return [*rows[:row], rows[row].replace(old, new, 1), *rows[row + 1 :]]
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda header, rows: (header, rows[:-1]), r"has 35,886 rows, but FER-2013 and FER\+ have 35,887"),
-        (lambda header, rows: (header, [*rows, rows[-1]]), "has 35,888 rows"),
-        (lambda header, rows: (header.replace("contempt", "scorn"), rows), "missing column 'contempt'"),
-        (lambda header, rows: (header.replace("Usage", "split"), rows), "missing column 'Usage'"),
-        (lambda header, rows: (header, replaced(rows, 4, ",10", ",-1")), "row 5: the votes for sadness are '-1'"),
-        (lambda header, rows: (header, replaced(rows, 4, ",10", ",2.5")), "row 5: the votes for sadness are '2.5'"),
-        (lambda header, rows: (header, replaced(rows, 4, ",10", ",ten")), "row 5: the votes for sadness are 'ten'"),
-        (lambda header, rows: (header, replaced(rows, 4, ",10", ",")), "row 5: the votes for sadness are ''"),
-        (lambda header, rows: (header, replaced(rows, 4, ",10", ",0")), "row 5: has no vote at all"),
-        (lambda header, rows: (header, replaced(rows, 4, "Training", "Test")), "row 5: unknown usage 'Test'"),
-        (lambda header, rows: (header, replaced(rows, 4, "0,", "0,0,0,")), "cannot be read as a CSV file"),
-        (lambda header, rows: ("", []), "cannot be read as a CSV file"),
-    ],
-)  # fmt: skip
-def test_a_wrong_file_is_refused(rows, tmp_path, change, message):
-    header, lines = change(HEADER, rows)
-    path = tmp_path / "fer2013new.csv"
-    path.write_text("\n".join([header, *lines]))
-    with pytest.raises(DataError, match=message) as caught:
-        ferplus.load_ferplus(path)
-    assert str(path) in str(caught.value) and "Download fer2013new.csv again" in str(caught.value)
-
-
-def test_what_holds_no_votes_is_refused(tmp_path):
-    with pytest.raises(DataError, match="no such file or folder"):
-        ferplus.load_ferplus(tmp_path / "nothing.csv")
-    with pytest.raises(DataError, match="holds no fer2013new.csv"):
-        ferplus.load_ferplus(tmp_path)
-    with zipfile.ZipFile(tmp_path / "empty.zip", "w") as archive:
-        archive.writestr("README.md", "nothing")
-    with pytest.raises(DataError, match="holds no fer2013new.csv"):
-        ferplus.load_ferplus(tmp_path / "empty.zip")
-    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00\x80" * 50)
-    with pytest.raises(DataError, match="cannot be read as a CSV file"):
-        ferplus.load_ferplus(tmp_path / "binary.csv")
-
-
 # --- joining ---------------------------------------------------------------------------------------------------------
 
 

@@ -1,8 +1,5 @@
 """Image folders: usage from names, labels in the CSV's order, and errors that name the image or the folder."""
 
-import struct
-import zlib
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -159,90 +156,7 @@ def folders(tmp_path, pixels):
     return tmp_path
 
 
-@pytest.mark.parametrize("content", [b"", b"no image", b"\x89PNG\r\n\x1a\n rest"])
-def test_an_image_that_is_no_image(folders, content):
-    (folders / "test" / "sad" / "PublicTest_1.jpg").write_bytes(content)
-    with pytest.raises(
-        DataError, match=r"test.sad.PublicTest_1.jpg: is no image, or a damaged one. Delete it, or download"
-    ):
-        archives.read(folders)
-
-
-def test_a_truncated_image(folders):
-    path = next((folders / "train" / "fear").iterdir())
-    path.write_bytes(path.read_bytes()[:500])
-    with pytest.raises(DataError, match=rf"{path.name}: is no image, or a damaged one"):
-        archives.read(folders)
-
-
-def test_an_image_of_another_size(folders):
-    Image.new("L", (224, 48)).save(folders / "train" / "fear" / "Training_1.png")
-    with pytest.raises(DataError, match=r"Training_1.png: is 224 x 48 pixels; .*48 x 48. Delete it.*or resize it"):
-        archives.read(folders)
-
-
-@pytest.mark.parametrize("side", [15_000, 60_000])
-def test_an_image_whose_header_states_an_absurd_size_is_refused_unread(folders, side):
-    # a small file, whose pixels would take 0.2 or 3.6 GB
-    header = struct.pack(">IIBBBBB", side, side, 8, 0, 0, 0, 0)
-    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"")), (b"IEND", b"")]
-    content = b"".join(
-        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body)) for kind, body in chunks
-    )
-    (folders / "test" / "sad" / "PublicTest_1.png").write_bytes(b"\x89PNG\r\n\x1a\n" + content)
-    with pytest.raises(DataError, match=r"PublicTest_1.png: is (no image|15000 x 15000 pixels)"):
-        archives.read(folders)
-
-
-def test_an_image_in_colour(folders):
-    Image.new("RGB", (48, 48), (10, 10, 12)).save(folders / "train" / "fear" / "Training_1.png")
-    with pytest.raises(DataError, match=r"Training_1.png: is in colour; FER-2013 is gray. .*convert\('L'\)"):
-        archives.read(folders)
-
-
-def test_an_image_of_sixteen_bits(folders):
-    Image.fromarray(np.zeros((48, 48), np.uint16)).save(folders / "train" / "fear" / "Training_1.png")
-    with pytest.raises(DataError, match=r"Training_1.png: has the mode I;16; .*8 bits are needed. .*convert it"):
-        archives.read(folders)
-
-
-def test_an_empty_class_folder(folders):
-    for path in (folders / "test" / "disgust").iterdir():
-        path.unlink()
-    with pytest.raises(DataError, match=r"test.disgust: the class folder is empty. Delete it.*download the data again"):
-        archives.read(folders)
-
-
-def test_an_unknown_class_folder(folders):
-    (folders / "train" / "contempt").mkdir()
-    with pytest.raises(
-        DataError, match=r"train.contempt: unknown class folder 'contempt'. .*neutral: rename it or move"
-    ):
-        archives.read(folders)
-
-
 def test_a_split_without_class_folders(folders):
     (folders / "val").mkdir()
     with pytest.raises(DataError, match=r"val: must hold a folder for each emotion .*, but holds nothing. .*download"):
-        archives.read(folders)
-
-
-def test_images_beside_the_class_folders(folders):
-    (folders / "train" / "1.png").write_bytes(b"")
-    with pytest.raises(
-        DataError, match=r"train: must hold a folder for each emotion .*the file 1.png. Move the images"
-    ):
-        archives.read(folders)
-
-
-def test_a_folder_among_the_images(folders):
-    (folders / "train" / "sad" / "more").mkdir()
-    with pytest.raises(DataError, match=r"train.sad: holds a folder \(more\) among the images. Move it away"):
-        archives.read(folders)
-
-
-def test_two_folders_for_one_split(folders):
-    (folders / "val").mkdir()
-    (folders / "validation").mkdir()
-    with pytest.raises(DataError, match=r"Two folders for the same split, val and validation: move one away"):
         archives.read(folders)

@@ -547,29 +547,6 @@ def test_weights_go_through_a_file(tmp_path, architecture):
         np.testing.assert_array_equal(one, other)
 
 
-def test_weights_of_another_width_are_refused(tmp_path):
-    path = tmp_path / "backbone.weights.h5"
-    models.build_backbone("vgg16", 48, 3, 0.125).save_weights(path)
-    with pytest.raises(backbones.WeightsError, match=r"backbone.weights.h5: does not fit vgg16.*WIDTH"):
-        models.build_backbone("vgg16", 48, 3, 0.25, weights=str(path))
-
-
-def test_weights_of_the_other_architecture_are_refused(tmp_path):
-    path = tmp_path / "backbone.weights.h5"
-    models.build_backbone("vgg16", 48, 3, 0.125).save_weights(path)
-    with pytest.raises(backbones.WeightsError, match="does not fit resnet50"):
-        models.build_backbone("resnet50", 48, 3, 0.125, weights=str(path))
-
-
-def test_missing_and_broken_weights_are_refused(tmp_path):
-    with pytest.raises(backbones.WeightsError, match="no such weights file.*notebook 02"):
-        models.build_backbone("vgg16", 48, 3, 0.125, weights=str(tmp_path / "none.weights.h5"))
-    broken = tmp_path / "broken.weights.h5"
-    broken.write_bytes(b"not a file of weights")
-    with pytest.raises(backbones.WeightsError, match="broken.weights.h5: does not fit"):
-        models.build_backbone("vgg16", 48, 3, 0.125, weights=str(broken))
-
-
 def test_imagenet_weights_need_full_width():
     with pytest.raises(backbones.WeightsError, match="WIDTH=1.0"):
         models.build_backbone("vgg16", 48, 3, 0.5, weights="imagenet")

@@ -55,6 +55,10 @@ def with_entry(file, key, value):
     return replaced(file, lambda old: json.dumps({**json.loads(old), key: value}))
 
 
+def without_checksum(old):
+    return json.dumps({key: value for key, value in json.loads(old).items() if key != "data_checksum"})
+
+
 def with_arrays(change):
     """Makes a run whose predictions went through change(arrays)."""
 
@@ -166,6 +170,22 @@ CASES = [
     case("a folder for predictions", folder_for_predictions, "predictions.npz is no file"),
     case("logits", with_arrays(logits), "predictions.npz, test: probabilities hold a negative number"),
     case("NaN for an answer", with_arrays(first("test_probabilities", np.nan)), "probabilities hold NaN or infinity"),
+    case("a row of zeros", with_arrays(lambda a: a["test_probabilities"].__setitem__(3, 0)), "test: .*row 3 sums to 0"),
+    case(
+        "answers of five classes",
+        with_arrays(lambda a: a.update(test_probabilities=np.ones((14, 5)) / 5)),
+        r"test: .*shape \(14, 5\)",
+    ),
+    case(
+        "fewer labels than answers",
+        with_arrays(lambda a: a.update(test_labels=a["test_labels"][:3])),
+        r"shape \(3, 7\).* \(14, 7\)",
+    ),
+    case(
+        "a member's header that is none",
+        replaced("predictions.npz", lambda old: old.replace(b"PK\3\4", b"PK\3\5", 1)),
+        "predictions.npz is damaged",
+    ),
     case("label 9", with_arrays(first("test_labels", 9)), "labels must lie in 0 to 6, got 9"),
     case("an image twice", with_arrays(first("test_row_ids", 3)), "image 3 is there 2 times in test"),
     case("ids of other images", with_arrays(lambda a: a.update(test_row_ids=np.arange(9))), r"row ids of shape \(9,\)"),
@@ -183,6 +203,7 @@ CASES = [
     case(
         "a list of parameters", with_entry("manifest.json", "parameters", []), "manifest.json has list for parameters"
     ),
+    case("no checksum of the data", replaced("manifest.json", without_checksum), "manifest.json lacks data_checksum"),
     case("no architecture", replaced("manifest.json", "{}"), "manifest.json lacks architecture, strategy"),
     case("a history of nothing", replaced("history.csv", ""), "history.csv is damaged"),
     case(
