@@ -47,43 +47,6 @@ def test_the_headline_contradicts_itself_by_place():
     assert by_place["comparison section"] == 67.2
 
 
-@pytest.mark.parametrize(
-    ("arm", "quantity", "expected"),
-    [
-        ("vgg16-transfer", "validation loss", {1.0750}),
-        ("vgg16-transfer", "training loss", {0.5686}),
-        ("vgg16-finetune", "validation loss", {160.38}),
-        ("resnet50-transfer", "first training loss", {1.86}),
-        ("resnet50-transfer", "training loss", {1.74}),
-        ("resnet50-finetune", "loss", {1.41}),
-        ("vgg16-scratch", "epochs", {78, 75}),
-        ("vgg16-scratch", "epochs planned", {100}),
-        ("resnet50-finetune", "epochs", {30}),
-        ("vgg16-scratch", "stopping threshold", {67}),
-        ("vgg16-transfer", "stopping threshold", {75}),
-        ("vgg16-finetune", "stopping threshold", {67}),
-        ("vgg16-finetune", "batch size", {32}),
-        ("vgg16-transfer", "dense units", {64, 32}),
-        ("resnet50-scratch", "dense units", {128, 64}),
-        ("resnet50-transfer", "learning rate", {1e-4}),
-        ("resnet50-finetune", "happy faces right", {1774}),
-        ("", "human accuracy", {65.5}),
-        ("", "published validation accuracy: VGGNet", {51.11, 54.67}),
-        ("", "VGG16 convolutional layers", {13, 4}),
-        ("", "ResNet50 seconds relative to VGG16", {2}),
-        ("resnet50-scratch", "minutes", {24}),
-        ("", "published validation accuracy: ResNet50", {54.67}),
-        ("", "published validation accuracy: EfficientNet", {58.41}),
-        ("", "published validation accuracy: deep CNN", {65.68}),
-        ("", "memory", {32}),
-        ("", "GPU memory", {16}),
-        ("", "resized image size", {224}),
-    ],
-)
-def test_other_numbers(arm, quantity, expected):
-    assert values(arm, quantity) == expected
-
-
 def test_survey_of_the_literature():
     table = paper.reported()
     survey = table[table["quantity"].str.startswith("published") & table["place"].str.contains("review")]

@@ -8,6 +8,8 @@ import argparse
 import sys
 from pathlib import Path
 
+import results as tables
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_utils import plotting, runs
@@ -27,11 +29,8 @@ def markdown(rungs, chosen, raced):
 
 
 def _table(said):
-    lines = [f"| {said.index.name} | " + " | ".join(said.columns) + " |", "|" + " --- |" * (1 + len(said.columns))]
-    lines += [
-        f"| {name} | " + " | ".join(map(str, row)) + " |" for name, row in zip(said.index, said.values, strict=True)
-    ]
-    return "\n".join(lines)
+    rows = ([name, *row] for name, row in zip(said.index, said.values, strict=True))
+    return tables.markdown([said.index.name, *said.columns], rows)
 
 
 def main(arguments=None):

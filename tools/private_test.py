@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import results
 
 COLUMNS = ("runs", "networks", "answers")
 
@@ -42,8 +43,7 @@ def looks(reference):
 
 
 def markdown(table):
-    lines = ["| folder | runs | networks | answers |", "| --- | --- | --- | --- |"]
-    return "\n".join([*lines, *(f"| {name} | {' | '.join(map(str, row))} |" for name, *row in table.itertuples())])
+    return results.markdown(["folder", *COLUMNS], table.itertuples())
 
 
 if __name__ == "__main__":
