@@ -10,13 +10,13 @@ import warnings
 import zipfile
 
 import numpy as np
-import pandas as pd
 import pytest
+from broken_inputs.run_folders import finished
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from fer_utils import evaluation, runs
+from fer_utils import runs
 from fer_utils.data import archives
 from fer_utils.data.faces import DataError
 from fer_utils.labels import ferplus
@@ -183,16 +183,7 @@ def test_votes(tmp_path_factory, data):
 @pytest.fixture(scope="module")
 def run(tmp_path_factory):
     """A finished run's folder and its files' bytes."""
-    folder = tmp_path_factory.mktemp("runs") / "vgg16-scratch-seed0"
-    folder.mkdir()
-    labels = np.arange(14) % 7
-    answers = 0.4 * np.eye(7)[labels] + 0.6 / 7
-    names = ("train", "validation", "test")
-    runs.save_predictions(folder, {name: (np.arange(14), labels, answers) for name in names})
-    pd.DataFrame({"epoch": [1, 2], "val_accuracy": [0.1, 0.2], "seconds": [5, 6]}).to_csv(folder / "history.csv")
-    manifest = {"architecture": "vgg16", "strategy": "scratch", "parameters": {}, "seed": 0, "seconds": 9.5}
-    runs.write_json(folder / "manifest.json", manifest | {"data_checksum": "a", "device": {"gpu": ""}})
-    runs.write_json(folder / "metrics.json", {name: evaluation.summarize(labels, answers) for name in names})
+    folder = finished(tmp_path_factory.mktemp("runs"))
     return folder, {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 

@@ -123,9 +123,7 @@ def stopped_after(callback, accuracies):
 
 
 def test_stops_in_the_epoch_that_passes_the_threshold():
-    callback = training.StopAtAccuracy(0.67)
-    assert stopped_after(callback, [0.5, 0.66, 0.6701, 0.7]) == 3
-    assert callback.stopped_epoch == 3
+    assert stopped_after(training.StopAtAccuracy(0.67), [0.5, 0.66, 0.6701, 0.7]) == 3
 
 
 def test_reaching_the_threshold_is_not_passing_it():

@@ -76,26 +76,23 @@ def history_curves(history, monitor="val_accuracy", figure=None, title=None):
     return axes
 
 
-def confusion_matrix(matrix, normalize="true", ax=None, title=None):
+def confusion_matrix(matrix, ax=None, title=None):
     """Who is taken for whom, each cell with its share and count (Figs. 10, 12, 14, 16, 18, 20).
 
-    matrix: counts (7, 7), rows true, columns predicted. normalize: "true" colours and writes the share of the row (the
-    diagonal is then the recall), None colours by count and writes counts only. Returns the Axes.
+    matrix: counts (7, 7), rows true, columns predicted. Shares and colours are of the row, so the diagonal is the
+    recall. Returns the Axes.
     """
     matrix = np.asarray(matrix)
     size = len(EMOTIONS)
     if matrix.shape != (size, size) or (matrix < 0).any():
         raise ValueError(f"a confusion matrix is ({size}, {size}) counts, got {matrix.shape}")
-    if normalize not in ("true", None):
-        raise ValueError(f'normalize is "true" or None, got {normalize!r}')
     totals = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.maximum(totals, 1)
     texts = np.vectorize("{:,}".format, otypes=[object])(matrix)
-    if normalize:  # a row without images has no shares: writing 0 % there would claim a measurement
-        texts = np.where(totals > 0, np.vectorize("{:.0%}\n".format, otypes=[object])(share) + texts, texts)
-    shade, top = (share, 1.0) if normalize else (matrix, max(matrix.max(), 1))
+    # A row without images has no shares: writing 0 % there would claim a measurement.
+    texts = np.where(totals > 0, np.vectorize("{:.0%}\n".format, otypes=[object])(share) + texts, texts)
     names = [f"{name} ({total:,})" for name, total in zip(EMOTIONS, totals[:, 0], strict=True)]
-    ax = heat_map(pd.DataFrame(shade, names, EMOTIONS), texts, "Blues", top, ax)
+    ax = heat_map(pd.DataFrame(share, names, EMOTIONS), texts, "Blues", 1.0, ax)
     ax.set(xlabel="predicted", ylabel="true (images)")
     return finish(ax, title, spines=())
 
@@ -159,11 +156,11 @@ def accuracy_bars(table, figure=None, title=None):
     return axes
 
 
-def time_bars(table, ax=None, title=None, log=False):
-    """Training time of each arm, ours beside the paper's (Fig. 23).
+def time_bars(table, ax=None, title=None):
+    """Training time of each arm, ours beside the paper's, on a logarithmic axis: machines differ much (Fig. 23).
 
     table: DataFrame with the columns architecture, strategy, seconds and optionally source, as in ``accuracy_bars``.
-    log: a logarithmic axis, for times from machines that differ by orders of magnitude. Returns the Axes.
+    Returns the Axes.
     """
     table = _arms(table, ["seconds"])
     sources = list(table["source"].unique())
@@ -176,12 +173,9 @@ def time_bars(table, ax=None, title=None, log=False):
         for bar in bars:
             bar.set(**_bar_style(BAR_COLOURS[index % len(BAR_COLOURS)], index))
         ax.bar_label(bars, fmt=_seconds, padding=4, fontsize=8.5)
-    if log:
-        ax.set_xscale("log")
-    else:
-        ax.xaxis.set_major_formatter(ticker.StrMethodFormatter("{x:,.0f}"))
+    ax.set_xscale("log")
     ax.margins(x=0.3)  # room for the text at the longest bar's end
-    ax.set(ylabel="", xlabel="training time (seconds" + (", logarithmic)" if log else ")"))
+    ax.set(ylabel="", xlabel="training time (seconds, logarithmic)")
     if len(sources) > 1:
         ax.legend(ax.containers, sources, frameon=False)
     return finish(ax, title)

@@ -21,23 +21,18 @@ class StopAtAccuracy(keras.callbacks.Callback):
     is also reported picks a lucky epoch; under the `official` protocol that set is PublicTest, not what is reported.
     """
 
-    memory = ("stopped_epoch",)
+    memory = ()
 
-    def __init__(self, threshold, monitor="val_accuracy"):
+    def __init__(self, threshold):
         super().__init__()
         if not 0 < threshold <= 1:
             raise ValueError(f"STOP_ACCURACY={threshold!r} must lie in (0, 1]: 0.67 is 67 %")
         self.threshold = threshold
-        self.monitor = monitor
-        self.stopped_epoch = None
 
     def on_epoch_end(self, epoch, logs=None):
-        if self.monitor not in (logs or {}):
-            raise ValueError(
-                f"StopAtAccuracy watches {self.monitor!r}, which fit does not report: pass validation_data"
-            )
-        if logs[self.monitor] > self.threshold:
-            self.stopped_epoch = epoch + 1
+        if "val_accuracy" not in (logs or {}):
+            raise ValueError("StopAtAccuracy watches val_accuracy, which fit does not report: pass validation_data")
+        if logs["val_accuracy"] > self.threshold:
             self.model.stop_training = True
 
 
