@@ -118,8 +118,10 @@ def draw(rows, ax=None):
     """Accuracy over parameters, each network in one view and, where it was asked so, in six; returns the Axes."""
     ax = axes_or_new(ax, (7.5, 4.4))
     ax.axhline(PAPER_ACCURACY, color="0.6", linewidth=1, linestyle="--", zorder=0)
-    note = {"color": "0.4", "fontsize": 8, "ha": "center", "va": "top", "transform": ax.get_yaxis_transform()}
-    ax.text(0.3, PAPER_ACCURACY, "reported for VGG16, of other images", note)
+    note = {"color": "0.4", "fontsize": 8, "ha": "center", "va": "top", "xycoords": ax.get_yaxis_transform()}
+    ax.annotate(
+        "reported for VGG16, of other images", (0.3, PAPER_ACCURACY), (0, -3), textcoords="offset points", **note
+    )
     for views, colour, marker, aside in (("one view", BLUE, "o", 1), ("six views", ORANGE, "s", 1.08)):
         for row in (row for row in rows.values() if views in row):
             own, size = row[views], aside * row["parameters"]
