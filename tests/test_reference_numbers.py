@@ -1,6 +1,7 @@
 """The committed numbers follow from the committed predictions, without images, models or a GPU."""
 
 import json
+import math
 import re
 
 import frozen
@@ -114,8 +115,9 @@ def test_the_readme_has_the_small_network_as_its_run_has_it():
     finals = beyond.finals(REFERENCE / "tuned").set_index(["recipe", "views", "networks"])
     small = finals.loc["small-80", "scales", 1]
     both = [100 * finals.loc["small-80", views, 1]["private"] for views in ("single", "scales")]
-    said = "One with 0.09 million has {:.1f} and {:.1f} %, at a millisecond a view (three seeds each).".format(*both)
-    assert said in " ".join(README.split()) and small["seeds"] == 3
+    pace = json.loads((REFERENCE / "front/front.json").read_text())["networks"]["`small-80`"]["milliseconds"]
+    said = "One with 0.09 million has {:.1f} and {:.1f} %; one view of a face takes it {:.1f} ms of a core."
+    assert said.format(*both, pace) in " ".join(README.split()) and small["seeds"] == 3
     kept = pd.read_csv(REFERENCE / "tuned/without_twins.csv")
     own = kept[kept["run"].str.fullmatch("small-80-seed[012] test-scales") & (kept["images"] == "without twins")]
     without = f"{100 * own['accuracy'].mean():.1f} without twins"
@@ -215,9 +217,9 @@ def test_the_scores_without_twins_are_of_the_runs_beside_them():
     assert set(kept["n", "twins only"]) == {643}
 
 
-def test_a_folder_without_a_look_at_private_test_is_named(tmp_path):
-    with pytest.raises(SystemExit, match="holds no run that answered PrivateTest. Give outputs/reference"):
-        private_test.looks(tmp_path)
+def test_a_folder_without_a_look_at_private_test_is_named(tmp_path, capsys):
+    assert private_test.main([str(tmp_path)]) == 1
+    assert "holds no run that answered PrivateTest. Give outputs/reference" in capsys.readouterr().err
 
 
 def test_the_page_counts_every_look_at_private_test():
@@ -266,6 +268,9 @@ def test_the_page_has_the_race_beside_the_old_one():
     assert new["val_accuracy"].max() < beyond.PAPER_ACCURACY < old["val_accuracy"].max()
     minutes, seconds = divmod(round(new["seconds"].sum()), 60)
     last = new["val_accuracy"].iloc[-1]
+    assert new["seconds"].iloc[:20].sum() > 20 * 60 and "where 20 epochs take longer than 20 minutes" in page
+    passed = old["val_accuracy"][old["val_accuracy"] >= beyond.PAPER_ACCURACY].iloc[0]
+    assert round(3589 * passed) - math.ceil(3589 * beyond.PAPER_ACCURACY) == 6 and "the second by six faces" in page
     assert f"never got there: {100 * last:.1f} % at its end, after {minutes} min {seconds} s" in page
 
 

@@ -17,6 +17,7 @@ if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before anythi
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
+import pandas as pd
 import results
 from circumstances import circumstances
 from matplotlib import ticker
@@ -53,14 +54,13 @@ def accuracies(own):
         answers = answer_name("test", views)
         if all(answers in run.predictions for run in own):
             right = right_by_seed(own, answers)
-            n = right.shape[1]
-            low, high = evaluation.wilson_interval(round(right.mean() * n), n)
-            found[name] = {"accuracy": float(right.mean()), "low": low, "high": high, "n": n}
+            low, high = evaluation.accuracy_interval(right.mean(), right.shape[1])
+            found[name] = {"accuracy": float(right.mean()), "low": low, "high": high, "n": right.shape[1]}
     return found
 
 
 def build(manifest):
-    """The network of a run's manifest, with weights as they come."""
+    """The network of a run's manifest with weights as they come, and without what acts in training alone."""
     from fer_utils import models
 
     settings, given = manifest.get("settings"), manifest["parameters"]
@@ -82,7 +82,7 @@ def build(manifest):
 
 def measured():
     """name -> row of the table: seeds, parameters, accuracies, milliseconds of one face (median)."""
-    import exports
+    import exports  # needs the extra of that name, and Keras; the table and the figure do not
 
     from fer_utils import models
     from fer_utils.recognize import export
@@ -123,10 +123,9 @@ def draw(rows, ax=None):
         "reported for VGG16, of other images", (0.3, PAPER_ACCURACY), (0, -3), textcoords="offset points", **note
     )
     for views, colour, marker, aside in (("one view", BLUE, "o", 1), ("six views", ORANGE, "s", 1.08)):
-        for row in (row for row in rows.values() if views in row):
-            own, size = row[views], aside * row["parameters"]
-            ax.plot([size, size], [own["low"], own["high"]], color=colour, linewidth=1.4)
-            ax.plot(size, own["accuracy"], marker, color=colour, label=views)
+        asked = pd.DataFrame([{"size": row["parameters"], **row[views]} for row in rows.values() if views in row])
+        reach = [asked["accuracy"] - asked["low"], asked["high"] - asked["accuracy"]]
+        ax.errorbar(aside * asked["size"], asked["accuracy"], reach, fmt=marker, color=colour, label=views)
     for name, row in rows.items():
         place = (row["parameters"], max(row[views]["high"] for views in VIEWS if views in row))
         text = f"{name.replace('`', '')}\n{row['milliseconds']:.1f} ms a face"
@@ -135,8 +134,7 @@ def draw(rows, ax=None):
     ax.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
     ax.margins(x=0.12, y=0.12)
-    named = dict(zip(*reversed(ax.get_legend_handles_labels()), strict=True))
-    ax.legend(named.values(), named.keys(), frameon=False, loc="lower right")
+    ax.legend(frameon=False, loc="lower right")
     return finish(ax)
 
 

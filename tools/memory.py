@@ -31,7 +31,7 @@ from fer_utils.score import known
 
 ARM = "vgg16-scratch"
 TRAININGS = {"all": "none", "without others": "others", "without twins": "twins"}  # name -> TRAIN_WITHOUT
-FREE = ("SEED", "DATA", "OUTPUT_DIR", "REFERENCE", "TRAIN_WITHOUT", "KEEP_EPOCHS")  # what may differ between them
+FREE = ("SEED", "DATA", "OUTPUT_DIR", "TRAIN_WITHOUT", "KEEP_EPOCHS")  # what may differ between them
 PAIRS = (("without twins", "all"), ("without twins", "without others"), ("without others", "all"))
 
 

@@ -6,6 +6,7 @@ A run answers once for each way in which it asks (one view, mirror image, ...). 
 run steered by images of PrivateTest (protocol `paper`), the network of each epoch answered, too.
 """
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -13,6 +14,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import results
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+
+from fer_utils import runs
+from fer_utils.command_line import leave_with
 
 COLUMNS = ("runs", "networks", "answers")
 
@@ -36,7 +42,7 @@ def looks(reference):
         for name, more in zip(COLUMNS, (1, networks, networks + len(asked) - 1), strict=True):
             row[name] += more
     if not rows:
-        sys.exit(f"{reference}: holds no run that answered PrivateTest. Give outputs/reference")
+        raise runs.RunError(f"{reference}: holds no run that answered PrivateTest. Give outputs/reference")
     table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS)
     table.loc["together"] = table.sum()
     return table
@@ -46,7 +52,17 @@ def markdown(table):
     return results.markdown(["folder", *COLUMNS], table.itertuples())
 
 
+def main(arguments=None):
+    """The command line: print the table; returns the exit status."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("reference", help="folder of committed runs, outputs/reference")
+    try:
+        print(markdown(looks(parser.parse_args(arguments).reference)))
+    except runs.RunError as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
 if __name__ == "__main__":
-    if len(sys.argv) != 2:
-        sys.exit(__doc__)
-    print(markdown(looks(sys.argv[1])))
+    leave_with(main)

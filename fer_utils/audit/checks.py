@@ -144,7 +144,7 @@ def granularity(percent) -> Check:
 
 def interval(percent, n=MERGED_IMAGES):
     """Wilson's 95 % interval of a percentage measured on ``n`` images: (low, high) in percent."""
-    low, high = evaluation.wilson_interval(round(percent / 100 * n), n)
+    low, high = evaluation.accuracy_interval(percent / 100, n)
     return 100 * low, 100 * high
 
 

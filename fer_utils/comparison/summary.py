@@ -190,7 +190,7 @@ def summarize_arms(finished, arms=paper.ARMS):
             row |= {name: values.mean(), f"{name}_min": values.min(), f"{name}_max": values.max()}
         for split in ("validation", "test"):
             images = min((run.metrics[split]["n"] for run in own), default=0)
-            low, high = _interval(row[f"{split}_accuracy"], images)
+            low, high = evaluation.accuracy_interval(row[f"{split}_accuracy"], images)
             row |= {f"{split}_low": low, f"{split}_high": high}
         seeds = evaluation.over_seeds(measured["test_accuracy"]) if own else {}
         row |= {f"seeds_{name}": number(seeds.get(name)) for name in ("sd", "low", "high")}
@@ -208,7 +208,7 @@ def paper_arms():
     table.insert(0, "arm", table["architecture"] + "-" + table["strategy"])
     reported = paper.reported()
     for index, row in table.iterrows():
-        low, high = _interval(row["validation_accuracy"], TEST_SIZES["paper"])
+        low, high = evaluation.accuracy_interval(row["validation_accuracy"], TEST_SIZES["paper"])
         epochs = reported[(reported["arm"] == row["arm"]) & reported["quantity"].isin(["epochs", "epochs planned"])]
         epochs = epochs.sort_values("quantity", kind="stable")["value"].iloc[0]
         size = 48 if row["strategy"] == "scratch" else 224
@@ -245,10 +245,6 @@ def _costs(seconds, epochs, images, input_size):
         "seconds_per_epoch": seconds / epochs,
         "seconds_per_megapixel": seconds / megapixels,
     }
-
-
-def _interval(accuracy, n):
-    return evaluation.wilson_interval(round(accuracy * n), n) if n else (np.nan, np.nan)
 
 
 def number(value):

@@ -1,7 +1,7 @@
 """Evaluation: metrics of one split, how sure they are, paired tests of two runs, and what choosing an epoch does."""
 
 from fer_utils.evaluation.bootstrap import metric_intervals
-from fer_utils.evaluation.intervals import over_seeds, pooled_over_seeds, wilson_interval
+from fer_utils.evaluation.intervals import accuracy_interval, over_seeds, pooled_over_seeds, wilson_interval
 from fer_utils.evaluation.metrics import PROBABILITY_FLOOR, calibration_error, reliability, summarize
 from fer_utils.evaluation.paired import (
     ARMS,

@@ -19,6 +19,11 @@ def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[flo
     return float(interval.low), float(interval.high)
 
 
+def accuracy_interval(accuracy: float, n: int) -> tuple[float, float]:
+    """Wilson's interval of an accuracy (0 to 1), such as a mean over seeds, as one of n images; NaN without any."""
+    return wilson_interval(round(accuracy * n), n) if n else (np.nan, np.nan)
+
+
 def _draw_counts(generator, n, size) -> np.ndarray:
     """How often each of n images is in each of `size` resamples: float64 (size, n)."""
     rows = generator.integers(0, n, (size, n)) + n * np.arange(size)[:, np.newaxis]

@@ -156,7 +156,7 @@ def answer_name(name):
 
 def _row(rung, own, right):
     n = right.shape[1]
-    low, high = evaluation.wilson_interval(round(right.mean() * n), n)
+    low, high = evaluation.accuracy_interval(right.mean(), n)
     return {
         "rung": rung.name,
         "change": rung.change,
@@ -257,7 +257,7 @@ def _final(group, public, private):
     """The row of a group of answers, each given by a list of runs together."""
     answers = np.stack([right_together(own, private) for own in group])
     n, spread = answers.shape[1], evaluation.over_seeds(answers.mean(axis=1))
-    low, high = evaluation.wilson_interval(round(answers.mean() * n), n)
+    low, high = evaluation.accuracy_interval(answers.mean(), n)
     return {
         "networks": len(group[0]),
         "seeds": len(group),
