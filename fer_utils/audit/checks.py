@@ -231,11 +231,6 @@ def loss(value, accuracy, constant=False) -> Check:
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
-def seconds_per_epoch(seconds, epochs):
-    """Seconds that one epoch took."""
-    return seconds / epochs
-
-
 def seconds_per_megapixel(seconds, epochs, size, images=TRAINING_IMAGES):
     """Seconds per million pixels that went into the network in training."""
     return seconds / (epochs * images * size * size / 1e6)

