@@ -303,7 +303,7 @@ def test_everything_becomes_strict_json(tmp_path):
 
 def findings_of(finished):
     arguments = comparison.summarize_arms(finished), comparison.pretraining_seconds(finished)
-    return sentences.findings(*arguments, evaluation.pairwise(finished, samples=50))
+    return sentences.findings(finished, *arguments, evaluation.pairwise(finished, samples=50))
 
 
 def test_findings_name_the_best_arm_and_from_which_it_cannot_be_told(tmp_path):
@@ -317,6 +317,15 @@ def test_findings_name_the_best_arm_and_from_which_it_cannot_be_told(tmp_path):
     # 600 s of its own and 1000 s of pretraining, against 100 s from scratch.
     assert "Cheapest, known pretraining included: VGG16 from scratch, 100 s; the most accurate arm took 16.0" in text
     assert "Missing" not in text
+
+
+def test_seconds_of_two_machines_are_not_compared(tmp_path):
+    write_study(tmp_path, seeds=(0,))
+    path = tmp_path / "vgg16-transfer-seed0" / "manifest.json"
+    made = json.loads(path.read_text())
+    path.write_text(json.dumps({**made, "device": {**made["device"], "processor": "Acme", "cores": 2, "gpu": ""}}))
+    (line,) = [line for line in findings_of(comparison.load_runs(tmp_path)) if "heapest" in line]
+    assert line.startswith("Which is cheapest cannot be told: the runs were made on ") and " and Acme, 2 cores" in line
 
 
 def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):

@@ -180,6 +180,20 @@ def test_a_difference_alone_would_do_but_not_among_many(tmp_path):
     assert row(statements(comparison.load_runs(tmp_path)), "VGG16: training from")["verdict"] == CANNOT
 
 
+def test_a_difference_that_hangs_on_the_other_arms_seeds_cannot_be_told(tmp_path):
+    counts = {"vgg16-scratch": (210, 238, 260), "vgg16-finetune": (199, 200, 201)}  # the first is wild
+    for arm in paper.ARMS:
+        for seed, count in enumerate(counts.get(arm, (100, 101, 102))):  # and all others steady
+            write_run(tmp_path, arm, seed, right=np.arange(400) < count)
+    finished = comparison.load_runs(tmp_path)
+    pairs = evaluation.pairwise(finished).set_index(["first", "second"])
+    pair = pairs.loc[("vgg16-scratch", "vgg16-finetune")]
+    assert pair["differ"] and not pair["own_differ"]
+    found = row(statements(finished), "VGG16: training from scratch beats")
+    assert (found["verdict"], found["p_value"]) == (CANNOT, pair["own_p_holm"])
+    assert row(statements(finished), "VGG16: fine-tuning ends below")["verdict"] == checks.FAILS  # by both
+
+
 # --- time and the rest -----------------------------------------------------------------------------------------------
 
 

@@ -1,7 +1,8 @@
 """The paper's conclusions, each tested on its own numbers and on our runs (notebook 07).
 
-A statement of one arm being better than another is decided by the paired test of ``evaluation.pairwise``, corrected
-over all pairs of arms that have runs. No Keras.
+A statement of one arm being better than another is decided by both paired tests of ``evaluation.pairwise``, which must
+agree: with the seeds' spread alike in all arms, and by the two arms' own seeds. They are corrected over all pairs of
+arms that have runs. No Keras.
 """
 
 import itertools
@@ -16,6 +17,7 @@ from fer_utils.audit.checks import FAILS, HOLDS
 from fer_utils.audit.reruns import foreign_features
 from fer_utils.audit.time_and_fit import OTHERS, OTHERS_LATER
 from fer_utils.comparison import paper
+from fer_utils.evaluation.paired import LEVEL
 
 COLUMNS = ["id", "statement", "place", "on_paper", "paper_verdict", "ours", "p_value", "verdict", "reason"]
 
@@ -50,7 +52,7 @@ def statements(finished) -> pd.DataFrame:
     """A row for each of the paper's conclusions.
 
     finished: runs as of ``comparison.load_runs``; may be empty. Columns: ``on_paper`` and ``paper_verdict`` (what its
-    own numbers give), ``ours``, ``p_value`` (Holm-corrected; the largest of the pairs that a statement needs; NaN
+    own numbers give), ``ours``, ``p_value`` (Holm-corrected; the largest of the tests that a statement needs; NaN
     where no test is made), ``verdict`` over our runs ("holds", "does not hold", "cannot be told",
     or "not a matter of runs" where the paper's tables or others' work decide) and ``reason``.
 
@@ -87,7 +89,7 @@ def _better(statement, place, wanted, pairs):
             f"{_name(first)} minus {_name(second)}: {100 * row['difference']:+.1f} points "
             f"({100 * row['low']:+.1f} to {100 * row['high']:+.1f})"
         )
-        p_values.append(row["p_holm"])
+        p_values += [row["p_holm"], row["own_p_holm"]]
         verdicts.append(_decide(row))
     verdict = FAILS if FAILS in verdicts else HOLDS if set(verdicts) == {HOLDS} else CANNOT
     return {
@@ -96,7 +98,7 @@ def _better(statement, place, wanted, pairs):
         "on_paper": "; ".join(dict.fromkeys(text for _, text in on_paper)),
         "paper_verdict": _all_of([verdict for verdict, _ in on_paper]),
         "ours": "; ".join(texts),
-        "p_value": max(p_values, default=np.nan),
+        "p_value": np.nanmax(p_values) if p_values else np.nan,
         "verdict": verdict,
         "reason": _reason(verdict, verdicts, missing, wanted, pairs),
         "arms": {arm for pair in wanted for arm in pair},
@@ -104,7 +106,7 @@ def _better(statement, place, wanted, pairs):
 
 
 def _decide(row):
-    if not row["differ"]:
+    if not row["differ"] or row["own_p_holm"] >= LEVEL:  # NaN where an arm has one seed: then the first alone decides
         return CANNOT
     return HOLDS if row["difference"] > 0 else FAILS
 

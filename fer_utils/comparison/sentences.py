@@ -6,6 +6,7 @@ from fer_utils import evaluation
 from fer_utils.comparison.summary import (
     TEST_SIZES,
     arm_name,
+    hardware,
     interval_text,
     paper_arms,
     percent,
@@ -38,10 +39,10 @@ def protocol_note(finished):
     return note
 
 
-def findings(summary, pretraining, pairs):
+def findings(finished, summary, pretraining, pairs):
     """What these runs say, as a list of sentences computed from them.
 
-    summary, pretraining: as ``tables.table5`` takes them. pairs: from ``evaluation.pairwise``.
+    finished: the runs. summary, pretraining: as ``tables.table5`` takes them. pairs: from ``evaluation.pairwise``.
     """
     found = summary[summary["runs"] > 0].sort_values("test_accuracy", ascending=False, kind="stable").to_dict("records")
     best, others = found[0], found[1:]
@@ -59,12 +60,8 @@ def findings(summary, pretraining, pairs):
             orders = [_order(reported, "validation_accuracy"), _order(ours, "test_accuracy")]
             same = "the same order" if orders[0] == orders[1] else "another order"
             lines.append(f"{name}, best first: {orders[1]}. The paper has {same}: {orders[0]}.")
-    costs = [row["seconds"] + pretraining_of(row, pretraining) for row in found]
-    if others and min(costs) > 0:
-        cheap = int(np.argmin(costs))
-        line = f"Cheapest, known pretraining included: {arm_name(found[cheap]['arm'])}, {costs[cheap]:,.0f} s; "
-        ratio = f"the most accurate arm took {costs[0] / costs[cheap]:.1f} times that."
-        lines.append(line + (ratio if cheap else "it is the most accurate as well."))
+    if others:
+        lines.append(_cheapest(found, pretraining, sorted({hardware(run) for run in finished})))
     missing = [arm_name(arm) for arm in summary.loc[summary["runs"] == 0, "arm"]]
     if missing:
         lines.append(f"Missing, for want of a finished run: {_listed(missing)}.")
@@ -94,6 +91,17 @@ def _told_apart(best, pairs):
     if not close:
         return f"It differs from every other arm ({how})."
     return f"It cannot be told from {_listed(close)} ({how})."
+
+
+def _cheapest(found, pretraining, machines):
+    """found: rows of ``summarize_arms``, the most accurate first. Seconds of several machines are no comparison."""
+    if len(machines) > 1:
+        return f"Which is cheapest cannot be told: the runs were made on {' and '.join(machines)}."
+    costs = [row["seconds"] + pretraining_of(row, pretraining) for row in found]
+    cheap = int(np.argmin(costs))
+    line = f"Cheapest, known pretraining included: {arm_name(found[cheap]['arm'])}, {costs[cheap]:,.0f} s; "
+    ratio = f"the most accurate arm took {costs[0] / costs[cheap]:.1f} times that."
+    return line + (ratio if cheap else "it is the most accurate as well.")
 
 
 def _order(table, column):

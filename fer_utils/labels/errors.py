@@ -54,6 +54,11 @@ class Answers:
         """bool DataFrame (n rows, a column a run)."""
         return pd.DataFrame({name: codes == self.labels for name, codes in self.predicted.items()})
 
+    @property
+    def mean(self):
+        """The runs' probabilities, averaged: float64 (n, 7)."""
+        return np.mean(list(self.probabilities.values()), axis=0)
+
 
 def collect(finished, faces, split="test"):
     """The answers of those of `finished` that are about `faces`: (Answers or None, list of what was left out and why).
@@ -114,14 +119,13 @@ def hardest(answers, count=21):
     (mean over runs, nats), wrong (how many of the runs err).
     """
     loss = losses(answers).mean(axis=1)
-    mean = np.mean(list(answers.probabilities.values()), axis=0)
     order = np.argsort(-loss.to_numpy(), kind="stable")[:count]
     return pd.DataFrame(
         {
             "position": order,
             "row_id": answers.row_ids[order],
             "label": np.array(EMOTIONS)[answers.labels[order]],
-            "answer": np.array(EMOTIONS)[mean.argmax(axis=1)[order]],
+            "answer": np.array(EMOTIONS)[answers.mean.argmax(axis=1)[order]],
             "loss": loss.to_numpy()[order],
             "wrong": (~answers.right).sum(axis=1).to_numpy()[order],
         }
