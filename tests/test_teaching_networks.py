@@ -9,6 +9,7 @@ from cells import Kernel, eagerly, smallest_networks
 
 from fer_utils import data, runs
 from fer_utils.data import protocols
+from fer_utils.labels import ferplus
 from fer_utils.ladder import recipes, teaching
 
 # Six images of Training, of which rows 10 and 11 are angry, then one of PublicTest.
@@ -69,6 +70,25 @@ def test_a_share_of_each_label_is_what_those_say_that_left_the_image_out(two):
     wanted[2] += 0.25 * (answer(3, 0.4) + answer(5, 0.4)) / 2  # two left it out
     wanted[3:] += 0.25 * answer(3, 1.0)
     np.testing.assert_allclose(found, wanted, atol=2e-4)  # answers are kept in two bytes
+
+
+def test_a_share_of_each_label_is_what_people_voted():
+    targets = np.eye(7, dtype="float32")[[0, 3, 4]]
+    votes = np.zeros((3, 10), int)
+    votes[0, ferplus.VOTES.index("sadness")], votes[0, ferplus.VOTES.index("unknown")] = 4, 6
+    votes[1, ferplus.VOTES.index("happiness")], votes[1, ferplus.VOTES.index("neutral")] = 7, 3
+    votes[2, ferplus.VOTES.index("contempt")] = 10  # none of the seven: the label stays
+    shares = ferplus.emotion_shares(votes)
+    assert shares.tolist() == [[0, 0, 0, 0, 1, 0, 0], [0, 0, 0, 0.7, 0, 0, 0.3], [0] * 7]
+    found = teaching.voted(targets, shares, 0.5)
+    assert found.dtype == np.float32
+    wanted = [[0.5, 0, 0, 0, 0.5, 0, 0], [0, 0, 0, 0.85, 0, 0, 0.15], [0, 0, 0, 0, 1, 0, 0]]
+    np.testing.assert_allclose(found, wanted, atol=1e-7)
+
+
+def test_a_label_is_made_by_voters_or_by_teachers():
+    with pytest.raises(recipes.RecipeError, match="taught and voted exclude each other"):
+        recipes.read_recipe("crop", "taught=0.5 voted=0.5")
 
 
 def test_images_that_the_student_lacks_are_passed_over(two):
@@ -218,3 +238,27 @@ def test_notebook_08_trains_teachers_and_then_their_student(tmp_path, monkeypatc
     with pytest.raises(recipes.RecipeError, match="need each other"), eagerly():
         again.run()
     assert runs.read_run(tmp_path / "ladder/taught-seed0", needs="validation")  # nothing of it was taken away
+
+
+def test_notebook_08_takes_votes_as_labels_and_refuses_them_for_drawn_faces(tmp_path, monkeypatch):
+    rows = np.concatenate([np.arange(60), 28709 + np.arange(7), 32298 + np.arange(7)])  # of fer2013.csv
+    cast = ferplus.shipped_votes()
+    labels = np.maximum(ferplus.favourite(cast.votes[rows]), 0).astype("uint8")
+    images = np.zeros((len(rows), 48, 48), np.uint8)
+    faces = data.Faces(images, labels, cast.usage[rows], rows, checksum="c" * 64, source="fer2013.csv")
+    given = {"DATA": "made", "OUTPUT_DIR": str(tmp_path), "RECIPE": "crop", "PRECISION": "float32", "REFERENCE": ""}
+    given |= {"CHANGES": "voted=0.75", "NAME": "votes"}
+    monkeypatch.setattr(data, "load_fer2013", lambda _path: faces)
+    kernel = Kernel("08_beyond_the_paper", given)
+    kernel.run(end=kernel.place("ferplus.join") + 1)
+    found = kernel.names["targets"]
+    shares = ferplus.emotion_shares(cast.votes[:60])
+    chosen = shares.sum(axis=1) > 0
+    np.testing.assert_allclose(
+        found["train"][chosen], 0.25 * np.eye(7)[labels[:60][chosen]] + 0.75 * shares[chosen], atol=1e-6
+    )
+    assert (found["validation"] == np.eye(7)[labels[60:67]]).all()  # who selects goes by the labels
+    monkeypatch.undo()
+    kernel = Kernel("08_beyond_the_paper", {**given, "DATA": "sample"})
+    with pytest.raises(data.DataError, match="the drawn faces are not FER-2013"):
+        kernel.run(end=kernel.place("ferplus.join") + 1)

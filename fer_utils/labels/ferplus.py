@@ -257,6 +257,12 @@ def answers_by_label(labels, votes):
     return pd.DataFrame(counts, index=list(EMOTIONS), columns=[*EMOTIONS, *VOTES[len(EMOTIONS) :], "tie"])
 
 
+def emotion_shares(votes):
+    """Shares of the votes for EMOTIONS: float64 (n, 7), rows that add up to 1, or zeros where none has a vote."""
+    own = _checked(votes)[:, list(EMOTION_COLUMNS)]
+    return own / np.maximum(own.sum(axis=1, keepdims=True), 1)
+
+
 def agreement_by_class(labels, votes, rule="plurality"):
     """Do people see the emotion that the label names? DataFrame, a row for each of EMOTIONS and one for "all".
 

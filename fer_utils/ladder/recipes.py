@@ -55,6 +55,7 @@ class Recipe:
     # 0.9, ten times what is usually quoted for L2 in the gradient, which momentum multiplies
     label_smoothing: float = 0.0  # share of each label that is spread over all classes
     taught: float = 0.0  # share of each label that TEACHERS' answers make (``teaching``)
+    voted: float = 0.0  # share of each label that the votes of FER+'s ten people make, which are other data
     augmentation: str = "paper"  # a name of models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
     crop: int = 0  # train and answer on the middle so many pixels, which the shifts move over the face; 0 for all
     answer_crop: int = 0  # answer on so many instead (Touvron et al. 2019, arXiv:1906.06423); 0 for as many as `crop`
@@ -91,6 +92,8 @@ class Recipe:
                 "scales": f"head=average and {self.architecture}'s least size in pixels at {SCALES[0]:.2f} of its size",
             }
             raise RecipeError(f"views={self.views!r} needs {needs[self.views]}")
+        if self.taught and self.voted:
+            raise RecipeError("taught and voted exclude each other: set one of them to 0")
         if self.mixup and self.cutmix:
             raise RecipeError("mixup and cutmix exclude each other: set one of them to 0")
 
@@ -134,6 +137,7 @@ NUMBERS = {
     "weight_decay": (0.0, 1.0),
     "label_smoothing": (0.0, 0.9),
     "taught": (0.0, 1.0),
+    "voted": (0.0, 1.0),
     "crop": (0, SIDE),
     "answer_crop": (0, SIDE),
     "light": (0.0, 1.0),

@@ -1,4 +1,4 @@
-"""Labels softened by networks that did not train on them (notebook 08).
+"""Labels softened by networks that did not train on them, or by people's votes (notebook 08).
 
 A network that has learned a face answers with the label that it learned, mistakes included. One that has not says what
 faces like it are called. Such answers, blended into the labels, teach another network (Hinton et al. 2015,
@@ -101,3 +101,13 @@ def blend(targets, faces, teachers, share, data_checksum):
             f"{faces.row_ids[count == 0][0]}: train one more without the other half, whose NAME fits TEACHERS"
         )
     return ((1 - share) * targets + share * total / count[:, None]).astype("float32")
+
+
+def voted(targets, shares, share):
+    """Targets float32 (n, 7) of which people's votes make a `share`; a face without a vote keeps its label.
+
+    shares: of the votes, floats (n, 7), as ``labels.ferplus.emotion_shares`` (Barsoum et al. 2016, arXiv:1608.01041,
+    train on such shares).
+    """
+    cast = shares.sum(axis=1, keepdims=True) > 0
+    return np.where(cast, (1 - share) * targets + share * shares, targets).astype("float32")
