@@ -241,11 +241,11 @@ shares = {
 pd.DataFrame(shares, index=bins).map("{:.1%}".format)
 
 # %% [markdown]
-# Look at the first row. People hardly agree there, and the label stands for one face in five. Yet the network hits the
-# label in more than half of the cases.
+# Look at the first row. People hardly agree there, and the label stands for one face in five (in a tie it does not stand).
+# Yet the network hits the label in more than half of the cases.
 #
 # **Discuss.** Two explanations. The network has learned how FER-2013's labels were made, and not only how faces look. Or it
-# remembers: 643 of these faces have a duplicate in Training, mostly with the same label ([lab 1](lab1.ipynb)). How would
+# remembers: 643 of all 3,589 faces have a duplicate in Training, mostly with the same label ([lab 1](lab1.ipynb)). How would
 # you tell them apart?
 #
 # **Predict first.** The network is wrong about 1,155 faces. **On what share of these errors does the label not stand?**
