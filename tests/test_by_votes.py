@@ -9,102 +9,167 @@ from fer_utils import runs
 from fer_utils.ladder.results import right_by_seed
 from fer_utils.score import known
 
-PAGE, README = (
-    " ".join((runs.PROJECT_ROOT / name).read_text(encoding="utf-8").split())
-    for name in ("docs/beyond-the-paper.md", "README.md")
+BEYOND, README = (
+    (runs.PROJECT_ROOT / name).read_text(encoding="utf-8") for name in ("docs/beyond-the-paper.md", "README.md")
 )
-BASE, BEST = by_votes.BASE, ("`whole-80`", "six views")
+PAGE, README = (" ".join(text.split()) for text in (BEYOND, README))
+BASE, BEST = by_votes.BASE, by_votes.BEST
+NEUTRAL = 6
 
 
 @pytest.fixture(scope="module")
-def faces():
-    return by_votes.faces_of("PrivateTest")
+def private():
+    faces = by_votes.faces_of("PrivateTest")
+    return faces, by_votes.all_hits(faces)
 
 
 @pytest.fixture(scope="module")
-def table(faces):
-    return by_votes.gains(by_votes.all_answers(faces), faces)
+def public():
+    faces = by_votes.faces_of("PublicTest")
+    return faces, by_votes.all_hits(faces)
 
 
 def points(*values):
     return [f"{100 * value:.1f}" for value in values]
 
 
-def test_gains_by_hand():
-    """Eight faces, voters reject the label of four. The base hits three labels, two of them shared, and two favourites
-    besides; the other all labels."""
-    labels, favourites = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 2, 2, 2, 2])
-    faces = by_votes.Faces("PrivateTest", np.arange(8), labels, favourites)
-    base = np.array([[0, 0, 5, 5, 1, 2, 2, 5]])
-    found = by_votes.gains({BASE: base, ("other", "one view"): np.stack([labels, labels])}, faces)
-    shares = ["labels", "votes", "shared", "rejected_labels", "rejected_votes"]
-    assert found.loc[BASE, shares].tolist() == [3 / 8, 4 / 8, 2 / 4, 1 / 4, 2 / 4]
-    assert found.loc[("other", "one view"), shares].tolist() == [1, 0.5, 1, 1, 0]
-    # 5/8 more by the labels, none by the votes; the base is 0 from itself.
-    assert found.loc[("other", "one view"), "more"] == pytest.approx(5 / 8)
-    assert found.loc[BASE, "more"] == 0
-    assert found["seeds"].tolist() == [1, 2] and found.index[0] == BASE  # the fewest hits first
+def gaps(hits, key, base=BASE, measures=("by labels", "by votes")):
+    """The differences as the page writes them, without a sign."""
+    return points(*(by_votes.gain(hits, key, measure, base)["difference"] for measure in measures))
 
 
-def test_the_faces_are_those_without_a_duplicate_and_with_a_favourite(faces):
+def hand_made():
+    """Eight faces, each twice, four with a label that all but 0, 1, 2 and 2 voters outvote. The base hits three labels,
+    two of them the favourite, and two favourites besides; the best, of two seeds, hits all labels."""
+    labels, favourites = np.array([0, 0, 0, 0, 1, 1, 1, 1]), np.array([0, 0, 0, 0, 2, 2, NEUTRAL, NEUTRAL])
+    own_votes, base = np.array([9, 9, 9, 9, 0, 1, 2, 2]), np.array([0, 0, 5, 5, 1, 2, NEUTRAL, 5])
+    labels, favourites, own_votes, base = (np.repeat(each, 2) for each in (labels, favourites, own_votes, base))
+    faces = by_votes.Faces("PrivateTest", np.arange(16), labels, favourites, own_votes)
+    answers = {BASE: base[None], BEST: np.stack([labels, labels])}
+    return faces, {key: by_votes.hits_of(own, faces) for key, own in answers.items()}
+
+
+def test_hits_and_gains_by_hand():
+    faces, hits = hand_made()
+    assert hits[BASE].mean(axis=(1, 2)).tolist() == [3 / 8, 4 / 8]
+    assert hits[BEST].mean(axis=(1, 2)).tolist() == [1, 0.5] and hits[BEST].shape == (2, 2, 16)
+    gained = {measure: by_votes.gain(hits, BEST, measure)["difference"] for measure in by_votes.MEASURES}
+    assert gained == pytest.approx({"by labels": 5 / 8, "by votes": 0, "more by labels": 5 / 8})
+    # Of the favourites 0 (four faces), 2 (two) and neutral (two), the base hits 2, 1 and 1.
+    assert by_votes.alike(hits[BASE], faces) == pytest.approx([(2 / 4 + 1 / 4) / 2, (2 / 4 + 1 / 2 + 1 / 2) / 3])
+
+
+def test_each_network_brings_its_seeds_spread_once():
+    _, hits = hand_made()
+    wild = np.stack([hits[BEST][:, 0], ~hits[BEST][:, 0]], axis=1)
+    once = by_votes.gain({**hits, ("wild", "one view"): wild}, BEST, "by labels")
+    twice = by_votes.gain({**hits, ("wild", "one view"): wild, ("wild", "six views"): wild}, BEST, "by labels")
+    assert once == twice != by_votes.gain(hits, BEST, "by labels")
+
+
+def test_the_kinds_of_faces_by_hand():
+    faces, hits = hand_made()
+    kinds = {words: np.flatnonzero(chosen[::2]).tolist() for words, chosen in by_votes.kinds_of(faces).items()}
+    assert kinds == {
+        "all": list(range(8)),
+        "the label is the favourite": [0, 1, 2, 3],
+        "it is not, and no voter gives it": [4],
+        "it is not, and one voter gives it": [5],
+        "it is not, and two or more give it": [6, 7],
+        "the favourite is neutral": [6, 7],
+        "the favourite is another": [0, 1, 2, 3, 4, 5],
+    }
+    lines = by_votes.kinds_markdown(hits, faces).splitlines()
+    assert len(lines) == 9 and lines[3].startswith("| the label is the favourite | 8 | 50.0 to 100.0 | +50.0 (")
+
+
+def test_the_faces_are_those_without_a_duplicate_and_with_a_favourite(private):
+    faces, _ = private
     facts = known.facts()
     chosen = np.isin(facts.row_ids, faces.row_ids)
     assert not facts.twins[chosen].any() and (facts.labels[chosen] == faces.labels).all()
-    assert len(faces.labels) == 2745 and (faces.labels != faces.favourites).sum() == 941
-    assert "(n = 2,745)" in PAGE and "the 1,804 faces whose label is the favourite" in PAGE and "the 941 whose" in PAGE
+    share = points((faces.labels == faces.favourites).mean())[0]
+    assert f"(n = {len(faces.labels):,}; the favourite is the label on {share} % of them)" in PAGE
 
 
-def test_answers_are_found_by_their_rows(faces):
+def test_answers_are_found_by_their_rows(private):
     (run, *_) = front.runs_of(front.NETWORKS[BASE[0]])
-    answers = by_votes.answers_of([run], "test", faces)
+    faces, hits = private
     kept = np.isin(run.predictions["test"][0], faces.row_ids)
-    right = right_by_seed([run], "test")[0]
-    assert (answers[0] == faces.labels).sum() == right[kept].sum()
+    assert hits[BASE][0, 0].sum() == right_by_seed([run], "test")[0][kept].sum()
 
 
-def test_the_page_has_the_table(table):
-    printed = by_votes.markdown(table)
-    assert printed in (runs.PROJECT_ROOT / "docs/beyond-the-paper.md").read_text(encoding="utf-8")
-    assert len(table) == 9 and len(printed.splitlines()) == 11
+def test_the_page_has_both_tables(private):
+    faces, hits = private
+    networks, kinds = by_votes.networks_markdown(hits, faces), by_votes.kinds_markdown(hits, faces)
+    assert networks in BEYOND and kinds in BEYOND
+    assert len(hits) == 9 and len(networks.splitlines()) == 11
 
 
-def test_the_figure_has_both_kinds_of_hits_of_every_row(table, faces):
-    ax = by_votes.draw(table, faces)
-    assert [line.get_label() for line in ax.containers] == ["the label", "the voters' favourite"]
-    drawn = [line.lines[0].get_xdata().tolist() for line in ax.containers]
-    assert drawn == [table["labels"].tolist(), table["votes"].tolist()]
+def test_the_figure_has_both_kinds_of_hits_of_every_network(private):
+    faces, hits = private
+    ax = by_votes.draw(hits, faces)
+    assert [drawn.get_label() for drawn in ax.containers] == ["the label", "the voters' favourite"]
+    shares = np.array(sorted(tuple(own.mean(axis=(1, 2))) for own in hits.values()))
+    np.testing.assert_allclose([drawn.lines[0].get_xdata() for drawn in ax.containers], shares.T)
     assert (
         runs.PROJECT_ROOT / "outputs/reference/by_votes.png"
     ).is_file() and "outputs/reference/by_votes.png)" in PAGE
 
 
-def test_the_page_and_the_readme_say_what_the_table_has(table):
-    base, best, deeper = (table.loc[key] for key in (BASE, BEST, ("`deepcnn-200` (GPU)", "six views")))
-    by_labels, by_votes_, shared = points(*(best - base)[["labels", "votes", "shared"]])
-    assert f"there are {by_labels} points more by the labels and {by_votes_} by the votes" in PAGE
-    assert f"rise by {by_labels} points, of the voters' favourite by {by_votes_} (six views" in README
-    assert f"whose label the voters share, the gain is {shared} points" in PAGE
-    named = points(best["rejected_labels"], base["rejected_labels"], best["rejected_votes"], base["rejected_votes"])
+def test_what_the_page_says_of_gains(private, public):
+    (faces, hits), (others, other_hits) = private, public
+    by_labels, by_votes_ = (by_votes.gain(hits, BEST, measure) for measure in ("by labels", "by votes"))
+    said = [points(*(found[name] for name in ("difference", "low", "high"))) for found in (by_labels, by_votes_)]
+    assert "six views of `whole-80` {} points ({} to {}) and {} ({} to {})".format(*said[0], *said[1]) in PAGE
+    assert "8.7 and 1.0 (n = 2,808)" in PAGE and len(others.labels) == 2808
+    assert gaps(other_hits, BEST) == ["8.7", "1.0"]
+    for where, found, words in (
+        (faces, hits, "the gains are {} and {} points"),
+        (others, other_hits, "(PublicTest: {} and {})"),
+    ):
+        more = np.subtract(by_votes.alike(found[BEST], where), by_votes.alike(found[BASE], where))
+        assert words.format(*points(*more)) in PAGE
+    resnet = gaps(hits, BASE, ("ResNet50, quarter width", "one view"))
+    assert "both gains are {} and {} points".format(*resnet) in PAGE
+    apart = by_votes.gain(hits, BEST, "more by labels", ("VGG16 (GPU)", "one view"))
     assert (
-        "names the label on {} % instead of {}, and the voters' favourite on {} instead of {}.".format(*named) in PAGE
+        "the difference is {} ({} to {})".format(*points(*(apart[name] for name in ("difference", "low", "high"))))
+        in PAGE
     )
-    assert "on {:.0f} % of these faces instead of {:.0f}.".format(*map(float, named[:2])) in README
-    assert table["labels"].idxmax() == deeper.name and deeper["votes"] < best["votes"]
-    other = by_votes.faces_of("PublicTest")
-    gain = by_votes.gains(by_votes.all_answers(other), other)
-    gain = (gain.loc[BEST] - gain.loc[BASE])[["labels", "votes"]]
-    assert "{} points by the labels, {} by the votes (n = 2,808)".format(*points(*gain)) in PAGE
-    assert len(other.labels) == 2808
+    assert f"{said[0][0]} points by the labels, {said[1][0]} by the voters' favourite" in README
+    voters, given = ((truth == NEUTRAL).mean() for truth in (faces.favourites, faces.labels))
+    assert voters > 1.9 * given and "voters call more faces neutral than the labels do" in PAGE
 
 
-def test_what_the_page_says_of_fine_tuning_by_the_votes(faces):
-    found = {}
-    for name in ("finetune", "scratch"):
-        answers = by_votes.answers_of(front.runs_of(f"gpu/vgg16-{name}"), "test", faces)
-        hits = answers == faces.favourites
-        balanced = np.mean([hits[:, faces.favourites == emotion].mean() for emotion in range(7)])
-        found[name] = (hits.mean(), (answers == 6).mean(), balanced)
-    tuned, scratch = (points(*found[name]) for name in ("finetune", "scratch"))
-    assert f"by the votes, {tuned[0]} and {scratch[0]} (one and two seeds)" in PAGE
-    assert f"answers neutral to {float(tuned[1]):.0f} % of them, from scratch {float(scratch[1]):.0f} %" in PAGE
-    assert f"it has {tuned[2]} % by the votes, from scratch {scratch[2]}" in PAGE
+def test_what_the_page_says_of_labels_that_no_voter_gives(private, public):
+    found = []
+    for faces, hits in (private, public):
+        chosen = by_votes.kinds_of(faces)["it is not, and no voter gives it"]
+        own = {key: hit[:, :, chosen] for key, hit in hits.items()}
+        gained = by_votes.gain(own, BEST, "by labels")
+        found.append((chosen.sum(), own[BASE][0].mean(), own[BEST][0].mean(), gained))
+    n, base, best, gained = found[0]
+    interval = points(*(gained[name] for name in ("difference", "low", "high")))
+    other = points(*(found[1][3][name] for name in ("difference", "low", "high")))
+    assert f"On {n} faces, not one of ten voters gives the label" in PAGE
+    assert "names it on {} % of them, `whole-80` on {}:".format(*points(base, best)) in PAGE
+    assert "{} points more ({} to {}; PublicTest: {}, {} to {})".format(*interval, *other) in PAGE
+    assert f"On {n} test faces without a duplicate, not one of them gives the label" in README
+    assert f"on {100 * base:.0f} % of these" in README and f"on {100 * best:.0f} (six views;" in README
+    assert "{} points, {} to {})".format(*interval) in README
+
+
+def test_what_the_page_says_of_fine_tuning_by_the_votes(private):
+    faces, hits = private
+    answers = {
+        name: by_votes.answers_of(front.runs_of(f"gpu/vgg16-{name}"), "test", faces) for name in ("scratch", "finetune")
+    }
+    own = {name: by_votes.hits_of(given, faces) for name, given in answers.items()}
+    (scratch, scratch_votes), (tuned, tuned_votes) = (points(*hit.mean(axis=(1, 2))) for hit in own.values())
+    assert f"names the label on {scratch} % from scratch and {tuned} fine-tuned;" in PAGE
+    assert f"the favourite on {scratch_votes} and {tuned_votes} (two seeds and one" in PAGE
+    neutral = [f"{100 * (given == NEUTRAL).mean():.0f}" for given in answers.values()]
+    assert f"answers neutral to {neutral[1]} % of them, from scratch to {neutral[0]}." in PAGE
+    alike = points(*(by_votes.alike(hit, faces)[1] for hit in own.values()))
+    assert "named on {} % from scratch and {} fine-tuned".format(*alike) in PAGE

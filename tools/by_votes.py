@@ -1,9 +1,9 @@
-"""By FER-2013's labels and by FER+'s voters: what of a better network's gain do ten people agree with?
+"""By FER-2013's labels and by FER+'s voters: what of a better network's gain do ten people share?
 
-    python tools/by_votes.py [--split PublicTest]
+    python tools/by_votes.py [--split PublicTest] [--figure by_votes.png]
 
-On the faces of PrivateTest that have no duplicate in Training and whose voters have a favourite among the seven
-emotions. Prints the table of docs/beyond-the-paper.md from the committed answers.
+On the faces that have no duplicate in Training and whose voters have a favourite among the seven emotions. Prints the
+tables of docs/beyond-the-paper.md from the committed answers.
 """
 
 import argparse
@@ -23,19 +23,29 @@ from fer_utils import evaluation
 from fer_utils.labels import ferplus, plots
 from fer_utils.ladder.recipes import answer_name
 from fer_utils.ladder.results import said_gap
+from fer_utils.names import EMOTIONS
 from fer_utils.score import known
 
-BASE = ("VGG16, quarter width", "one view")
+BASE, BEST = ("VGG16, quarter width", "one view"), ("`whole-80`", "six views")
 SPLITS = {"PrivateTest": "test", "PublicTest": "validation"}  # and what runs call their answers about it
+MEASURES = {  # of hits (2, runs, n), those of the label and of the favourite: what is compared, (runs, n)
+    "by labels": lambda hits: hits[0],
+    "by votes": lambda hits: hits[1],
+    "more by labels": lambda hits: hits[0].astype(float) - hits[1],
+}
 
 
 class Faces(NamedTuple):
-    """The faces that count. split: its name. row_ids, labels, favourites: integers (n,), the last two 0 to 6."""
+    """The faces that count. split: its name. row_ids, labels, favourites: integers (n,), the last two 0 to 6.
+
+    own_votes: how many of its voters give a face its label, integers (n,).
+    """
 
     split: str
     row_ids: np.ndarray
     labels: np.ndarray
     favourites: np.ndarray
+    own_votes: np.ndarray
 
 
 def faces_of(split):
@@ -43,7 +53,9 @@ def faces_of(split):
     facts = known.facts("paper")
     favourites = ferplus.favourite(facts.votes)
     chosen = (known.usage_of(facts.row_ids) == split) & (favourites >= 0) & ~facts.twins
-    return Faces(split, facts.row_ids[chosen], facts.labels[chosen], favourites[chosen])
+    labels, votes = facts.labels[chosen], facts.votes[chosen]
+    own = votes[np.arange(len(labels)), np.array(ferplus.EMOTION_COLUMNS)[labels]]
+    return Faces(split, facts.row_ids[chosen], labels, favourites[chosen], own)
 
 
 def answers_of(runs, name, faces):
@@ -56,58 +68,87 @@ def answers_of(runs, name, faces):
     return np.stack(found)
 
 
-def all_answers(faces):
-    """(network, views) -> answers; those that were not asked so are left out."""
+def hits_of(answers, faces):
+    """Where answers (runs, n) are the label, and where the voters' favourite: bool (2, runs, n)."""
+    return np.stack([answers == faces.labels, answers == faces.favourites])
+
+
+def all_hits(faces):
+    """(network, views) -> ``hits_of``; those that were not asked so are left out."""
     found = {}
-    for (network, place), (words, views) in ((n, v) for n in NETWORKS.items() for v in VIEWS.items()):
-        runs, name = runs_of(place), answer_name(SPLITS[faces.split], views)
-        if all(name in run.predictions for run in runs):
-            found[network, words] = answers_of(runs, name, faces)
+    for network, place in NETWORKS.items():
+        runs = runs_of(place)
+        for words, views in VIEWS.items():
+            name = answer_name(SPLITS[faces.split], views)
+            if all(name in run.predictions for run in runs):
+                found[network, words] = hits_of(answers_of(runs, name, faces), faces)
     return found
 
 
-def gains(found, faces):
-    """A row for each of ``all_answers``: DataFrame, index as its keys, the fewest hits of labels first.
+def gain(hits, key, measure, base=BASE):
+    """What a network has more than another by one of MEASURES: dict difference, low, high (95 %), p_value.
 
-    Columns: seeds; labels, votes: share of the faces whose label, or whose favourite, is answered; shared: of the faces
-    whose label is the favourite; rejected_labels, rejected_votes: of those whose label is not; more, low, high: by how
-    much the gain over `BASE` by the labels exceeds that by the votes, with its 95 % interval over other seeds and
-    faces, the seeds' spread pooled over all.
+    Other seeds and faces are chance; the seeds' spread is pooled over all networks, each once.
     """
-    stands = faces.labels == faces.favourites
-    hits = {key: np.stack([answers == faces.labels, answers == faces.favourites]) for key, answers in found.items()}
-    excess = {key: labels.astype(float) - votes for key, (labels, votes) in hits.items()}
-    of_seeds = evaluation.pooled_over_seeds(each.mean(axis=1) for each in excess.values())
-    rows = {}
-    for key, both in hits.items():
-        row = {"seeds": both.shape[1]}
-        row["labels"], row["votes"] = both.mean(axis=(1, 2))
-        row["shared"], _ = both[:, :, stands].mean(axis=(1, 2))
-        row["rejected_labels"], row["rejected_votes"] = both[:, :, ~stands].mean(axis=(1, 2))
-        beyond = evaluation.compare_arms(excess[key], excess[BASE], *of_seeds)
-        rows[key] = {**row, "more": beyond["difference"], "low": beyond["low"], "high": beyond["high"]}
-    return pd.DataFrame.from_dict(rows, orient="index").sort_values("labels")
+    measured = MEASURES[measure]
+    once = dict(reversed(hits))  # network -> the first views that it was asked in
+    of_seeds = evaluation.pooled_over_seeds(measured(hits[pair]).mean(axis=1) for pair in once.items())
+    return evaluation.compare_arms(measured(hits[key]), measured(hits[base]), *of_seeds)
 
 
-def markdown(table):
-    """The page's table."""
-    header = ["network", "views", "seeds", "labels %", "votes %", "gained more by labels"]
-    header += ["shared: label %", "rejected: label %", "favourite %"]
+def alike(hits, faces):
+    """Hits of the label and of the favourite where every emotion counts the same: two shares."""
+    pairs = zip(hits, (faces.labels, faces.favourites), strict=True)
+    return [np.mean([own[:, truth == code].mean() for code in np.unique(truth)]) for own, truth in pairs]
+
+
+def networks_markdown(hits, faces):
+    """A row for each of ``all_hits``, the fewest hits of labels first."""
+    header = ["network", "views", "seeds", "labels %", "votes %", *MEASURES, "alike: labels %", "alike: votes %"]
     lines = []
-    for (network, views), row in table.iterrows():
-        shares = [
-            f"{100 * row[name]:.1f}" for name in ("labels", "votes", "shared", "rejected_labels", "rejected_votes")
-        ]
-        gap = "" if (network, views) == BASE else said_gap(*(100 * row[["more", "low", "high"]]))
-        lines.append([network, views.split()[0], f"{row['seeds']:.0f}", *shares[:2], gap, *shares[2:]])
+    for (network, views), own in sorted(hits.items(), key=lambda item: item[1][0].mean()):
+        gaps = ["" if (network, views) == BASE else _gap(gain(hits, (network, views), name)) for name in MEASURES]
+        shares = [f"{100 * share:.1f}" for share in (*own.mean(axis=(1, 2)), *alike(own, faces))]
+        lines.append([network, views.split()[0], str(own.shape[1]), *shares[:2], *gaps, *shares[2:]])
     return results.markdown(header, lines)
 
 
-def draw(table, faces):
-    """How often each row of ``gains`` names the label, and how often the favourite; returns the Axes."""
+def kinds_of(faces):
+    """Words -> bool (n,): the kinds of faces by which a gain is told apart."""
+    outvoted, neutral = faces.labels != faces.favourites, faces.favourites == EMOTIONS.index("neutral")
+    return {
+        "all": np.full(len(faces.labels), True),
+        "the label is the favourite": ~outvoted,
+        "it is not, and no voter gives it": outvoted & (faces.own_votes == 0),
+        "it is not, and one voter gives it": outvoted & (faces.own_votes == 1),
+        "it is not, and two or more give it": outvoted & (faces.own_votes > 1),
+        "the favourite is neutral": neutral,
+        "the favourite is another": ~neutral,
+    }
+
+
+def kinds_markdown(hits, faces):
+    """A row for each kind of faces: hits of `BASE` and of `BEST`, and what the one has more."""
+    lines = []
+    for words, chosen in kinds_of(faces).items():
+        own = {key: hits[key][:, :, chosen] for key in hits}
+        cells = [words, f"{chosen.sum():,}"]
+        for place, measure in enumerate(("by labels", "by votes")):
+            before, after = (100 * own[key][place].mean() for key in (BASE, BEST))
+            cells += [f"{before:.1f} to {after:.1f}", _gap(gain(own, BEST, measure))]
+        lines.append(cells)
+    return results.markdown(["faces", "n", "labels %", "gain by labels", "votes %", "gain by votes"], lines)
+
+
+def _gap(found):
+    return said_gap(*(100 * found[name] for name in ("difference", "low", "high")))
+
+
+def draw(hits, faces):
+    """How often each network names the label, and how often the favourite; returns the Axes."""
     dots = []
-    for (network, views), row in table.iterrows():
-        for kind, share in (("the label", row["labels"]), ("the voters' favourite", row["votes"])):
+    for (network, views), own in sorted(hits.items(), key=lambda item: item[1][0].mean()):
+        for kind, share in zip(("the label", "the voters' favourite"), own.mean(axis=(1, 2)), strict=True):
             low, high = evaluation.accuracy_interval(share, len(faces.labels))
             name = f"{network.replace('`', '')}, {views}"
             dots.append({"name": name, "kind": kind, "value": share, "low": low, "high": high})
@@ -120,12 +161,10 @@ def main():
     parser.add_argument("--figure", type=Path, help="where to write the figure")
     given = parser.parse_args()
     faces = faces_of(given.split)
-    rejected = (faces.labels != faces.favourites).sum()
-    print(f"{len(faces.labels):,} faces; voters reject the label of {rejected:,}")
-    table = gains(all_answers(faces), faces)
-    print(markdown(table))
+    hits = all_hits(faces)
+    print(f"{networks_markdown(hits, faces)}\n\n{kinds_markdown(hits, faces)}")
     if given.figure:
-        draw(table, faces).figure.savefig(given.figure, dpi=150, bbox_inches="tight", metadata={"Software": None})
+        draw(hits, faces).figure.savefig(given.figure, dpi=150, bbox_inches="tight", metadata={"Software": None})
 
 
 if __name__ == "__main__":
