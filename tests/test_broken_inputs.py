@@ -80,6 +80,11 @@ def test_what_is_broken_was_whole_before(kind, tmp_path, own_cache):
     WHOLE[kind](tmp_path)
 
 
+def test_the_guarantees_page_counts_them():
+    page = (runs.PROJECT_ROOT / "docs/guarantees.md").read_text(encoding="utf-8")
+    assert f"| {len(CORPUS)} named ones, each with its error" in page
+
+
 @pytest.mark.parametrize("case", CORPUS, ids=lambda case: case.name)
 def test_a_broken_input_gives_its_error_and_leaves_nothing_behind(case, tmp_path, own_cache, no_waiting):
     folder = tmp_path / "given"
