@@ -138,12 +138,9 @@ def test_the_page_of_full_scale_has_the_tables_that_its_command_prints():
 
 
 def test_the_page_has_the_arm_on_frozen_filters_beside_the_papers_head():
-    (row,) = [
-        line
-        for line in results.results_markdown(comparison.load_runs(REFERENCE / "imagenet-filters")).splitlines()
-        if line.startswith("| VGG16 transfer learning")
-    ]
-    assert row in FULL_SCALE
+    table = results.results_markdown(comparison.load_runs(REFERENCE / "imagenet-filters")).splitlines()
+    rows = [line for line in table if line.startswith(("| VGG16 transfer learning", "| VGG16 fine-tuning"))]
+    assert "\n".join(rows) in FULL_SCALE and len(rows) == 2
     kept = pd.read_csv(REFERENCE / "imagenet-filters/without_twins.csv")
     assert results.twins_markdown(kept) in FULL_SCALE
 
@@ -169,6 +166,20 @@ def test_what_the_page_says_of_the_frozen_arm_and_duplicates():
     points = [f"{100 * gap[name]:.1f}" for name in ("difference", "low", "high")]
     assert "({} points, {} to {}, over other seeds and faces)".format(*points) in " ".join(FULL_SCALE.split())
     assert f"{100 * tuned.mean():.1f} against {100 * frozen_arm.mean():.1f} %" in FULL_SCALE
+    ours = runs.read_run(REFERENCE / "imagenet-filters/vgg16-finetune-seed0")
+    page, without = " ".join(FULL_SCALE.split()), right(ours, "test", False)[None]
+    of_seeds = evaluation.pooled_over_seeds([frozen_arm.mean(axis=1)])
+    for other, words in (
+        (frozen_arm, "{} points more ({} to {}, over"),
+        (tuned, "{} points less without duplicates ({} to {})"),
+    ):
+        gap = paired.compare_answers(without, other, of_seeds)
+        assert words.format(*(f"{100 * gap[name]:.1f}" for name in ("difference", "low", "high"))) in page
+    shares = 100 * without.mean(), 100 * right(ours, "test", True).mean(), 100 * ours.metrics["train"]["accuracy"]
+    assert f"{shares[0]:.1f} without faces that have a duplicate, where" in page
+    assert f"with a duplicate it has {shares[1]:.1f} %" in page
+    assert f"and names {shares[2]:.0f} % of Training's" in page
+    assert f"fine-tuned 61.1 and {shares[0]:.1f}." in " ".join(README.split())
 
 
 def test_the_page_has_what_a_large_head_remembers(capsys):
