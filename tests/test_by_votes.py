@@ -13,7 +13,7 @@ BEYOND, README = (
     (runs.PROJECT_ROOT / name).read_text(encoding="utf-8") for name in ("docs/beyond-the-paper.md", "README.md")
 )
 PAGE, README = (" ".join(text.split()) for text in (BEYOND, README))
-BASE, BEST = by_votes.BASE, by_votes.BEST
+BASE, BEST, SMALL, VOTED = by_votes.BASE, by_votes.BEST, by_votes.SMALL, by_votes.VOTED
 NEUTRAL = 6
 
 
@@ -102,8 +102,8 @@ def test_answers_are_found_by_their_rows(private):
 def test_the_page_has_both_tables(private):
     faces, hits = private
     networks, kinds = by_votes.networks_markdown(hits, faces), by_votes.kinds_markdown(hits, faces)
-    assert networks in BEYOND and kinds in BEYOND
-    assert len(hits) == 9 and len(networks.splitlines()) == 11
+    assert networks in BEYOND and kinds in BEYOND and by_votes.kinds_markdown(hits, faces, SMALL, VOTED) in BEYOND
+    assert len(hits) == 11 and len(networks.splitlines()) == 13
 
 
 def test_the_figure_has_both_kinds_of_hits_of_every_network(private):
@@ -137,7 +137,6 @@ def test_what_the_page_says_of_gains(private, public):
         "the difference is {} ({} to {})".format(*points(*(apart[name] for name in ("difference", "low", "high"))))
         in PAGE
     )
-    assert f"{said[0][0]} points by the labels, {said[1][0]} by the voters' favourite" in README
     voters, given = ((truth == NEUTRAL).mean() for truth in (faces.favourites, faces.labels))
     assert voters > 1.9 * given and "voters call more faces neutral than the labels do" in PAGE
 
@@ -155,9 +154,39 @@ def test_what_the_page_says_of_labels_that_no_voter_gives(private, public):
     assert f"On {n} faces, not one of ten voters gives the label" in PAGE
     assert "names it on {} % of them, `whole-80` on {}:".format(*points(base, best)) in PAGE
     assert "{} points more ({} to {}; PublicTest: {}, {} to {})".format(*interval, *other) in PAGE
-    assert f"On {n} test faces without a duplicate, not one of them gives the label" in README
-    assert f"on {100 * base:.0f} % of these" in README and f"on {100 * best:.0f} (six views;" in README
-    assert "{} points, {} to {})".format(*interval) in README
+
+
+def test_what_the_pages_say_of_training_on_votes(private, public):
+    faces, hits = private
+    (small_labels, small), (voted_labels, voted) = (points(*hits[key].mean(axis=(1, 2))) for key in (SMALL, VOTED))
+    more, elsewhere = (
+        points(*(by_votes.gain(found, VOTED, "by votes", SMALL)[name] for name in ("difference", "low", "high")))
+        for _, found in (private, public)
+    )
+    assert f"favourite on **{voted} %** of these faces instead of {small} (" in PAGE
+    assert "({} points more, {} to {}; PublicTest: {}, {} to {})".format(*more, *elsewhere) in PAGE
+    assert f"and the label on {voted_labels} instead of {small_labels}." in PAGE
+    assert (
+        f"favourite on {voted} % of the faces instead of {small}, and the label on {voted_labels} instead of" in README
+    )
+    assert max(hits, key=lambda key: hits[key][1].mean())[0] == VOTED[0] and hits[VOTED].shape[1] == 3
+    kinds = by_votes.kinds_of(faces)
+    neutral, another = kinds["the favourite is neutral"], kinds["the favourite is another"]
+    same = ((faces.labels == NEUTRAL) & neutral).sum()
+    counted = f"{neutral.sum():,} of the {len(faces.labels):,} faces neutral has the most votes"
+    counted += f", and the label is neutral on {same}"
+    assert counted in PAGE and f"neutral has the most votes; the label is neutral on {same} of these" in README
+    for words, chosen, place in (
+        ("neutral on {} %, the one trained on votes on {}.", neutral, 1),
+        (f"On the other {another.sum():,} it is {{}} and {{}} %", another, 1),
+        ("the votes teach better, too: {} and {} %", kinds["the label is the favourite"], 0),
+    ):
+        assert words.format(*points(*(hits[key][place][:, chosen].mean() for key in (SMALL, VOTED)))) in PAGE
+    alike = points(*(by_votes.alike(hits[key], faces)[1] for key in (SMALL, VOTED)))
+    assert "with every emotion counting the same {} and {}.".format(*alike) in PAGE
+    alone = kinds["it is not, and no voter gives it"]
+    named = points(*(hits[key][0][:, alone].mean() for key in (VOTED, SMALL)))
+    assert "it names that label on {} %, the one trained on labels on {}.".format(*named) in PAGE
 
 
 def test_what_the_page_says_of_fine_tuning_by_the_votes(private):

@@ -26,7 +26,9 @@ from fer_utils.ladder.results import said_gap
 from fer_utils.names import EMOTIONS
 from fer_utils.score import known
 
+ALL = {**NETWORKS, "`small-80`, on votes": "votes/ladder/small-80-votes"}  # trained on shares of votes, not on labels
 BASE, BEST = ("VGG16, quarter width", "one view"), ("`whole-80`", "six views")
+SMALL, VOTED = ("`small-80`", "one view"), ("`small-80`, on votes", "one view")
 SPLITS = {"PrivateTest": "test", "PublicTest": "validation"}  # and what runs call their answers about it
 MEASURES = {  # of hits (2, runs, n), those of the label and of the favourite: what is compared, (runs, n)
     "by labels": lambda hits: hits[0],
@@ -76,7 +78,7 @@ def hits_of(answers, faces):
 def all_hits(faces):
     """(network, views) -> ``hits_of``; those that were not asked so are left out."""
     found = {}
-    for network, place in NETWORKS.items():
+    for network, place in ALL.items():
         runs = runs_of(place)
         for words, views in VIEWS.items():
             name = answer_name(SPLITS[faces.split], views)
@@ -127,15 +129,15 @@ def kinds_of(faces):
     }
 
 
-def kinds_markdown(hits, faces):
-    """A row for each kind of faces: hits of `BASE` and of `BEST`, and what the one has more."""
+def kinds_markdown(hits, faces, base=BASE, best=BEST):
+    """A row for each kind of faces: hits of `base` and of `best`, and what the latter has more."""
     lines = []
     for words, chosen in kinds_of(faces).items():
         own = {key: hits[key][:, :, chosen] for key in hits}
         cells = [words, f"{chosen.sum():,}"]
         for place, measure in enumerate(("by labels", "by votes")):
-            before, after = (100 * own[key][place].mean() for key in (BASE, BEST))
-            cells += [f"{before:.1f} to {after:.1f}", _gap(gain(own, BEST, measure))]
+            before, after = (100 * own[key][place].mean() for key in (base, best))
+            cells += [f"{before:.1f} to {after:.1f}", _gap(gain(own, best, measure, base))]
         lines.append(cells)
     return results.markdown(["faces", "n", "labels %", "gain by labels", "votes %", "gain by votes"], lines)
 
@@ -162,7 +164,8 @@ def main():
     given = parser.parse_args()
     faces = faces_of(given.split)
     hits = all_hits(faces)
-    print(f"{networks_markdown(hits, faces)}\n\n{kinds_markdown(hits, faces)}")
+    tables = networks_markdown(hits, faces), kinds_markdown(hits, faces), kinds_markdown(hits, faces, SMALL, VOTED)
+    print("\n\n".join(tables))
     if given.figure:
         draw(hits, faces).figure.savefig(given.figure, dpi=150, bbox_inches="tight", metadata={"Software": None})
 
