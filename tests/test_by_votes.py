@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from fer_utils import runs
+from fer_utils.labels import ferplus
 from fer_utils.ladder.results import right_by_seed
 from fer_utils.score import known
 
@@ -166,27 +167,55 @@ def test_what_the_pages_say_of_training_on_votes(private, public):
     assert f"favourite on **{voted} %** of these faces instead of {small} (" in PAGE
     assert "({} points more, {} to {}; PublicTest: {}, {} to {})".format(*more, *elsewhere) in PAGE
     assert f"and the label on {voted_labels} instead of {small_labels}." in PAGE
-    assert (
-        f"favourite on {voted} % of the faces instead of {small}, and the label on {voted_labels} instead of" in README
-    )
+    assert f"favourite on {voted} % of the faces instead of {small}, and the label on {voted_labels} instead" in README
     assert max(hits, key=lambda key: hits[key][1].mean())[0] == VOTED[0] and hits[VOTED].shape[1] == 3
+    alike = points(*(by_votes.alike(hits[key], faces)[1] for key in (VOTED, SMALL)))
+    assert "it is not: {} %, trained on labels {}.".format(*alike) in PAGE
+    assert "with every emotion counting the same it is {} instead of {}.".format(*alike) in README
+
+
+def test_what_the_pages_say_of_neutral_and_votes(private):
+    faces, hits = private
     kinds = by_votes.kinds_of(faces)
     neutral, another = kinds["the favourite is neutral"], kinds["the favourite is another"]
     same = ((faces.labels == NEUTRAL) & neutral).sum()
-    counted = f"{neutral.sum():,} of the {len(faces.labels):,} faces neutral has the most votes"
-    counted += f", and the label is neutral on {same}"
-    assert counted in PAGE and f"neutral has the most votes; the label is neutral on {same} of these" in README
-    for words, chosen, place in (
-        ("neutral on {} %, the one trained on votes on {}.", neutral, 1),
-        (f"On the other {another.sum():,} it is {{}} and {{}} %", another, 1),
-        ("the votes teach better, too: {} and {} %", kinds["the label is the favourite"], 0),
-    ):
-        assert words.format(*points(*(hits[key][place][:, chosen].mean() for key in (SMALL, VOTED)))) in PAGE
-    alike = points(*(by_votes.alike(hits[key], faces)[1] for key in (SMALL, VOTED)))
-    assert "with every emotion counting the same {} and {}.".format(*alike) in PAGE
-    alone = kinds["it is not, and no voter gives it"]
-    named = points(*(hits[key][0][:, alone].mean() for key in (VOTED, SMALL)))
-    assert "it names that label on {} %, the one trained on labels on {}.".format(*named) in PAGE
+    counted = f"On {neutral.sum():,} of the {len(faces.labels):,} faces neutral has the most votes"
+    assert f"{counted}, and the label is neutral on {same} of these" in PAGE
+    assert f"it is neutral on {neutral.sum():,}; the label is neutral on {same} of these" in README
+
+    def named(chosen, place=1):
+        return points(*(hits[key][place][:, chosen].mean() for key in (SMALL, VOTED)))
+
+    assert "neutral on {} %, the one trained on votes on {}.".format(*named(neutral)) in PAGE
+    assert "On the other {:,} it is {} and {} %".format(another.sum(), *named(another)) in PAGE
+    assert "it names that label on {1} %, the one trained on labels on {0}.".format(
+        *named(kinds["it is not, and no voter gives it"], place=0)
+    ) in PAGE  # fmt: skip
+    clear = kinds["the label is the favourite"] & another
+    gap = by_votes.gain({key: own[:, :, clear] for key, own in hits.items()}, VOTED, "by labels", SMALL)
+    apart = points(gap["low"], gap["high"])
+    words = "not neutral ({:,} faces), the two cannot be told apart: {} and {} % ({} to {})"
+    assert words.format(clear.sum(), *named(clear), *apart) in PAGE
+    fear = faces.favourites == 2
+    small, voted = (
+        by_votes.answers_of(front.runs_of(by_votes.ALL[network]), "test", faces) == NEUTRAL
+        for network, _ in (SMALL, VOTED)
+    )
+    assert f"answers neutral to {100 * voted.mean():.0f} % of the faces instead of {100 * small.mean():.0f}" in PAGE
+    assert "names fear on {2} % of {0} faces instead of {1}".format(fear.sum(), *named(fear)) in PAGE
+
+
+def test_how_many_votes_are_left_out_in_training():
+    votes = ferplus.shipped_votes().votes[:28709]
+    kept = votes[:, list(ferplus.EMOTION_COLUMNS)].sum(axis=1)
+    assert f"({points(1 - kept.sum() / votes.sum())[0]} %) are left out; {(kept == 0).sum()} of 28,709 faces" in PAGE
+    facts = known.facts()
+    favourites = ferplus.favourite(facts.votes)
+    shares = []
+    for run in front.runs_of(by_votes.ALL[VOTED[0]]):
+        predicted = run.predictions["test"][2].argmax(axis=1)
+        shares.append((predicted == favourites)[favourites >= 0].mean())
+    assert f"with duplicates it is {points(np.mean(shares))[0]} % of {(favourites >= 0).sum():,}" in PAGE
 
 
 def test_what_the_page_says_of_fine_tuning_by_the_votes(private):

@@ -181,6 +181,14 @@ def test_what_the_page_says_of_the_frozen_arm_and_duplicates():
     assert f"and names {shares[2]:.0f} % of Training's" in page
     assert f"fine-tuned 61.1 and {shares[0]:.1f}." in " ".join(README.split())
 
+    def macro_f1(run, chosen):
+        rows, labels, probabilities = run.predictions["test"]
+        kept = ~facts.twins[np.searchsorted(facts.row_ids, rows)] | chosen
+        return 100 * evaluation.summarize(labels[kept], probabilities[kept])["macro_f1"]
+
+    means = [np.mean([macro_f1(run, everyone) for run in own]) for everyone in (True, False) for own in ([ours], arms)]
+    assert "macro-F1 is {:.1f} % against {:.1f}, and without duplicates {:.1f} against {:.1f}".format(*means) in page
+
 
 def test_the_page_has_what_a_large_head_remembers(capsys):
     assert memory.main([str(REFERENCE / "frozen")]) == 0
