@@ -56,7 +56,7 @@ def faces_of(split):
     favourites = ferplus.favourite(facts.votes)
     chosen = (known.usage_of(facts.row_ids) == split) & (favourites >= 0) & ~facts.twins
     labels, votes = facts.labels[chosen], facts.votes[chosen]
-    own = votes[np.arange(len(labels)), np.array(ferplus.EMOTION_COLUMNS)[labels]]
+    own = np.rint(ferplus.share_for(labels, votes) * votes.sum(axis=1)).astype(int)
     return Faces(split, facts.row_ids[chosen], labels, favourites[chosen], own)
 
 
@@ -104,11 +104,15 @@ def alike(hits, faces):
     return [np.mean([own[:, truth == code].mean() for code in np.unique(truth)]) for own, truth in pairs]
 
 
+def _by_labels(hits):
+    return sorted(hits.items(), key=lambda item: item[1][0].mean())
+
+
 def networks_markdown(hits, faces):
     """A row for each of ``all_hits``, the fewest hits of labels first."""
     header = ["network", "views", "seeds", "labels %", "votes %", *MEASURES, "alike: labels %", "alike: votes %"]
     lines = []
-    for (network, views), own in sorted(hits.items(), key=lambda item: item[1][0].mean()):
+    for (network, views), own in _by_labels(hits):
         gaps = ["" if (network, views) == BASE else _gap(gain(hits, (network, views), name)) for name in MEASURES]
         shares = [f"{100 * share:.1f}" for share in (*own.mean(axis=(1, 2)), *alike(own, faces))]
         lines.append([network, views.split()[0], str(own.shape[1]), *shares[:2], *gaps, *shares[2:]])
@@ -135,8 +139,8 @@ def kinds_markdown(hits, faces, base=BASE, best=BEST):
     for words, chosen in kinds_of(faces).items():
         own = {key: hits[key][:, :, chosen] for key in hits}
         cells = [words, f"{chosen.sum():,}"]
-        for place, measure in enumerate(("by labels", "by votes")):
-            before, after = (100 * own[key][place].mean() for key in (base, best))
+        for measure in ("by labels", "by votes"):
+            before, after = (100 * MEASURES[measure](own[key]).mean() for key in (base, best))
             cells += [f"{before:.1f} to {after:.1f}", _gap(gain(own, best, measure, base))]
         lines.append(cells)
     return results.markdown(["faces", "n", "labels %", "gain by labels", "votes %", "gain by votes"], lines)
@@ -149,7 +153,7 @@ def _gap(found):
 def draw(hits, faces):
     """How often each network names the label, and how often the favourite; returns the Axes."""
     dots = []
-    for (network, views), own in sorted(hits.items(), key=lambda item: item[1][0].mean()):
+    for (network, views), own in _by_labels(hits):
         for kind, share in zip(("the label", "the voters' favourite"), own.mean(axis=(1, 2)), strict=True):
             low, high = evaluation.accuracy_interval(share, len(faces.labels))
             name = f"{network.replace('`', '')}, {views}"
