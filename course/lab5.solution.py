@@ -283,10 +283,10 @@ course.check("verdicts", verdicts)
 # %% [markdown]
 # ## 7. Compare, and your result (10 minutes)
 #
-# The study's own audit of every number is `outputs/reference/claims.csv`. It may be too harsh or too kind, as yours may.
+# The study's own audit of every number is `outputs/reference/cpu/audit/claims.csv`. It may be too harsh or too kind, as yours may.
 
 # %%
-claims = pd.read_csv(project.resolve("outputs/reference/claims.csv")).set_index("id")
+claims = pd.read_csv(project.resolve("outputs/reference/cpu/audit/claims.csv")).set_index("id")
 for number, (word, reason) in verdicts.items():
     row = claims.loc[number]
     print(f"{number}, {row['quantity']} {row['value']:g} ({row['place']})")

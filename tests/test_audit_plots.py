@@ -23,8 +23,8 @@ def test_every_stated_accuracy_is_drawn():
 def test_costs_verdicts_and_collapse_return_their_axes():
     table = pd.DataFrame({"label": ["a", "b"], "seconds_per_epoch": [1.0, 2.0], "seconds_per_megapixel": [0.1, 0.2]})
     assert len(plots.costs(table)) == 2
-    counts = claims.verdict_counts(pd.DataFrame({"verdict": ["consistent", "holds", "consistent"]}))
-    assert [bar.get_width() for bar in plots.verdicts(counts).patches] == [2, 1]
+    counts = claims.verdict_counts(pd.DataFrame({"verdict": ["consistent", "implausible", "consistent"]}))
+    assert [bar.get_width() for bar in plots.verdicts(counts).patches] == [1, 2]
     runs = pd.DataFrame({"change": ["x", "x", "y"], "majority_share": [1.0, 0.8, 0.2], "accuracy": [0.2, 0.3, 0.5]})
     ax = plots.collapse(runs)
     assert [bar.get_width() for bar in ax.containers[0]] == pytest.approx([0.9, 0.2])

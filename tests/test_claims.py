@@ -317,27 +317,6 @@ def test_scale_says_what_differs():
     assert reruns.scale({"runs": 3, "epochs": 12.0}) == "3 seeds, 12 epochs"
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
-def test_claims_are_written_whole(tmp_path):
-    path = tmp_path / "deep" / "claims.csv"
-    table = claims.write_claims(path)
-    read = pd.read_csv(path, keep_default_na=False)
-    assert list(read.columns) == claims.COLUMNS
-    assert read["id"].tolist() == table["id"].tolist()
-    assert read["verdict"].tolist() == table["verdict"].tolist()
-    assert [p.name for p in path.parent.iterdir()] == ["claims.csv"]
-
-
-def test_the_command_line(tmp_path, capsys):
-    assert claims.main([str(tmp_path), str(tmp_path / "claims.csv")]) == 0
-    captured = capsys.readouterr()
-    assert "without reruns" in captured.err
-    assert checks.SELF_CONTRADICTED in captured.out
-    assert (tmp_path / "claims.csv").is_file()
-
-
 def test_what_the_stated_times_come_to():
     costs = claims.stated_costs().set_index("seconds")
     assert len(costs) == 9

@@ -187,6 +187,27 @@ def test_summary_has_means_ranges_and_the_interval_of_one_test_set(study):
     assert row["training_accuracy"] == pytest.approx(0.55)
 
 
+def test_training_accuracy_is_of_the_best_epoch_after_unfreezing(tmp_path):
+    """What was kept answers one image otherwise once rounded, as an epoch of the head did, or the epoch before."""
+    folder = write_run(tmp_path, "vgg16-finetune")  # 0.5 of validation, as metrics.json has it
+    history = pd.read_csv(folder / "history.csv")
+    for of_validation, training in (([0.5, 0.49, 0.51, 0.45], 0.55), ([0.52, 0.5, 0.49, 0.51], 0.9)):
+        phases = ["head", "head", "unfrozen", "unfrozen"]
+        history.assign(val_accuracy=of_validation, phase=phases).to_csv(folder / "history.csv", index=False)
+        (row,) = comparison.summarize_arms(comparison.load_runs(tmp_path), ["vgg16-finetune"]).to_dict("records")
+        assert row["training_accuracy"] == training
+
+
+def test_of_stored_features_the_backbone_saw_each_image_as_often_as_there_are_copies(tmp_path):
+    write_run(tmp_path, "vgg16-transfer", seconds=100.0, FEATURE_COPIES=2)
+    found = comparison.load_runs(tmp_path)
+    row = comparison.summarize_arms(found, ["vgg16-transfer"]).iloc[0]
+    assert row["seconds_per_megapixel"] == pytest.approx(100 / (2 * 100 * 50 * 50 / 1e6))
+    assert row["seconds_per_epoch"] == 25
+    write_run(tmp_path, "vgg16-finetune")
+    assert "FEATURE_COPIES (0, 2)" in sentences.settings_note(comparison.load_runs(tmp_path))
+
+
 def test_costs_of_ours_and_of_the_paper(study):
     summary = comparison.summarize_arms(study)
     row = summary.iloc[1]

@@ -137,13 +137,11 @@ def test_wilson_interval_at_the_ends_stays_inside():
     assert low == pytest.approx(0.0, abs=1e-12)
     assert 0.1 < high < 0.2
     assert evaluation.wilson_interval(20, 20)[1] == pytest.approx(1.0)
-    narrow, wide = evaluation.wilson_interval(10, 20, 0.5), evaluation.wilson_interval(10, 20, 0.99)
-    assert wide[0] < narrow[0] < narrow[1] < wide[1]
 
 
-@pytest.mark.parametrize("arguments", [(-1, 10), (11, 10), (0, 0), (1, 2, 1.0), (1, 2, 95)])
+@pytest.mark.parametrize("arguments", [(-1, 10), (11, 10), (0, 0)])
 def test_wilson_interval_refuses_nonsense(arguments):
-    with pytest.raises(ValueError, match=r"wilson_interval needs|confidence"):
+    with pytest.raises(ValueError, match="wilson_interval needs"):
         evaluation.wilson_interval(*arguments)
 
 

@@ -73,6 +73,18 @@ def test_a_rung_that_only_asks_differently_answers_with_the_network_below(climbe
     assert table.loc["mirror", "difference"] == pytest.approx(20 / N)
 
 
+def test_networks_that_are_asked_differently_are_tested_on_all_seeds_and_on_what_changes(climbed):
+    """Accuracy varies over seeds far more than what the mirror image adds, which is 20, 20 and 23 faces."""
+    for seed, right in enumerate((200, 240, 280)):
+        make_run(climbed, "untried", {"validation": right, "validation-flip": right + (20, 20, 23)[seed]}, seed=seed)
+    mirror = results.summarize(climbed, samples=300).set_index("rung").loc["mirror"]
+    assert mirror["difference"] == pytest.approx(21 / N)
+    of_images = np.repeat([1 / 3, 0], [63, N - 63]).var(ddof=1) / N  # each seed gains other faces
+    of_seeds = np.var([20 / N, 20 / N, 23 / N], ddof=1) / 3
+    low = evaluation.difference_test(21 / N, of_images, N - 1, of_seeds, 2)["low"]
+    assert mirror["difference_low"] == pytest.approx(low) and low > 0
+
+
 def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climbed):
     make_run(climbed, "untried", {"validation": 240})
     shutil.rmtree(climbed / results.FOLDER / "better-seed0")

@@ -11,7 +11,7 @@ from fer_utils.ladder.recipes import Recipe, RecipeError
 
 def test_each_rung_is_the_last_kept_one_with_its_own_change():
     for rung in recipes.LADDER[1:]:
-        below = recipes.as_dict(recipes.read_recipe(recipes.before(rung.name).name))
+        below = recipes.as_dict(recipes.read_recipe(recipes.path(rung.name)[-2].name))
         own = recipes.as_dict(recipes.read_recipe(rung.name))
         assert {key for key in own if own[key] != below[key]} == set(rung.settings), rung.name
 
@@ -20,7 +20,7 @@ def test_first_rung_is_the_arm_of_profile_cpu():
     first = recipes.read_recipe(recipes.NAMES[0])
     assert (first.architecture, first.width, first.learning_rate, first.batch_size) == ("vgg16", 0.25, 5e-4, 64)
     assert (first.optimizer, first.schedule, first.augmentation, first.head) == ("adam", "plateau", "paper", "paper")
-    assert recipes.before(recipes.NAMES[0]) is None
+    assert [rung.name for rung in recipes.path(recipes.NAMES[0])] == [recipes.NAMES[0]]
 
 
 def test_a_dead_end_is_not_built_upon(monkeypatch):
@@ -33,7 +33,10 @@ def test_a_dead_end_is_not_built_upon(monkeypatch):
     monkeypatch.setattr(recipes_module, "NAMES", tuple(rung.name for rung in ladder))
     assert recipes.read_recipe("dead").dropout == 0.1
     assert recipes.read_recipe("next") == Recipe(crop=40)
-    assert recipes.before("next").name == "start"
+    assert [[rung.name for rung in recipes.path(name)] for name in ("dead", "next")] == [
+        ["start", "dead"],
+        ["start", "next"],
+    ]
 
 
 def test_changes_keep_the_types_of_the_settings():

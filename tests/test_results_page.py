@@ -135,7 +135,7 @@ def test_where_labels_go_among_voters():
 
 
 def test_where_the_papers_contradictions_lie():
-    table = pd.read_csv(REFERENCE / "claims.csv")
+    table = pd.read_csv(REFERENCE / "cpu/audit/claims.csv")
     found = table[table["verdict"].str.startswith("contradicted")]
     of_arms = found["arm"].notna() & found["quantity"].str.contains("accuracy|seconds")
     assert (len(found), of_arms.sum()) == (39, 17) and "of 39, seventeen are accuracies and times" in AUDIT

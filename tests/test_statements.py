@@ -249,6 +249,22 @@ def test_times_of_other_machines_or_sizes_are_not_compared(tmp_path):
     assert "differ in input size" in twice["reason"]
 
 
+def test_an_epoch_of_stored_features_is_none_of_the_networks(tmp_path):
+    write_times(tmp_path, vgg16_transfer=1.0, vgg16_finetune=1.0, resnet50_finetune=5.0)
+    write_run(tmp_path, "resnet50-transfer", FEATURE_COPIES=2, seconds=(5.0,) * 4)
+    twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
+    assert twice["verdict"] == CANNOT and "they differ in whether features are stored" in twice["reason"]
+
+
+def test_only_the_machines_whose_times_were_compared_are_named(tmp_path):
+    write_times(tmp_path, vgg16_transfer=1.0, vgg16_finetune=1.0, resnet50_finetune=5.0)
+    write_run(tmp_path, "resnet50-transfer", seconds=(5.0,) * 4)
+    change(tmp_path / "resnet50-transfer-seed0", manifest={"device": {**DEVICE, "processor": "Other"}})
+    twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
+    assert "differ in hardware" in twice["reason"] and "on Acme, 2 cores, width" in twice["reason"]
+    assert "Other" not in twice["reason"]
+
+
 def test_epochs_to_converge(tmp_path):
     write_run(tmp_path, "vgg16-scratch", right=np.arange(200) < 160)  # 0.65, 0.7, 0.75, 0.8: 95 % of 0.8 is 0.76
     (run,) = comparison.load_runs(tmp_path)

@@ -85,6 +85,11 @@ def test_weights_come_from_the_images_that_the_run_was_given(tmp_path):
     assert weighting.train_labels(whole, faces).tolist() == labels[:40].tolist()
     part = runs.read_run(write_run(tmp_path, "vgg16-scratch", seed=1, MAX_IMAGES=20))
     assert np.bincount(weighting.train_labels(part, faces)).tolist() == [5, 1, 2, 6, 2, 2, 2]
+    halves = [
+        weighting.train_labels(runs.read_run(write_run(tmp_path, "vgg16-scratch", seed=2, TRAIN_WITHOUT=half)), faces)
+        for half in ("first half", "second half")
+    ]
+    assert sorted(np.concatenate(halves).tolist()) == labels[:40].tolist() and 0 < len(halves[0]) < 40
 
 
 def test_runs_without_a_twin_are_no_complaint(tmp_path):

@@ -57,7 +57,6 @@ BATCH_SIZE = 32  # the only one that the paper states
 WHOLE_BATCHES = MERGED_IMAGES // BATCH_SIZE * BATCH_SIZE
 
 PROSE_TOLERANCE = 2.0  # percentage points by which a curve, read by eye, may be off
-SMALLEST_PROBABILITY = 1e-7  # where Keras clips probabilities before it takes their logarithm
 
 
 class Check(NamedTuple):
@@ -193,7 +192,7 @@ def entropy(counts) -> float:
     return float(stats.entropy(list(counts)))
 
 
-def loss_bounds(accuracy, classes=7, floor=SMALLEST_PROBABILITY):
+def loss_bounds(accuracy, classes=7, floor=evaluation.PROBABILITY_FLOOR):
     """Least and greatest mean cross-entropy (nats) that a softmax can have at an ``accuracy`` of 0 to 1.
 
     A wrong answer leaves the true class at most 1/2 (someone else has as much), and at least the ``floor``; a right
@@ -211,8 +210,9 @@ def loss(value, accuracy, constant=False) -> Check:
     if value > high:
         gap = (value - accuracy * np.log(7)) / (1 - accuracy)
         text = (
-            f"at {accuracy:.1%} accuracy, probabilities clipped at {SMALLEST_PROBABILITY:g} give at most {high:.1f} "
-            f"nats; a loss taken from logits could be larger, if wrong answers were wrong by e^{gap:.0f} on average"
+            f"at {accuracy:.1%} accuracy, probabilities clipped at {evaluation.PROBABILITY_FLOOR:g} give at most "
+            f"{high:.1f} nats; a loss taken from logits could be larger, if wrong answers were wrong by e^{gap:.0f} on "
+            "average"
         )
         return Check(high, IMPLAUSIBLE, text)
     if value < low:
@@ -229,16 +229,6 @@ def loss(value, accuracy, constant=False) -> Check:
 
 
 # --- time ------------------------------------------------------------------------------------------------------------
-
-
-def seconds_per_megapixel(seconds, epochs, size, images=TRAINING_IMAGES):
-    """Seconds per million pixels that went into the network in training."""
-    return seconds / (epochs * images * size * size / 1e6)
-
-
-def epochs_at_pace(seconds, other_seconds, other_epochs):
-    """How many epochs fit into ``seconds`` at the pace of another run of the same arm."""
-    return seconds / (other_seconds / other_epochs)
 
 
 def ratio_at_least(seconds, others, factor=2.0) -> Check:

@@ -147,22 +147,22 @@ def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
 
 
 def describe(run) -> dict:
-    """The columns of ``summarize_collapse`` that come from one run. Raises RunError without validation predictions."""
-    if "validation" not in run.predictions:
-        raise runs.RunError(f"{run.folder}: has no predictions of its validation split. Run its notebook again")
-    _, labels, probabilities = run.predictions["validation"]
-    answers = np.bincount(probabilities.argmax(axis=1), minlength=len(EMOTIONS))
-    chosen = np.clip(probabilities[np.arange(len(labels)), labels], checks.SMALLEST_PROBABILITY, 1)
+    """The columns of ``summarize_collapse`` that come from one run. Raises RunError without validation metrics."""
+    if "validation" not in run.metrics:
+        raise runs.RunError(f"{run.folder}: has no metrics of its validation split. Run its notebook again")
+    found = run.metrics["validation"]
+    matrix = np.array(found["confusion_matrix"])
+    answers = matrix.sum(axis=0)
     share = answers.max() / answers.sum()
     return {
         "seed": run.manifest["seed"],
-        "n": len(labels),
-        "accuracy": float((probabilities.argmax(axis=1) == labels).mean()),
+        "n": found["n"],
+        "accuracy": found["accuracy"],
         "majority": EMOTIONS[int(answers.argmax())],
         "majority_share": float(share),
         "answer_entropy": checks.entropy(answers),
-        "log_loss": float(-np.log(chosen).mean()),
-        "prior_entropy": checks.entropy(np.bincount(labels, minlength=len(EMOTIONS))),
+        "log_loss": found["log_loss"],
+        "prior_entropy": checks.entropy(matrix.sum(axis=1)),
         "collapsed": bool(share >= COLLAPSED),
         "seconds": run.manifest["seconds"],
     }

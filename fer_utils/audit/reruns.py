@@ -71,7 +71,8 @@ def _seed_spread(finished):
 
 def _our_validation(row, ours, own, finished):
     spread = _seed_spread(finished)
-    tested = accuracy_difference(row["value"] / 100, ours["validation_accuracy"], ours["n"], ours["runs"], *spread)
+    images = own[0].metrics["validation"]["n"]
+    tested = accuracy_difference(row["value"] / 100, ours["validation_accuracy"], images, ours["runs"], *spread)
     difference, low, high = (100 * tested[name] for name in ("difference", "low", "high"))
     inside = max(abs(low), abs(high)) <= ACCURACY_TOLERANCE
     verdict = (

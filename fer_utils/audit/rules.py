@@ -1,21 +1,23 @@
 """Which test belongs to which number of the paper: the arithmetic half of the audit (notebook 07).
 
-The tests themselves are in ``checks``. A rule takes a row of ``paper.reported()`` and the whole table, and yields the
-``Check`` of each test that it makes.
+The tests themselves are in ``checks``. A rule takes a row of ``paper.reported()`` and yields the ``Check`` of each test
+that it makes.
 """
 
 import numpy as np
 
+from fer_utils import comparison
 from fer_utils.audit import checks
 from fer_utils.audit.checks import Check
+from fer_utils.comparison import paper
 from fer_utils.names import EMOTIONS
 
 _RESULTS = ("validation accuracy", "training accuracy", "seconds", "epochs")
 
 
-def check_number(row, reported) -> Check:
+def check_number(row) -> Check:
     """All checks of one row of ``paper.reported()`` as one ``Check``: the gravest verdict, the sentences joined."""
-    found = list(_checks(row, reported))
+    found = list(_checks(row))
     if not found:
         return Check(np.nan, checks.NOT_CHECKABLE, "a setting or another's result, given once")
     order = list(checks.VERDICTS)
@@ -24,10 +26,10 @@ def check_number(row, reported) -> Check:
     return Check(gravest.value, gravest.verdict, "; ".join(texts))
 
 
-def _checks(row, reported):
+def _checks(row):
     quantity, value = row["quantity"], row["value"]
     if quantity in _RESULTS or quantity.startswith("published"):
-        yield checks.places(value, _other_places(row, reported), _is_prose(row))
+        yield checks.places(value, _other_places(row), _is_prose(row))
     if quantity.startswith("published"):
         yield _beside_humans(value)
     elif "class count: " in quantity:
@@ -35,11 +37,12 @@ def _checks(row, reported):
     elif quantity in _FIXED:
         yield checks.exactly(value, *_FIXED[quantity])
     elif quantity in _RULES:
-        yield from _RULES[quantity](row, reported)
+        yield from _RULES[quantity](row)
 
 
-def _other_places(row, reported):
-    same = reported[(reported["arm"] == row["arm"]) & (reported["quantity"] == row["quantity"])]
+def _other_places(row):
+    table = paper.reported()
+    same = table[(table["arm"] == row["arm"]) & (table["quantity"] == row["quantity"])]
     return [(o["value"], o["place"], _is_prose(o)) for o in same[same["id"] != row["id"]].to_dict("records")]
 
 
@@ -52,11 +55,7 @@ def _is_exact(row):
     return not row["place"].startswith(("Fig.", "comparison"))
 
 
-def _values(reported, arm, quantity):
-    return reported.loc[(reported["arm"] == arm) & (reported["quantity"] == quantity), "value"].tolist()
-
-
-def _validation(row, reported):
+def _validation(row):
     if _is_exact(row):
         yield checks.granularity(row["value"])
     low, high = checks.interval(row["value"])
@@ -65,29 +64,29 @@ def _validation(row, reported):
         yield checks.majority_class(row["value"], checks.MERGED_COUNTS["happy"], checks.WHOLE_BATCHES)
 
 
-def _training(row, reported):
-    elsewhere = _other_places({**row, "quantity": "validation accuracy"}, reported)
+def _training(row):
+    elsewhere = _other_places({**row, "quantity": "validation accuracy"})
     yield checks.swapped(row["value"], [(value, place) for value, place, prose in elsewhere if not prose])
     if row["arm"] == "resnet50-finetune":
         whole = checks.TRAINING_IMAGES // checks.BATCH_SIZE * checks.BATCH_SIZE
         yield checks.majority_class(row["value"], checks.TRAINING_COUNTS["happy"], whole)
 
 
-def _loss(row, reported):
+def _loss(row):
     kind = "training accuracy" if row["quantity"] == "training loss" else "validation accuracy"
-    accuracy = _values(reported, row["arm"], kind)
+    accuracy = paper.stated(row["arm"], kind)
     # The section's own value where there are several: it is the one that the loss stands beside.
     accuracy = accuracy[1] if row["arm"] == "vgg16-finetune" else accuracy[0]
     yield checks.loss(row["value"], accuracy / 100, constant=row["arm"] == "resnet50-finetune")
 
 
-def _first_loss(row, reported):
+def _first_loss(row):
     prior = checks.entropy(checks.TRAINING_COUNTS.values())
     text = f"a first epoch near the class prior's entropy, {prior:.2f} nats: nothing learned yet"
     yield Check(prior, checks.CONSISTENT if abs(row["value"] - prior) < 0.2 else checks.CANNOT_BE_TOLD, text)
 
 
-def _first_accuracy(row, reported):
+def _first_accuracy(row):
     value = 100 * checks.MERGED_COUNTS["happy"] / checks.MERGED_IMAGES
     text = f"read off a curve; always answering happy scores {value:.1f} %"
     yield Check(
@@ -95,20 +94,14 @@ def _first_accuracy(row, reported):
     )
 
 
-def epochs_and_size(arm, reported):
-    """(epochs, pixels a side) of an arm's training: as planned where no other number of epochs is stated."""
-    epochs = (_values(reported, arm, "epochs") or _values(reported, arm, "epochs planned"))[0]
-    return epochs, 48 if arm.endswith("scratch") else 224
-
-
-def _seconds(row, reported):
+def _seconds(row):
     arm, value = row["arm"], row["value"]
-    epochs, size = epochs_and_size(arm, reported)
-    per_epoch, per_megapixel = value / epochs, checks.seconds_per_megapixel(value, epochs, size)
+    epochs, size = paper.epochs_and_size(arm)
+    per_epoch, per_megapixel = value / epochs, comparison.seconds_per_megapixel(value, epochs, size)
     text = f"{per_epoch:.1f} s an epoch, {1000 * per_megapixel:.0f} ms a megapixel"
     if arm == "resnet50-finetune":
-        transfer = _values(reported, "resnet50-transfer", "seconds")[0]
-        pace = transfer / _values(reported, "resnet50-transfer", "epochs planned")[0]
+        transfer = paper.stated("resnet50-transfer", "seconds")[0]
+        pace = transfer / paper.stated("resnet50-transfer", "epochs planned")[0]
         if value == transfer:
             text += f": {per_epoch / pace:.1f} times the pace of transfer, and the same hundredth of a second in all"
             yield Check(pace * epochs, checks.IMPLAUSIBLE, text)
@@ -116,26 +109,26 @@ def _seconds(row, reported):
     yield Check(per_epoch, checks.CONSISTENT, text)
 
 
-def _epochs(row, reported):
-    planned = _values(reported, row["arm"], "epochs planned")
+def _epochs(row):
+    planned = paper.stated(row["arm"], "epochs planned")
     if row["quantity"] == "epochs" and planned:
         early = row["value"] < planned[0]
         text = f"{row['value']:.0f} of {planned[0]:.0f} planned"
         yield Check(planned[0], checks.CONSISTENT if early else checks.CANNOT_BE_TOLD, text)
 
 
-def _threshold(row, reported):
-    reached = _values(reported, row["arm"], "validation accuracy")
+def _threshold(row):
+    reached = paper.stated(row["arm"], "validation accuracy")
     passed = [value for value in reached if value > row["value"]]
-    stopped = len(_values(reported, row["arm"], "epochs planned")) and len(_values(reported, row["arm"], "epochs"))
+    stopped = len(paper.stated(row["arm"], "epochs planned")) and len(paper.stated(row["arm"], "epochs"))
     text = f"reported: {', '.join(f'{value:g}' for value in reached)} %; "
     text += "training stopped early" if stopped else "training ran as long as planned"
     yield Check(max(reached), checks.CONSISTENT if bool(passed) == bool(stopped) else checks.CANNOT_BE_TOLD, text)
 
 
-def _happy(row, reported):
-    stated = _values(reported, "", "test class count: happy")[0]
-    accuracy = _values(reported, row["arm"], "validation accuracy")[0]
+def _happy(row):
+    stated = paper.stated("", "test class count: happy")[0]
+    accuracy = paper.stated(row["arm"], "validation accuracy")[0]
     right = round(checks.granularity(accuracy).value)
     share = f"{right:,} answers are right in all, {max(0, right - row['value']):,.0f} of them on other emotions"
     yield checks.found_faces(row["value"], stated, checks.MERGED_COUNTS["happy"], share)
@@ -154,35 +147,36 @@ def _class_count(quantity, value):
     return Check(float(near), checks.BY_DATA, text)
 
 
-def _training_images(row, reported):
-    counts = [_values(reported, "", f"training class count: {emotion}")[0] for emotion in EMOTIONS]
+def _training_images(row):
+    counts = [paper.stated("", f"training class count: {emotion}")[0] for emotion in EMOTIONS]
     yield checks.total(counts, row["value"])
     yield checks.exactly(row["value"], checks.TRAINING_IMAGES, "FER-2013's Training split")
 
 
-def _test_images(row, reported):
-    counts = [value for emotion in EMOTIONS for value in _values(reported, "", f"test class count: {emotion}")]
-    right = max(_values(reported, "resnet50-finetune", "happy faces right"))
-    happy = _values(reported, "", "test class count: happy")[0]
+def _test_images(row):
+    counts = [value for emotion in EMOTIONS for value in paper.stated("", f"test class count: {emotion}")]
+    right = max(paper.stated("resnet50-finetune", "happy faces right"))
+    happy = paper.stated("", "test class count: happy")[0]
     text = (
         f"six of seven classes add up to {sum(counts):,.0f}, which leaves {row['value'] - sum(counts):,.0f} for angry; "
         f"Fig. 14 has {right:,.0f} happy faces right, Table 2 only {happy:,.0f} to find"
     )
     yield Check(float(checks.MERGED_IMAGES), checks.SELF_CONTRADICTED, text)
-    exact = {o["value"] for o in reported.to_dict("records") if o["quantity"] == "validation accuracy" and _is_exact(o)}
+    accuracies = paper.reported().query("quantity == 'validation accuracy'").to_dict("records")
+    exact = {row["value"] for row in accuracies if _is_exact(row)}
     others = sorted(value for value in exact if checks.right_answers(value, int(row["value"])) is None)
     listed = ", ".join(f"{value:.2f}" for value in others)
     yield Check(np.nan, checks.SELF_CONTRADICTED, f"of so many images, {listed} % can be no share")
     yield checks.exactly(row["value"], checks.SPLIT_IMAGES, "FER-2013's PublicTest and its PrivateTest have each")
 
 
-def _minutes(row, reported):
-    value = _values(reported, row["arm"], "seconds")[0] / 60
+def _minutes(row):
+    value = paper.stated(row["arm"], "seconds")[0] / 60
     verdict = checks.CONSISTENT if round(value) == row["value"] else checks.SELF_CONTRADICTED
     yield Check(value, verdict, f"the seconds beside it are {value:.1f} minutes")
 
 
-def _human(row, reported):
+def _human(row):
     text = "the report on the contest that the data come from (arXiv:1307.0414) has 65 +- 5 %"
     yield Check(65.0, checks.CANNOT_BE_TOLD, text)
 
@@ -194,16 +188,16 @@ def _beside_humans(value):
     )
 
 
-def _ratio(row, reported):
+def _ratio(row):
     for arm in ("transfer", "finetune"):
         yield checks.ratio_at_least(
-            _values(reported, f"resnet50-{arm}", "seconds")[0],
-            _values(reported, f"vgg16-{arm}", "seconds"),
+            paper.stated(f"resnet50-{arm}", "seconds")[0],
+            paper.stated(f"vgg16-{arm}", "seconds"),
             row["value"],
         )
 
 
-def _batches(row, reported):
+def _batches(row):
     batch = int(row["value"])
     share = 100 * checks.MERGED_COUNTS["happy"] / (checks.MERGED_IMAGES // batch * batch)
     text = (
@@ -212,20 +206,20 @@ def _batches(row, reported):
     yield Check(share, checks.CONSISTENT, text)
 
 
-def _memory(row, reported):
+def _memory(row):
     images = checks.TRAINING_IMAGES + checks.MERGED_IMAGES
     size = images * 224 * 224 * 3 * 4 / 1e9
     text = f"all {images:,} images at 224 pixels in RGB take {size:.1f} GB as float32, {2 * size:.1f} as float64"
     yield Check(size, checks.CONSISTENT if size < row["value"] else checks.IMPLAUSIBLE, text)
 
 
-def _per_block(row, reported):
+def _per_block(row):
     counts = [n for n, _ in checks.VGG16_BLOCKS]
     verdict = checks.CONSISTENT if row["value"] in counts else checks.ARITHMETIC
     yield Check(row["value"], verdict, f"configuration D of arXiv:1409.1556 has {', '.join(map(str, counts))}")
 
 
-def _enlarged(row, reported):
+def _enlarged(row):
     ratio = (row["value"] / 48) ** 2
     yield Check(ratio, checks.CONSISTENT, f"{ratio:.1f} times as many pixels as 48 a side, none of them new")
 
@@ -272,6 +266,6 @@ _RULES = {
     "memory": _memory,
     "VGG16 convolutions per block": _per_block,
     "resized image size": _enlarged,
-    "VGG16 parameters": lambda row, reported: [checks.roughly(row["value"], checks.vgg16_size()[0])],
-    "ResNet50 parameters": lambda row, reported: [checks.roughly(row["value"], checks.resnet50_size()[0])],
+    "VGG16 parameters": lambda row: [checks.roughly(row["value"], checks.vgg16_size()[0])],
+    "ResNet50 parameters": lambda row: [checks.roughly(row["value"], checks.resnet50_size()[0])],
 }

@@ -10,13 +10,14 @@ import itertools
 import numpy as np
 import pandas as pd
 
-from fer_utils import comparison, evaluation
+from fer_utils import evaluation
 from fer_utils.audit import checks
 from fer_utils.audit.checks import CANNOT_BE_TOLD as CANNOT
 from fer_utils.audit.checks import FAILS, HOLDS
 from fer_utils.audit.reruns import foreign_features
-from fer_utils.audit.time_and_fit import OTHERS, OTHERS_LATER
+from fer_utils.audit.time_and_fit import OTHERS, OTHERS_LATER, row_of
 from fer_utils.comparison import paper
+from fer_utils.comparison.summary import arm_name as _name
 from fer_utils.evaluation.paired import LEVEL
 
 COLUMNS = ["id", "statement", "place", "on_paper", "paper_verdict", "ours", "p_value", "verdict", "reason"]
@@ -92,17 +93,10 @@ def _better(statement, place, wanted, pairs):
         p_values += [row["p_holm"], row["own_p_holm"]]
         verdicts.append(_decide(row))
     verdict = FAILS if FAILS in verdicts else HOLDS if set(verdicts) == {HOLDS} else CANNOT
-    return {
-        "statement": statement,
-        "place": place,
-        "on_paper": "; ".join(dict.fromkeys(text for _, text in on_paper)),
-        "paper_verdict": _all_of([verdict for verdict, _ in on_paper]),
-        "ours": "; ".join(texts),
-        "p_value": np.nanmax(p_values) if p_values else np.nan,
-        "verdict": verdict,
-        "reason": _reason(verdict, verdicts, missing, wanted, pairs),
-        "arms": {arm for pair in wanted for arm in pair},
-    }
+    stated = "; ".join(dict.fromkeys(text for _, text in on_paper)), _all_of([verdict for verdict, _ in on_paper])
+    reason = _reason(verdict, verdicts, missing, wanted, pairs)
+    row = row_of(statement, place, *stated, "; ".join(texts), verdict, reason, [arm for pair in wanted for arm in pair])
+    return row | {"p_value": np.nanmax(p_values) if p_values else np.nan}
 
 
 def _decide(row):
@@ -181,7 +175,3 @@ def _all_of(verdicts):
         if one in verdicts:
             return one
     return HOLDS
-
-
-def _name(arm):
-    return comparison.arm_name(arm)

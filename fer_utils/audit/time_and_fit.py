@@ -14,6 +14,7 @@ from fer_utils.audit.checks import CANNOT_BE_TOLD as CANNOT
 from fer_utils.audit.checks import FAILS, HOLDS, NOT_OF_RUNS
 from fer_utils.comparison import paper
 from fer_utils.comparison.summary import arm_name as _name
+from fer_utils.comparison.summary import last_phase
 from fer_utils.names import EMOTIONS
 
 CONVERGED = 0.95  # of a run's best validation accuracy
@@ -22,7 +23,7 @@ FEWEST_EPOCHS = 4  # of one phase, to know how steady the machine was
 _VGG, _RES = paper.ARMS[:3], paper.ARMS[3:]
 
 
-def _row(
+def row_of(
     statement, place, on_paper, paper_verdict, ours="", verdict=CANNOT, reason="No runs that bear on it.", arms=()
 ):
     return {
@@ -38,18 +39,12 @@ def _row(
     }
 
 
-def _reported(arm, quantity):
-    """What the paper states of an arm, in the order of its table."""
-    return paper.reported().query("arm == @arm and quantity == @quantity")["value"].tolist()
-
-
 # --- time ------------------------------------------------------------------------------------------------------------
 
 
 def epoch_seconds(run):
     """Seconds of each epoch of a run's last phase: of fine-tuning, those after unfreezing. Floats (epochs,)."""
-    phase = run.history.get("phase")
-    return run.history.loc[phase == phase.iloc[-1] if phase is not None else slice(None), "seconds"].to_numpy(float)
+    return last_phase(run)["seconds"].to_numpy(float)
 
 
 def unsteadiness(run):
@@ -65,6 +60,7 @@ def _time_ratios(finished, first, second):
     for what, values in (
         ("hardware", {comparison.hardware(run) for run in own}),
         ("input size", {run.manifest["parameters"]["INPUT_SIZE"] for run in own}),
+        ("whether features are stored", {run.manifest["parameters"].get("FEATURE_COPIES", 0) > 0 for run in own}),
     ):
         if len(values) > 1:
             return [], f"they differ in {what}"
@@ -81,33 +77,35 @@ def _range(values, form):
 
 def _timing(finished, statement, place, pairs, factor, on_paper):
     """Decided only where the ratios lie further from the factor than the epochs of one run lie from each other."""
-    found, texts, notes, swings = [], [], [], []
+    found, texts, notes, swings, compared = [], [], [], [], []
     for first, second in pairs:
         ratios, why = _time_ratios(finished, first, second)
         if why:
             notes.append(f"{_name(first)} against {_name(second)}: {why}")
             found.append(CANNOT)
             continue
-        swing = max(unsteadiness(run) for run in finished if run.arm in (first, second))
+        own = [run for run in finished if run.arm in (first, second)]
+        swing = max(map(unsteadiness, own))
         swings.append(swing)
+        compared += own
         texts.append(f"{_name(first)} takes {_range(ratios, '.2f')} times {_name(second)} an epoch")
         found.append(HOLDS if min(ratios) > factor * swing else FAILS if max(ratios) * swing <= factor else CANNOT)
     verdict = FAILS if FAILS in found else HOLDS if set(found) == {HOLDS} else CANNOT
     if swings:
         places = sorted(
-            {f"{comparison.hardware(run)}, width {run.manifest['parameters']['WIDTH']}" for run in finished}
+            {f"{comparison.hardware(run)}, width {run.manifest['parameters']['WIDTH']}" for run in compared}
         )
         notes.append(
             f"Median seconds an epoch of the last phase, on {' and '.join(places)}; epochs of one run differ by a "
             f"factor of up to {_range(swings, '.2f')} (90th over 10th percentile), so a ratio as near to {factor} as "
             "that decides nothing"
         )
-    return _row(statement, place, *on_paper, "; ".join(texts), verdict, f"{'; '.join(notes)}.")
+    return row_of(statement, place, *on_paper, "; ".join(texts), verdict, f"{'; '.join(notes)}.")
 
 
 def _twice_the_time(finished):
     pairs = [(_RES[1], _VGG[1]), (_RES[2], _VGG[2])]
-    stated = {arm: _reported(arm, "seconds") for arm in paper.ARMS}
+    stated = {arm: paper.stated(arm, "seconds") for arm in paper.ARMS}
     ratios = [a / b for first, second in pairs for a in stated[first] for b in stated[second]]
     text = f"its times give {', '.join(f'{ratio:.2f}' for ratio in ratios)}"
     statement = "ResNet50 takes more than twice the time of VGG16 in transfer and fine-tuning"
@@ -116,7 +114,9 @@ def _twice_the_time(finished):
 
 def _longer(finished):
     vgg, res = checks.vgg16_size()[1], checks.resnet50_size()[1]
-    ratios = [min(_reported(r, "seconds")) / max(_reported(v, "seconds")) for v, r in zip(_VGG, _RES, strict=True)]
+    ratios = [
+        min(paper.stated(r, "seconds")) / max(paper.stated(v, "seconds")) for v, r in zip(_VGG, _RES, strict=True)
+    ]
     text = (
         f"least ratios of its times: {', '.join(f'{ratio:.2f}' for ratio in ratios)}; VGG16 multiplies {vgg / res:.1f} "
     )
@@ -154,7 +154,7 @@ def _less_overfitting(finished, statement, place, on_paper, first, second, thoug
     """though_lower: the statement itself says that the first arm is the less accurate one."""
     (gap, error, accuracy), (other, other_error, other_accuracy) = _gap(finished, first), _gap(finished, second)
     if np.isnan(gap + other):
-        return _row(statement, place, *on_paper)
+        return row_of(statement, place, *on_paper)
     margin = 1.96 * np.hypot(error, other_error)
     verdict = HOLDS if gap < other - margin else FAILS if gap > other + margin else CANNOT
     reason = f"Decided at a margin of {100 * margin:.1f} points, 1.96 standard errors; seeds not covered."
@@ -163,7 +163,7 @@ def _less_overfitting(finished, statement, place, on_paper, first, second, thoug
         verdict = CANNOT
         reason = f"The arms' test accuracies lie {100 * apart:.0f} points apart: who learns less has less to lose."
     ours = f"training less test accuracy: {100 * gap:.1f} points ({_name(first)}), {100 * other:.1f} ({_name(second)})"
-    return _row(statement, place, *on_paper, ours, verdict, reason, (first, second))
+    return row_of(statement, place, *on_paper, ours, verdict, reason, (first, second))
 
 
 def _no_overfitting(finished):
@@ -214,7 +214,7 @@ def _sooner(own, scratch):
 
 
 def _rapid(finished):
-    stated = [" or ".join(f"{value:.0f}" for value in _reported(arm, "epochs")) for arm in _VGG]
+    stated = [" or ".join(f"{value:.0f}" for value in paper.stated(arm, "epochs")) for arm in _VGG]
     text = "VGG16: {} epochs from scratch, {} by transfer, {} by fine-tuning".format(*stated)
     statement = "Transfer learning and fine-tuning converge rapidly"
     own = {arm: [run for run in finished if run.arm == arm] for arm in (*_VGG, *_RES)}
@@ -222,13 +222,13 @@ def _rapid(finished):
     ours = "; ".join(f"{_name(arm)} {_range(values, 'd')}" for arm, values in epochs.items())
     found = {arm: _sooner(own[arm], own[arms[0]]) for arms in (_VGG, _RES) for arm in arms[1:]}
     if not ours:
-        return _row(statement, "abstract", text, FAILS)
+        return row_of(statement, "abstract", text, FAILS)
     verdicts = [verdict for verdict, _ in found.values()]
     verdict = FAILS if FAILS in verdicts else HOLDS if set(verdicts) == {HOLDS} else CANNOT
     open_ones = "; ".join(f"{_name(arm)}: {why}" for arm, (_, why) in found.items() if why)
     reason = f"Epochs to {CONVERGED:.0%} of the best validation accuracy, pretraining not counted."
     reason += f" Undecided: {open_ones}." if open_ones else ""
-    return _row(statement, "abstract", text, FAILS, ours, verdict, reason, epochs)
+    return row_of(statement, "abstract", text, FAILS, ours, verdict, reason, epochs)
 
 
 # --- emotions, people, others ----------------------------------------------------------------------------------------
@@ -242,13 +242,13 @@ def _hard_emotions(finished):
         known = {emotion: recall for emotion, recall in recalls.items() if recall is not None}
         lowest.append(set(sorted(known, key=known.get)[:2]))
     if not lowest:
-        return _row(statement, "comparison section", "its matrices are pictures", CANNOT)
+        return row_of(statement, "comparison section", "its matrices are pictures", CANNOT)
     hits = sum(pair == {"fear", "disgust"} for pair in lowest)
     verdict = HOLDS if hits == len(lowest) else FAILS if hits == 0 else CANNOT
     ours = f"the two lowest recalls in {hits} of {len(lowest)} runs"
     reason = "PrivateTest has 55 faces of disgust: its recall is known to about 13 points."
     arms = {run.arm for run in finished}
-    return _row(statement, "comparison section", "its matrices are pictures", CANNOT, ours, verdict, reason, arms)
+    return row_of(statement, "comparison section", "its matrices are pictures", CANNOT, ours, verdict, reason, arms)
 
 
 def _above_humans(finished):
@@ -263,7 +263,7 @@ def _above_humans(finished):
     statement = f"All methods in Table 4 are better than people ({people:g} %)"
     reason = "Table 4 decides, not our runs; and people were measured as 65 +- 5 % (arXiv:1307.0414)."
     paper_verdict = HOLDS if above == len(table4) else FAILS
-    return _row(statement, "discussion", text, paper_verdict, ours if len(known) else "", NOT_OF_RUNS, reason)
+    return row_of(statement, "discussion", text, paper_verdict, ours if len(known) else "", NOT_OF_RUNS, reason)
 
 
 def _new_standard(finished):
@@ -278,21 +278,21 @@ def _new_standard(finished):
         "Other evidence speaks against it: the contest of 2013 was won with 71.2 % on PrivateTest (Tang, "
         "arXiv:1306.0239), eleven years before."
     )
-    return _row(statement, "conclusion", text, HOLDS if best < 67.23 else FAILS, "", NOT_OF_RUNS, reason)
+    return row_of(statement, "conclusion", text, HOLDS if best < 67.23 else FAILS, "", NOT_OF_RUNS, reason)
 
 
 def _surpasses(finished):
     text = "the conclusion gives 54.67 % to VGGNet as well, Table 4 51.11 %; both lie below 67.23 %"
     statement = "VGG16 from scratch surpasses ResNet50 and VGGNet, which achieved 54.67 %"
     reason = "The order stands on the paper's numbers; other authors' networks were trained and split in other ways."
-    return _row(statement, "conclusion", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
+    return row_of(statement, "conclusion", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
 
 
 # --- found on a later reading ----------------------------------------------------------------------------------------
 
 
 def _slow_from_scratch(finished):
-    stated = {arm: _reported(arm, "seconds") for arm in paper.ARMS}
+    stated = {arm: paper.stated(arm, "seconds") for arm in paper.ARMS}
     ratios = [max(stated[arms[0]]) / min(stated[arm]) for arms in (_VGG, _RES) for arm in arms[1:]]
     text = (
         f"its arms from scratch took {_range(ratios, '.2f')} times the seconds of the others, at 48 pixels against 224"
@@ -317,7 +317,7 @@ def _overfitting_below_validation(finished):
     reason = (
         "Overfitting is training accuracy above test accuracy; whether it is the cause of a decline, no gap can tell."
     )
-    return _row(
+    return row_of(
         statement, "comparison section", text, FAILS, ours, CANNOT if verdict == HOLDS else verdict, reason, _VGG[2:]
     )
 
@@ -326,21 +326,21 @@ def _most_or_all(finished):
     text = '"for most of the training techniques", and a paragraph later "in all trials"'
     statement = "VGG16 is more effective than ResNet50 for most of the training techniques"
     reason = "Its numbers say all three (see the statement on all trials)."
-    return _row(statement, "comparison section", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
+    return row_of(statement, "comparison section", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
 
 
 def _reduced(finished):
     text = f"48 to 224 pixels a side are {(224 / 48) ** 2:.1f} times as many"
     statement = "All photos were reduced in size from 48x48 to 224x224"
     reason = "A slip of one word: they were enlarged, and hold nothing new."
-    return _row(statement, "section 'Data Preprocessing'", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
+    return row_of(statement, "section 'Data Preprocessing'", text, checks.SELF_CONTRADICTED, "", NOT_OF_RUNS, reason)
 
 
 def _class_weighting(finished):
     statement = "Class imbalance was addressed by class weighting"
     text = "no arm's description has weights, and none are given"
     reason = "Stated once, in the objectives. Our arms train without; what weights do is in notebook 09."
-    return _row(statement, "section 'Novelty and Objectives'", text, CANNOT, "", NOT_OF_RUNS, reason)
+    return row_of(statement, "section 'Novelty and Objectives'", text, CANNOT, "", NOT_OF_RUNS, reason)
 
 
 OTHERS = (

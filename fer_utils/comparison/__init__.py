@@ -10,5 +10,6 @@ from fer_utils.comparison.summary import (
     paper_arms,
     pretraining_seconds,
     runs_table,
+    seconds_per_megapixel,
     summarize_arms,
 )

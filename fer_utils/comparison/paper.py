@@ -263,13 +263,12 @@ def headline(arm) -> dict[str, float]:
     }
 
 
-def headlines() -> pd.DataFrame:
-    """``headline`` of all six arms as ``plotting.accuracy_bars`` and ``time_bars`` take it.
+def stated(arm, quantity) -> list[float]:
+    """All values that the paper states of an arm ("" for those of none), in the order of ``reported``."""
+    return REPORTED.loc[(REPORTED["arm"] == arm) & (REPORTED["quantity"] == quantity), "value"].tolist()
 
-    Columns: architecture, strategy, source ("paper"), training_accuracy, validation_accuracy (0 to 1), seconds.
-    """
-    rows = []
-    for arm in ARMS:
-        architecture, strategy = arm.split("-")
-        rows.append({"architecture": architecture, "strategy": strategy, "source": "paper", **headline(arm)})
-    return pd.DataFrame(rows)
+
+def epochs_and_size(arm) -> tuple[float, int]:
+    """(epochs, pixels a side) of an arm's training: as planned where no other number of epochs is stated."""
+    epochs = (stated(arm, "epochs") or stated(arm, "epochs planned"))[0]
+    return epochs, 48 if arm.endswith("scratch") else 224

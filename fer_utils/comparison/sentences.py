@@ -72,7 +72,7 @@ def settings_note(finished):
     """A sentence on settings that differ between runs and so between arms; "" where none does."""
     differing = []
     # Runs of before there was a parameter had its default in it; those of other notebooks have none.
-    before = {"TRAIN_WITHOUT": "none", "HEAD": "paper", "HEAD_STAGE": 5, "HEAD_UNITS": ""}
+    before = {"TRAIN_WITHOUT": "none", "HEAD": "paper", "HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0}
     for name in ("WIDTH", "INPUT_SIZE", "MAX_IMAGES", "PREPROCESSING", "AUGMENTATION", *before):
         values = sorted({run.manifest["parameters"].get(name, before.get(name)) for run in finished}, key=str)
         if len(values) > 1:

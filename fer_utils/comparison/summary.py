@@ -204,47 +204,54 @@ def paper_arms():
     The intervals are ours, from the 7,178 images of its validation set. Its epochs and input sizes are those of its
     sections ("epochs planned" where it states no other number); megapixels count 28,709 images an epoch.
     """
-    table = paper.headlines()
-    table.insert(0, "arm", table["architecture"] + "-" + table["strategy"])
-    reported = paper.reported()
-    for index, row in table.iterrows():
+    rows = []
+    for arm in paper.ARMS:
+        architecture, strategy = arm.split("-")
+        row = {"arm": arm, "architecture": architecture, "strategy": strategy, "source": "paper", **paper.headline(arm)}
         low, high = evaluation.accuracy_interval(row["validation_accuracy"], TEST_SIZES["paper"])
-        epochs = reported[(reported["arm"] == row["arm"]) & reported["quantity"].isin(["epochs", "epochs planned"])]
-        epochs = epochs.sort_values("quantity", kind="stable")["value"].iloc[0]
-        size = 48 if row["strategy"] == "scratch" else 224
-        costs = _costs(row["seconds"], epochs, USAGE_COUNTS["Training"], size)
-        for name, value in {"validation_low": low, "validation_high": high, **costs}.items():
-            table.loc[index, name] = value
-    return table
+        epochs, side = paper.epochs_and_size(arm)
+        rows.append(
+            {
+                **row,
+                "validation_low": low,
+                "validation_high": high,
+                "epochs": epochs,
+                "seconds_per_epoch": row["seconds"] / epochs,
+                "seconds_per_megapixel": seconds_per_megapixel(row["seconds"], epochs, side),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def last_phase(run):
+    """The epochs of a run's history that end with its network: of fine-tuning, those after unfreezing."""
+    phase = run.history.get("phase")
+    return run.history if phase is None else run.history[phase == phase.iloc[-1]]
 
 
 def _measure(run):
     """Name -> number of one run, for each of ``MEASURES``; NaN where the run has none."""
-    validation = run.metrics["validation"]["accuracy"]
-    # The kept epoch is the one whose validation accuracy the kept weights have.
-    kept = (run.history["val_accuracy"] - validation).abs().idxmin()
+    ending, parameters = last_phase(run), run.manifest["parameters"]
+    # Of stored features, the backbone saw each image as many times as there are copies of it, not once an epoch.
+    passes = parameters.get("FEATURE_COPIES") or len(run.history)
     return {
-        "training_accuracy": run.history.loc[kept, "accuracy"],
-        "validation_accuracy": validation,
+        # The weights that are kept are those of the phase's best epoch, as validation has it (EarlyStopping).
+        "training_accuracy": ending.loc[ending["val_accuracy"].idxmax(), "accuracy"],
+        "validation_accuracy": run.metrics["validation"]["accuracy"],
         "test_accuracy": run.metrics["test"]["accuracy"],
         "macro_f1": number(run.metrics["test"]["macro_f1"]),
         "seconds": run.manifest["seconds"],
-        **_costs(
-            run.manifest["seconds"],
-            len(run.history),
-            run.metrics["train"]["n"],
-            run.manifest["parameters"]["INPUT_SIZE"],
+        "epochs": len(run.history),
+        "seconds_per_epoch": run.manifest["seconds"] / len(run.history),
+        "seconds_per_megapixel": seconds_per_megapixel(
+            run.manifest["seconds"], passes, parameters["INPUT_SIZE"], run.metrics["train"]["n"]
         ),
     }
 
 
-def _costs(seconds, epochs, images, input_size):
-    megapixels = epochs * images * input_size**2 / 1e6
-    return {
-        "epochs": epochs,
-        "seconds_per_epoch": seconds / epochs,
-        "seconds_per_megapixel": seconds / megapixels,
-    }
+def seconds_per_megapixel(seconds, passes, side, images=USAGE_COUNTS["Training"]) -> float:
+    """Training time over the pixels that the backbone saw, in millions: `passes` over `images` of `side` squared."""
+    return seconds / (passes * images * side**2 / 1e6)
 
 
 def number(value):

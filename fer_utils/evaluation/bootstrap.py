@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, _checked_confidence, _draw_counts, wilson_interval
+from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, TAILS, _draw_counts, wilson_interval
 from fer_utils.evaluation.metrics import _calibration_gaps, _floored
 from fer_utils.names import EMOTIONS
 from fer_utils.runs.predictions import checked
@@ -10,7 +10,7 @@ from fer_utils.runs.predictions import checked
 # --- intervals -------------------------------------------------------------------------------------------------------
 
 
-def metric_intervals(labels, probabilities, samples=2000, seed=0, confidence=0.95) -> dict[str, list[float] | None]:
+def metric_intervals(labels, probabilities, samples=2000, seed=0) -> dict[str, list[float] | None]:
     """Intervals of the metrics of one split, over other images: measure -> [low, high].
 
     labels, probabilities: as for ``summarize``. ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``macro_auc``,
@@ -20,25 +20,23 @@ def metric_intervals(labels, probabilities, samples=2000, seed=0, confidence=0.9
     55 faces would be 0 to 0. None for the recall of a class that is absent.
     """
     labels, probabilities = checked(labels, probabilities)
-    confidence = _checked_confidence(confidence)
     generator = np.random.default_rng(seed)
     drawn = []
     for start in range(0, samples, RESAMPLES_AT_ONCE):
         size = min(RESAMPLES_AT_ONCE, samples - start)
         drawn.append(_resampled_measures(labels, probabilities, _draw_counts(generator, len(labels), size)))
-    tails = [(1 - confidence) / 2, (1 + confidence) / 2]
     intervals = {}
     for name in drawn[0]:
         values = np.concatenate([part[name] for part in drawn])
         values = values[~np.isnan(values)]
-        intervals[name] = [float(bound) for bound in np.quantile(values, tails)] if values.size else None
-    return intervals | _recall_intervals(labels, probabilities.argmax(axis=1), confidence)
+        intervals[name] = [float(bound) for bound in np.quantile(values, TAILS)] if values.size else None
+    return intervals | _recall_intervals(labels, probabilities.argmax(axis=1))
 
 
-def _recall_intervals(labels, predicted, confidence):
+def _recall_intervals(labels, predicted):
     right, true = (np.bincount(codes, minlength=len(EMOTIONS)) for codes in (labels[predicted == labels], labels))
     return {
-        f"recall {emotion}": list(wilson_interval(right[code], true[code], confidence)) if true[code] else None
+        f"recall {emotion}": list(wilson_interval(right[code], true[code])) if true[code] else None
         for code, emotion in enumerate(EMOTIONS)
     }
 

@@ -3,19 +3,19 @@
 import numpy as np
 from scipy import stats
 
+TAILS = 0.025, 0.975  # quantiles between which a 95 % interval lies
 RESAMPLES_AT_ONCE = 100  # bootstrap samples that are held in memory together
 
 
-def wilson_interval(correct: int, n: int, confidence: float = 0.95) -> tuple[float, float]:
-    """Wilson's score interval of the rate ``correct / n``: (low, high), both within 0 to 1.
+def wilson_interval(correct: int, n: int) -> tuple[float, float]:
+    """Wilson's 95 % score interval of the rate ``correct / n``: (low, high), both within 0 to 1.
 
     It holds its coverage near 0 and 1 and for small n, where the usual plus-minus interval leaves the unit range
     (Wilson 1927, doi:10.1080/01621459.1927.10502953). It covers the draw of the test images, not the training seed.
     """
     if n < 1 or not 0 <= correct <= n:
         raise ValueError(f"wilson_interval needs 0 <= correct <= n and n >= 1, got correct={correct}, n={n}")
-    confidence = _checked_confidence(confidence)
-    interval = stats.binomtest(int(correct), int(n)).proportion_ci(confidence_level=confidence, method="wilson")
+    interval = stats.binomtest(int(correct), int(n)).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
 
 
@@ -30,18 +30,18 @@ def _draw_counts(generator, n, size) -> np.ndarray:
     return np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(float)
 
 
-def over_seeds(values, confidence=0.95) -> dict[str, float | int | None]:
-    """Mean, standard deviation and t interval of the mean over seeds: n, mean, sd (n - 1), low, high.
+def over_seeds(values) -> dict[str, float | int | None]:
+    """Mean, standard deviation and 95 % t interval of the mean over seeds: n, mean, sd (n - 1), low, high.
 
     It covers which seed was drawn, for the test images at hand. With one seed, sd, low and high are None.
     """
-    values, confidence = np.asarray(values, float), _checked_confidence(confidence)
+    values = np.asarray(values, float)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
         raise ValueError(f"over_seeds needs one finite number a seed, got {values.tolist()}")
     result = {"n": values.size, "mean": float(values.mean()), "sd": None, "low": None, "high": None}
     if values.size > 1:
         deviation = float(values.std(ddof=1))
-        half = float(stats.t.ppf((1 + confidence) / 2, values.size - 1)) * deviation / np.sqrt(values.size)
+        half = float(stats.t.ppf(TAILS[1], values.size - 1)) * deviation / np.sqrt(values.size)
         result |= {"sd": deviation, "low": float(result["mean"] - half), "high": float(result["mean"] + half)}
     return result
 
@@ -56,12 +56,3 @@ def pooled_over_seeds(groups) -> tuple[float, int]:
     freedom = sum(values.size - 1 for values in groups)
     squares = sum(((values - values.mean()) ** 2).sum() for values in groups)
     return (float(squares / freedom), freedom) if freedom else (0.0, 0)
-
-
-# --- checks and small steps ------------------------------------------------------------------------------------------
-
-
-def _checked_confidence(confidence) -> float:
-    if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie between 0 and 1, got {confidence}")
-    return confidence

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, _checked_confidence, _draw_counts, pooled_over_seeds
+from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, TAILS, _draw_counts, pooled_over_seeds
 from fer_utils.runs.folder import RunError
 
 # --- two runs on the same images -------------------------------------------------------------------------------------
@@ -35,7 +35,7 @@ def mcnemar(first_right, second_right) -> dict[str, float | int]:
     }
 
 
-def paired_difference(first_right, second_right, samples=10_000, seed=0, confidence=0.95) -> dict[str, float]:
+def paired_difference(first_right, second_right, samples=10_000, seed=0) -> dict[str, float]:
     """Accuracy of the first run minus that of the second, with its paired percentile bootstrap interval, as rates.
 
     first_right, second_right: bool (n,), whether each image was named rightly. The interval covers other images, not
@@ -43,14 +43,14 @@ def paired_difference(first_right, second_right, samples=10_000, seed=0, confide
     """
     first, second = _checked_pair(first_right, second_right)
     change = first.astype(float) - second
-    confidence, generator = _checked_confidence(confidence), np.random.default_rng(seed)
+    generator = np.random.default_rng(seed)
     sizes = [min(RESAMPLES_AT_ONCE, samples - start) for start in range(0, samples, RESAMPLES_AT_ONCE)]
     drawn = np.concatenate([_draw_counts(generator, len(change), size) @ change for size in sizes]) / len(change)
-    low, high = np.quantile(drawn, [(1 - confidence) / 2, (1 + confidence) / 2])
+    low, high = np.quantile(drawn, TAILS)
     return {"difference": float(change.mean()), "low": float(low), "high": float(high)}
 
 
-def difference_test(difference, of_images, images_freedom, of_seeds, seeds_freedom, confidence=0.95):
+def difference_test(difference, of_images, images_freedom, of_seeds, seeds_freedom):
     """Interval and two-sided p value of a difference with two kinds of chance, as a dict low, high, p_value.
 
     of_images, of_seeds: the variance that each adds to the difference; images_freedom, seeds_freedom: the degrees of
@@ -61,7 +61,7 @@ def difference_test(difference, of_images, images_freedom, of_seeds, seeds_freed
     if variance == 0:
         return {"low": float(difference), "high": float(difference), "p_value": float(difference == 0)}
     effective = satterthwaite([of_images, of_seeds], [images_freedom, seeds_freedom])
-    half = float(stats.t.ppf((1 + _checked_confidence(confidence)) / 2, effective) * np.sqrt(variance))
+    half = float(stats.t.ppf(TAILS[1], effective) * np.sqrt(variance))
     return {
         "low": float(difference - half),
         "high": float(difference + half),

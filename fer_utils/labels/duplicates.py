@@ -40,15 +40,11 @@ def summary(faces, groups):
 
 def conflicts(faces, groups):
     """Which labels meet in one group: DataFrame (7, 7) of counts of groups; the diagonal counts groups of one label."""
-    counts = np.zeros((len(EMOTIONS), len(EMOTIONS)), np.int64)
-    for _, labels in _members(faces, groups).groupby("group")["label"]:
-        found = sorted(set(labels.tolist()))
-        if len(found) == 1:
-            counts[found[0], found[0]] += 1
-        for index, first in enumerate(found):
-            for second in found[index + 1 :]:
-                counts[first, second] += 1
-                counts[second, first] += 1
+    members = _members(faces, groups)
+    table = pd.crosstab(members["group"], members["label"]).reindex(columns=range(len(EMOTIONS)), fill_value=0)
+    held = (table.to_numpy() > 0).astype(int)  # (groups, 7): whether an image of the group has the label
+    counts = held.T @ held
+    np.fill_diagonal(counts, held[held.sum(axis=1) == 1].sum(axis=0))
     return pd.DataFrame(counts, index=list(EMOTIONS), columns=list(EMOTIONS))
 
 

@@ -13,20 +13,20 @@ from fer_utils import evaluation
 from fer_utils.names import EMOTIONS
 
 
-def score(right, confidence=0.95):
+def score(right):
     """n, correct, accuracy, and low, high (Wilson) of bools (n,), as a dict; the rates are NaN where n is 0."""
     right = np.asarray(right, bool)
     n, correct = len(right), int(right.sum())
-    low, high = evaluation.wilson_interval(correct, n, confidence) if n else (np.nan, np.nan)
+    low, high = evaluation.wilson_interval(correct, n) if n else (np.nan, np.nan)
     return {"n": n, "correct": correct, "accuracy": correct / n if n else np.nan, "low": low, "high": high}
 
 
-def mean_interval(values, confidence=0.95):
+def mean_interval(values):
     """n, mean, and low, high (normal approximation) of numbers (n,), as a dict; NaN where n does not allow it."""
     values = np.asarray(values, np.float64)
     n = len(values)
     mean = values.mean() if n else np.nan
-    reach = stats.norm.ppf(0.5 + confidence / 2) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
+    reach = stats.norm.ppf(0.975) * values.std(ddof=1) / np.sqrt(n) if n > 1 else np.nan
     return {"n": n, "mean": mean, "low": mean - reach, "high": mean + reach}
 
 

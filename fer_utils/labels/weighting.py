@@ -55,12 +55,13 @@ def _check_twins(plain, weighted):
 
 
 def train_labels(run, faces):
-    """The labels that a run was trained on, uint8 (n,), which MAX_IMAGES may have made a part of all.
+    """The labels that a run was trained on, uint8 (n,), which MAX_IMAGES and TRAIN_WITHOUT may have made a part of all.
 
     faces: all Faces of its data.
     """
     given = run.manifest["parameters"]
-    return data.apply_protocol(faces, given["PROTOCOL"], given.get("MAX_IMAGES", 0), given["SEED"]).train.labels
+    chosen = given["PROTOCOL"], given.get("MAX_IMAGES", 0), given["SEED"], given.get("TRAIN_WITHOUT", "none")
+    return data.apply_protocol(faces, *chosen).train.labels
 
 
 def price_of_weights(plain, weighted, trained_on, samples=2000):

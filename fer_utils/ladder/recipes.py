@@ -203,26 +203,16 @@ def rung(name):
     raise RecipeError(f"RECIPE={name!r} is unknown{did_you_mean(name, NAMES)}")
 
 
-def before(name):
-    """The rung that the one called `name` is a change of; None for the first."""
-    position = NAMES.index(rung(name).name)
-    return next((candidate for candidate in reversed(LADDER[:position]) if candidate.kept), None)
-
-
-def settings_of(name):
-    """What the rung called `name` sets, its own and its predecessors' changes: dict of setting -> value."""
-    position = NAMES.index(rung(name).name)
-    merged = {}
-    for candidate in LADDER[: position + 1]:
-        if candidate.kept or candidate.name == name:
-            merged |= candidate.settings
-    return merged
+def path(name):
+    """The rungs whose changes make the one called `name`: the kept ones below it, lowest first, and itself."""
+    place = LADDER.index(rung(name))
+    return [below for below in LADDER[:place] if below.kept] + [LADDER[place]]
 
 
 def read_recipe(name, changes=""):
     """The recipe of a rung, with `changes` such as "epochs=60 width=0.5" made to it. Raises RecipeError."""
     fields = {field.name: field.default for field in dataclasses.fields(Recipe)}
-    settings = settings_of(name)
+    settings = {setting: value for step in path(name) for setting, value in step.settings.items()}
     for word in str(changes).split():
         if len(word) > 200:
             raise RecipeError(f"CHANGES: '{word[:40]}...' is too long for a setting: give name=value")
@@ -270,11 +260,8 @@ def as_dict(recipe):
 
 def settings_table(name, changes=""):
     """Every setting of a recipe, its value, and the rung (or "CHANGES") that brought it in: a DataFrame."""
-    recipe, origin = as_dict(read_recipe(name, changes)), {}
-    position = NAMES.index(rung(name).name)
-    for candidate in LADDER[: position + 1]:
-        if candidate.kept or candidate.name == name:
-            origin |= dict.fromkeys(candidate.settings, candidate.name)
+    recipe = as_dict(read_recipe(name, changes))
+    origin = {setting: step.name for step in path(name) for setting in step.settings}
     origin |= dict.fromkeys((word.partition("=")[0].lower() for word in str(changes).split()), "CHANGES")
     rows = [(key, value, origin.get(key, "")) for key, value in recipe.items()]
     return pd.DataFrame(rows, columns=["setting", "value", "rung"]).set_index("setting")

@@ -114,11 +114,10 @@ def summarize(output_dir, reference="", samples=2000):
     for rung in recipes.LADDER:
         if rung.name in right:
             row = _row(rung, runs_of[rung.name], right[rung.name])
-            below = [name for name in _kept_below(rung) if name in right]
+            *below, _ = [step.name for step in recipes.path(rung.name) if step.name in right]
             if below:
-                # The same network asked differently: no seed was drawn anew between the two.
-                varied = (0.0, 0) if rung.same_run else of_seeds
-                gap = compare_answers(right[rung.name], right[below[-1]], varied, samples)
+                one, other = right[rung.name], right[below[-1]]
+                gap = compare_answers(one, other, _of_change(one, other) if rung.same_run else of_seeds, samples)
                 row |= {"before": below[-1], "difference": gap["difference"], "p_value": gap["p_value"]}
                 row |= {"difference_low": gap["low"], "difference_high": gap["high"]}
                 row["change"] = _changes(below[-1], rung)
@@ -126,27 +125,30 @@ def summarize(output_dir, reference="", samples=2000):
     table = pd.DataFrame(rows, columns=COLUMNS)
     tested = table["p_value"].notna()
     table["p_holm"] = np.nan
-    table.loc[tested, "p_holm"] = evaluation.holm(table.loc[tested, "p_value"]) if tested.any() else np.nan
+    table.loc[tested, "p_holm"] = evaluation.holm(table.loc[tested, "p_value"])
     table["differ"] = table["p_holm"] < LEVEL
     return table
 
 
+def _of_change(one, other):
+    """``pooled_over_seeds`` of two rungs with the same networks: they vary over seeds by what changes between the two.
+
+    ``compare_arms`` adds that of both, so each has half.
+    """
+    variance, freedom = evaluation.pooled_over_seeds([one.mean(axis=1) - other.mean(axis=1)])
+    return variance / 2, freedom
+
+
 def _changes(before, rung):
     """In words, all in which a rung differs from `before`: where rungs between have no run, theirs, too."""
-    between = recipes.LADDER[recipes.NAMES.index(before) + 1 : recipes.LADDER.index(rung)]
-    return ", ".join([other.change for other in between if other.kept] + [rung.change])
-
-
-def _kept_below(rung):
-    """Names of the kept rungs below one, lowest first."""
-    return [other.name for other in recipes.LADDER[: recipes.LADDER.index(rung)] if other.kept]
+    steps = recipes.path(rung.name)
+    names = [step.name for step in steps]
+    return ", ".join(step.change for step in steps[names.index(before) + 1 :])
 
 
 def network_of(name):
     """The name of the rung whose network answers for the one called `name`: itself, unless it only asks differently."""
-    position = recipes.NAMES.index(recipes.rung(name).name)
-    below = [rung.name for rung in recipes.LADDER[:position] if rung.kept and not rung.same_run]
-    return below[-1] if recipes.LADDER[position].same_run else name
+    return next(step.name for step in reversed(recipes.path(name)) if not step.same_run)
 
 
 def answer_name(name):

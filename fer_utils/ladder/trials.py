@@ -48,8 +48,7 @@ def tried(output_dir, base, views="single"):
         rows.append(row)
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_holm"] = np.nan
-    if others:
-        table.loc[1:, "p_holm"] = evaluation.holm(table.loc[1:, "p_value"])
+    table.loc[1:, "p_holm"] = evaluation.holm(table.loc[1:, "p_value"])
     return table
 
 
