@@ -463,6 +463,8 @@ def test_a_checkpoint_comes_home_only_where_it_fits(tmp_path):
     (cut.folder / "checkpoint.npz").write_bytes(b"x" * 900)
     assert [path.name for path in pack.contents([cut], 1000)] == ["history.csv", "checkpoint.npz"]
     assert [path.name for path in pack.contents([cut], 999)] == ["history.csv"]
+    (cut.folder / "epochs").mkdir()  # the weights of each epoch, which would have to come with it
+    assert [path.name for path in pack.contents([cut], 1000)] == ["history.csv"]
 
 
 # --- home ------------------------------------------------------------------------------------------------------------
@@ -776,3 +778,5 @@ def test_finished_runs_are_left_out_and_checkpoints_go_along(tmp_path, monkeypat
     assert make._unfinished([kept, cut], beyond=True) == [cut]
     assert make._backbones([cut]) == [tmp_path / weights] and make._backbones([kept, cut]) == []
     assert make._checkpoints([cut]) == [tmp_path / "outputs/own/c/checkpoint.npz"]
+    (tmp_path / "outputs/own/c/epochs").mkdir()
+    assert make._checkpoints([cut]) == []

@@ -38,6 +38,7 @@ def test_the_number_of_images_that_is_allowed_and_those_of_a_source_folder(tmp_p
     study = load_study("cpu", data="sample", source=str(tmp_path))
     assert cost._images({"DATA": "faces.csv", "MAX_IMAGES": 100}) == 100
     assert cost._images({"DATA": "faces.csv", "MAX_IMAGES": 0}) == 28_709
+    assert cost._images({"DATA": ""}) == 4_800  # the built-in sample
     assert costs(study)["vgg16-pretrain"].multiply_adds == pytest.approx(305e3 / 16 * 48 * 48 * 3 * 5 * 3)
 
 
@@ -73,11 +74,22 @@ def test_a_count_of_seeds_and_a_list_of_them():
         read_seeds("SEEDS", "five")
 
 
+def test_of_stored_features_the_backbone_sees_each_copy_once():
+    study = load_study("cpu", data="sample")
+    given = {"DATA": "sample", "ARCHITECTURE": "vgg16", "WIDTH": 1.0, "INPUT_SIZE": 96, "EPOCHS": 25}
+    passes = [
+        cost.estimate(PlannedRun("mine", "04_transfer_learning", {**given, "FEATURE_COPIES": copies}), study)
+        for copies in (0, 2)
+    ]
+    assert passes[0].multiply_adds == pytest.approx(305e3 * 96 * 96 * 25 * 4800)
+    assert passes[1].multiply_adds == pytest.approx(305e3 * 96 * 96 * 2 * 4800)
+
+
 def test_in_words():
     runs = [cost.Cost("explore", "", 0, 1e6), cost.Cost("long", "vgg16", 55e9 * 7200, 2e9)]
     found = cost.summary(runs, jobs=2, device="cpu", cores=2)
     assert found == (
-        "Cost, from rates measured on two cores: 2 runs, 2 h 00 min of a core in all, 1 h 00 min with 2 at once; "
+        "Cost, from rates measured on two cores: 2 runs, 2 h 01 min of a core in all, 1 h 00 min with 2 at once; "
         "2.4 GB of memory at a quarter of the full width, 2.0 GB of disk."
     )
     on_gpu = cost.summary(runs, 1, "gpu")

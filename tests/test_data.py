@@ -36,6 +36,16 @@ def text(image):
     return " ".join(map(str, image.ravel().tolist()))
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
+def test_a_link_is_read_under_its_own_name(tmp_path, pixels):
+    """As DVC, git-annex and Hugging Face's cache keep files: the content's own name is a checksum."""
+    content = tmp_path / "blobs" / "3f2a"
+    content.parent.mkdir()
+    content.write_text("emotion,pixels\n" + "".join(f"{row % 7},{text(image)}\n" for row, image in enumerate(pixels)))
+    (tmp_path / "train.csv").symlink_to(content)
+    assert set(data.load_fer2013(tmp_path / "train.csv").usage) == {"Training"}
+
+
 def original(changed=None):
     """Faces with exactly the original's counts and black images; `changed` drops that usage's first disgust image."""
     parts = [(usage, code, n) for usage, row in data.EXPECTED_COUNTS.items() for code, n in enumerate(row)]

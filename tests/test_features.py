@@ -126,6 +126,16 @@ def test_heads_of_other_faces_do_not_get_into_the_reference(options, message, tm
     assert message in capsys.readouterr().err
 
 
+def test_heads_on_other_weights_do_not_get_among_them(tmp_path, monkeypatch, capsys):
+    weights = tmp_path / "backbone.weights.h5"
+    weights.touch()
+    runs.write_json(tmp_path / "heads.json", {"python tools/frozen.py": {"weights_checksum": "46e9d67c"}})
+    monkeypatch.setattr("sys.argv", ["frozen.py", "sample", str(weights), "--images", "7", "--out", str(tmp_path)])
+    with pytest.raises(SystemExit):
+        frozen.main()
+    assert f"{tmp_path}: holds heads on other weights" in capsys.readouterr().err
+
+
 def test_the_table_of_heads_says_what_each_has_on_faces_without_a_duplicate():
     row_ids, labels, twins = heads.public_test()
     answers = np.where(twins, labels, (labels + (np.arange(3589) % 4 > 0)) % 7)  # a fourth of the others, and all twins

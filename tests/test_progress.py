@@ -19,7 +19,15 @@ from fer_utils.workflow.start import clear_stale_lock, stop_leftovers
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(0.4, "0 s"), (59.4, "59 s"), (59.6, "1 min 00 s"), (185, "3 min 05 s"), (1530, "26 min"), (7620, "2 h 07 min")],
+    [
+        (0.4, "0 s"),
+        (59.4, "59 s"),
+        (59.6, "1 min 00 s"),
+        (185, "3 min 05 s"),
+        (1530, "26 min"),
+        (3599, "1 h 00 min"),
+        (7620, "2 h 07 min"),
+    ],
 )
 def test_duration(seconds, text):
     assert duration(seconds) == text

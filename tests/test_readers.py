@@ -88,6 +88,15 @@ def test_two_data_sets_in_one_folder_are_refused_and_listed(tmp_path, pixels):
     assert archives.locate(tmp_path / "published" / "a") == tmp_path / "published/a/fer2013.csv"
 
 
+def test_two_data_sets_of_folders_are_refused_though_one_lies_deeper(tmp_path, pixels):
+    for name in ("a", "b/c"):
+        class_folders(tmp_path / name, pixels)
+    with pytest.raises(DataError, match="holds 2 data sets.*: a, b/c. Give the path of one"):
+        archives.read(tmp_path)
+    class_folders(tmp_path, pixels)  # what lies in the folder itself is meant
+    assert len(archives.read(tmp_path).labels) == 2
+
+
 def test_the_same_data_in_two_forms_is_one_data_set(tmp_path, pixels):
     for name in ("fer2013.csv", "icml_face_data.csv", "older/fer2013.csv"):
         write(tmp_path / name, csv_text(pixels))

@@ -12,6 +12,7 @@ from types import SimpleNamespace
 import pytest
 from stand_ins import ROOT, jobs_of, snakemake, write_notebook
 
+from fer_utils.data import DataWarning
 from fer_utils.ladder import recipes
 from fer_utils.runs.papermill import papermill_command, parameter_flag
 from fer_utils.workflow import __main__ as command_line
@@ -364,6 +365,18 @@ def test_broken_data_stop_a_study_before_a_run_has_removed_anything(tmp_path, ca
     said = capsys.readouterr().err
     assert said.startswith(f"Nothing was started. {tmp_path}/bad.csv, row 1 (line 2): pixel 1 is '256'")
     assert said.count("256") == 1 and kept.read_text() == "{}"
+
+
+def test_data_without_the_split_that_the_protocol_needs_stop_it_as_early(tmp_path, capsys, own_cache):
+    pixels = " ".join(["7"] * 2303)
+    (tmp_path / "train.csv").write_text(
+        "emotion,pixels\n" + "".join(f"{row % 7},{row} {pixels}\n" for row in range(14))
+    )
+    (tmp_path / "mine.yaml").write_text(f"all: {{OUTPUT_DIR: {tmp_path}/runs}}\n")
+    with pytest.warns(DataWarning):
+        assert main(["reproduce", "--profile", str(tmp_path / "mine.yaml"), "--data", str(tmp_path / "train.csv")]) == 2
+    said = capsys.readouterr().err
+    assert said.startswith("Nothing was started. ") and "PublicTest" in said
 
 
 def test_finished_runs_of_other_data_are_told_of(tmp_path):

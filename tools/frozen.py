@@ -178,10 +178,12 @@ def main():
     rows = read_table(table).to_dict("records") if table.exists() else []
     about = given.out / "heads.json"
     earlier = json.loads(about.read_text(encoding="utf-8")) if about.exists() else {}
+    if any(other["weights_checksum"] != made["weights_checksum"] for other in earlier.values()):
+        parser.error(f"{given.out}: holds heads on other weights. Name another folder with --out")
     for size, preprocessing in itertools.product(given.size, given.preprocessing):
         keras.config.set_dtype_policy(training.precision("auto"))
         body, columns = body_of(size, preprocessing, given.weights)
-        name = f"{size}-{preprocessing}-{given.images or 'all'}"
+        name = f"{made['weights_checksum'][:8]}-{size}-{preprocessing}-{given.images or 'all'}"
         versions = stored(body, train, given.versions, given.work, f"{name}-Training")
         (shown,) = stored(body, seen, 1, given.work, f"{name}-PublicTest")
         keras.config.set_dtype_policy("float32")

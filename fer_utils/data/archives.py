@@ -213,7 +213,8 @@ def _find_layout(tree):
     if published:
         return "file", _only(tree, published), None
     if split:
-        base = _only(tree, [base for base, _ in split])
+        bases = [base for base, _ in split]
+        base = "" if "" in bases else _only(tree, bases, own=())
         return "folders", base, dict(split)[base]
     for base, _, files in bases:
         other |= _other_files(tree, base, files)
@@ -254,9 +255,9 @@ def _other_files(tree, base, files):
     return dict.fromkeys(_join(base, name) for name in ([train] if train else _csvs_with_faces(tree, base, files)))
 
 
-def _only(tree, found):
-    """The one data set of those found, or what lies in the folder itself. DataError where there are several."""
-    own = [name for name in found if "/" not in name] if "" not in found else [""]
+def _only(tree, found, own=None):
+    """The one data set of those found, or the file in the folder itself (`own`). DataError where there are several."""
+    own = [name for name in found if "/" not in name] if own is None else own
     if len(found) > 1 and len(own) != 1:
         raise DataError(
             f"{tree.place('')}: holds {len(found)} data sets, and it is not clear which one is meant: "

@@ -3,6 +3,7 @@
 import hashlib
 import os
 import warnings
+from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +34,7 @@ def load_fer2013(source=None):
 
 def _load_path(path, read=None):
     """(Faces, warnings) of a file or folder. read: instead of ``archives.read``."""
-    path = archives.locate(path).resolve()
+    path = Path(os.path.abspath(archives.locate(path)))  # not what a link leads to: its name may tell nothing
     return _through_cache(str(path), archives.state(path), lambda: (read or archives.read)(path))
 
 

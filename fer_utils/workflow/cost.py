@@ -16,7 +16,7 @@ from fer_utils.command_line import duration
 from fer_utils.ladder.recipes import read_recipe
 from fer_utils.names import USAGE_COUNTS
 
-TRAINING_IMAGES = {"sample": 4800, "fer2013": USAGE_COUNTS["Training"]}
+SAMPLE_IMAGES = 4800  # of its Training
 SOURCE_IMAGES = 4000  # of the sample's source task
 TINY_IMAGENET = 100_000  # what a source that is not there yet is taken for
 
@@ -81,7 +81,8 @@ def estimate(run, study):
         pixels = sum((size or recipe.crop or 48) ** 2 * (end - first) for size, first, end in recipe.parts()) / epochs
     else:
         architecture, width = given["ARCHITECTURE"], given["WIDTH"]
-        epochs, pixels = given["EPOCHS"], given.get("INPUT_SIZE", 48) ** 2
+        # Of stored features, the backbone sees each image as often as there are copies.
+        epochs, pixels = given.get("FEATURE_COPIES") or given["EPOCHS"], given.get("INPUT_SIZE", 48) ** 2
     width = 1.0 if architecture == "efficientnetb0" else width
     work = WORK[architecture].multiply_adds * width**2 * pixels * passes * epochs * _images(given)
     return Cost(run.name, architecture, work, 1e6 + BYTES_KEPT * WORK[architecture].parameters * width**2)
@@ -93,7 +94,7 @@ def _images(given):
         source = given["SOURCE"]
         count = SOURCE_IMAGES if source == "sample" else _files(source) or TINY_IMAGENET
     else:
-        count = TRAINING_IMAGES["sample" if given["DATA"] == "sample" else "fer2013"]
+        count = SAMPLE_IMAGES if given["DATA"] in ("", "sample") else USAGE_COUNTS["Training"]
     return min(count, given.get("MAX_IMAGES") or count)
 
 

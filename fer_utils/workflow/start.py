@@ -31,16 +31,21 @@ def check_paths(study, root=ROOT):
 
 
 def check_data(study):
-    """Read each data set that the study is given a path of; raise ProfileError where it cannot be used.
+    """Read each data set that the study is given a path of; raise ProfileError where it, or its split, cannot be used.
 
     Otherwise each run would start, find the same mistake, and have removed what an earlier one left in its folder. What
     is read here is in the cache for all of them.
     """
-    for given in sorted({run.parameters.get("DATA", "") for run in study.runs()} - {"", *BUILT_IN_DATA}):
-        try:
-            data.load_fer2013(given)
-        except data.DataError as error:
-            raise ProfileError(str(error)) from None
+    every = [{**study.declared[run.notebook], **run.parameters} for run in study.runs()]
+    wanted = {(given["DATA"], given.get("PROTOCOL", "")) for given in every if given.get("DATA")}
+    try:
+        for given, protocol in sorted(wanted):
+            if given not in BUILT_IN_DATA:
+                faces = data.load_fer2013(given)
+                if protocol:
+                    data.apply_protocol(faces, protocol)
+    except data.DataError as error:
+        raise ProfileError(str(error)) from None
 
 
 def replaced(study, root=ROOT):

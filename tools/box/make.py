@@ -79,6 +79,7 @@ def make_box(
         raise MakeError(f"profiles/{profile}.yaml: of its plan nothing is left to run")
     content = [(_code(kept), "code"), (_wheels(kept, python, machine), "wheels")]
     faces = data.load_fer2013(given_data or None)
+    data.apply_protocol(faces)  # which every run will do, after all has been carried
     content.append((_faces(kept, faces), "code/sheets/faces"))
     if any(plans.SOURCE in run["needs"] for run in wanted):
         content.append((_source(kept, given_source), "code/sheets/source"))
@@ -220,8 +221,13 @@ def _filters(kept):
 
 
 def _checkpoints(wanted):
-    paths = [ROOT / run["folder"] / runs.CHECKPOINT for run in wanted]
-    return [path for path in paths if path.is_file()]
+    """What runs go on from; not where the weights of every epoch would have to come, too (KEEP_EPOCHS)."""
+    folders = [ROOT / run["folder"] for run in wanted]
+    return [
+        folder / runs.CHECKPOINT
+        for folder in folders
+        if (folder / runs.CHECKPOINT).is_file() and not (folder / runs.EPOCHS).is_dir()
+    ]
 
 
 def _made(target, make):

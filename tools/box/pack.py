@@ -14,6 +14,7 @@ from pathlib import Path
 
 NUMBERS = ("manifest.json", "metrics.json", "history.csv", "predictions.npz", "epochs.npz")
 CHECKPOINT = "checkpoint.npz"
+EPOCHS = "epochs"  # weights of each, of a run with KEEP_EPOCHS
 
 
 def contents(jobs, limit=None):
@@ -26,7 +27,8 @@ def contents(jobs, limit=None):
     room = (limit or 0) - sum(path.stat().st_size for path in files)
     for job in jobs:
         path = job.folder / CHECKPOINT
-        if job.state == "cut off" and path.is_file() and path.stat().st_size <= room:
+        alone = path.is_file() and not (job.folder / EPOCHS).is_dir()  # else it goes on from all their weights, too
+        if job.state == "cut off" and alone and path.stat().st_size <= room:
             files.append(path)
             room -= path.stat().st_size
     return files
