@@ -170,6 +170,17 @@ def whole_numbers_alone(model):
     return converter.convert()
 
 
+@pytest.mark.parametrize("name", ["a.keras", "a.onnx", "a.tflite"])
+def test_a_damaged_network_is_named_in_a_sentence(name, tmp_path, monkeypatch):
+    facts = score.facts()
+    images = np.zeros((len(facts.row_ids), 48, 48), np.uint8)
+    given = Faces(images, facts.labels, np.full(len(images), "PrivateTest"), facts.row_ids, checksum="drawn")
+    monkeypatch.setattr(networks.data, "load_fer2013", lambda source: given)
+    (tmp_path / name).write_bytes(b"no network")
+    with pytest.raises(score.ScoreError, match=f"{name}: cannot be asked"):
+        networks.ask(tmp_path / name, "drawn", facts)
+
+
 @pytest.mark.parametrize("name", ["a.keras", "float32.onnx", "int8.onnx", "float32.tflite", "int8.tflite", "in.tflite"])
 def test_a_network_of_any_kind_is_scored(brightness, name, tmp_path, monkeypatch):
     facts = score.facts()

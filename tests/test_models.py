@@ -7,6 +7,7 @@ import pytest
 
 from fer_utils import models
 from fer_utils.models import backbones, layers
+from fer_utils.names import CHOICES
 
 APPLICATIONS = {
     "vgg16": keras.applications.VGG16,
@@ -246,7 +247,7 @@ def test_gray_becomes_three_equal_channels_and_bilinear_halfway_values():
     np.testing.assert_allclose(result[0, 0, :, 0], [0, 25, 75, 100], atol=1e-3)
 
 
-@pytest.mark.parametrize("preprocessing", models.PREPROCESSINGS)
+@pytest.mark.parametrize("preprocessing", CHOICES["PREPROCESSING"])
 @pytest.mark.parametrize("size", [70, 20])
 def test_images_are_scaled_before_they_are_resized_which_changes_nothing(preprocessing, size):
     images = np.random.default_rng(3).integers(0, 256, (2, 40, 40, 1), dtype=np.uint8)

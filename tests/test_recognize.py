@@ -118,6 +118,26 @@ def test_a_film_is_looked_at_as_often_as_asked(film):
     assert shapes == {(240, 320, 3)}
 
 
+def test_a_camera_is_not_looked_at_in_bursts_after_slow_answers(monkeypatch):
+    """30 frames a second are there; each answer takes 3 seconds, in which the camera goes on."""
+    clock = [0.0]
+    monkeypatch.setattr(films.time, "monotonic", lambda: clock[0])
+
+    class Camera:
+        def grab(self):
+            clock[0] += 1 / 30
+            return True
+
+        def retrieve(self):
+            return True, None
+
+    times = []
+    for when, _ in films._taken(Camera(), True, 30, a_second=5, seconds=20):
+        times.append(when)
+        clock[0] += 3
+    assert np.diff(times).min() > 3
+
+
 def test_a_films_colours_are_in_the_order_of_a_pictures(tmp_path):
     import cv2
 
@@ -273,6 +293,15 @@ def test_a_film_leaves_the_table_of_pictures_as_it_is(folder, film, capsys):
     assert call(folder / "b.png", "--out", folder / "new") == 0
     assert call(film, "--out", folder / "new") == 0
     assert len(pd.read_csv(folder / "new/faces.csv")) == 2
+
+
+def test_sources_of_one_name_do_not_write_over_each_other(folder, capsys):
+    (folder / "other").mkdir()
+    (folder / "other/b.png").write_bytes((folder / "b.png").read_bytes())
+    assert call(folder / "b.png", folder / "other", "--out", folder / "new") == 2
+    assert f"have one name in {folder / 'new'}. Give each folder an --out" in capsys.readouterr().err
+    assert not (folder / "new").exists()
+    assert call(folder / "b.png", folder / "other") == 0  # nothing is written
 
 
 def test_a_face_that_is_too_small_is_no_answer(folder, monkeypatch, capsys):

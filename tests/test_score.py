@@ -42,14 +42,13 @@ def test_a_rung_of_the_ladder_can_be_scored_too(facts):
     assert (found.predicted == facts.labels).sum() == 2502
 
 
-def labels_of(facts):
-    return command._labels_of(facts)
+def saved(table, tmp_path, index=False):
+    table.to_csv(tmp_path / "predictions.csv", index=index)
+    return tmp_path / "predictions.csv"
 
 
-def read(table, tmp_path, facts, **options):
-    path = tmp_path / "predictions.csv"
-    table.to_csv(path, index=False, **options)
-    return answers.read_csv(path, labels_of(facts)).about(facts.row_ids)
+def read(table, tmp_path, facts):
+    return answers.read_csv(saved(table, tmp_path), facts).about(facts.row_ids)
 
 
 def refused(table, tmp_path, facts):
@@ -209,6 +208,20 @@ def test_each_broken_file_has_its_sentence(facts, table, tmp_path, spoil, words)
     assert re.search(words, refused(spoil(table), tmp_path, facts))
 
 
+def test_which_column_answers_is_asked_where_the_truth_stands_beside_it(facts, tmp_path):
+    """A table of results has both; scored on the truth, anything is perfect."""
+    beside = pd.DataFrame({"row": facts.row_ids, "label": facts.labels, "predicted": 3})
+    said = refused(beside, tmp_path, facts)
+    assert "which of the columns label, predicted has the answers? Keep that one" in said
+    assert (read(beside.drop(columns="label"), tmp_path, facts).predicted == 3).all()
+
+
+def test_the_index_of_a_frame_is_no_row_where_there_is_one(facts, tmp_path):
+    table = pd.DataFrame({"row": facts.row_ids, "label": 3})
+    own = answers.read_csv(saved(table, tmp_path, index=True), facts)
+    assert own.row_ids.tolist() == facts.row_ids.tolist()
+
+
 def test_percentages_are_understood(facts, table, tmp_path):
     percentages = table.assign(**{name: 100 * table[name] for name in EMOTIONS})
     assert "percentages" in read(percentages, tmp_path, facts).notes[0]
@@ -301,7 +314,7 @@ def test_the_table_of_packages_is_what_their_answers_come_to(facts):
     kept = json.loads((REFERENCE / "peers" / "peers.json").read_text(encoding="utf-8"))["peers"]
     assert len(kept) == 4
     for name, row in kept.items():
-        own = score.read_csv(REFERENCE / "peers" / f"{name}.csv.gz", labels_of(facts)).about(facts.row_ids)
+        own = score.read_csv(REFERENCE / "peers" / f"{name}.csv.gz", facts).about(facts.row_ids)
         result = measures.report(own, facts)
         assert result["accuracy"] == row["accuracy"]
         cells = [row["package"], page.percent(result["accuracy"]), page.interval(result["accuracy"])]

@@ -8,6 +8,7 @@ import pytest
 from fer_utils import runs, training
 from fer_utils.ladder.optimizer import make_optimizer, separate
 from fer_utils.ladder.recipes import Recipe
+from fer_utils.names import CHOICES
 from fer_utils.training import backend as backend_module
 from fer_utils.training.backend import _computes_in_bfloat16
 
@@ -64,8 +65,8 @@ def test_reading_ahead_keeps_the_data_and_their_order():
 
 
 def test_precision_is_what_was_asked_for():
-    assert [training.precision(name) for name in training.PRECISIONS[1:]] == list(training.PRECISIONS[1:])
-    with pytest.raises(ValueError, match=r"PRECISION='half' is unknown: use one of auto, float32"):
+    assert [training.precision(name) for name in CHOICES["PRECISION"][1:]] == list(CHOICES["PRECISION"][1:])
+    with pytest.raises(ValueError, match=r"PRECISION='half' is unknown: use one of 'auto', 'float32'"):
         training.precision("half")
 
 

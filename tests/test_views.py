@@ -37,12 +37,33 @@ def test_scales_are_the_face_and_its_mirror_image_at_three_sizes():
     )
     small, large = (models.at_size(model, size) for size in (44, 52))
     expected = np.mean([tta.predict(network, IMAGES, "flip") for network in (small, model, large)], axis=0)
-    np.testing.assert_allclose(tta.predict(model, IMAGES, "scales", crop=48), expected, rtol=1e-5)
+    np.testing.assert_allclose(tta.predict(model, IMAGES, "scales"), expected, rtol=1e-5)
     assert np.abs(tta.predict(model, IMAGES, "flip") - expected).max() > 1e-6
     # About what the network resizes to, where it does.
     resized = models.at_size(model, 24)
     expected = np.mean([tta.predict(models.at_size(model, size), IMAGES, "flip") for size in (22, 24, 26)], axis=0)
-    np.testing.assert_allclose(tta.predict(resized, IMAGES, "scales", crop=48, size=24), expected, rtol=1e-5)
+    np.testing.assert_allclose(tta.predict(resized, IMAGES, "scales"), expected, rtol=1e-5)
+
+
+def test_scales_are_of_the_crop_that_a_network_answers_on():
+    model = models.build_classifier(
+        "deepcnn", "scratch", input_size=0, width=0.0625, crop=40, any_size=True, head="average", augmentation="none"
+    )
+    networks = [models.at_size(model, 37), model, models.at_size(model, 43)]
+    expected = np.mean([tta.predict(network, IMAGES, "flip") for network in networks], axis=0)
+    np.testing.assert_allclose(tta.predict(model, IMAGES, "scales"), expected, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "given", [{"any_size": True, "head": "average", "preprocessing": "imagenet", "channels": 3}, {"input_size": 48}]
+)
+def test_a_network_of_one_size_is_not_asked_at_others(given):
+    """Not so, it would be resized where no layer is, and answer three times alike."""
+    model = models.build_classifier(
+        "vgg16", "scratch", **{"input_size": 0, "width": 0.0625, "augmentation": "none", **given}
+    )
+    with pytest.raises(ValueError, match="vgg16_scratch sees images at one size only, .* asked at 44 pixels"):
+        tta.predict(model, IMAGES, "scales")
 
 
 class Brightness:

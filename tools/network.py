@@ -75,7 +75,7 @@ def main():
     parts = {"validation": splits.validation, "test": splits.open_test()}
     model = network.load_network()
     answers = {
-        (part, views): tta.predict(model, faces.images, views, size=faces.images.shape[1]).astype(np.float16)
+        (part, views): tta.predict(model, faces.images, views).astype(np.float16)
         for part, faces in parts.items()
         for views in VIEWS
     }

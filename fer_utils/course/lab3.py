@@ -68,7 +68,7 @@ EXERCISES = {
         _a_sentence, "Which two arms, what n, what difference, what p value, what does it not say?", WRITTEN
     ),
     "wilson": Function(
-        lambda correct, n: evaluation.wilson_interval(correct, n),
+        evaluation.wilson_interval,
         _draw_count,
         "Work the case of 3 right of 10 by hand, step by step: rate, z * z / n, the centre, the half width; both are "
         "divided by 1 + z * z / n. Return the two ends, low first, as rates, not rounded.",

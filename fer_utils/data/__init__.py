@@ -4,9 +4,7 @@ from fer_utils.data.checks import exact_duplicates, integrity_report
 from fer_utils.data.faces import DataError, DataWarning, Faces
 from fer_utils.data.loading import load_fer2013
 from fer_utils.data.protocols import (
-    CLASS_WEIGHTINGS,
     PROTOCOLS,
-    TRAIN_WITHOUT,
     apply_protocol,
     class_weights,
     stratified_subset,

@@ -8,9 +8,7 @@ from fer_utils.data import near_duplicates
 from fer_utils.data.faces import DataError, Faces
 from fer_utils.names import CHOICES, EMOTIONS, HALVES, MERGED_USAGE, USAGES
 
-CLASS_WEIGHTINGS = CHOICES["CLASS_WEIGHTS"]
 PROTOCOLS = CHOICES["PROTOCOL"]
-TRAIN_WITHOUT = CHOICES["TRAIN_WITHOUT"]
 
 
 @dataclass
@@ -81,8 +79,8 @@ def left_out(faces, without, seed=0):
     seed, and the halves for any. Takes half a minute for FER-2013. Raises ValueError for another word, DataError where
     an emotion has too few images for it.
     """
-    if without not in TRAIN_WITHOUT:
-        raise ValueError(f"Unknown TRAIN_WITHOUT {without!r}; it is one of {', '.join(map(repr, TRAIN_WITHOUT))}.")
+    if without not in (known := CHOICES["TRAIN_WITHOUT"]):
+        raise ValueError(f"Unknown TRAIN_WITHOUT {without!r}; it is one of {', '.join(map(repr, known))}.")
     if without == "none":
         return np.zeros(len(faces), bool)
     training = faces.usage == "Training"
@@ -163,8 +161,8 @@ def class_weights(labels):
 
 def weigh_classes(how, labels):
     """What `fit` takes as class_weight: None for "none", ``class_weights(labels)`` for "balanced"; else ValueError."""
-    if how not in CLASS_WEIGHTINGS:
-        raise ValueError(f"Unknown CLASS_WEIGHTS {how!r}; it is one of {', '.join(map(repr, CLASS_WEIGHTINGS))}.")
+    if how not in (known := CHOICES["CLASS_WEIGHTS"]):
+        raise ValueError(f"Unknown CLASS_WEIGHTS {how!r}; it is one of {', '.join(map(repr, known))}.")
     return class_weights(labels) if how == "balanced" else None
 
 

@@ -9,13 +9,12 @@ not to, and then so does every layer behind them; hence training=False where the
 """
 
 import keras
+import numpy as np
 
 from fer_utils.models.augmentation import augmentation_layer, augmentation_ranges
 from fer_utils.models.backbones import build_backbone, choose
-from fer_utils.models.heads import add_head, check_stage, cut_at
+from fer_utils.models.heads import add_head, backbone_of, check_stage, cut_at
 from fer_utils.names import CHOICES
-
-PREPROCESSINGS = CHOICES["PREPROCESSING"]
 
 # keras.applications' "caffe" preprocessing, which both ImageNet checkpoints were trained with: BGR minus these means.
 IMAGENET_BGR_MEANS = (103.939, 116.779, 123.68)
@@ -30,7 +29,7 @@ def prepare(x, input_size, channels, preprocessing):
     All three are linear in each pixel, so their order changes nothing but rounding. Resizing comes last: to 224x224,
     the three take half the time so, and raw bytes would be rounded to bytes again.
     """
-    choose("PREPROCESSING", preprocessing, PREPROCESSINGS)
+    choose("PREPROCESSING", preprocessing, CHOICES["PREPROCESSING"])
     if x.shape[-1] == 1 and channels == 3:
         x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
     if x.shape[-1] != channels:
@@ -133,8 +132,12 @@ def at_size(model, size):
     """The same classifier seeing its images at `size` pixels a side, bilinearly resized; every weight is shared.
 
     model: from ``build_classifier`` with any_size and a head that averages. For training on small images first, which
-    costs less, and on large ones later (progressive resizing; Howard 2018, fast.ai's entry to DAWNBench).
+    costs less, and on large ones later (progressive resizing; Howard 2018, fast.ai's entry to DAWNBench). Raises
+    ValueError for a model that sees one size only, or scales its pixels otherwise than by "rescale".
     """
+    names = [layer.name for layer in model.layers]
+    if backbone_of(model).input_shape[1] is not None or "rescale" not in names:
+        raise ValueError(f"{model.name} sees images at one size only, so it cannot be asked at {size} pixels")
     inputs = x = keras.Input(model.input_shape[1:], dtype="uint8", name="image")
     for layer in model.layers[1:]:
         if layer.name == "rescale":
@@ -144,6 +147,14 @@ def at_size(model, size):
         if layer.name != "resize":
             x = layer(x, training=False)
     return keras.Model(inputs, x, name=model.name)
+
+
+def answer_size(model):
+    """Pixels a side at which a classifier's backbone sees an image when it answers."""
+    x = np.zeros((1, *model.input_shape[1:]), "uint8")
+    for layer in model.layers[1 : model.layers.index(backbone_of(model))]:
+        x = layer(x, training=False)
+    return x.shape[1]
 
 
 def parameter_counts(model):

@@ -100,8 +100,12 @@ def freeze(backbone):
 
 
 def backbone_of(model):
-    """The nested model with a classifier's convolutions. Raises ValueError where there is not exactly one."""
-    nested = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    """The nested model with a classifier's convolutions. Raises ValueError where there is not exactly one.
+
+    An augmentation of several layers is a Sequential, which no backbone is.
+    """
+    models = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    nested = [layer for layer in models if not isinstance(layer, keras.Sequential)]
     if len(nested) != 1:
         raise ValueError(f"{model.name} holds {len(nested)} nested models: give one of models.build_classifier")
     return nested[0]

@@ -7,6 +7,8 @@ face and its mirror image at three sizes (section 3.2 of Simonyan and Zisserman 
 
 import numpy as np
 
+from fer_utils.models.backbones import choose
+from fer_utils.models.classifier import answer_size, at_size
 from fer_utils.names import SCALES, VIEWS
 
 
@@ -17,8 +19,7 @@ def views(images, kind, crop=0):
     roll carries over the edge lies outside the crop, so this is exact. Raises ValueError for an unknown kind, and for
     ten crops where the crop leaves nothing to choose from.
     """
-    if kind not in VIEWS:
-        raise ValueError(f"views={kind!r} is unknown: use one of {', '.join(map(repr, VIEWS))}")
+    choose("views", kind, VIEWS)
     size = images.shape[1]
     if kind == "ten-crop" and not 0 < crop < size:
         raise ValueError(f"ten crops need a crop between 0 and the image's {size} pixels, not {crop}")
@@ -60,25 +61,24 @@ def as_faces(images):
     return images.astype(np.uint8)
 
 
-def predict(model, images, kind="single", crop=0, size=0):
+def predict(model, images, kind="single", crop=0):
     """Mean over the views of a model's probabilities: float32 (n, 7). Raises ValueError for images that are no bytes.
 
-    model: takes uint8 (n, height, width), and so images are (``as_faces``); for "scales", one of
-    ``models.build_classifier`` that can be had at any size. crop: the middle so many pixels that it answers on; size:
-    what it resizes them to; 0 for all, and as they are.
+    model: takes uint8 (n, height, width), and so images are (``as_faces``); for "scales", one that ``models.at_size``
+    takes, which raises ValueError for others. crop: for "ten-crop", the middle so many pixels that it answers on.
     """
     images = as_faces(images)
     total, count = 0.0, 0
-    for network in _at_scales(model, size or crop or images.shape[1]) if kind == "scales" else [model]:
+    for network in _at_scales(model) if kind == "scales" else [model]:
         for view in views(images, kind, crop):
             total = total + network.predict(view, batch_size=256, verbose=0)
             count += 1
     return total / np.float32(count)
 
 
-def _at_scales(model, size):
-    from fer_utils.models.classifier import at_size
-
+def _at_scales(model):
+    """The model as it sees a face at each of SCALES, relative to the size at which it answers."""
+    size = answer_size(model)
     for scale in SCALES:
         network = model if scale == 1 else at_size(model, round(scale * size))
         network.jit_compile = model.jit_compile

@@ -36,11 +36,21 @@ def main(arguments=None):
         asked = _network(given)
         sources = [path for source in given.sources for path in _listed(source)]
         if given.out:
+            _check_names(sources, given.out)
             given.out.mkdir(parents=True, exist_ok=True)
     except (recognize.PictureError, recognize.RequirementError, ValueError, OSError) as error:
         print(error, file=sys.stderr)
         return 2
     return _report(sources, asked, given)
+
+
+def _check_names(sources, out):
+    """Raise PictureError where two sources would write the same files."""
+    first = {}
+    for source in sources:
+        other = first.setdefault(Path(source).name, source)
+        if other is not source:
+            raise recognize.PictureError(f"{other} and {source} have one name in {out}. Give each folder an --out")
 
 
 def _report(sources, asked, given):

@@ -95,7 +95,7 @@ def _taken(film, camera, rate, a_second, seconds):
         whole, picture = film.retrieve()
         if not whole:
             return
-        due += 1 / a_second
+        due = (when if camera else due) + 1 / a_second  # a camera goes on while its last faces are looked at
         yield when, picture
 
 

@@ -15,7 +15,6 @@ from types import SimpleNamespace
 import numpy as np
 
 from fer_utils.sample.features import (
-    CANVAS_REACH,
     Canvas,
     Patches,
     bell,
@@ -29,8 +28,6 @@ from fer_utils.sample.features import (
     paint_mouth,
     paint_nose,
 )
-
-__all__ = ["ACTION_UNITS", "CANVAS_REACH", "HAIR_STYLES", "Identity", "View", "draw_canvases", "kind"]
 
 ACTION_UNITS = {
     1: "inner brow raiser",

@@ -4,7 +4,7 @@ A photograph does not say which of its pixels make a face look afraid. A drawing
 view and light, but without the Action Units, the pixels that differ are the expression, and there is no other.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -57,7 +57,7 @@ def draw_expressions(n=300, seed=0):
     n = _whole_number("n", n, len(MOVING), "one face an emotion")
     rng = np.random.default_rng([_whole_number("seed", seed, 0, "it seeds numpy's generator"), 2])
     labels = np.array([EMOTIONS.index(MOVING[i % len(MOVING)]) for i in range(n)], np.uint8)
-    identities, views = _random_identities(rng, n), [_plain(view) for view in _random_views(rng, n)]
+    identities, views = _random_identities(rng, n), [replace(view, cartoon=False) for view in _random_views(rng, n)]
     units = [_units(rng, EMOTIONS[label]) for label in labels]
     images = _develop(_render(identities, units, views, SIDE), rng)
     return Expressions(images, labels, identities, units, views)
@@ -102,10 +102,6 @@ def parts(change, threshold=THRESHOLD):
 
 def _drawn(faces, units):
     return _render(faces.identities, units, faces.views, SIDE).clip(0, 1)
-
-
-def _plain(view):
-    return View(**{**vars(view), "cartoon": False})
 
 
 def _units(rng, emotion):

@@ -11,9 +11,6 @@ import argparse
 import sys
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
 from fer_utils.command_line import leave_with
 from fer_utils.data.faces import DataError
 from fer_utils.runs import RunError, write_json, write_whole
@@ -37,7 +34,7 @@ def main(arguments=None):
         elif path.is_dir():
             answers = read_run(path, reported)
         else:
-            answers = read_csv(path, _labels_of(reported))
+            answers = read_csv(path, reported)
         result = report(answers.about(reported.row_ids), reported)
         out = Path(given.out) if given.out else path.with_suffix("")
         write_json(out.with_name(f"{out.name}.score.json"), result)
@@ -52,12 +49,6 @@ def main(arguments=None):
         print(page.warning(result))
     print(f"All of it: {out.with_name(f'{out.name}.score.html')}")
     return 0
-
-
-def _labels_of(reported):
-    """Row ids -> labels, -1 where the image is none of those that are scored."""
-    labels = pd.Series(reported.labels, index=reported.row_ids)
-    return lambda row_ids: labels.reindex(row_ids).fillna(-1).to_numpy(dtype=np.int64)
 
 
 if __name__ == "__main__":

@@ -63,22 +63,23 @@ class Answers:
         return Answers(self.source, np.asarray(row_ids), self.predicted[order], own, self.notes)
 
 
-def read_csv(path, labels_of) -> Answers:
+def read_csv(path, reported) -> Answers:
     """Read answers from a CSV with a header: Answers. Raises ScoreError.
 
-    labels_of: row ids -> labels, which only decide in which order seven unnamed columns, or codes, stand.
+    reported: ``Known``, whose labels only decide in which order seven unnamed columns, or codes, stand.
 
     Which image: a column called row, id, file or the like, with rows of fer2013.csv or FER+'s file names; without one,
     3,589 rows are PrivateTest's and 7,178 those of both test splits, in the CSV's order. What was answered: seven
     columns of probabilities, named as emotions or not, or one column of names or codes.
     """
     table = _table(path)
-    ids = next((name for name in table.columns if _plain(name) in ID_NAMES), None)
+    told = [name for name in table.columns if _plain(name) in ID_NAMES]
+    ids = min(told, key=lambda name: ID_NAMES.index(_plain(name)), default=None)  # a frame's own index has no name
     notes = []
     row_ids = _in_order(path, table, notes) if ids is None else _row_ids(path, table[ids])
     _check_once(path, row_ids)
     rest = table.drop(columns=[] if ids is None else [ids])
-    labels = labels_of(row_ids)
+    labels = pd.Series(reported.labels, index=reported.row_ids).reindex(row_ids).fillna(-1).to_numpy(dtype=np.int64)
     seven = _probability_columns(rest)
     if seven is None:
         return Answers(str(path), row_ids, _labels(path, rest, labels, notes), None, notes)
@@ -216,6 +217,8 @@ def _checked(path, columns, notes):
 def _labels(path, table, labels, notes):
     """One label an image, as codes in the order of EMOTIONS."""
     known = [name for name in table.columns if _plain(name) in ANSWER_NAMES]
+    if len(known) > 1:
+        raise ScoreError(f"{path}: which of the columns {', '.join(map(str, known))} has the answers? Keep that one")
     column = known[0] if known else table.columns[0] if len(table.columns) == 1 else None
     if column is None:
         raise ScoreError(

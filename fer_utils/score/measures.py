@@ -23,10 +23,13 @@ def report(answers, known) -> dict:
         "notes": list(answers.notes),
         "accuracy": score(right),
         **_by_emotion(known.labels, answers.predicted),
-        "twins": {kind: dict(row) for kind, row in duplicates.score_without(right, known.twins).iterrows()},
+        "twins": duplicates.score_without(right, known.twins).to_dict("index"),
         "memory_gap": duplicates.gap_within(right, known.twins, known.labels),
         "by_agreement": ferplus.by_agreement(right, known.votes).to_dict("records"),
-        "ferplus": {rule: _rescored(known, answers.predicted, rule) for rule in ferplus.RULES},
+        "ferplus": {
+            rule: ferplus.rescored(known.labels, answers.predicted, known.votes, rule).to_dict("index")
+            for rule in ferplus.RULES
+        },
         "calibration": _calibration(known.labels, answers.probabilities),
         "unseen_labels": unseen_labels(right, known),
         "compared": compared(right, known),
@@ -45,11 +48,6 @@ def _by_emotion(labels, predicted):
         "by_emotion": emotions,
         "confusion_matrix": summary["confusion_matrix"],
     }
-
-
-def _rescored(known, predicted, rule):
-    table = ferplus.rescored(known.labels, predicted, known.votes, rule)
-    return {name: dict(row) for name, row in table.iterrows()}
 
 
 def _calibration(labels, probabilities):

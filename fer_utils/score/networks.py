@@ -33,7 +33,7 @@ def ask(path, given, facts) -> Answers:
         answers = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}[path.suffix](path, chosen.images)
     except ImportError as error:
         raise ScoreError(f"{path}: {error.name} is not installed. Install it (pip install {error.name})") from error
-    except (RuntimeError, ValueError) as error:
+    except Exception as error:  # ONNX Runtime's kinds share no base
         raise ScoreError(f"{path}: cannot be asked ({' '.join(str(error).split())[:300]}). {ELSE}") from error
     if answers.shape != (len(chosen), len(EMOTIONS)):
         raise ScoreError(f"{path}: answers {answers.shape[1:]} to a face, where 7 emotions are asked for. {ELSE}")

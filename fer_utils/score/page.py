@@ -121,13 +121,11 @@ def sections(report):
 
 
 def table(rows) -> str:
-    head, *body = ["".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in row) for tag, row in _tagged(rows)]
-    lines = "".join(f"<tr>{line}</tr>" for line in body)
-    return f'<div class="table"><table><thead><tr>{head}</tr></thead><tbody>{lines}</tbody></table></div>'
+    def line(cells, tag):
+        return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
 
-
-def _tagged(rows):
-    return [("td" if place else "th", row) for place, row in enumerate(rows)]
+    head, body = line(rows[0], "th"), "".join(line(row, "td") for row in rows[1:])
+    return f'<div class="table"><table><thead>{head}</thead><tbody>{body}</tbody></table></div>'
 
 
 def percent(row) -> str:
@@ -140,4 +138,4 @@ def interval(row) -> str:
 
 def cells(row):
     """Accuracy, interval and n of a row; what has no face has no accuracy."""
-    return [summary.percent(row["accuracy"]), interval(row), f"{row['n']:,.0f}"]
+    return [summary.percent(row["accuracy"]), interval(row), f"{row['n']:,}"]

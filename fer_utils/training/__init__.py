@@ -1,7 +1,6 @@
 """Training: batches, the paper's callbacks, checkpoints, and what surrounds `fit` on any backend."""
 
 from fer_utils.training.backend import (
-    PRECISIONS,
     compile_with_xla,
     make_variables,
     precision,

@@ -5,10 +5,9 @@ from pathlib import Path
 import keras
 import numpy as np
 
+from fer_utils.models.backbones import choose
 from fer_utils.names import CHOICES
 from fer_utils.training.batches import READ_AHEAD
-
-PRECISIONS = CHOICES["PRECISION"]
 
 
 def untune_datasets():
@@ -51,10 +50,9 @@ def precision(name):
 
     That is under TensorFlow on x86 CPUs with AVX512-BF16 or AMX, where the deep CNN's step takes half the time, and on
     GPUs from NVIDIA's Ampere on; "float32" elsewhere, where bfloat16 would be emulated. Weights, batch norm's
-    statistics and probabilities are float32 in both. Raises ValueError for a name that is none of PRECISIONS.
+    statistics and probabilities are float32 in both. Raises ValueError for a name that is unknown.
     """
-    if name not in PRECISIONS:
-        raise ValueError(f"PRECISION={name!r} is unknown: use one of {', '.join(PRECISIONS)}")
+    choose("PRECISION", name, CHOICES["PRECISION"])
     if name == "auto":
         return "mixed_bfloat16" if _computes_in_bfloat16() else "float32"
     return name

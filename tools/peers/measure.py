@@ -75,7 +75,7 @@ def measure(name, faces, facts):
     table = pd.DataFrame(np.round(answers, 4), columns=EMOTIONS)
     table.insert(0, "row", facts.row_ids)
     table.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
-    result = score.report(score.read_csv(path, lambda rows: facts.labels).about(facts.row_ids), facts)
+    result = score.report(score.read_csv(path, facts).about(facts.row_ids), facts)
     kept = ("accuracy", "macro_f1", "twins", "memory_gap", "calibration", "by_emotion", "compared")
     return {
         "package": PYPI[name][0] if name in PYPI else NPM[name],
