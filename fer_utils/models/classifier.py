@@ -135,9 +135,7 @@ def at_size(model, size):
     costs less, and on large ones later (progressive resizing; Howard 2018, fast.ai's entry to DAWNBench). Raises
     ValueError for a model that sees one size only, or scales its pixels otherwise than by "rescale".
     """
-    names = [layer.name for layer in model.layers]
-    if backbone_of(model).input_shape[1] is not None or "rescale" not in names:
-        raise ValueError(f"{model.name} sees images at one size only, so it cannot be asked at {size} pixels")
+    _check_sizes(model)
     inputs = x = keras.Input(model.input_shape[1:], dtype="uint8", name="image")
     for layer in model.layers[1:]:
         if layer.name == "rescale":
@@ -150,11 +148,18 @@ def at_size(model, size):
 
 
 def answer_size(model):
-    """Pixels a side at which a classifier's backbone sees an image when it answers."""
+    """Pixels a side at which the backbone of what ``at_size`` takes sees an image when it answers."""
+    _check_sizes(model)
     x = np.zeros((1, *model.input_shape[1:]), "uint8")
     for layer in model.layers[1 : model.layers.index(backbone_of(model))]:
         x = layer(x, training=False)
     return x.shape[1]
+
+
+def _check_sizes(model):
+    names = [layer.name for layer in model.layers]
+    if backbone_of(model).input_shape[1] is not None or "rescale" not in names:
+        raise ValueError(f"{model.name} sees images at one size only, so it cannot be asked at others")
 
 
 def parameter_counts(model):
