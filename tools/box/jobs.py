@@ -1,19 +1,18 @@
-"""The runs of a plan on the box: how far each is, and when those that run will end. Standard library only."""
+"""The runs of a plan on the box: how far each is, and when those that run will end."""
 
 import contextlib
 import csv
-import os
 import shlex
-import signal
 import statistics
 import subprocess
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import psutil
+
 START = 90.0  # seconds from papermill's start to the first epoch's end: on an H100, with four that compile at once
 START_TINY = 30.0  # the same of a rehearsal's runs, on two cores
-OVERLAP = 1.0  # of n runs at once, each takes n times this as long as alone: seven at once kept an H100 busy, no more
 
 
 @dataclass
@@ -104,38 +103,23 @@ class Job:
 def stop(jobs, reason, patience=3.0):
     """End these runs and all that they started, together; each keeps its checkpoint."""
     # A kernel has a session of its own, and would outlive a papermill that hangs.
-    pids = [pid for job in jobs for pid in (job.process.pid, *descendants(job.process.pid))]
+    started = []
     for job in jobs:
-        send(job.process.pid, signal.SIGTERM)
+        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+            process = psutil.Process(job.process.pid)
+            started += [process, *process.children(recursive=True)]
+        job.process.terminate()
     end = time.monotonic() + patience
     while time.monotonic() < end and any(job.process.poll() is None for job in jobs):
         time.sleep(0.05)
-    for pid in pids:
-        send(pid, signal.SIGKILL)
+    for process in started:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.kill()
     for job in jobs:
         job.process.wait()
         job.look()
         if job.state != "done":  # it may have ended by itself just now
             job.state, job.reason, job.ended = "cut off", reason, time.monotonic()
-
-
-def descendants(pid):
-    """The processes that a process has started, and those that they have, as Linux's /proc tells."""
-    parents = {}
-    for path in Path("/proc").glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it has ended meanwhile
-            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
-    found, latest = [], [pid]
-    while latest:
-        latest = [child for child, parent in parents.items() if parent in latest]
-        found += latest
-    return found
-
-
-def send(pid, number):
-    """A signal to a process, if there still is one."""
-    with contextlib.suppress(ProcessLookupError, PermissionError):
-        os.kill(pid, number)
 
 
 def last_error(path):
@@ -170,7 +154,7 @@ class Clock:
                 architecture = job.entry["architecture"]
                 self.corrections.pop(architecture, None)
                 alone = self.reckoned(job) / job.epochs_left
-                self.corrections[architecture] = seconds / slowed(len(running)) / alone if alone else 1.0
+                self.corrections[architecture] = seconds / len(running) / alone if alone else 1.0
 
     def ends(self, jobs):
         """Seconds from now until each job ends, if no other starts: a dict of id(job) -> seconds.
@@ -187,7 +171,8 @@ class Clock:
         while len(ends) < len(jobs):
             open_jobs = [key for key in left if key not in ends]
             active = [key for key in open_jobs if begins[key] <= clock]
-            speed = 1 / slowed(len(active)) if active else 0.0
+            # Of n runs at once, each takes n times as long as alone: seven at once kept an H100 busy, no more.
+            speed = 1 / len(active) if active else 0.0
             steps = [begins[key] - clock for key in open_jobs if begins[key] > clock]
             steps += [left[key] / speed for key in active]
             step = min(steps)
@@ -197,11 +182,6 @@ class Clock:
                     ends[key] = clock + step
             clock += step
         return {id(job): ends[id(job)] + job.entry["tail"] for job in jobs}
-
-
-def slowed(count):
-    """How many times as long a run takes when `count` run at once."""
-    return max(1.0, count * OVERLAP)
 
 
 def startable(jobs, clock, seconds, slots, free_bytes):

