@@ -84,8 +84,8 @@ site: export FER_OPTION_PROFILE = site
 site: export TF_CPP_MIN_LOG_LEVEL = 3
 site: $(READY)  ## build the web site into outputs/site/html: this study's runs on drawn faces, then all pages
 	@cd tools && ../$(BIN)/python -m website --before-the-runs
-	@env -u FER_DATA -u FER_PLUS $(BIN)/python -m fer_utils.workflow reproduce
-	@cd tools && env -u FER_DATA -u FER_PLUS ../$(BIN)/python -m website
+	@env -u FER_DATA $(BIN)/python -m fer_utils.workflow reproduce
+	@cd tools && env -u FER_DATA ../$(BIN)/python -m website
 
 # What would break for somebody who installs today; the lock stays as it is.
 test-latest: export TF_CPP_MIN_LOG_LEVEL = 3

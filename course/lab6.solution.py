@@ -172,7 +172,7 @@ pd.Series(losses, name="points lost").rename_axis("networks tried").round(1)
 
 # %%
 rows, labels, probabilities = runs.read_run(folder).predictions["test"]
-votes = ferplus.shipped_votes().votes[rows]
+votes = ferplus.shipped_votes()[rows]
 columns = np.array(ferplus.EMOTION_COLUMNS)
 print("columns:", dict(zip(EMOTIONS, columns.tolist())))
 shown = pd.DataFrame(votes[:8], columns=ferplus.VOTES)

@@ -22,7 +22,7 @@ PARAMETERS = {
     "06_compare_strategies": 'OUTPUT_DIR = "outputs/own"\n',
     "07_audit_the_paper": 'OUTPUT_DIR = "outputs/own"\nTHRESHOLD = 0.67\n',
     "08_beyond_the_paper": COMMON + 'SEED = 0\nRECIPE = "crop"\nCHANGES = ""\nNAME = ""\nFINAL = False\n',
-    "09_labels_and_errors": COMMON + 'FERPLUS = ""\n',
+    "09_labels_and_errors": COMMON,
     "10_on_your_own_photos": 'OUTPUT_DIR = "outputs/own"\nVIEWS = "single"\n',
     "11_why_this_answer": COMMON + 'NETWORK = ""\nSEED = 0\n',
 }

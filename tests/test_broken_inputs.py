@@ -16,7 +16,6 @@ from fer_utils.data import cache
 from fer_utils.data.faces import DataWarning
 from fer_utils.data.loading import load_fer2013
 from fer_utils.data.source_task import load_source
-from fer_utils.labels.ferplus import load_ferplus
 from fer_utils.models.saved_models import load_classifier
 from fer_utils.training import checkpoints
 
@@ -62,7 +61,6 @@ WHOLE = {
     "source": lambda folder: load_source(folders.two_classes()(folder), size=32),
     "zip": lambda folder: load_fer2013(zips.members()(folder)),
     "tar": lambda folder: load_fer2013(tars.members(tars.WHOLE)(folder)),
-    "votes": lambda folder: load_ferplus(write(folder / "fer2013new.csv", votes.text())),
     "joined votes": lambda folder: votes.joined(votes.faces("fer2013.csv")(folder)),
     "run": lambda folder: runs.read_run(run_folders.finished(folder)),
     "weights": lambda folder: networks.load(networks.weights_of("vgg16")(folder)),

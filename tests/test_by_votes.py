@@ -206,7 +206,7 @@ def test_what_the_pages_say_of_neutral_and_votes(private):
 
 
 def test_how_many_votes_are_left_out_in_training():
-    votes = ferplus.shipped_votes().votes[:28709]
+    votes = ferplus.shipped_votes()[:28709]
     kept = votes[:, list(ferplus.EMOTION_COLUMNS)].sum(axis=1)
     assert f"({points(1 - kept.sum() / votes.sum())[0]} %) are left out; {(kept == 0).sum()} of 28,709 faces" in PAGE
     facts = known.facts()

@@ -24,7 +24,9 @@ def test_a_figure_is_the_one_that_was_kept_and_is_named_as_not_the_readers(capsy
     path = runs.PROJECT_ROOT / REFERENCE / "labels/figures/scale.png"
     assert ax.images[0].get_array().shape[1::-1] == Image.open(path).size
     said = capsys.readouterr().out
-    assert "not yours (outputs/reference/cpu/labels: fer2013.csv, 18 runs)" in said and "fer2013new.csv" in said
+    assert (
+        "not yours (outputs/reference/cpu/labels: fer2013.csv, 18 runs)" in said and "DATA to fer2013.csv" in said
+    )
 
 
 def test_a_table_is_the_one_that_was_kept(capsys):
@@ -42,8 +44,7 @@ def test_without_a_reference_it_says_what_is_missing(reference, words, capsys):
 
 
 def test_every_cell_of_notebook_09_shows_something_as_it_is_opened(tmp_path, monkeypatch):
-    for name in ("FER_DATA", "FER_PLUS"):
-        monkeypatch.delenv(name, raising=False)
+    monkeypatch.delenv("FER_DATA", raising=False)
     executed = papermill.execute_notebook(
         runs.PROJECT_ROOT / "notebooks" / f"{STEM}.ipynb",
         tmp_path / "executed.ipynb",

@@ -19,7 +19,6 @@ from PIL import Image
 from fer_utils import runs
 from fer_utils.data import archives
 from fer_utils.data.faces import DataError
-from fer_utils.labels import ferplus
 from fer_utils.ladder import recipes
 from fer_utils.names import EMOTIONS, USAGES
 from fer_utils.workflow import profiles
@@ -156,25 +155,6 @@ def test_any_tree_of_folders(tmp_path_factory, content):
     for length in range(1, len(content) + 1, 2):
         (root / "/".join(name for name in content[:length] if name != "..")).mkdir(parents=True, exist_ok=True)
     read_or_refuse(root)
-
-
-def ferplus_bytes():
-    usage = np.repeat(USAGES, (28709, 3589, 3589))
-    rows = [f"{name},fer{row:07d}.png,{row % 3},0,0,0,4,0,0,0,0,6" for row, name in enumerate(usage)]
-    return "\n".join(["Usage,Image name," + ",".join(ferplus.VOTES), *rows, ""]).encode()
-
-
-@settings(max_examples=20)
-@given(st.data())
-def test_votes(tmp_path_factory, data):
-    path = tmp_path_factory.mktemp("votes") / "fer2013new.csv"
-    path.write_bytes(data.draw(damaged(ferplus_bytes())))
-    try:
-        votes = ferplus.load_ferplus(path)
-    except DataError as error:
-        assert str(path) in str(error)
-        return
-    assert votes.votes.shape == (35_887, 10) and (votes.votes >= 0).all()
 
 
 # --- runs ------------------------------------------------------------------------------------------------------------

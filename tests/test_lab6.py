@@ -183,7 +183,7 @@ def test_the_worked_example_of_the_lab():
 def test_what_the_lab_says_of_the_run():
     """The sentences of the lab rest on these numbers."""
     rows, labels, probabilities = runs.read_run(RUN).predictions["test"]
-    votes = ferplus.shipped_votes().votes[rows]
+    votes = ferplus.shipped_votes()[rows]
     right, stands = probabilities.argmax(axis=1) == labels, lab6.label_stands(labels, votes)
     assert (~right).sum() == 1155 and (~right & ~stands).sum() == 774 and (~stands).sum() == 1393
     assert lab6.doubtful_errors(right, stands) == pytest.approx(0.670, abs=5e-4)  # and 56 % of the doubtful are errors

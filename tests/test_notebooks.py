@@ -169,8 +169,7 @@ def test_07_audits_the_paper(outputs):
     assert (outputs / "audit" / "metrics.json").is_file()
 
 
-def test_09_looks_at_labels_and_errors(outputs, monkeypatch):
-    monkeypatch.delenv("FER_PLUS", raising=False)
+def test_09_looks_at_labels_and_errors(outputs):
     balanced = outputs / weighting.FOLDER
     balanced.mkdir()
     execute("03_train_from_scratch", balanced, EPOCHS=3, HEAD_EPOCHS=2, CLASS_WEIGHTS="balanced")

@@ -7,7 +7,6 @@ import pytest
 
 from fer_utils import data, models, runs
 from fer_utils.data import source_task
-from fer_utils.labels import ferplus
 from fer_utils.models import backbones
 from fer_utils.names import ARCHITECTURES, CHOICES, NETWORKS, RANGES, VIEWS
 from fer_utils.project import expand_path, unknown_in_path
@@ -47,8 +46,8 @@ def test_a_path_is_what_a_shell_would_make_of_it(path, expanded, unknown, monkey
 
 @pytest.mark.parametrize(
     "read",
-    [data.load_fer2013, ferplus.load_ferplus, source_task.load_source, lambda path: runs.start_run(path, "explore")],
-    ids=["DATA", "FERPLUS", "SOURCE", "OUTPUT_DIR"],
+    [data.load_fer2013, source_task.load_source, lambda path: runs.start_run(path, "explore")],
+    ids=["DATA", "SOURCE", "OUTPUT_DIR"],
 )
 def test_all_paths_are_read_alike(read, tmp_path, monkeypatch):
     (tmp_path / "file").touch()

@@ -36,7 +36,7 @@ def answers():
     finished = comparison.load_runs(REFERENCE / "cpu")
     row_ids, labels, _ = finished[0].predictions["test"]
     right = np.stack([run.predictions["test"][2].argmax(axis=1) == labels for run in finished])
-    return [run.name for run in finished], right, labels, ferplus.shipped_votes().votes[row_ids]
+    return [run.name for run in finished], right, labels, ferplus.shipped_votes()[row_ids]
 
 
 @pytest.mark.parametrize(

@@ -243,16 +243,16 @@ def test_notebook_08_trains_teachers_and_then_their_student(tmp_path, monkeypatc
 def test_notebook_08_takes_votes_as_labels_and_refuses_them_for_drawn_faces(tmp_path, monkeypatch):
     rows = np.concatenate([np.arange(60), 28709 + np.arange(7), 32298 + np.arange(7)])  # of fer2013.csv
     cast = ferplus.shipped_votes()
-    labels = np.maximum(ferplus.favourite(cast.votes[rows]), 0).astype("uint8")
+    labels = np.maximum(ferplus.favourite(cast[rows]), 0).astype("uint8")
     images = np.zeros((len(rows), 48, 48), np.uint8)
-    faces = data.Faces(images, labels, cast.usage[rows], rows, checksum="c" * 64, source="fer2013.csv")
+    faces = data.Faces(images, labels, ferplus.csv_order()[rows], rows, checksum="c" * 64, source="fer2013.csv")
     given = {"DATA": "made", "OUTPUT_DIR": str(tmp_path), "RECIPE": "crop", "PRECISION": "float32", "REFERENCE": ""}
     given |= {"CHANGES": "voted=0.75", "NAME": "votes"}
     monkeypatch.setattr(data, "load_fer2013", lambda _path: faces)
     kernel = Kernel("08_beyond_the_paper", given)
     kernel.run(end=kernel.place("ferplus.join") + 1)
     found = kernel.names["targets"]
-    shares = ferplus.emotion_shares(cast.votes[:60])
+    shares = ferplus.emotion_shares(cast[:60])
     chosen = shares.sum(axis=1) > 0
     np.testing.assert_allclose(
         found["train"][chosen], 0.25 * np.eye(7)[labels[:60][chosen]] + 0.75 * shares[chosen], atol=1e-6

@@ -1,11 +1,11 @@
 """The votes that come with the package: Microsoft's counts, unchanged, their licence, and the tool that wrote them."""
 
-import os
 import tomllib
 import zlib
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 import votes
 
@@ -13,7 +13,7 @@ from fer_utils.labels import ferplus
 from fer_utils.names import USAGE_COUNTS
 
 ROOT = Path(__file__).resolve().parent.parent
-PUBLISHED = Path(os.environ.get("FER_PLUS") or ROOT / "data" / ferplus.FILE_NAME)
+PUBLISHED = ROOT / "data" / "fer2013new.csv"
 BESIDE = ferplus.SHIPPED.with_name("ferplus_votes.LICENSE")
 RUN = ROOT / "outputs" / "reference" / "cpu" / "vgg16-scratch-seed0"
 
@@ -24,17 +24,17 @@ def shipped():
 
 
 def test_the_counts_are_those_of_the_published_file(shipped):
-    assert shipped.votes.shape == (35_887, 10) and shipped.votes.dtype == np.int64
+    assert shipped.shape == (35_887, 10) and shipped.dtype == np.int64
     # neutral, happiness, surprise, sadness, anger, disgust, fear, contempt, unknown, NF
-    assert shipped.votes.sum(axis=0).tolist() == [107485, 91446, 41490, 47446, 28468, 5391, 12174, 6062, 16964, 1943]
-    assert np.bincount(shipped.votes.sum(axis=1)).tolist() == [0] * 9 + [1, 35_886]  # ten votes a row; one row has nine
-    assert zlib.crc32(shipped.votes.astype(np.uint8).tobytes()) == 3_193_953_213
-    assert shipped.votes[0].tolist() == [4, 0, 0, 1, 3, 2, 0, 0, 0, 0]  # fer0000000.png
+    assert shipped.sum(axis=0).tolist() == [107485, 91446, 41490, 47446, 28468, 5391, 12174, 6062, 16964, 1943]
+    assert np.bincount(shipped.sum(axis=1)).tolist() == [0] * 9 + [1, 35_886]  # ten votes a row; one row has nine
+    assert zlib.crc32(shipped.astype(np.uint8).tobytes()) == 3_193_953_213
+    assert shipped[0].tolist() == [4, 0, 0, 1, 3, 2, 0, 0, 0, 0]  # fer0000000.png
 
 
 def test_the_rows_are_in_the_order_of_the_csv(shipped):
-    assert dict(zip(*np.unique(shipped.usage, return_counts=True))) == USAGE_COUNTS
-    assert shipped.usage[[0, 28_708, 28_709, 32_297, 32_298, 35_886]].tolist() == (
+    assert dict(zip(*np.unique(ferplus.csv_order(), return_counts=True))) == USAGE_COUNTS
+    assert ferplus.csv_order()[[0, 28_708, 28_709, 32_297, 32_298, 35_886]].tolist() == (
         ["Training"] * 2 + ["PublicTest"] * 2 + ["PrivateTest"] * 2
     )
 
@@ -43,24 +43,32 @@ def test_the_votes_fit_the_labels_of_a_committed_run(shipped):
     """In FER-2013's own order, the label is the voters' favourite in 61 % of images; in any other order in 20 %."""
     with np.load(RUN / "predictions.npz") as kept:
         rows, labels = kept["test_row_ids"], kept["test_labels"]
-    assert set(shipped.usage[rows]) == {"PrivateTest"}
-    assert (ferplus.favourite(shipped.votes[rows]) == labels).sum() == 2196  # as notebook 09 counts them
+    assert set(ferplus.csv_order()[rows]) == {"PrivateTest"}
+    assert (ferplus.favourite(shipped[rows]) == labels).sum() == 2196  # as notebook 09 counts them
 
 
 @pytest.mark.real
-@pytest.mark.skipif(not PUBLISHED.exists(), reason="needs FER+'s fer2013new.csv as data/fer2013new.csv or $FER_PLUS")
+@pytest.mark.skipif(not PUBLISHED.exists(), reason="needs FER+'s fer2013new.csv as data/fer2013new.csv")
 def test_the_published_file_has_these_votes(shipped):
-    published = ferplus.load_ferplus(PUBLISHED)
-    assert np.array_equal(published.votes, shipped.votes) and np.array_equal(published.usage, shipped.usage)
+    assert np.array_equal(votes.read(PUBLISHED), shipped)
+
+
+def test_a_published_file_in_another_order_is_refused(shipped, tmp_path):
+    table = pd.DataFrame(shipped, columns=ferplus.VOTES).assign(Usage=ferplus.csv_order())
+    table.to_csv(tmp_path / "votes.csv", index=False)
+    assert np.array_equal(votes.read(tmp_path / "votes.csv"), shipped)
+    table.iloc[::-1].to_csv(tmp_path / "votes.csv", index=False)
+    with pytest.raises(ValueError, match="votes.csv: its rows are not in the order of fer2013.csv"):
+        votes.read(tmp_path / "votes.csv")
 
 
 def test_the_tool_writes_what_is_shipped_and_the_same_bytes_each_time(shipped, tmp_path, monkeypatch):
     first, second = tmp_path / "first.npz", tmp_path / "second.npz"
-    votes.write(shipped.votes, first)
-    votes.write(shipped.votes, second)
+    votes.write(shipped, first)
+    votes.write(shipped, second)
     assert first.read_bytes() == second.read_bytes()
     monkeypatch.setattr(ferplus, "SHIPPED", first)
-    assert np.array_equal(ferplus.shipped_votes().votes, shipped.votes)
+    assert np.array_equal(ferplus.shipped_votes(), shipped)
 
 
 def test_the_tool_refuses_what_a_byte_does_not_hold(tmp_path):

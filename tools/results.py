@@ -1,7 +1,7 @@
 r"""The tables of a folder of finished runs as Markdown: the paper's arms, the paper's stopping rule, and the twins.
 
     python tools/results.py outputs/reference/gpu
-    python tools/results.py outputs/reference/gpu --data fer2013.csv --votes fer2013new.csv \
+    python tools/results.py outputs/reference/gpu --data fer2013.csv --votes \
         --csv outputs/reference/gpu/without_twins.csv
 
 The stopping rule is scored for runs that kept their every epoch (KEEP_EPOCHS). With the images at hand (--data), each
@@ -175,9 +175,7 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", help="such as outputs/reference/gpu")
     parser.add_argument("--data", help="FER-2013 in any form, to find twins in")
-    parser.add_argument(
-        "--votes", help="FER+'s fer2013new.csv, to compare twins with faces on which voters agree alike"
-    )
+    parser.add_argument("--votes", action="store_true", help="compare twins with faces on which voters agree alike")
     parser.add_argument("--csv", help="where the table of twins is kept")
     given = parser.parse_args(arguments)
     if (given.csv or given.votes) and not given.data:
@@ -190,7 +188,7 @@ def main(arguments=None):
                 print(f"\n{text}")
         if given.data:
             faces = data.load_fer2013(given.data)
-            votes = ferplus.join(faces, ferplus.load_ferplus(given.votes)) if given.votes else None
+            votes = ferplus.join(faces, ferplus.shipped_votes()) if given.votes else None
             table = score_twins(faces, private_answers(runs.resolve(given.folder)), votes)
             print(f"\n{twins_markdown(table)}")
             if given.csv:

@@ -1,18 +1,27 @@
 """FER+'s votes as they come with the package: ``python tools/votes.py DATA`` writes fer_utils/labels/ferplus_votes.npz.
 
-DATA: fer2013new.csv of github.com/microsoft/FERPlus, or a folder or zip that holds it. Of its 1.6 MB only the counts
-are kept, a row an image, in the order of fer2013.csv. The same counts give the same bytes.
+DATA: fer2013new.csv of github.com/microsoft/FERPlus. Of its 1.6 MB only the counts are kept, a row an image, in the
+order of fer2013.csv. The same counts give the same bytes.
 """
 
 import sys
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_utils.labels import ferplus
 from fer_utils.runs import write_whole
+
+
+def read(path):
+    """The published file's counts: integers (35887, 10) in the order of ``ferplus.VOTES``."""
+    table = pd.read_csv(path)
+    if not np.array_equal(table["Usage"], ferplus.csv_order()):
+        raise ValueError(f"{path}: its rows are not in the order of fer2013.csv. Download it again")
+    return table[list(ferplus.VOTES)].to_numpy()
 
 
 def write(votes, path=ferplus.SHIPPED):
@@ -25,8 +34,6 @@ def write(votes, path=ferplus.SHIPPED):
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
-    given = ferplus.load_ferplus(sys.argv[1])
-    if not np.array_equal(given.usage, ferplus.csv_order()):
-        sys.exit(f"{given.source}: its rows are not in the order of fer2013.csv. {ferplus.AGAIN}.")
-    write(given.votes)
-    print(f"{ferplus.SHIPPED}: {ferplus.SHIPPED.stat().st_size:,} bytes, {given.votes.sum():,} votes")
+    given = read(sys.argv[1])
+    write(given)
+    print(f"{ferplus.SHIPPED}: {ferplus.SHIPPED.stat().st_size:,} bytes, {given.sum():,} votes")

@@ -78,7 +78,7 @@ def _check_columns(names, place, usage_needed):
     elif missing == ["usage"]:
         mend = "Give fer2013.csv, or, if this is the challenge's train.csv, call it train.csv."
     elif {"image name", "neutral"} <= set(names):
-        mend = "These are the votes of FER+, which go with FER-2013: give them as FER_PLUS, and fer2013.csv as DATA."
+        mend = "These are the votes of FER+, which come with this package: give fer2013.csv."
     elif len(names) > PIXELS:
         mend = "Each pixel has a column of its own: make them one column, pixels, with blanks between them."
     elif any(";" in name or "\t" in name for name in names):

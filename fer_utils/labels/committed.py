@@ -15,7 +15,7 @@ from fer_utils.project import resolve, shown
 FOLDER = "labels"  # notebook 09's run in a profile's reference
 DOTS = 150  # an inch, as ``runs.save_figure`` saves
 SETTINGS = {  # what is missing -> how to get it
-    "votes": "DATA to FER-2013 and FERPLUS to fer2013new.csv (github.com/microsoft/FERPlus)",
+    "votes": "DATA to fer2013.csv or icml_face_data.csv",
     "runs": "DATA to FER-2013, or OUTPUT_DIR to a folder with runs of notebooks 03 to 05 on the DATA that you have",
     "weighted runs": 'CLASS_WEIGHTS = "balanced" and OUTPUT_DIR = ".../balanced" in notebook 03, 04 or 05',
 }

@@ -8,24 +8,15 @@ Voters had ten answers: our seven emotions, contempt, "unknown", and NF ("no fac
 take an integer array (n, 10) in the order of `VOTES`.
 """
 
-import os
-import zipfile
-import zlib
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from fer_utils.data.faces import DataError
-from fer_utils.data.trees import zip_tree
 from fer_utils.labels.errors import mean_interval, score
 from fer_utils.names import EMOTIONS, USAGE_COUNTS, USAGES
-from fer_utils.project import resolve
 
-FILE_NAME = "fer2013new.csv"
-ROWS = sum(USAGE_COUNTS.values())
-LARGEST = 64 << 20  # bytes; the file takes 1.6 MB
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 # The place of each of EMOTIONS among the columns of VOTES: angry is "anger", neutral comes first there and last here.
 EMOTION_COLUMNS = tuple(
@@ -35,37 +26,19 @@ RULES = ("plurality", "majority")
 LOWEST_AGREEMENT = 0.5  # of labels with votes: about 0.7 in FER-2013's own order, about 0.2 in any other
 FEWEST_TO_JUDGE = 50  # images from which on an agreement below that cannot be chance
 AGREEMENT_BINS = (0.0, 0.45, 0.65, 0.85, 1.0)  # of ten votes: up to 4, 5 or 6, 7 or 8, 9 or 10
-AGAIN = "Download fer2013new.csv again from github.com/microsoft/FERPlus"
 SHIPPED = Path(__file__).with_name("ferplus_votes.npz")  # made by tools/votes.py; its licence is beside it
-
-
-@dataclass(frozen=True, eq=False)
-class FerPlus:
-    """The votes, row by row as in fer2013.csv.
-
-    usage: <U11 (n,), Training, PublicTest or PrivateTest. votes: int64 (n, 10), in the order of `VOTES`. source: the
-    file.
-    """
-
-    usage: np.ndarray
-    votes: np.ndarray
-    source: str
-
-    def __len__(self):
-        return len(self.usage)
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
 def shipped_votes():
-    """The votes that come with this package, which no file is needed for: FerPlus, as ``load_ferplus`` reads them.
+    """The votes that come with this package, a row for each of fer2013.csv: int64 (35887, 10), in the order of `VOTES`.
 
     They are Microsoft's, under the MIT licence (``ferplus_votes.LICENSE``).
     """
     with np.load(SHIPPED) as arrays:
-        votes = arrays["votes"].astype(np.int64)
-    return FerPlus(csv_order(), votes, "the votes that come with fer_utils")
+        return arrays["votes"].astype(np.int64)
 
 
 def csv_order():
@@ -73,133 +46,43 @@ def csv_order():
     return np.repeat(USAGES, [USAGE_COUNTS[name] for name in USAGES])
 
 
-def given_path(path=""):
-    """Where the votes are: `path`, or else what the environment variable FER_PLUS names, or else ""."""
-    return path or os.environ.get("FER_PLUS", "")
-
-
-def load_ferplus(path):
-    """Read the votes: FerPlus.
-
-    path: fer2013new.csv, or a folder or zip that holds it, such as a copy of the repository microsoft/FERPlus; a
-    relative path starts at the project's root. Raises DataError with the file, the place, what is wrong and the mend.
-    """
-    path = resolve(path)
-    if not path.exists():
-        raise DataError(f"{path}: no such file or folder. Give the path of {FILE_NAME} (github.com/microsoft/FERPlus).")
-    place = path
-    try:
-        if path.is_dir():
-            place = _in_folder(path)
-            table = _read_table(_checked_size(place))
-        elif path.is_file() and zipfile.is_zipfile(path):
-            tree = zip_tree(path)
-            member = _in_zip(path, tree.members)
-            place = tree.place(member)
-            with tree.open(member) as stream:
-                table = _read_table(stream)
-        else:
-            table = _read_table(_checked_size(path))
-    except DataError:
-        raise
-    # ValueError: what pandas cannot parse; zlib.error, EOFError: what a damaged zip gives
-    except (OSError, RuntimeError, ValueError, EOFError, zlib.error, zipfile.BadZipFile) as error:
-        reason = " ".join(str(error).split())[:300]
-        raise DataError(f"{place}: cannot be read as a CSV file ({reason}). {AGAIN}.") from None
-    return _parse(table, str(place))
-
-
-def _checked_size(path):
-    """`path`, if it is a file of a size that the votes can have; a pipe would be waited for for ever."""
-    if not path.is_file() or path.stat().st_size > LARGEST:
-        raise DataError(f"{path}: is no file of the votes' 2 MB, but something else. {AGAIN}.")
-    return path
-
-
-def _in_folder(folder):
-    found = sorted(folder.glob(FILE_NAME)) or sorted(folder.glob(f"*/{FILE_NAME}"))
-    if not found:
-        raise DataError(f"{folder}: holds no {FILE_NAME}, nor does a folder in it. {AGAIN}.")
-    return found[0]
-
-
-def _in_zip(path, names):
-    found = [name for name in names if name.rsplit("/", 1)[-1] == FILE_NAME]
-    if not found:
-        raise DataError(f"{path}: holds no {FILE_NAME}. {AGAIN}.")
-    return min(found, key=lambda name: (name.count("/"), name))
-
-
-def _read_table(source):
-    """All cells as text: "" stays "", and a vote "1.5" is not rounded on the way in."""
-    return pd.read_csv(source, dtype=str, keep_default_na=False, skipinitialspace=True)
-
-
-def _parse(table, place):
-    columns = {str(name).strip().lower(): name for name in table.columns}
-    wanted = ("Usage", *VOTES)
-    missing = [name for name in wanted if name.lower() not in columns]
-    if missing:
-        raise DataError(f"{place}: missing column {', '.join(map(repr, missing))}. {AGAIN}.")
-    if len(table) != ROWS:
-        raise DataError(f"{place}: has {len(table):,} rows, but FER-2013 and FER+ have {ROWS:,}. {AGAIN}.")
-    usage = table[columns["usage"]].str.strip().to_numpy(dtype="U11")
-    unknown = np.flatnonzero(~np.isin(usage, USAGES))
-    if len(unknown):
-        row = unknown[0]
-        raise DataError(f"{place}, row {row + 1}: unknown usage {str(usage[row])!r}. {AGAIN}.")
-    text = table[[columns[name.lower()] for name in VOTES]]
-    numbers = text.apply(pd.to_numeric, errors="coerce").to_numpy(np.float64)
-    wrong = np.argwhere(~(numbers >= 0) | (numbers != np.floor(numbers)) | np.isinf(numbers))
-    if len(wrong):
-        row, column = wrong[0]
-        raise DataError(
-            f"{place}, row {row + 1}: the votes for {VOTES[column]} are {text.iat[row, column]!r}, not a whole "
-            f"number of at least 0. {AGAIN}."
-        )
-    without = np.flatnonzero(numbers.sum(axis=1) == 0)
-    if len(without):
-        raise DataError(f"{place}, row {without[0] + 1}: has no vote at all, where FER+ has ten a row. {AGAIN}.")
-    return FerPlus(usage, numbers.astype(np.int64), place)
-
-
-def join(faces, ferplus):
+def join(faces, votes):
     """The votes on each of `faces`: int64 (len(faces), 10).
 
-    faces: Faces read from one of the CSV layouts (or a part of them), whose row ids are the CSV's rows. ferplus:
-    FerPlus. FER+ has no other key than the row, so everything that can tell a wrong order is checked: the row ids'
-    range, the usage of every row, and that votes and labels agree far more often than chance. Raises DataError
-    otherwise.
+    faces: Faces read from one of the CSV layouts (or a part of them), whose row ids are the CSV's rows. votes: of all
+    rows, as ``shipped_votes``. FER+ has no other key than the row, so everything that can tell a wrong order is
+    checked: the row ids' range, the usage of every row, and that votes and labels agree far more often than chance.
+    Raises DataError otherwise.
     """
     mend = "Give fer2013.csv or icml_face_data.csv as DATA: FER+ names its images by their row in it"
     if faces.source == "sample":
-        raise DataError(f"sample: the drawn faces are not FER-2013, so {ferplus.source} has no votes on them. {mend}.")
+        raise DataError(f"sample: the drawn faces are not FER-2013, so FER+ has no votes on them. {mend}.")
     if Path(faces.source).is_dir():
         raise DataError(f"{faces.source}: image folders do not keep the CSV's row order. {mend}.")
-    outside = int(((faces.row_ids < 0) | (faces.row_ids >= len(ferplus))).sum())
+    outside = int(((faces.row_ids < 0) | (faces.row_ids >= len(votes))).sum())
     if outside or len(np.unique(faces.row_ids)) != len(faces):
         raise DataError(
-            f"{faces.source}: {outside:,} of {len(faces):,} row ids are no rows of {ferplus.source} (0 to "
-            f"{len(ferplus) - 1:,}), or some occur twice, as image folders' do. {mend}."
+            f"{faces.source}: {outside:,} of {len(faces):,} row ids are no rows of FER+ (0 to "
+            f"{len(votes) - 1:,}), or some occur twice, as image folders' do. {mend}."
         )
-    other = int((ferplus.usage[faces.row_ids] != faces.usage).sum())
+    other = int((csv_order()[faces.row_ids] != faces.usage).sum())
     if other:
         raise DataError(
-            f"{faces.source}: {other:,} of {len(faces):,} rows have another usage than in {ferplus.source}, so the "
+            f"{faces.source}: {other:,} of {len(faces):,} rows have another usage than in FER+, so the "
             f"rows are not those of the original order. {mend}."
         )
-    votes = ferplus.votes[faces.row_ids]
-    _check_agreement(faces, votes, ferplus.source, mend)
-    return votes
+    own = votes[faces.row_ids]
+    _check_agreement(faces, own, mend)
+    return own
 
 
-def _check_agreement(faces, votes, source, mend):
+def _check_agreement(faces, votes, mend):
     agrees = favourite(votes)
     known = agrees >= 0
     same = int((agrees[known] == faces.labels[known]).sum())
     if known.sum() >= FEWEST_TO_JUDGE and same < LOWEST_AGREEMENT * known.sum():
         raise DataError(
-            f"{faces.source}: only {same:,} of {int(known.sum()):,} labels agree with the votes in {source}, as in "
+            f"{faces.source}: only {same:,} of {int(known.sum()):,} labels agree with the votes of FER+, as in "
             f"rows of another order. {mend}."
         )
 

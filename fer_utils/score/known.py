@@ -50,7 +50,7 @@ def facts(protocol="official") -> Known:
         answers = dict(zip(runs, arrays["answers"], strict=True)) if protocol == "official" else {}
     rows = np.arange(USAGE_COUNTS["Training"], sum(USAGE_COUNTS.values()))
     chosen = np.isin(usage_of(rows), REPORTED[protocol])
-    votes = ferplus.shipped_votes().votes[rows[chosen]]
+    votes = ferplus.shipped_votes()[rows[chosen]]
     return Known(protocol, rows[chosen], labels[chosen], twins[chosen], votes, answers)
 
 

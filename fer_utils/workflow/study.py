@@ -27,7 +27,7 @@ PACKAGED = {"photos": "10_on_your_own_photos", "explain": "11_why_this_answer"} 
 ONCE = {"explore": "01_explore_data", "compare": "06_compare_strategies", **REPORTS, **PACKAGED}
 NOTEBOOKS = (PRETRAIN, BEYOND, *ARMS.values(), *ONCE.values())
 
-PATHS = ("DATA", "SOURCE", "WEIGHTS", "FERPLUS")  # that a study reads
+PATHS = ("DATA", "SOURCE", "WEIGHTS")  # that a study reads
 DATA_STAND_IN = "path/to/fer2013.csv"
 
 

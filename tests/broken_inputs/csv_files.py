@@ -71,7 +71,7 @@ CASES = [
     case("bytes of anything", content(bytes(range(256)) * 40), "is binary data of an unknown kind. Download"),
     case("semicolons", content(csv_bytes().replace(b",", b";")), "separated by commas: save the file so"),
     case("tabs", content(csv_bytes().replace(b",", b"\t")), "separated by commas: save the file so"),
-    case("votes of FER+", header("Usage,Image name,neutral,happiness"), "votes of FER.* give them as FER_PLUS"),
+    case("votes of FER+", header("Usage,Image name,neutral,happiness"), "votes of FER.* give fer2013.csv"),
     case(
         "a column a pixel", header("emotion," + ",".join(map(str, range(48 * 48)))), "column of its own: make them one"
     ),

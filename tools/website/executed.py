@@ -128,7 +128,7 @@ def execute_report(notebook, output_dir, root=ROOT):
     for name in runs.declared_parameters(notebook):
         command += ["-p", name, given[name]] if name in given else []
     # Neither the user's FER-2013 nor FER+ has anything to do with the site.
-    environment = {name: value for name, value in os.environ.items() if name not in ("FER_DATA", "FER_PLUS")}
+    environment = {name: value for name, value in os.environ.items() if name != "FER_DATA"}
     ran = subprocess.run(command, cwd=root, env={**environment, **kernels.settings()}, capture_output=True, text=True)
     if ran.returncode:
         raise PageError(f"notebooks/{notebook}.ipynb could not be executed:\n{ran.stderr}")

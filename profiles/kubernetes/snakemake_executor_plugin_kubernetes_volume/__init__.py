@@ -15,7 +15,7 @@ import snakemake_executor_plugin_kubernetes as original
 from kubernetes.client.rest import ApiException
 
 # What the notebooks read of the environment, which pods do not inherit.
-PASSED_ON = ("KERAS_BACKEND", "FER_DATA", "FER_PLUS")
+PASSED_ON = ("KERAS_BACKEND", "FER_DATA")
 
 ExecutorSettings = original.ExecutorSettings
 common_settings = replace(
