@@ -24,9 +24,7 @@ def test_a_figure_is_the_one_that_was_kept_and_is_named_as_not_the_readers(capsy
     path = runs.PROJECT_ROOT / REFERENCE / "labels/figures/scale.png"
     assert ax.images[0].get_array().shape[1::-1] == Image.open(path).size
     said = capsys.readouterr().out
-    assert (
-        "not yours (outputs/reference/cpu/labels: fer2013.csv, 18 runs)" in said and "DATA to fer2013.csv" in said
-    )
+    assert "not yours (outputs/reference/cpu/labels: fer2013.csv, 18 runs)" in said and "DATA to fer2013.csv" in said
 
 
 def test_a_table_is_the_one_that_was_kept(capsys):

@@ -17,6 +17,7 @@ from results import markdown
 
 from fer_utils import evaluation, recognize, runs, score
 from fer_utils.evaluation.calibration import with_temperature
+from fer_utils.labels import errors
 from fer_utils.ladder.recipes import answer_name
 from fer_utils.score import page
 
@@ -65,8 +66,8 @@ def changes():
 
 
 def _share(right):
-    low, high = evaluation.wilson_interval(right.sum(), len(right))
-    return f"{100 * right.mean():.1f} %", page.interval({"low": low, "high": high})
+    own = errors.score(right)
+    return page.percent(own), page.interval(own)
 
 
 def tables():

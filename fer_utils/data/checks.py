@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from fer_utils.data.faces import constant
 from fer_utils.names import EMOTIONS, EXPECTED_COUNTS, MERGED_USAGE
 
 
@@ -43,9 +44,8 @@ def integrity_report(faces):
     """Compare `faces` with the original FER-2013 (28,709 / 3,589 / 3,589 images): IntegrityReport."""
     counts, expected = _count_tables(faces)
     differences = counts - expected
-    flat = faces.images.reshape(len(faces), -1)
-    constant = faces.row_ids[(flat == flat[:, :1]).all(axis=1)]
-    return IntegrityReport(faces.source, counts, expected, differences, constant, not differences.to_numpy().any())
+    blank = faces.row_ids[constant(faces.images)]
+    return IntegrityReport(faces.source, counts, expected, differences, blank, not differences.to_numpy().any())
 
 
 def _count_tables(faces):
@@ -87,14 +87,13 @@ def exact_duplicates(faces):
     digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in faces.images]
     codes = pd.factorize(np.array(digests, dtype=object))[0]
     positions = np.flatnonzero(np.bincount(codes)[codes] > 1) if len(faces) else np.array([], dtype=np.int64)
-    copies = faces.images[positions]
     table = pd.DataFrame(
         {
             "group": pd.factorize(codes[positions])[0],
             "row_id": faces.row_ids[positions],
             "usage": faces.usage[positions],
             "emotion": np.array(EMOTIONS)[faces.labels[positions]],
-            "constant": (copies == copies[:, :1, :1]).all(axis=(1, 2)),
+            "constant": constant(faces.images[positions]),
         }
     )
     return table.sort_values("group", kind="stable", ignore_index=True)

@@ -70,6 +70,11 @@ class Faces:
         return Faces(*picked, source=self.source)
 
 
+def constant(images):
+    """Whether each image has one gray value only: bool (n,). images: uint8 (n, 48, 48)."""
+    return (images == images[:, :1, :1]).all(axis=(1, 2))
+
+
 def _checksum(images, labels, usage):
     digest = hashlib.sha256(np.ascontiguousarray(images))
     digest.update(np.ascontiguousarray(labels, dtype=np.uint8))

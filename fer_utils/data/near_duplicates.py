@@ -16,6 +16,7 @@ from scipy import sparse
 
 from fer_utils.data.checks import exact_duplicates
 from fer_utils.data.exploration import thumbnails
+from fer_utils.data.faces import constant
 from fer_utils.names import SIDE
 
 CORRELATION = 0.90
@@ -38,11 +39,6 @@ REACH = 3  # pixels by which one image is shifted against the other, each way: c
 BLOCK = 512  # images whose distances to all others are computed at once: 18 million bytes
 
 CHUNK = 1024  # pairs whose pixels are compared at once: about 40 MB
-
-
-def constant(images):
-    """Whether each image has one gray value only: bool (n,). images: uint8 (n, 48, 48)."""
-    return (images == images[:, :1, :1]).all(axis=(1, 2))
 
 
 def perceptual_hashes(images):

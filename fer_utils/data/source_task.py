@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from fer_utils.project import expand_path
 
@@ -99,14 +99,14 @@ def _read_images(files, size):
                     raise ValueError(f"it states {image.width} x {image.height} pixels")
                 image = image.convert("RGB")
                 if image.size != (size, size):
-                    image = image.resize((size, size), Image.Resampling.BILINEAR, reducing_gap=None)
+                    image = image.resize((size, size), Image.Resampling.BILINEAR)
                 images[index] = np.asarray(image)
-        except (UnidentifiedImageError, OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise SourceError(
                 f"{files[index]}: not a readable image ({error}). Remove it or download it again"
             ) from error
 
     with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
-        for _ in pool.map(read, range(len(files)), chunksize=256):
+        for _ in pool.map(read, range(len(files))):
             pass
     return images

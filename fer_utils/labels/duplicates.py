@@ -6,7 +6,8 @@ Which images are duplicates is found in ``data.near_duplicates``.
 import numpy as np
 import pandas as pd
 
-from fer_utils.data.near_duplicates import constant, twin_in
+from fer_utils.data.faces import constant
+from fer_utils.data.near_duplicates import twin_in
 from fer_utils.labels.errors import score
 from fer_utils.labels.ferplus import share_for
 from fer_utils.names import EMOTIONS, USAGES

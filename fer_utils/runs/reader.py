@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from fer_utils.names import STRATEGIES
 from fer_utils.project import resolve, shown
 from fer_utils.runs.folder import RunError
 
@@ -169,4 +170,4 @@ def _is_training(folder):
         strategy = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["strategy"]
     except (OSError, ValueError, KeyError, TypeError):  # TypeError: JSON, but no dict
         return False
-    return strategy in ("scratch", "transfer", "finetune")
+    return strategy in STRATEGIES

@@ -14,9 +14,7 @@ import yaml
 from fer_utils import kernels
 from fer_utils.names import did_you_mean
 from fer_utils.project import PROJECT_ROOT as ROOT
-from fer_utils.workflow.profiles import (
-    ProfileError,
-)
+from fer_utils.workflow.profiles import ProfileError
 
 # --- this machine ----------------------------------------------------------------------------------------------------
 

@@ -108,7 +108,7 @@ def unpack_source(folder, target):
         Image.fromarray(images[index]).save(part / stated["names"][stated["labels"][index]] / f"{index:06d}.bmp")
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(write, range(len(images)), chunksize=256))
+        list(pool.map(write, range(len(images))))
     os.replace(part, target)
 
 
