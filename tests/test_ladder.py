@@ -83,6 +83,9 @@ def test_networks_that_are_asked_differently_are_tested_on_all_seeds_and_on_what
     of_seeds = np.var([20 / N, 20 / N, 23 / N], ddof=1) / 3
     low = evaluation.difference_test(21 / N, of_images, N - 1, of_seeds, 2)["low"]
     assert mirror["difference_low"] == pytest.approx(low) and low > 0
+    make_run(climbed, "untried", {"validation": 300}, seed=3)  # of before there were mirror images
+    again = results.summarize(climbed, samples=300).set_index("rung").loc["mirror"]
+    assert again["difference_low"] == pytest.approx(low) and again["seeds"] == 3
 
 
 def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climbed):

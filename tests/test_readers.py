@@ -97,6 +97,14 @@ def test_two_data_sets_of_folders_are_refused_though_one_lies_deeper(tmp_path, p
     assert len(archives.read(tmp_path).labels) == 2
 
 
+def test_a_copy_within_the_folders_is_no_other_data_set(tmp_path, pixels):
+    """As in face-expression-recognition-dataset on Kaggle."""
+    for name in ("images", "images/images"):
+        class_folders(tmp_path / name, pixels)
+    Image.fromarray(pixels[1]).save(tmp_path / "images/train/happy/2.png")
+    assert len(archives.read(tmp_path).labels) == 3  # the outer one's
+
+
 def test_the_same_data_in_two_forms_is_one_data_set(tmp_path, pixels):
     for name in ("fer2013.csv", "icml_face_data.csv", "older/fer2013.csv"):
         write(tmp_path / name, csv_text(pixels))

@@ -55,7 +55,12 @@ def test_scales_are_of_the_crop_that_a_network_answers_on():
 
 
 @pytest.mark.parametrize(
-    "given", [{"any_size": True, "head": "average", "preprocessing": "imagenet", "channels": 3}, {"input_size": 48}]
+    "given",
+    [
+        {"any_size": True, "head": "average", "preprocessing": "imagenet", "channels": 3},
+        {"any_size": True, "head": "average", "channels": 3},
+        {"input_size": 48},
+    ],
 )
 def test_a_network_of_one_size_is_not_asked_at_others(given):
     """Not so, it would be resized where no layer is, and answer three times alike."""

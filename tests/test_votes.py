@@ -57,6 +57,9 @@ def test_a_published_file_in_another_order_is_refused(shipped, tmp_path):
     table = pd.DataFrame(shipped, columns=ferplus.VOTES).assign(Usage=ferplus.csv_order())
     table.to_csv(tmp_path / "votes.csv", index=False)
     assert np.array_equal(votes.read(tmp_path / "votes.csv"), shipped)
+    table.replace({"NF": {0: None}}).to_csv(tmp_path / "votes.csv", index=False)
+    with pytest.raises(ValueError, match="votes.csv: a count is missing"):
+        votes.read(tmp_path / "votes.csv")
     table.iloc[::-1].to_csv(tmp_path / "votes.csv", index=False)
     with pytest.raises(ValueError, match="votes.csv: its rows are not in the order of fer2013.csv"):
         votes.read(tmp_path / "votes.csv")

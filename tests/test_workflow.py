@@ -376,7 +376,7 @@ def test_data_without_the_split_that_the_protocol_needs_stop_it_as_early(tmp_pat
     with pytest.warns(DataWarning):
         assert main(["reproduce", "--profile", str(tmp_path / "mine.yaml"), "--data", str(tmp_path / "train.csv")]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("Nothing was started. ") and "PublicTest" in said
+    assert said.startswith("Nothing was started. ") and "PublicTest" in said and "(PROTOCOL=official of 01_" in said
 
 
 def test_finished_runs_of_other_data_are_told_of(tmp_path):

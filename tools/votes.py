@@ -21,7 +21,10 @@ def read(path):
     table = pd.read_csv(path)
     if not np.array_equal(table["Usage"], ferplus.csv_order()):
         raise ValueError(f"{path}: its rows are not in the order of fer2013.csv. Download it again")
-    return table[list(ferplus.VOTES)].to_numpy()
+    counts = table[list(ferplus.VOTES)].to_numpy()
+    if counts.dtype.kind != "i" or counts.min() < 0:
+        raise ValueError(f"{path}: a count is missing, broken or negative. Download it again")
+    return counts
 
 
 def write(votes, path=ferplus.SHIPPED):

@@ -213,8 +213,12 @@ def _find_layout(tree):
     if published:
         return "file", _only(tree, published), None
     if split:
+        # A copy within, as Kaggle's images/images, is no other data set.
         bases = [base for base, _ in split]
-        base = "" if "" in bases else _only(tree, bases, own=())
+        outer = [
+            base for base in bases if not any(base.startswith(_join(other, "")) for other in bases if other != base)
+        ]
+        base = _only(tree, outer, own=())
         return "folders", base, dict(split)[base]
     for base, _, files in bases:
         other |= _other_files(tree, base, files)

@@ -2,7 +2,6 @@
 
 import os
 import warnings
-from pathlib import Path
 
 import numpy as np
 
@@ -33,7 +32,9 @@ def load_fer2013(source=None):
 
 def _load_path(path, read=None):
     """(Faces, warnings) of a file or folder. read: instead of ``archives.read``."""
-    path = Path(os.path.abspath(archives.locate(path)))  # not what a link leads to: its name may tell nothing
+    path = archives.locate(path)
+    # A file that tells its kind by its name does so as a link, too, whose target may be called anything.
+    path = path.parent.resolve() / path.name if path.name.lower() == archives.CHALLENGE_TRAIN else path.resolve()
     return _through_cache(str(path), archives.state(path), lambda: (read or archives.read)(path))
 
 

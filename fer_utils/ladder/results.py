@@ -116,8 +116,12 @@ def summarize(output_dir, reference="", samples=2000):
             row = _row(rung, runs_of[rung.name], right[rung.name])
             *below, _ = [step.name for step in recipes.path(rung.name) if step.name in right]
             if below:
-                one, other = right[rung.name], right[below[-1]]
-                gap = compare_answers(one, other, _of_change(one, other) if rung.same_run else of_seeds, samples)
+                one, other, varied = right[rung.name], right[below[-1]], of_seeds
+                if rung.same_run:
+                    both = [run for run in runs_of[rung.name] if any(run is own for own in runs_of[below[-1]])]
+                    one, other = (right_by_seed(both, answer_name(name)) for name in (rung.name, below[-1]))
+                    varied = _of_change(one, other)
+                gap = compare_answers(one, other, varied, samples)
                 row |= {"before": below[-1], "difference": gap["difference"], "p_value": gap["p_value"]}
                 row |= {"difference_low": gap["low"], "difference_high": gap["high"]}
                 row["change"] = _changes(below[-1], rung)
@@ -131,7 +135,7 @@ def summarize(output_dir, reference="", samples=2000):
 
 
 def _of_change(one, other):
-    """``pooled_over_seeds`` of two rungs with the same networks: they vary over seeds by what changes between the two.
+    """``pooled_over_seeds`` of one rung's networks asked in two ways: they vary by what changes between the two.
 
     ``compare_arms`` adds that of both, so each has half.
     """

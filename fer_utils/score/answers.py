@@ -74,7 +74,7 @@ def read_csv(path, reported) -> Answers:
     """
     table = _table(path)
     told = [name for name in table.columns if _plain(name) in ID_NAMES]
-    ids = min(told, key=lambda name: ID_NAMES.index(_plain(name)), default=None)  # a frame's own index has no name
+    ids = min(told, key=lambda name: _plain(name) == "", default=None)  # a frame's own index, which has none, is last
     notes = []
     row_ids = _in_order(path, table, notes) if ids is None else _row_ids(path, table[ids])
     _check_once(path, row_ids)

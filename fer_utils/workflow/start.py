@@ -36,16 +36,21 @@ def check_data(study):
     Otherwise each run would start, find the same mistake, and have removed what an earlier one left in its folder. What
     is read here is in the cache for all of them.
     """
-    every = [{**study.declared[run.notebook], **run.parameters} for run in study.runs()]
-    wanted = {(given["DATA"], given.get("PROTOCOL", "")) for given in every if given.get("DATA")}
-    try:
-        for given, protocol in sorted(wanted):
-            if given not in BUILT_IN_DATA:
-                faces = data.load_fer2013(given)
+    wanted = {}  # DATA -> protocol -> the first notebook that has it
+    for run in study.runs():
+        given = {**study.declared[run.notebook], **run.parameters}
+        if given.get("DATA", "") not in ("", *BUILT_IN_DATA):
+            wanted.setdefault(given["DATA"], {}).setdefault(given.get("PROTOCOL", ""), run.notebook)
+    for place, protocols in wanted.items():
+        asking = ""
+        try:
+            faces = data.load_fer2013(place)
+            for protocol, notebook in protocols.items():
                 if protocol:
+                    asking = f" (PROTOCOL={protocol} of {notebook})"
                     data.apply_protocol(faces, protocol)
-    except data.DataError as error:
-        raise ProfileError(str(error)) from None
+        except data.DataError as error:
+            raise ProfileError(f"{error}{asking}") from None
 
 
 def replaced(study, root=ROOT):

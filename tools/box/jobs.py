@@ -105,7 +105,7 @@ def stop(jobs, reason, patience=3.0):
     # A kernel has a session of its own, and would outlive a papermill that hangs.
     started = []
     for job in jobs:
-        with contextlib.suppress(psutil.NoSuchProcess):  # it has ended meanwhile
+        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
             process = psutil.Process(job.process.pid)
             started += [process, *process.children(recursive=True)]
         job.process.terminate()
@@ -113,7 +113,7 @@ def stop(jobs, reason, patience=3.0):
     while time.monotonic() < end and any(job.process.poll() is None for job in jobs):
         time.sleep(0.05)
     for process in started:
-        with contextlib.suppress(psutil.NoSuchProcess):
+        with contextlib.suppress(psutil.Error):
             process.kill()
     for job in jobs:
         job.process.wait()

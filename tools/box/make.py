@@ -5,7 +5,7 @@
 outputs/box/ then holds run.sh, parts.sha256 and the parts. What takes long to make (wheels, sheets, filters) is kept in
 outputs/box/kept/ and made again only when it comes from something else. Runs of the plan that outputs/<profile>/ holds
 finished are left out, with BOX_BEYOND=1 also those of outputs/reference/<profile>/; the checkpoint of one that was cut
-off goes along.
+off goes along, unless it needs the weights of every epoch, too (KEEP_EPOCHS).
 """
 
 import argparse
@@ -79,7 +79,7 @@ def make_box(
         raise MakeError(f"profiles/{profile}.yaml: of its plan nothing is left to run")
     content = [(_code(kept), "code"), (_wheels(kept, python, machine), "wheels")]
     faces = data.load_fer2013(given_data or None)
-    data.apply_protocol(faces)  # which every run will do, after all has been carried
+    data.apply_protocol(faces, "paper")  # as all runs will do, after all has been carried; "official" needs more
     content.append((_faces(kept, faces), "code/sheets/faces"))
     if any(plans.SOURCE in run["needs"] for run in wanted):
         content.append((_source(kept, given_source), "code/sheets/source"))
@@ -215,12 +215,10 @@ def _filters(kept):
 
 def _checkpoints(wanted):
     """What runs go on from; not where the weights of every epoch would have to come, too (KEEP_EPOCHS)."""
-    folders = [ROOT / run["folder"] for run in wanted]
-    return [
-        folder / runs.CHECKPOINT
-        for folder in folders
-        if (folder / runs.CHECKPOINT).is_file() and not (folder / runs.EPOCHS).is_dir()
-    ]
+    found = [run for run in wanted if (ROOT / run["folder"] / runs.CHECKPOINT).is_file()]
+    if anew := [run["folder"] for run in found if not run["resumes"]]:
+        print(f"Start anew, since KEEP_EPOCHS goes on from the weights of all epochs: {', '.join(anew)}")
+    return [ROOT / run["folder"] / runs.CHECKPOINT for run in found if run["resumes"]]
 
 
 def _made(target, make):

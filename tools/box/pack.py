@@ -2,7 +2,7 @@
 
 The archive holds paths as they are below the project's root: `box.json` (what ran, on what), then of each finished run
 its numbers, predictions and figures, of each that was cut off its history and log, and last, where they fit, the
-checkpoints with which a later box can go on.
+checkpoints with which a later box can go on: not those of runs that go on from the weights of every epoch, too.
 """
 
 import hashlib
@@ -14,7 +14,6 @@ from pathlib import Path
 
 NUMBERS = ("manifest.json", "metrics.json", "history.csv", "predictions.npz", "epochs.npz")
 CHECKPOINT = "checkpoint.npz"
-EPOCHS = "epochs"  # weights of each, of a run with KEEP_EPOCHS
 
 
 def contents(jobs, limit=None):
@@ -27,8 +26,8 @@ def contents(jobs, limit=None):
     room = (limit or 0) - sum(path.stat().st_size for path in files)
     for job in jobs:
         path = job.folder / CHECKPOINT
-        alone = path.is_file() and not (job.folder / EPOCHS).is_dir()  # else it goes on from all their weights, too
-        if job.state == "cut off" and alone and path.stat().st_size <= room:
+        resumes = job.entry.get("resumes", True) and path.is_file()
+        if job.state == "cut off" and resumes and path.stat().st_size <= room:
             files.append(path)
             room -= path.stat().st_size
     return files

@@ -40,8 +40,8 @@ def read_plan(profile="gpu", root=PROJECT_ROOT):
 
     name, folder, log: of the run. command, tiny: papermill's words, as they are and for a rehearsal. needs: paths that
     must be there before it starts. program: what runs share that compile to the same. architecture, work (multiply-adds
-    of its epochs), epochs, disk (bytes), tail (seconds after the last epoch): what its needs are reckoned from. Paths
-    count from the root of the code.
+    of its epochs), epochs, disk (bytes), tail (seconds after the last epoch): what its needs are reckoned from.
+    resumes: whether a checkpoint is all that it goes on from. Paths count from the root of the code.
     """
     study = load_study(profile, data=DATA_STAND_IN, root=root)
     study = dataclasses.replace(study, data=DATA, source=SOURCE)
@@ -127,6 +127,7 @@ def _described(study, run, alone):
         "architecture": reckoned.architecture,
         "work": reckoned.multiply_adds,
         "epochs": epochs,
+        "resumes": not given.get("KEEP_EPOCHS"),
         "disk": int(reckoned.size * (1 + kept / 3)),  # `size` counts the weights and what Adam remembers of them
         "tail": 15 + (0.5 * epochs if given.get("KEEP_EPOCHS") else 0),
         "alone": alone,

@@ -1,4 +1,4 @@
-"""Work through a plan on a box until its minutes are over; `run.sh` calls this. Standard library only.
+"""Work through a plan on a box until its minutes are over; `run.sh` calls this.
 
     python tools/box/run.py --seconds 540 --out DIR [--device cpu] [--tiny] [--only NAME ...]
 
