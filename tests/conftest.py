@@ -17,8 +17,8 @@ settings.register_profile("many", max_examples=4000, deadline=None, database=Non
 settings.load_profile("few")
 
 # The files that take longest are begun first, so that none of them is left to one process at the end.
-LONGEST = ("test_notebooks", "test_box", "test_benchmarks", "test_failures", "test_workflow", "test_models")
-LONGEST += ("test_checkpoints", "test_one_kernel", "test_leaks")
+LONGEST = ("test_notebooks", "test_labs", "test_site_browser", "test_checkpoints", "test_box", "test_models")
+LONGEST += ("test_failures", "test_benchmarks", "test_network", "test_export", "test_try_page", "test_workflow")
 
 
 def pytest_collection_modifyitems(items):

@@ -7,6 +7,7 @@ import sys
 import keras
 import numpy as np
 import pytest
+from cells import eagerly
 
 from fer_utils.project import PROJECT_ROOT
 
@@ -75,9 +76,14 @@ def test_what_is_timed_as_augmentation_changes_every_face():
 
 
 @pytest.mark.slow
-def test_throughput_runs(tmp_path):
-    command = [sys.executable, str(FOLDER / "throughput.py"), str(tmp_path / "found.json"), "--images", "70"]
-    subprocess.run([*command, "--matrix", "64", "--changes", "width=0.05"], capture_output=True, check=True)
+def test_throughput_runs(tmp_path, monkeypatch):
+    pytest.importorskip("tensorflow")
+    import throughput
+
+    words = ["--images", "70", "--matrix", "64", "--changes", "width=0.05"]
+    monkeypatch.setattr(sys, "argv", ["throughput.py", str(tmp_path / "found.json"), *words])
+    with eagerly():
+        throughput.main()
     found = json.loads((tmp_path / "found.json").read_text())
     assert [row["recipe"] for row in found["rows"]] == ["mixup", "vgg16"] and found["matrix_tflops"] > 0
     for row in found["rows"]:

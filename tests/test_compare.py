@@ -435,8 +435,9 @@ def test_every_measure_of_every_run_has_its_interval(study):
     )
 
 
-def test_comparison_needs_no_keras():
+def test_comparison_and_the_ladder_need_no_keras():
     modules = "fer_utils.comparison.tables, fer_utils.comparison.sentences, fer_utils.evaluation"
+    modules += ", fer_utils.ladder.results, fer_utils.ladder.recipes"
     code = f"import sys, {modules}; print('keras' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=runs.PROJECT_ROOT)
     assert done.stdout.strip() == "False", done.stderr

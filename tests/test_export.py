@@ -236,11 +236,13 @@ def test_a_missing_package_is_named_with_its_mend(deepcnn, tmp_path, monkeypatch
 
 
 def test_under_jax_tensorflow_is_asked_for(tmp_path):
-    code = "import sys; from fer_utils.recognize.export import export; export(None, sys.argv[1])"
+    code = "import sys; from fer_utils.recognize.export import export; print({'mtcnn', 'skimage'} & set(sys.modules)); "
+    code += "export(None, sys.argv[1])"
     environment = os.environ | {"KERAS_BACKEND": "jax"}
     command = [sys.executable, "-c", code, str(tmp_path / "a.onnx")]
-    said = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=runs.PROJECT_ROOT).stderr
-    assert "exports are made by TensorFlow, and Keras runs on jax here. Set KERAS_BACKEND=tensorflow" in said
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=runs.PROJECT_ROOT)
+    assert "exports are made by TensorFlow, and Keras runs on jax here. Set KERAS_BACKEND=tensorflow" in done.stderr
+    assert done.stdout.strip() == "set()"  # importing the room loads no face detector
 
 
 def test_the_command_writes_a_file_or_one_line_of_error(deepcnn, tmp_path, capsys):

@@ -42,6 +42,17 @@ def test_each_exercise_is_checked_in_its_own_cell_and_each_check_is_of_an_exerci
     assert sorted(checked) == sorted(checking.exercises_of(lab))
 
 
+LIGHT = ("lab3", "lab5", "lab6")  # these train nothing, and run where neither Keras nor a backend is, as on Binder
+ABSENT = """
+import sys
+
+class Absent:
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] in ("keras", "tensorflow", "jax", "torch"):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Absent())
+"""
 FEW = {"lab4": {"PRETRAIN_EPOCHS": 1, "EPOCHS": 1}}  # none of its checks asks how well a network has learned
 
 
@@ -54,6 +65,8 @@ def test_solutions_pass_and_what_is_unwritten_fails_at_each_check(path, tmp_path
         if labs.is_exercise(cell):
             cells.append(nbformat.v4.new_code_cell(MUST_FAIL.format(variants=unwritten(cell))))
         cells.append(cell)
+    if path.name.partition(".")[0] in LIGHT:
+        cells.insert(0, nbformat.v4.new_code_cell(ABSENT))
     notebook.cells = cells
     nbformat.write(notebook, tmp_path / "lab.ipynb")
     papermill.execute_notebook(

@@ -1,5 +1,6 @@
 """The network that comes with the package: its file, its answers, its temperatures, and its card's numbers."""
 
+import functools
 import io
 import json
 import subprocess
@@ -32,10 +33,10 @@ KINDS = {
 }
 
 
-@pytest.fixture(params=KINDS)
-def trained(request):
-    """A narrow network of each kind; batch norm's statistics are not those of a new one."""
-    architecture, settings = KINDS[request.param]
+@functools.cache
+def network_of(kind):
+    """A narrow network of a kind; batch norm's statistics are not those of a new one. No test changes it."""
+    architecture, settings = KINDS[kind]
     keras.utils.set_random_seed(0)
     model = models.build_classifier(architecture, "scratch", width=0.0625, **settings)
     draw = np.random.default_rng(1)
@@ -46,17 +47,26 @@ def trained(request):
     return model
 
 
-def test_for_answers_answers_alike_and_needs_no_class_of_ours(trained, tmp_path):
+@pytest.fixture(params=KINDS)
+def trained(request):
+    return network_of(request.param)
+
+
+def test_for_answers_answers_alike(trained):
     plain = for_answers(trained)
     expected = trained.predict(FACES, verbose=0)
     assert expected.std(axis=0).max() > 1e-4
     np.testing.assert_allclose(plain.predict(FACES, verbose=0), expected, atol=1e-5)
     assert "fer_utils" not in json.dumps(json.loads(plain.to_json()))
-    plain.save(tmp_path / "model.keras")
-    code = "model = keras.models.load_model(sys.argv[1]); print(model.count_params(), 'fer_utils' in sys.modules)"
-    command = [sys.executable, "-c", f"import sys, keras; {code}", str(tmp_path / "model.keras")]
+
+
+def test_for_answers_needs_no_class_of_ours(tmp_path):
+    for kind in KINDS:
+        for_answers(network_of(kind)).save(tmp_path / f"{kind}.keras")
+    code = "print(*(keras.models.load_model(path).count_params() for path in sys.argv[1:]), 'fer_utils' in sys.modules)"
+    command = [sys.executable, "-c", f"import sys, keras; {code}", *(f"{kind}.keras" for kind in KINDS)]
     printed = subprocess.run(command, capture_output=True, text=True, check=True, cwd=tmp_path).stdout.split()
-    assert printed == [str(trained.count_params()), "False"]
+    assert printed == [*(str(network_of(kind).count_params()) for kind in KINDS), "False"]
 
 
 def test_for_answers_acts_in_training_as_outside():

@@ -1,6 +1,4 @@
 import dataclasses
-import subprocess
-import sys
 
 import pytest
 
@@ -134,8 +132,3 @@ def test_settings_table_says_which_rung_brought_a_setting_in():
     assert table.loc["weight_decay", "rung"] == "weight-decay"
     assert table.loc["dropout", "rung"] == ""
     assert table["value"].tolist() == list(recipes.as_dict(recipes.read_recipe("crop", "width=0.25")).values())
-
-
-def test_recipes_and_the_ladder_need_no_keras():
-    code = "import sys, fer_utils, fer_utils.ladder.results, fer_utils.ladder.recipes; print('keras' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"

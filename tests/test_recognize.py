@@ -1,7 +1,5 @@
 """What is said of the faces in pictures and films, on the command line too, and what the figures draw (recognize)."""
 
-import subprocess
-import sys
 
 import matplotlib
 import numpy as np
@@ -77,13 +75,6 @@ def test_a_picture_without_a_face_has_an_empty_table(seen):
     answer = recognize.answer_about(DARK, network)
     assert answer.table().empty and list(answer.table()) == ["face", "answer", *EMOTIONS, "note"]
     assert answer.frames.shape == (0, 48, 48) and answer.after.shape == (0, 7) and network.asked == []
-
-
-def test_importing_the_room_loads_no_detector():
-    """OpenCV is loaded by Keras itself, where it is installed."""
-    code = "import sys, fer_utils.recognize; print({'mtcnn', 'skimage'} & set(sys.modules))"
-    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert found.stdout.strip() == "set()"
 
 
 def test_a_missing_extra_is_named_with_its_mend():

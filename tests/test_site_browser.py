@@ -57,11 +57,11 @@ def browser():
 
 @pytest.fixture(scope="module")
 def axe():
-    """axe-core's script, from npm."""
+    """axe-core's script, from npm; None where that cannot be had."""
     try:
         return npm.read("axe-core@4.14.1", ["axe.min.js"])["axe.min.js"].decode()
-    except npm.NpmError as error:
-        pytest.skip(str(error))
+    except npm.NpmError:
+        return None
 
 
 def open_page(browser, address, size, scheme="light"):
@@ -76,25 +76,22 @@ def open_page(browser, address, size, scheme="light"):
 
 
 @pytest.mark.parametrize("name", PAGES)
-def test_a_page_asks_nobody_else_and_fits_a_phone(site, browser, name):
-    for size in SIZES:
-        page, asked = open_page(browser, f"{site}{name}.html", size)
-        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        page.close()
-        assert not asked and wider == 0, (size, asked, wider)
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_axe_finds_no_serious_barrier(site, browser, axe, name):
+def test_a_page_asks_nobody_else_fits_a_phone_and_has_no_serious_barrier(site, browser, axe, name):
     for size, scheme in (("desktop", "light"), ("phone", "dark"), ("desktop", "dark")):
-        page, _ = open_page(browser, f"{site}{name}.html", size, scheme)
-        page.evaluate(axe)
-        found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)")
+        page, asked = open_page(browser, f"{site}{name}.html", size, scheme)
+        wider = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        assert not asked and wider == 0, (size, asked, wider)
+        found = []
+        if axe:
+            page.evaluate(axe)
+            found = page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)")
         page.close()
         barriers = [
             (fault["id"], fault["nodes"][0]["html"]) for fault in found if fault["impact"] in ("serious", "critical")
         ]
         assert not barriers, (size, scheme)
+    if not axe:
+        pytest.skip("axe-core cannot be had from npm; all else was looked at")
 
 
 def test_a_solution_opens_where_it_is_asked_for(site, browser):

@@ -2,10 +2,16 @@
 
 import os
 
+import keras
 import numpy as np
 import pytest
 
 from fer_utils import data
+
+if "FER_BENCHMARK_IMAGES" in os.environ and keras.backend.backend() == "tensorflow":
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)  # untimed, for a few images tracing takes longer than all steps
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ their checksum, or if it shows nothing but the committed reference, which holds 
 10, which shows photos, the data are its own examples: drawn people, and an astronaut's photo in the public domain.
 """
 
+import functools
 import json
 import os
 import shutil
@@ -38,6 +39,7 @@ READ_REFERENCE = ("06_compare_strategies", "07_audit_the_paper")
 REFERENCE = "outputs/reference/cpu"
 
 
+@functools.cache
 def allowed_checksums(notebook):
     """The checksums of data that a notebook's run may have been made of."""
     if notebook == "02_pretrain_backbone":
