@@ -1,6 +1,5 @@
 """What is said of the faces in pictures and films, on the command line too, and what the figures draw (recognize)."""
 
-
 import matplotlib
 import numpy as np
 import pandas as pd
