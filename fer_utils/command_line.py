@@ -22,7 +22,6 @@ def duration(seconds):
         return f"{seconds} s"
     if seconds < 600:
         return f"{seconds // 60} min {seconds % 60:02d} s"
-    if seconds < 3570:
-        return f"{round(seconds / 60)} min"
-    minutes = round(seconds / 60)
-    return f"{minutes // 60} h {minutes % 60:02d} min"
+    if seconds < 3600:
+        return f"{min(59, round(seconds / 60))} min"
+    return f"{seconds // 3600} h {seconds % 3600 // 60:02d} min"

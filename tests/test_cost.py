@@ -89,7 +89,7 @@ def test_in_words():
     runs = [cost.Cost("explore", "", 0, 1e6), cost.Cost("long", "vgg16", 55e9 * 7200, 2e9)]
     found = cost.summary(runs, jobs=2, device="cpu", cores=2)
     assert found == (
-        "Cost, from rates measured on two cores: 2 runs, 2 h 01 min of a core in all, 1 h 00 min with 2 at once; "
+        "Cost, from rates measured on two cores: 2 runs, 2 h 00 min of a core in all, 1 h 00 min with 2 at once; "
         "2.4 GB of memory at a quarter of the full width, 2.0 GB of disk."
     )
     on_gpu = cost.summary(runs, 1, "gpu")

@@ -25,7 +25,7 @@ from fer_utils.workflow.start import clear_stale_lock, stop_leftovers
         (59.6, "1 min 00 s"),
         (185, "3 min 05 s"),
         (1530, "26 min"),
-        (3599, "1 h 00 min"),
+        (3599, "59 min"),
         (7620, "2 h 07 min"),
     ],
 )
