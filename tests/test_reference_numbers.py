@@ -202,7 +202,8 @@ def test_the_page_has_what_a_large_head_remembers(capsys):
 
 def test_what_the_page_says_of_heads_on_faces_without_a_duplicate():
     _, labels, twins = heads.public_test()
-    right = {key[4:]: answers == labels for key, answers in heads.answered(REFERENCE / "frozen").items()}
+    kept = heads.answered(REFERENCE / "frozen")
+    right = {key[4:]: answers == labels for key, answers in kept.items() if key[:4] == (96, "imagenet", 4, 2)}
 
     def head(name, seed=0):
         return right[name, 1e-4, 25, "none", seed]
@@ -213,6 +214,45 @@ def test_what_the_page_says_of_heads_on_faces_without_a_duplicate():
         own = largest[:, ~twins]
         gap = paired.compare_answers(own, head(name)[None, ~twins], evaluation.pooled_over_seeds([own.mean(axis=1)]))
         assert f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f}".startswith(f"({said}") and f"({said}" in FULL_SCALE
+
+
+def test_what_the_page_says_of_pixels_from_0_to_1():
+    _, labels, _ = heads.public_test()
+    answers = heads.answered(REFERENCE / "frozen")
+    page = " ".join(FULL_SCALE.split())
+
+    def share(preprocessing, stage, head, size=64):
+        return answers[size, preprocessing, stage, 2, head, 1e-4, 25, "none", 0] == labels
+
+    def shares(preprocessing, head, stages=(3, 4, 5)):
+        return [f"{100 * share(preprocessing, stage, head).mean():.1f}" for stage in stages]
+
+    for preprocessing in ("rescale", "imagenet"):
+        assert "{}, {} and {}".format(*shares(preprocessing, "batch norm, 256")) in page
+    gaps = []
+    for stage in (3, 4, 5):
+        both = [share(name, stage, "batch norm, 256") for name in ("imagenet", "rescale")]
+        gaps.append(evaluation.paired_difference(*both))
+    said = [(f"{100 * gap['difference']:.1f}", f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f})") for gap in gaps]
+    assert "{} points more {}, {} {} and {} {}.".format(*sum(said, ())) in page
+    paper = {name: shares(name, "paper") for name in ("rescale", "imagenet")}
+    for stage, words in ((0, "% on block 3"), (1, "on block 4"), (2, "on block 5")):
+        assert f"{paper['rescale'][stage]} instead of {paper['imagenet'][stage]} {words}" in page
+    plain = [shares(name, "256", (4,))[0] for name in ("rescale", "imagenet")]
+    assert "has {} instead of {} there".format(*plain) in page
+    assert f"At 48 pixels, block 5 has {100 * share('imagenet', 5, 'batch norm, 256', 48).mean():.1f}" in page
+    table = heads.read_table(REFERENCE / "frozen/heads.csv").set_index(["size", "preprocessing", "stage", "head"])
+    dead = table["dead units"].str.split().str[0]
+    assert f"{dead[64, 'rescale', 3, 'paper']} instead of {dead[64, 'imagenet', 3, 'paper']} of 96 on block 3" in page
+    assert f"{dead[64, 'rescale', 4, 'paper']} instead of {dead[64, 'imagenet', 4, 'paper']} on block 4" in page
+    assert "({} and {})".format(*(dead[64, name, 4, "256"] for name in ("rescale", "imagenet"))) in page
+    happy = table[table["right"] == 895].reset_index()  # all of PublicTest's happy faces
+    assert set(happy["preprocessing"]) == {"imagenet"} and len(happy) >= 3
+    kept = [own for own in answers.values() if (own == labels).sum() == 895]
+    assert kept and all((own == 3).all() for own in kept)
+    larger = [[share("imagenet", 4, head, size).mean() for size in (64, 96)] for head in ("paper", "256", "batch norm")]
+    said = ", ".join(f"{100 * small:.1f} to {100 * large:.1f}" for small, large in larger)
+    assert f"From 64, all on the EPYC: {said}, and batch norm" in page
 
 
 def test_the_heads_on_frozen_features_are_the_committed_ones():
