@@ -48,6 +48,21 @@ def test_keeps_numbers_and_harmless_figures_only(tmp_path):
     assert reference.left_out(tmp_path / "cpu" / "explore") == ["history.png", "sample_grid.png", "workflow.png"]
 
 
+def test_some_of_the_answers_may_be_enough(tmp_path):
+    write_run(tmp_path / "cpu" / "a")
+    answers = (np.arange(3), np.array([0, 3, 6]), np.full((3, 7), 1 / 7))
+    runs.save_predictions(tmp_path / "cpu" / "a", {"validation": answers, "validation-flip": answers, "test": answers})
+    reference.copy_reference(tmp_path / "cpu", tmp_path / "kept", ["validation", "test"])
+    with np.load(tmp_path / "kept/a/predictions.npz") as kept:
+        assert {name.rpartition("_")[0].removesuffix("_row") for name in kept} == {"validation", "test"}
+        np.testing.assert_array_equal(kept["test_row_ids"], answers[0])
+    with pytest.raises(
+        runs.RunError, match="a/predictions.npz: holds no validation-scales_row_ids. Give other --answers"
+    ):
+        reference.copy_reference(tmp_path / "cpu", tmp_path / "elsewhere", ["validation-scales"])
+    assert not (tmp_path / "elsewhere").exists()
+
+
 def test_leaves_out_unfinished_runs_and_replaces_older_copies_whole(tmp_path):
     write_run(tmp_path / "cpu" / "a")
     write_run(tmp_path / "cpu" / "unfinished")

@@ -2,7 +2,7 @@
 
     python tools/reference.py outputs/cpu       copies its finished runs to outputs/reference/cpu/
 
-Models, weights and executed notebooks stay behind. Of the figures only those come along that are named here as free of
+With --answers, only those of predictions.npz come along; what the others came to is in metrics.json. Models, weights and executed notebooks stay behind. Of the figures only those come along that are named here as free of
 faces: FER-2013's images may not be redistributed, so whatever is not known to be harmless is left out.
 """
 
@@ -15,6 +15,7 @@ import shutil
 import sys
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -39,15 +40,16 @@ EXPLORE_FIGURES = ("class_counts", "architecture*")  # most others of notebook 0
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=,;(\[])((?:file:/|~|[A-Za-z]:)?[/\\][^\s"']+)""")
 
 
-def copy_reference(output_dir, destination=None):
+def copy_reference(output_dir, destination=None, answers=()):
     """Copy each finished run below `output_dir`, however deep; return {path of the run below it: bytes copied}.
 
-    output_dir: such as outputs/cpu. destination: outputs/reference/<its name> by default. Everything is checked before
+    output_dir: such as outputs/cpu. destination: outputs/reference/<its name> by default. answers: which of a run's
+    predictions, such as "validation" and "validation-scales"; () for all. Everything is checked before
     anything is written, and a run's folder is replaced whole or not at all. Runs that the destination holds and
     `output_dir` does not are left alone.
 
     Raises RunError where there is no finished run, where a figure is damaged, where a manifest or metrics file holds an
-    absolute path, or where all would be more than ``LIMIT``.
+    absolute path, where a run lacks one of `answers`, or where all would be more than ``LIMIT``.
     """
     source = runs.resolve(output_dir)
     destination = runs.resolve(destination or Path("outputs/reference") / source.name)
@@ -64,7 +66,8 @@ def copy_reference(output_dir, destination=None):
     for name in chosen:  # of an experiment's many runs, the numbers alone: its figures are drawn from all of them
         chosen[name] = [path for path in chosen[name] if "/" not in name or path.suffix != ".png"]
     contents = {
-        name: {path.relative_to(source / name): small_enough(path) for path in files} for name, files in chosen.items()
+        name: {path.relative_to(source / name): small_enough(path, answers) for path in files}
+        for name, files in chosen.items()
     }
     sizes = {name: sum(map(len, files.values())) for name, files in contents.items()}
     total = sum(sizes.values())
@@ -92,8 +95,19 @@ def kept_files(folder):
     return sorted(path for path in files if path.is_file() and not path.is_symlink())
 
 
-def small_enough(path):
-    """The bytes to keep of a file: its own, but a figure in colour gets a palette of 256, a third of the size."""
+def small_enough(path, answers=()):
+    """The bytes to keep of a file: its own, but a figure in colour gets a palette of 256, a third of the size.
+
+    answers: those of predictions.npz that are kept; () for all.
+    """
+    written = io.BytesIO()
+    if answers and path.name == "predictions.npz":
+        with np.load(path) as kept:
+            names = [f"{answer}_{part}" for answer in answers for part in ("row_ids", "labels", "probabilities")]
+            if lacking := [name for name in names if name not in kept]:
+                raise runs.RunError(f"{path.parent.name}/{path.name}: holds no {lacking[0]}. Give other --answers")
+            np.savez_compressed(written, **{name: kept[name] for name in names})
+        return written.getvalue()
     if path.suffix != ".png":
         return path.read_bytes()
     try:
@@ -106,7 +120,6 @@ def small_enough(path):
             palette = image.convert("RGB").quantize(256, method=coverage, dither=none)
     except OSError as error:
         raise runs.RunError(f"{path.parent.parent.name}/figures/{path.name}: is no readable PNG ({error})") from error
-    written = io.BytesIO()
     palette.save(written, "PNG", optimize=True)
     return written.getvalue()
 
@@ -163,9 +176,11 @@ def main(arguments=None):
     """The command line: copy, say what was copied and what was left out; returns the exit status."""
     parser = argparse.ArgumentParser(prog="python tools/reference.py", description=__doc__.splitlines()[0])
     parser.add_argument("output_dir", help="folder that holds the runs, such as outputs/cpu")
-    output_dir = parser.parse_args(arguments).output_dir
+    parser.add_argument("--answers", nargs="+", default=(), help="of predictions.npz; by default all")
+    given = parser.parse_args(arguments)
+    output_dir = given.output_dir
     try:
-        sizes = copy_reference(output_dir)
+        sizes = copy_reference(output_dir, answers=given.answers)
     except runs.RunError as error:
         print(f"Nothing was copied. {error}", file=sys.stderr)
         return 1
