@@ -2,7 +2,9 @@
 
     python tools/reference.py outputs/cpu       copies its finished runs to outputs/reference/cpu/
 
-With --answers, only those of predictions.npz come along; what the others came to is in metrics.json. Models, weights and executed notebooks stay behind. Of the figures only those come along that are named here as free of
+With --answers, only those of predictions.npz come along; what the others came to is in metrics.json.
+
+Models, weights and executed notebooks stay behind. Of the figures only those come along that are named here as free of
 faces: FER-2013's images may not be redistributed, so whatever is not known to be harmless is left out.
 """
 
