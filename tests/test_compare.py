@@ -349,6 +349,21 @@ def test_seconds_of_two_machines_are_not_compared(tmp_path):
     assert line.startswith("Which is cheapest cannot be told: the runs were made on ") and " and Acme, 2 cores" in line
 
 
+def test_an_arm_is_told_from_another_only_by_both_tests_of_seeds():
+    """Pooled over all arms the seeds vary little, but those of the best arm much."""
+    pairs = pd.DataFrame(
+        {
+            "first": ["vgg16-scratch", "vgg16-scratch"],
+            "second": ["vgg16-transfer", "resnet50-scratch"],
+            "differ": [True, True],
+            "own_p_holm": [0.2, np.nan],  # the last has one seed
+            "speaks_of": evaluation.ARMS,
+        }
+    )
+    said = sentences._told_apart("vgg16-scratch", pairs)
+    assert said.startswith("It cannot be told from VGG16 transfer learning (")
+
+
 def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
     write_run(tmp_path, "vgg16-scratch", correct=95)
     write_run(tmp_path, "vgg16-transfer", correct=60)

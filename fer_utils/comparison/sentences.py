@@ -13,6 +13,7 @@ from fer_utils.comparison.summary import (
     pretraining_of,
     protocol,
 )
+from fer_utils.evaluation.paired import LEVEL
 from fer_utils.names import ARCHITECTURE_NAMES, STRATEGY_NAMES
 
 
@@ -84,7 +85,9 @@ def _told_apart(best, pairs):
     """From which arms the paired tests tell the best one."""
     own = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
     others = own["first"].where(own["first"] != best, own["second"])
-    close = [arm_name(arm) for arm in others[~own["differ"]]]
+    # Both tests of seeds must agree; that by the arms' own seeds is missing (NaN) where one of them has a single seed.
+    told = own["differ"] & ~(own["own_p_holm"] >= LEVEL)
+    close = [arm_name(arm) for arm in others[~told]]
     of_arms = (pairs["speaks_of"] == evaluation.ARMS).all()
     scope = "over other seeds and faces" if of_arms else "these networks only"
     how = f"face by face, {scope}, corrected for {len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
