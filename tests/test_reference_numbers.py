@@ -15,10 +15,12 @@ import pytest
 import reference
 import results
 import summarize
+import yaml
 
 from fer_utils import comparison, evaluation, runs
 from fer_utils.audit import claims, statements
 from fer_utils.evaluation import paired
+from fer_utils.ladder import recipes
 from fer_utils.ladder import results as beyond
 from fer_utils.score import known
 
@@ -128,6 +130,22 @@ def test_the_readme_has_the_small_network_as_its_run_has_it():
 def test_the_page_has_the_tables_of_what_was_tried(views, capsys):
     assert ladder.main([str(REFERENCE / "tuned"), "--against", "whole-80", "--views", views]) == 0
     assert capsys.readouterr().out in BEYOND
+
+
+@pytest.mark.parametrize("views", ["single", "scales"])
+def test_the_page_has_the_best_recipe_backwards(views, capsys):
+    assert ladder.main([str(REFERENCE / "backwards"), "--against", "whole-40", "--views", views]) == 0
+    assert capsys.readouterr().out in BEYOND
+    page = " ".join(BEYOND.split())
+    runs_of = beyond.load(REFERENCE / "backwards")
+    profile = yaml.safe_load((runs.PROJECT_ROOT / "profiles/backwards.yaml").read_text(encoding="utf-8"))["trials"]
+    ends = {name: f"{100 * own[0].history['accuracy'].iloc[-1]:.1f}" for name, own in runs_of.items()}
+    assert f"ends at {ends['no-erasing']} % of Training, not {ends['whole-40']}" in page
+    for name, own in runs_of.items():
+        recipe = recipes.read_recipe(profile[name]["RECIPE"], profile[name]["CHANGES"])
+        for run in own:
+            settings = recipes.as_dict(recipes.Recipe()) | run.manifest["settings"]  # what came later had its default
+            assert settings == recipes.as_dict(recipe) and run.manifest["test_openings"] == 0
 
 
 def test_the_page_of_full_scale_has_the_tables_that_its_command_prints():
