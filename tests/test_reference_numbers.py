@@ -140,7 +140,16 @@ def test_the_page_has_the_best_recipe_backwards(views, capsys):
     runs_of = beyond.load(REFERENCE / "backwards")
     profile = yaml.safe_load((runs.PROJECT_ROOT / "profiles/backwards.yaml").read_text(encoding="utf-8"))["trials"]
     ends = {name: f"{100 * own[0].history['accuracy'].iloc[-1]:.1f}" for name, own in runs_of.items()}
-    assert f"ends at {ends['no-erasing']} % of Training, not {ends['whole-40']}" in page
+    assert f"it ends at {ends['no-erasing']} % and `whole-40` at {ends['whole-40']}" in page
+    answers = "validation" if views == "single" else "validation-scales"
+    without, whole = (beyond.right_by_seed(runs_of[name][:1], answers)[0] for name in ("no-erasing", "whole-40"))
+    row_ids, _, twins = heads.public_test()
+    assert runs_of["whole-40"][0].predictions[answers][0].tolist() == row_ids.tolist()
+    on_twins = evaluation.paired_difference(without[twins], whole[twins])
+    on_others = evaluation.paired_difference(whole[~twins], without[~twins])
+    for gap in (on_twins, on_others):
+        low, high = (f"{100 * gap[end]:.1f}".replace("-0.0", "0.0") for end in ("low", "high"))
+        assert f"({low} to {high})" in page and f"{100 * gap['difference']:.1f}" in page
     for name, own in runs_of.items():
         recipe = recipes.read_recipe(profile[name]["RECIPE"], profile[name]["CHANGES"])
         for run in own:
@@ -218,59 +227,85 @@ def test_the_page_has_what_a_large_head_remembers(capsys):
     assert "loses 24 (20.9 to 27.4; PublicTest)" in " ".join(README.split())
 
 
+def share_right(head, stage=4, preprocessing="imagenet", size=64):
+    """Which of PublicTest's faces a head of seed 0 on stored features names rightly: bool (3589,)."""
+    key = size, preprocessing, stage, 2, head, 1e-4, 25, "none", 0
+    return heads.answered(REFERENCE / "frozen")[key] == heads.public_test()[1]
+
+
 def test_what_the_page_says_of_heads_on_faces_without_a_duplicate():
     _, labels, twins = heads.public_test()
     kept = heads.answered(REFERENCE / "frozen")
-    right = {key[4:]: answers == labels for key, answers in kept.items() if key[:4] == (96, "imagenet", 4, 2)}
-
-    def head(name, seed=0):
-        return right[name, 1e-4, 25, "none", seed]
-
-    largest = np.stack([head("batch norm, 256", seed) for seed in range(3)])
-    assert f"{100 * (largest.mean() - head('256').mean()):.1f} points more of all faces" in FULL_SCALE
-    for name, said in {"256": "-0.1 to 3.1", "batch norm": "0.3 to 3.5", "paper": "3.2 to 6.7"}.items():
-        own = largest[:, ~twins]
-        gap = paired.compare_answers(own, head(name)[None, ~twins], evaluation.pooled_over_seeds([own.mean(axis=1)]))
-        assert f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f}".startswith(f"({said}") and f"({said}" in FULL_SCALE
+    largest = np.stack([kept[96, "imagenet", 4, 2, "batch norm, 256", 1e-4, 25, "none", s] == labels for s in range(3)])
+    own, page = largest[:, ~twins], " ".join(FULL_SCALE.split())
+    said = {"256": "-0.1 to 3.1", "batch norm": "0.3 to 3.5", "paper": "3.2 to 6.7"}
+    for name, interval in said.items():
+        other = share_right(name, size=96)
+        gap = paired.compare_answers(own, other[None, ~twins], evaluation.pooled_over_seeds([own.mean(axis=1)]))
+        assert (
+            f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f}".startswith(f"({interval}") and f"({interval}" in page
+        )
+        everything = 100 * (largest.mean() - other.mean())
+        words = "points instead of" if name == "256" else "instead of"
+        assert f"by {100 * gap['difference']:.1f} {words} {everything:.1f} over" in page
 
 
 def test_what_the_page_says_of_pixels_from_0_to_1():
-    _, labels, _ = heads.public_test()
-    answers = heads.answered(REFERENCE / "frozen")
+    _, labels, twins = heads.public_test()
     page = " ".join(FULL_SCALE.split())
-
-    def share(preprocessing, stage, head, size=64):
-        return answers[size, preprocessing, stage, 2, head, 1e-4, 25, "none", 0] == labels
-
-    def shares(preprocessing, head, stages=(3, 4, 5)):
-        return [f"{100 * share(preprocessing, stage, head).mean():.1f}" for stage in stages]
-
-    for preprocessing in ("rescale", "imagenet"):
-        assert "{}, {} and {}".format(*shares(preprocessing, "batch norm, 256")) in page
-    gaps = []
-    for stage in (3, 4, 5):
-        both = [share(name, stage, "batch norm, 256") for name in ("imagenet", "rescale")]
-        gaps.append(evaluation.paired_difference(*both))
-    said = [(f"{100 * gap['difference']:.1f}", f"({100 * gap['low']:.1f} to {100 * gap['high']:.1f})") for gap in gaps]
-    assert "{} points more {}, {} {} and {} {}.".format(*sum(said, ())) in page
-    paper = {name: shares(name, "paper") for name in ("rescale", "imagenet")}
-    for stage, words in ((0, "% on block 3"), (1, "on block 4"), (2, "on block 5")):
-        assert f"{paper['rescale'][stage]} instead of {paper['imagenet'][stage]} {words}" in page
-    plain = [shares(name, "256", (4,))[0] for name in ("rescale", "imagenet")]
-    assert "has {} instead of {} there".format(*plain) in page
-    assert f"At 48 pixels, block 5 has {100 * share('imagenet', 5, 'batch norm, 256', 48).mean():.1f}" in page
+    both = {
+        stage: [share_right("batch norm, 256", stage, name) for name in ("imagenet", "rescale")] for stage in (3, 4, 5)
+    }
+    for place, words in (
+        (0, "{}, {} and {} % on blocks 3, 4 and 5."),
+        (1, "have {}, {} and {} % on blocks 3, 4 and 5 with"),
+    ):
+        assert words.format(*(f"{100 * right[place].mean():.1f}" for right in both.values())) in page
+    without = [evaluation.paired_difference(one[~twins], other[~twins]) for one, other in both.values()]
+    (first, low, high), *rest = [[f"{100 * gap[key]:.1f}" for key in ("difference", "low", "high")] for gap in without]
+    assert f"that is {first} points less than" in page and f"({low} to {high}), " in page
+    assert "{} ({} to {}) and {} ({} to {}); of all faces".format(*rest[0], *rest[1]) in page
+    assert (
+        "of all faces {:.1f}, {:.1f} and {:.1f}.".format(*(100 * (a.mean() - b.mean()) for a, b in both.values()))
+        in page
+    )
+    paper = {
+        stage: [100 * share_right("paper", stage, name).mean() for name in ("rescale", "imagenet")]
+        for stage in (3, 4, 5)
+    }
+    assert "{:.1f} instead of {:.1f} % and {:.1f} instead of {:.1f}.".format(*paper[3], *paper[4]) in page
+    alone = [100 * share_right("paper", 5, name)[~twins].mean() for name in ("rescale", "imagenet")]
+    assert "{:.1f} instead of {:.1f}, without duplicates {:.1f} instead of {:.1f}.".format(*paper[5], *alone) in page
+    plain = [100 * share_right("256", 4, name).mean() for name in ("rescale", "imagenet")]
+    assert "yet {:.1f} instead of {:.1f} %".format(*plain) in page
     table = heads.read_table(REFERENCE / "frozen/heads.csv").set_index(["size", "preprocessing", "stage", "head"])
     dead = table["dead units"].str.split().str[0]
-    assert f"{dead[64, 'rescale', 3, 'paper']} instead of {dead[64, 'imagenet', 3, 'paper']} of 96 on block 3" in page
-    assert f"{dead[64, 'rescale', 4, 'paper']} instead of {dead[64, 'imagenet', 4, 'paper']} on block 4" in page
-    assert "({} and {})".format(*(dead[64, name, 4, "256"] for name in ("rescale", "imagenet"))) in page
-    happy = table[table["right"] == 895].reset_index()  # all of PublicTest's happy faces
-    assert set(happy["preprocessing"]) == {"imagenet"} and len(happy) >= 3
-    kept = [own for own in answers.values() if (own == labels).sum() == 895]
+    counts = [dead[64, name, stage, "paper"] for stage in (3, 4) for name in ("rescale", "imagenet")]
+    assert "{} instead of {} of 96, and {} instead of {}.".format(*counts) in page
+    assert "({} instead of {})".format(*(dead[64, name, 4, "256"] for name in ("rescale", "imagenet"))) in page
+    kept = heads.answered(REFERENCE / "frozen")
+    happy = (kept[64, "rescale", 5, 2, "paper", 1e-4, 25, "none", 0] == 3).mean()
+    assert f"calls {100 * happy:.0f} % of the faces happy" in page
+
+
+def test_what_the_page_says_of_heads_that_call_every_face_happy_and_of_enlarging():
+    _, labels, twins = heads.public_test()
+    page = " ".join(FULL_SCALE.split())
+    table = heads.read_table(REFERENCE / "frozen/heads.csv")
+    happy = table[table["right"] == 895]  # all of PublicTest's happy faces
+    assert set(happy["head"]) == {"paper"} and set(happy["preprocessing"]) == {"imagenet"}
+    assert sorted(zip(happy["stage"], happy["size"], strict=True)) == [(3, 64), (3, 96), (5, 48), (5, 96)]
+    kept = [own for own in heads.answered(REFERENCE / "frozen").values() if (own == labels).sum() == 895]
     assert kept and all((own == 3).all() for own in kept)
-    larger = [[share("imagenet", 4, head, size).mean() for size in (64, 96)] for head in ("paper", "256", "batch norm")]
-    said = ", ".join(f"{100 * small:.1f} to {100 * large:.1f}" for small, large in larger)
-    assert f"From 64, all on the EPYC: {said}, and batch norm" in page
+    names = ("paper", "256", "batch norm", "batch norm, 256")
+    sizes = {name: [share_right(name, size=size) for size in (64, 96)] for name in names}
+    for name, words in zip(
+        names, ("the paper's head {} %", "256 units {}", "batch norm {}", "256 units {}"), strict=True
+    ):
+        small, large = (100 * right.mean() for right in sizes[name])
+        assert words.format(f"{small:.1f} to {large:.1f}") in page, name
+    gains = [100 * (large[~twins].mean() - small[~twins].mean()) for small, large in sizes.values()]
+    assert "duplicate {:.1f}, {:.1f}, {:.1f} and {:.1f} points more".format(*gains) in page
 
 
 def test_the_heads_on_frozen_features_are_the_committed_ones():
