@@ -746,6 +746,18 @@ def test_an_archive_that_cannot_be_made_says_why(tmp_path, monkeypatch):
         make.make_box(tmp_path / "box", "cpu", "sample")
 
 
+def test_faces_whose_splits_the_box_could_not_tell_are_refused_before_anything_is_made(tmp_path, monkeypatch):
+    path = profile_with(tmp_path, "  - {runs: [vgg16-scratch], set: {PROTOCOL: paper}}\n")
+    sample = data.load_fer2013("sample")
+    merged = data.Faces(
+        sample.images, sample.labels, np.where(sample.usage == "Training", "Training", "Test"), sample.row_ids
+    )
+    monkeypatch.setattr(make.data, "load_fer2013", lambda given: merged)
+    with pytest.raises(data.DataError, match="PublicTest"):
+        make.make_box(tmp_path / "box", path, "folder")
+    assert not list((tmp_path / "box/kept").iterdir())
+
+
 def test_wheels_that_cannot_be_fetched_are_said_and_leave_nothing_behind(tmp_path, monkeypatch):
     monkeypatch.setattr(make, "ROOT", tmp_path)
     lists, kept = tmp_path / "tools" / "box", tmp_path / "kept"

@@ -23,7 +23,7 @@ def audit(summary=None, finished=()) -> pd.DataFrame:
     """One row for every number of ``paper.reported()``, in its order; columns: ``COLUMNS``.
 
     summary: from ``comparison.summarize_arms``, or None for an audit without reruns. finished: the runs behind it, for
-    what a summary lacks (losses, confusion matrices, the networks' size).
+    what a summary lacks (losses, confusion matrices, the networks' size); needed where there is a summary.
 
     ``arithmetic`` says what a check found and ``expected`` is the number that it gives (NaN if none); ``ours`` and
     ``ours_value`` are our runs', empty where the arm has none; ``verdict`` is a key of ``checks.VERDICTS``: of

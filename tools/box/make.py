@@ -77,9 +77,9 @@ def make_box(
         wanted = _without_source(wanted)
     if not wanted:
         raise MakeError(f"profiles/{profile}.yaml: of its plan nothing is left to run")
-    content = [(_code(kept), "code"), (_wheels(kept, python, machine), "wheels")]
     faces = data.load_fer2013(given_data or None)
-    data.apply_protocol(faces, "paper")  # as all runs will do, after all has been carried; "official" needs more
+    data.apply_protocol(faces)  # the box reads a CSV, in which each row names its split
+    content = [(_code(kept), "code"), (_wheels(kept, python, machine), "wheels")]
     content.append((_faces(kept, faces), "code/sheets/faces"))
     if any(plans.SOURCE in run["needs"] for run in wanted):
         content.append((_source(kept, given_source), "code/sheets/source"))
