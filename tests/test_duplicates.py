@@ -252,6 +252,9 @@ def test_as_many_others_of_the_same_emotions_are_left_out_instead(more):
         ]  # as of the twins
     np.testing.assert_array_equal(drawn[0], np.flatnonzero(protocols.left_out(more, "others", 0)))
     assert len({tuple(chosen) for chosen in drawn.values()}) > 1
+    for seed, chosen in drawn.items():
+        splits = protocols.apply_protocol(more, "official", seed=seed, without="others")
+        assert splits.left_out.row_ids.tolist() == more.row_ids[chosen].tolist()
 
 
 def test_a_protocol_without_twins_changes_training_alone(more):

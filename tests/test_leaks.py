@@ -46,6 +46,7 @@ def twins(tmp_path_factory):
 
 FOLDERS = {
     "03_train_from_scratch": "vgg16-scratch-seed0",
+    "04_transfer_learning": "vgg16-transfer-seed0",
     "05_fine_tuning": "vgg16-finetune-seed0",
     "08_beyond_the_paper": "ladder/small-seed0",
 }

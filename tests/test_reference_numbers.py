@@ -118,7 +118,7 @@ def test_the_readme_has_the_small_network_as_its_run_has_it():
     small = finals.loc["small-80", "scales", 1]
     both = [100 * finals.loc["small-80", views, 1]["private"] for views in ("single", "scales")]
     pace = json.loads((REFERENCE / "front/front.json").read_text())["networks"]["`small-80`"]["milliseconds"]
-    said = "One with 0.09 million has {:.1f} and {:.1f} %; one view of a face takes it {:.1f} ms of a core."
+    said = "0.09 million has {:.1f} % asked once, and {:.1f} in six views; one view of a face takes it {:.1f} ms of a core."
     assert said.format(*both, pace) in " ".join(README.split()) and small["seeds"] == 3
     kept = pd.read_csv(REFERENCE / "tuned/without_twins.csv")
     own = kept[kept["run"].str.fullmatch("small-80-seed[012] test-scales") & (kept["images"] == "without twins")]
@@ -273,7 +273,18 @@ def test_what_the_page_says_of_pixels_from_0_to_1():
         stage: [100 * share_right("paper", stage, name).mean() for name in ("rescale", "imagenet")]
         for stage in (3, 4, 5)
     }
-    assert "{:.1f} instead of {:.1f} % and {:.1f} instead of {:.1f}.".format(*paper[3], *paper[4]) in page
+    assert "3 {:.1f} instead of {:.1f} %, on block 4 {:.1f} instead of {:.1f}.".format(*paper[3], *paper[4]) in page
+    for head, words in {
+        "batch norm, 256": "it is {} points less ({} to {}), of all faces 5.9",
+        "paper": "is {} points less ({} to {})",
+    }.items():
+        one, other = (share_right(head, 4, name, 96) for name in ("imagenet", "rescale"))
+        gap = evaluation.paired_difference(one[~twins], other[~twins])
+        assert words.format(*(f"{100 * gap[key]:.1f}" for key in ("difference", "low", "high"))) in page
+        if head == "paper":
+            assert f"96 pixels it has {100 * other.mean():.1f} instead of {100 * one.mean():.1f} %" in page
+        else:
+            assert f"{100 * (one.mean() - other.mean()):.1f}" == "5.9"
     alone = [100 * share_right("paper", 5, name)[~twins].mean() for name in ("rescale", "imagenet")]
     assert "{:.1f} instead of {:.1f}, without duplicates {:.1f} instead of {:.1f}.".format(*paper[5], *alone) in page
     plain = [100 * share_right("256", 4, name).mean() for name in ("rescale", "imagenet")]
@@ -283,6 +294,9 @@ def test_what_the_page_says_of_pixels_from_0_to_1():
     counts = [dead[64, name, stage, "paper"] for stage in (3, 4) for name in ("rescale", "imagenet")]
     assert "{} instead of {} of 96, and {} instead of {}.".format(*counts) in page
     assert "({} instead of {})".format(*(dead[64, name, 4, "256"] for name in ("rescale", "imagenet"))) in page
+    assert (
+        "has {} instead of {} of 96.".format(*(dead[96, name, 4, "paper"] for name in ("rescale", "imagenet"))) in page
+    )
     kept = heads.answered(REFERENCE / "frozen")
     happy = (kept[64, "rescale", 5, 2, "paper", 1e-4, 25, "none", 0] == 3).mean()
     assert f"calls {100 * happy:.0f} % of the faces happy" in page
@@ -304,6 +318,13 @@ def test_what_the_page_says_of_heads_that_call_every_face_happy_and_of_enlarging
     ):
         small, large = (100 * right.mean() for right in sizes[name])
         assert words.format(f"{small:.1f} to {large:.1f}") in page, name
+    grown = {
+        name: [share_right(name, 4, "rescale", size) for size in (64, 96)] for name in ("paper", "batch norm, 256")
+    }
+    means = [100 * right.mean() for pair in grown.values() for right in pair]
+    assert "head {:.1f} to {:.1f} %, batch norm with 256 units {:.1f} to {:.1f};".format(*means) in page
+    gains = [100 * (large[~twins].mean() - small[~twins].mean()) for small, large in grown.values()]
+    assert "without a duplicate {:.1f} and {:.1f} points more".format(*gains) in page
     gains = [100 * (large[~twins].mean() - small[~twins].mean()) for small, large in sizes.values()]
     assert "duplicate {:.1f}, {:.1f}, {:.1f} and {:.1f} points more".format(*gains) in page
 

@@ -321,9 +321,24 @@ def test_an_averaging_optimizer_goes_on_with_another_model_of_the_same_weights(t
     assert int(optimizer.iterations) == 4
 
 
-def batches(size=4, n=10, **keywords):
+def batches(size=4, n=10, seed=3, **keywords):
     images = np.arange(n, dtype=np.uint8)[:, None, None].repeat(8, axis=1).repeat(8, axis=2) * 20
-    return training.Batches(images, np.eye(n, dtype="float32"), size, seed=3, **keywords)
+    return training.Batches(images, np.eye(n, dtype="float32"), size, seed, **keywords)
+
+
+def test_another_seed_deals_and_mixes_otherwise_and_so_does_another_epoch():
+    one, other = batches(mixup=0.4), batches(seed=4, mixup=0.4)
+    assert one.order.tolist() != other.order.tolist()
+    mixed = [one[0][0]]
+    other.order = one.order  # from here on, what differs is the mixing
+    mixed.append(other[0][0])
+    order = one.order
+    one.set_epoch(1)
+    assert one.order.tolist() != order.tolist()
+    one.order = order
+    mixed.append(one[0][0])
+    assert len({images.tobytes() for images in mixed}) == 3
+    np.testing.assert_array_equal(batches(mixup=0.4)[0][0], mixed[0])
 
 
 def test_mixup_blends_images_and_targets_by_the_same_share():
