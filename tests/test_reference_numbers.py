@@ -118,7 +118,7 @@ def test_the_readme_has_the_small_network_as_its_run_has_it():
     small = finals.loc["small-80", "scales", 1]
     both = [100 * finals.loc["small-80", views, 1]["private"] for views in ("single", "scales")]
     pace = json.loads((REFERENCE / "front/front.json").read_text())["networks"]["`small-80`"]["milliseconds"]
-    said = "0.09 million has {:.1f} % asked once, and {:.1f} in six views; one view of a face takes it {:.1f} ms of a core."
+    said = "0.09 million has {:.1f} % asked once, and {:.1f} in six views; one view takes it {:.1f} ms of a core."
     assert said.format(*both, pace) in " ".join(README.split()) and small["seeds"] == 3
     kept = pd.read_csv(REFERENCE / "tuned/without_twins.csv")
     own = kept[kept["run"].str.fullmatch("small-80-seed[012] test-scales") & (kept["images"] == "without twins")]
