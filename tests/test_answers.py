@@ -72,20 +72,13 @@ def test_runs_that_do_not_fit_are_named_and_left_out(faces, odd, reason):
     assert len(refused) == 1 and reason in refused[0]
 
 
-def test_a_split_without_predictions_and_no_run_at_all(faces):
-    found, refused = errors.collect(RUNS, faces, "validation")
-    assert found is None and len(refused) == 3 and "no predictions of validation" in refused[0]
+def test_no_run_at_all(faces):
     assert errors.collect([], faces) == (None, [])
 
 
 @pytest.fixture
 def found(faces):
     return errors.collect(RUNS, faces)[0]
-
-
-def test_losses_by_hand(found):
-    wrong = -np.log(0.05)
-    assert errors.losses(found)["a"].tolist() == pytest.approx([-np.log(0.7)] * 2 + [wrong] * 2)
 
 
 def test_hardest_come_first(found):

@@ -103,7 +103,7 @@ def test_unknown_recipes_are_refused_with_what_there_is():
 
 def test_unknown_augmentation_is_refused():
     with pytest.raises(RecipeError, match="augmentation='strong' is unknown: use one of none, flip, paper"):
-        Recipe(augmentation="strong").augmentation_ranges({"none": {}, "paper": {}})
+        Recipe(augmentation="strong")
 
 
 def test_ranges_of_a_recipe_join_those_of_the_named_augmentation():

@@ -8,7 +8,7 @@ from statsmodels.stats import contingency_tables, multitest, weightstats
 
 from fer_utils import evaluation
 from fer_utils.evaluation.bootstrap import _resampled_measures
-from fer_utils.evaluation.intervals import _draw_counts
+from fer_utils.evaluation.intervals import draws
 from fer_utils.names import EMOTIONS
 
 
@@ -44,7 +44,7 @@ def test_measures_of_a_resample_are_scikit_learns_on_the_images_drawn():
     labels, probabilities = random_split()
     probabilities = np.round(probabilities, 1) + 1e-3  # ties, also within a class
     probabilities /= probabilities.sum(axis=1, keepdims=True)
-    counts = _draw_counts(np.random.default_rng(3), len(labels), 2)
+    counts = next(draws(len(labels), 2, seed=3))
     measures = _resampled_measures(labels, probabilities, counts)
     for row in range(2):
         drawn = np.repeat(np.arange(len(labels)), counts[row].astype(int))
@@ -59,7 +59,7 @@ def test_measures_of_a_resample_are_scikit_learns_on_the_images_drawn():
 
 
 def test_draws_as_many_images_as_there_are_with_replacement():
-    counts = _draw_counts(np.random.default_rng(0), 50, 400)
+    counts = np.concatenate(list(draws(50, 400, seed=0)))
     assert (counts.sum(axis=1) == 50).all()
     assert counts.mean() == 1
     assert (counts == 0).mean() == pytest.approx(np.exp(-1), abs=0.01)  # the share left out, (1 - 1/50)^50 = 0.364

@@ -13,24 +13,18 @@ from fer_utils.audit.reruns import compare_with_runs
 from fer_utils.audit.rules import check_number
 from fer_utils.comparison import paper
 
-COLUMNS = [
-    "id", "arm", "quantity", "value", "unit", "place", "note",
-    "arithmetic", "expected", "arithmetic_verdict", "ours", "ours_value", "rerun_verdict", "verdict", "reason",
-]  # fmt: skip
 
+def audit(finished=()) -> pd.DataFrame:
+    """One row for every number of ``paper.reported()``, in its order, with further columns.
 
-def audit(summary=None, finished=()) -> pd.DataFrame:
-    """One row for every number of ``paper.reported()``, in its order; columns: ``COLUMNS``.
+    finished: our runs of the arms; none for an audit without reruns.
 
-    summary: from ``comparison.summarize_arms``, or None for an audit without reruns. finished: the runs behind it, for
-    what a summary lacks (losses, confusion matrices, the networks' size); needed where there is a summary.
-
-    ``arithmetic`` says what a check found and ``expected`` is the number that it gives (NaN if none); ``ours`` and
-    ``ours_value`` are our runs', empty where the arm has none; ``verdict`` is a key of ``checks.VERDICTS``: of
-    the two verdicts the one that comes first there. ``reason`` is one sentence, with a charitable explanation where
-    there is one.
+    ``arithmetic`` says what a check found, ``expected`` is the number that it gives (NaN if none) and
+    ``arithmetic_verdict`` what follows; ``ours``, ``ours_value`` and ``rerun_verdict`` are our runs', empty where the
+    arm has none; ``verdict`` is a key of ``checks.VERDICTS``: of the two verdicts the one that comes first there.
+    ``reason`` is one sentence, with a charitable explanation where there is one.
     """
-    rows = []
+    summary, rows = comparison.summarize_arms(finished), []
     for row in paper.reported().to_dict("records"):
         arithmetic = check_number(row)
         rerun = compare_with_runs(row, summary, finished)
@@ -49,7 +43,7 @@ def audit(summary=None, finished=()) -> pd.DataFrame:
                 "reason": _reason(row, verdict, arithmetic, rerun),
             }
         )
-    return pd.DataFrame(rows, columns=COLUMNS)
+    return pd.DataFrame(rows)
 
 
 def verdict_counts(table) -> pd.Series:

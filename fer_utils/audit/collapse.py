@@ -18,7 +18,7 @@ from fer_utils import runs
 from fer_utils.audit import checks
 from fer_utils.command_line import leave_with
 from fer_utils.names import EMOTIONS
-from fer_utils.runs.papermill import papermill_command
+from fer_utils.runs.papermill import command
 
 NOTEBOOK, PRETRAINING = "05_fine_tuning", "02_pretrain_backbone"
 FOLDER = "collapse"
@@ -48,12 +48,7 @@ PAPER_SETTING = {
     "HEAD_UNITS": "",
     "DROPOUT": 0.5,
 }
-_REPAIRED = {
-    "PREPROCESSING": "imagenet",
-    "LEARNING_RATE": 1e-3,
-    "FINE_TUNING_RATE": 3e-4,
-    "HEAD_UNITS": "256",
-}
+_REPAIRED = {"PREPROCESSING": "imagenet", "LEARNING_RATE": 1e-3, "FINE_TUNING_RATE": 3e-4, "HEAD_UNITS": "256"}
 VARIANTS = (
     Variant("paper", "the paper's setting", {}),
     Variant(
@@ -80,49 +75,26 @@ VARIANTS = (
 # --- what to run -----------------------------------------------------------------------------------------------------
 
 
-def parameters(variant, output_dir, data="", weights="", **given) -> dict:
-    """What notebook 05 is given for a variant.
-
-    output_dir: the study's; the variant's own folder is below it. weights: WEIGHTS of a backbone that was trained with
-    the *imagenet* preprocessing, without which the first suspect is no suspect: "" for the one that ``commands`` makes,
-    or "imagenet". given: further parameters, the same for all variants, such as WIDTH, INPUT_SIZE, EPOCHS.
-    """
-    own = {
-        "DATA": data,
-        "OUTPUT_DIR": f"{output_dir}/{FOLDER}/{variant.name}",
-        "WEIGHTS": weights or f"{output_dir}/{FOLDER}/resnet50-pretrain/backbone.weights.h5",
-    }
-    return {**PAPER_SETTING, **given, **variant.parameters, **own}
-
-
 def commands(output_dir, data="", weights="", source="", pretrain_epochs=0, **given) -> dict[str, str]:
-    """Name -> papermill command, in the order in which to run them; see ``names``.
+    """Name -> papermill command, in the order in which to run them; a folder each below output_dir/collapse.
 
-    source, pretrain_epochs: SOURCE and EPOCHS (0 for its own) of notebook 02, which makes the backbone first unless
-    there are weights.
+    weights: WEIGHTS of a backbone that was trained with the *imagenet* preprocessing, without which the first suspect
+    is no suspect: "imagenet", or "" for one that notebook 02 makes first, of SOURCE `source` and EPOCHS
+    `pretrain_epochs` (0 for its own). given: further parameters, the same for all variants, such as WIDTH or EPOCHS.
     """
-    found = {}
+    folder, found = f"{output_dir}/{FOLDER}", {}
     if not weights:
-        shared = {key: given[key] for key in ("WIDTH", "SEED") if key in given}
-        chosen = {"ARCHITECTURE": "resnet50", "PREPROCESSING": "imagenet", "OUTPUT_DIR": f"{output_dir}/{FOLDER}"}
+        weights = f"{folder}/resnet50-pretrain/backbone.weights.h5"
+        chosen = {key: given[key] for key in ("WIDTH", "SEED") if key in given}
+        chosen |= {"ARCHITECTURE": "resnet50", "PREPROCESSING": "imagenet", "OUTPUT_DIR": folder}
         chosen |= {"SOURCE": source} if source else {}
         chosen |= {"EPOCHS": pretrain_epochs} if pretrain_epochs else {}
-        found["resnet50-pretrain"] = _command(
-            PRETRAINING, f"{output_dir}/{FOLDER}/pretrain.ipynb", {**shared, **chosen}
-        )
+        found["resnet50-pretrain"] = command(PRETRAINING, chosen, f"{folder}/pretrain.ipynb")
     for variant in VARIANTS:
-        chosen = parameters(variant, output_dir, data, weights, **given)
-        found[variant.name] = _command(NOTEBOOK, f"{output_dir}/{FOLDER}/{variant.name}.ipynb", chosen)
+        own = {"DATA": data, "OUTPUT_DIR": f"{folder}/{variant.name}", "WEIGHTS": weights}
+        chosen = {**PAPER_SETTING, **given, **variant.parameters, **own}
+        found[variant.name] = command(NOTEBOOK, chosen, f"{folder}/{variant.name}.ipynb")
     return found
-
-
-def _command(notebook, executed, chosen):
-    declared = runs.declared_parameters(notebook)
-    unknown = sorted(set(chosen) - set(declared))
-    if unknown:
-        raise runs.RunError(f"{notebook} has no parameter {', '.join(unknown)}. Its parameters: {', '.join(declared)}")
-    changed = {name: value for name, value in chosen.items() if value != declared[name]}
-    return papermill_command(notebook, executed, changed)
 
 
 # --- what came of it -------------------------------------------------------------------------------------------------
@@ -147,9 +119,7 @@ def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
 
 
 def describe(run) -> dict:
-    """The columns of ``summarize_collapse`` that come from one run. Raises RunError without validation metrics."""
-    if "validation" not in run.metrics:
-        raise runs.RunError(f"{run.folder}: has no metrics of its validation split. Run its notebook again")
+    """The columns of ``summarize_collapse`` that come from one run."""
     found = run.metrics["validation"]
     matrix = np.array(found["confusion_matrix"])
     answers = matrix.sum(axis=0)
@@ -172,18 +142,17 @@ def explanation(table) -> list[str]:
     """What the variants say, and which have no run, in sentences computed from ``summarize_collapse``'s table."""
     if table.empty or "paper" not in set(table["variant"]):
         return ["The paper's setting has not been run yet, so nothing is explained."]
-    collapsed = table.groupby("variant", sort=False)["collapsed"].mean()
-    accuracy = table.groupby("variant", sort=False)["accuracy"].mean()
-    shares = table.groupby("variant", sort=False)["majority_share"].mean()
+    means = table.groupby("variant", sort=False)[["collapsed", "accuracy", "majority_share"]].mean()
+    paper = means.loc["paper"]
     lines = [
-        f"The paper's setting {'collapses' if collapsed['paper'] > 0.5 else 'does not collapse'} here: "
-        f"{shares['paper']:.0%} of its answers are the same, {accuracy['paper']:.1%} are right."
+        f"The paper's setting {'collapses' if paper['collapsed'] > 0.5 else 'does not collapse'} here: "
+        f"{paper['majority_share']:.0%} of its answers are the same, {paper['accuracy']:.1%} are right."
     ]
     changes = {variant.name: variant.change for variant in VARIANTS}
-    for name in accuracy.index.drop("paper"):
-        kept = "still collapsed" if collapsed[name] > 0.5 else "no collapse"
-        lines.append(f"{changes[name]}: {kept}, {accuracy[name]:.1%} right, {shares[name]:.0%} the same answer.")
-    missing = [variant.name for variant in VARIANTS if variant.name not in accuracy.index]
+    for name, collapsed, accuracy, share in means.drop("paper").itertuples():
+        kept = "still collapsed" if collapsed > 0.5 else "no collapse"
+        lines.append(f"{changes[name]}: {kept}, {accuracy:.1%} right, {share:.0%} the same answer.")
+    missing = [variant.name for variant in VARIANTS if variant.name not in means.index]
     if missing:
         lines.append(f"Without a run yet, so that nothing is known of it: {', '.join(missing)}.")
     if table.groupby("variant")["seed"].nunique().min() == 1:

@@ -1,7 +1,4 @@
-"""The figures of the audit (notebook 07): what the paper states, drawn against what is known.
-
-As in ``plotting``: functions take tables and ``ax=None`` and return the Axes; nothing is shown, saved, or set globally.
-"""
+"""The figures of the audit (notebook 07): what the paper states, drawn against what is known."""
 
 import pandas as pd
 import seaborn as sns

@@ -15,14 +15,12 @@ LOSS_TOLERANCE = 0.1  # nats
 HAPPY_TOLERANCE = 0.05  # of the happy faces
 
 
-def compare_with_runs(row, summary, finished=()) -> Check:
+def compare_with_runs(row, summary, finished) -> Check:
     """What our runs of the row's arm show; verdict "" where they say nothing, text "" where there is no such run."""
-    if not row["arm"] or summary is None:
+    own = [run for run in finished if run.arm == row["arm"]]
+    if not own or row["quantity"] not in _OURS:
         return Check(np.nan, "", "")
     ours = summary[summary["arm"] == row["arm"]].iloc[0]
-    own = [run for run in finished if run.arm == row["arm"]]
-    if not ours["runs"] or row["quantity"] not in _OURS:
-        return Check(np.nan, "", "")
     value, verdict, text = _OURS[row["quantity"]](row, ours, own, finished)
     if verdict and row["arm"] in foreign_features(own):
         verdict, text = checks.CANNOT_BE_TOLD, f"{text}, but with other features than ImageNet's"
@@ -37,12 +35,12 @@ def foreign_features(finished):
     return {run.arm for run in transferred if run.manifest.get("weights_checksum") != "imagenet"}
 
 
-def scale(ours, own=()) -> str:
+def scale(ours, own) -> str:
     """The size of an arm's runs in words: "1 seed, 24 epochs, width 0.25, 48 pixels"."""
     words = [f"{ours['runs']:.0f} seed{'s' if ours['runs'] > 1 else ''}", f"{ours['epochs']:.0f} epochs"]
     for name, form in (("WIDTH", "width {}"), ("INPUT_SIZE", "{} pixels")):
         values = sorted({run.manifest["parameters"].get(name, "?") for run in own}, key=str)
-        words += [form.format(" and ".join(map(str, values)))] if values else []
+        words.append(form.format(" and ".join(map(str, values))))
     return ", ".join(words)
 
 
@@ -95,11 +93,7 @@ def _our_training(row, ours, own, finished):
 
 def _our_loss(row, ours, own, finished):
     split = "train" if row["quantity"] == "training loss" else "validation"
-    losses = [run.metrics[split].get("log_loss") for run in own]
-    losses = [loss for loss in losses if loss is not None]
-    if not losses:
-        return np.nan, "", ""
-    value = float(np.mean(losses))
+    value = float(np.mean([run.metrics[split]["log_loss"] for run in own]))
     text = f"{split} loss {value:.3f} nats"
     if not _accuracy_reproduced(row["arm"], split, ours, own, finished):
         return value, "", f"{text}, of a network of another accuracy"
@@ -115,8 +109,8 @@ def _accuracy_reproduced(arm, split, ours, own, finished):
 
 
 def _our_seconds(row, ours, own, finished):
-    machine = f" on {comparison.hardware(own[0])}" if own else ""
-    return ours["seconds"], checks.CANNOT_BE_TOLD, f"{ours['seconds']:,.0f} s{machine}: another machine"
+    text = f"{ours['seconds']:,.0f} s on {comparison.hardware(own[0])}: another machine"
+    return ours["seconds"], checks.CANNOT_BE_TOLD, text
 
 
 def _our_epochs(row, ours, own, finished):
@@ -126,8 +120,6 @@ def _our_epochs(row, ours, own, finished):
 def _our_happy(row, ours, own, finished):
     happy = EMOTIONS.index("happy")
     matrices = [np.array(run.metrics["validation"]["confusion_matrix"]) for run in own]
-    if not matrices:
-        return np.nan, "", ""
     share = float(np.mean([matrix[happy, happy] / max(1, matrix[happy].sum()) for matrix in matrices]))
     said = float(np.mean([matrix[:, happy].sum() / matrix.sum() for matrix in matrices]))
     theirs = row["value"] / checks.MERGED_COUNTS["happy"]

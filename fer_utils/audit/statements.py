@@ -20,8 +20,6 @@ from fer_utils.comparison import paper
 from fer_utils.comparison.summary import arm_name as _name
 from fer_utils.evaluation.paired import LEVEL
 
-COLUMNS = ["id", "statement", "place", "on_paper", "paper_verdict", "ours", "p_value", "verdict", "reason"]
-
 _CAVEAT = " The features that our arms transfer are not ImageNet's, so this says nothing of the paper's own arms."
 
 # Statements that say "first beats second", as (statement, place, pairs); with several pairs, all are meant.
@@ -69,12 +67,9 @@ def statements(finished) -> pd.DataFrame:
     for row in rows:
         if foreign & row["arms"]:
             row["reason"] += _CAVEAT
-    table = pd.DataFrame(rows, columns=COLUMNS[1:])
+    table = pd.DataFrame(rows).drop(columns="arms")
     table.insert(0, "id", [f"S{number:02d}" for number in range(1, len(table) + 1)])
     return table
-
-
-# --- one arm against another -----------------------------------------------------------------------------------------
 
 
 def _better(statement, place, wanted, pairs):
@@ -93,7 +88,9 @@ def _better(statement, place, wanted, pairs):
         p_values += [row["p_holm"], row["own_p_holm"]]
         verdicts.append(_decide(row))
     verdict = FAILS if FAILS in verdicts else HOLDS if set(verdicts) == {HOLDS} else CANNOT
-    stated = "; ".join(dict.fromkeys(text for _, text in on_paper)), _all_of([verdict for verdict, _ in on_paper])
+    said = {verdict for verdict, _ in on_paper}
+    said = next((one for one in (FAILS, checks.SELF_CONTRADICTED, CANNOT) if one in said), HOLDS)
+    stated = "; ".join(dict.fromkeys(text for _, text in on_paper)), said
     reason = _reason(verdict, verdicts, missing, wanted, pairs)
     row = row_of(statement, place, *stated, "; ".join(texts), verdict, reason, [arm for pair in wanted for arm in pair])
     return row | {"p_value": np.nanmax(p_values) if p_values else np.nan}
@@ -126,17 +123,14 @@ def _reason(verdict, verdicts, missing, wanted, pairs):
         scope += "; one each, so of these networks only"
     elif any(1 in (row["seeds_first"], row["seeds_second"]) for row in own):
         scope += "; one alone is taken to vary as the other arms' do"
+    goes = "The one comparison goes" if len(wanted) == 1 else f"All {len(wanted)} comparisons go"
     decided = sum(one == verdict for one in verdicts)
     text = {
-        HOLDS: f"{_all_comparisons(len(wanted))} this way beyond chance",
+        HOLDS: f"{goes} this way beyond chance",
         FAILS: f"{decided} of {len(wanted)} comparisons go the other way beyond chance",
         CANNOT: f"{verdicts.count(HOLDS)} of {len(wanted)} comparisons go this way beyond chance, none the other way",
     }[verdict]
     return f"{text} ({scope}){'; no runs of ' + '; '.join(missing) if missing else ''}."
-
-
-def _all_comparisons(count):
-    return "The one comparison goes" if count == 1 else f"All {count} comparisons go"
 
 
 def paper_pair(first, second, n=checks.MERGED_IMAGES):
@@ -168,10 +162,3 @@ def _stated(arm):
 
 def _error(a, b, n):
     return 100 * np.sqrt(sum(p / 100 * (1 - p / 100) for p in (a, b)) / n)
-
-
-def _all_of(verdicts):
-    for one in (FAILS, checks.SELF_CONTRADICTED, CANNOT):
-        if one in verdicts:
-            return one
-    return HOLDS

@@ -7,15 +7,9 @@ belong to. Tables 1, 3, 5 and 6 are printed as pictures; the numbers come from t
 
 import pandas as pd
 
-ARMS = (
-    "vgg16-scratch",
-    "vgg16-transfer",
-    "vgg16-finetune",
-    "resnet50-scratch",
-    "resnet50-transfer",
-    "resnet50-finetune",
-)
-COLUMNS = ["id", "arm", "quantity", "value", "unit", "place", "note"]
+from fer_utils.names import ARCHITECTURE_NAMES, EMOTIONS, STRATEGY_NAMES
+
+ARMS = tuple(f"{architecture}-{strategy}" for architecture in ARCHITECTURE_NAMES for strategy in STRATEGY_NAMES)
 
 # Places, spelled once.
 _ABSTRACT, _CONCLUSION, _COMPARISON = "abstract", "conclusion", "comparison section"
@@ -149,26 +143,11 @@ _OTHER_ROWS = [
     ("", "test images", 3589, "images", _DATA, 'printed as the count of "angry"'),
     *(
         ("", f"training class count: {emotion}", count, "images", "Table 2", "the text on it; the table is a picture")
-        for emotion, count in {
-            "angry": 4324,
-            "disgust": 434,
-            "fear": 3207,
-            "happy": 7091,
-            "sad": 4309,
-            "surprise": 2485,
-            "neutral": 5254,
-        }.items()
+        for emotion, count in zip(EMOTIONS, (4324, 434, 3207, 7091, 4309, 2485, 5254), strict=True)
     ),
     *(
         ("", f"test class count: {emotion}", count, "images", "Table 2", "no count of angry is given")
-        for emotion, count in {
-            "disgust": 59,
-            "fear": 400,
-            "happy": 870,
-            "sad": 577,
-            "surprise": 435,
-            "neutral": 728,
-        }.items()
+        for emotion, count in zip(EMOTIONS[1:], (59, 400, 870, 577, 435, 728), strict=True)
     ),
     ("", "classes", 7, "", _DATA, ""),
     ("", "image size", 48, "pixels", _DATA, "a side, grayscale"),
@@ -185,6 +164,7 @@ _OTHER_ROWS = [
 
 
 _MODELS = "section 'Model Architectures'"
+_NO_DENSE = 'later: "instead of fully connected layers, [it] does not have them"'
 # Found on a second reading; at the end, so that no id moved.
 _LATER_ROWS = [
     ("resnet50-scratch", "minutes", 24, "min", _RES_SCRATCH, "about; the 1,445 seconds in other words"),
@@ -202,14 +182,7 @@ _LATER_ROWS = [
     ("", "VGG16 pooling size", 2, "pixels", _MODELS, "a side"),
     ("", "VGG16 pooling stride", 2, "pixels", _MODELS, ""),
     ("", "ResNet50 convolutional layers", 49, "", _MODELS, ""),
-    (
-        "",
-        "ResNet50 dense layers",
-        1,
-        "",
-        _MODELS,
-        'later: "instead of fully connected layers, [it] does not have them"',
-    ),
+    ("", "ResNet50 dense layers", 1, "", _MODELS, _NO_DENSE),
     ("", "ResNet50 stages", 5, "", _MODELS, ""),
     ("", "ResNet50 convolutions per block", 3, "", _MODELS, "1x1, 3x3, 1x1"),
     ("", "year of ResNet50", 2015, "", _MODELS, ""),
@@ -227,14 +200,10 @@ _LATER_ROWS = [
 ]
 
 
-def _tabulate(rows) -> pd.DataFrame:
-    table = pd.DataFrame(rows, columns=COLUMNS[1:])
-    table["value"] = table["value"].astype(float)
-    table.insert(0, "id", [f"P{number:03d}" for number in range(1, len(table) + 1)])
-    return table
-
-
-REPORTED = _tabulate(_ARM_ROWS + _OTHER_ROWS + _LATER_ROWS)
+REPORTED = pd.DataFrame(
+    _ARM_ROWS + _OTHER_ROWS + _LATER_ROWS, columns=["arm", "quantity", "value", "unit", "place", "note"]
+).astype({"value": float})
+REPORTED.insert(0, "id", [f"P{number:03d}" for number in range(1, len(REPORTED) + 1)])
 
 
 def reported() -> pd.DataFrame:

@@ -24,15 +24,9 @@ TEST_SIZES = {
     "paper": USAGE_COUNTS["PublicTest"] + USAGE_COUNTS["PrivateTest"],
 }
 MEASURES = (
-    "training_accuracy",
-    "validation_accuracy",
-    "test_accuracy",
-    "macro_f1",
-    "epochs",
-    "seconds",
-    "seconds_per_epoch",
+    "training_accuracy", "validation_accuracy", "test_accuracy", "macro_f1", "epochs", "seconds", "seconds_per_epoch",
     "seconds_per_megapixel",
-)
+)  # fmt: skip
 
 
 # --- which runs ------------------------------------------------------------------------------------------------------

@@ -4,18 +4,8 @@ import pandas as pd
 
 from fer_utils import evaluation
 from fer_utils.comparison import paper
-from fer_utils.comparison.summary import (
-    MISSING,
-    arm_name,
-    interval_text,
-    number,
-    paper_arms,
-    percent,
-    summarize_arms,
-)
+from fer_utils.comparison.summary import MISSING, arm_name, interval_text, number, paper_arms, percent, summarize_arms
 from fer_utils.names import ARCHITECTURE_NAMES, EMOTIONS, STRATEGY_NAMES
-
-# --- the paper's tables ----------------------------------------------------------------------------------------------
 
 
 def table4(summary, comparators=()):

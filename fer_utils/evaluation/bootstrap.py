@@ -1,13 +1,12 @@
 """Intervals of every measure of one split: bootstrap, and Wilson's for shares of few faces (notebook 06)."""
 
 import numpy as np
+import pandas as pd
 
-from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, TAILS, _draw_counts, wilson_interval
+from fer_utils.evaluation.intervals import TAILS, draws, wilson_interval
 from fer_utils.evaluation.metrics import _calibration_gaps, _floored
 from fer_utils.names import EMOTIONS
 from fer_utils.runs.predictions import checked
-
-# --- intervals -------------------------------------------------------------------------------------------------------
 
 
 def metric_intervals(labels, probabilities, samples=2000, seed=0) -> dict[str, list[float] | None]:
@@ -20,11 +19,7 @@ def metric_intervals(labels, probabilities, samples=2000, seed=0) -> dict[str, l
     55 faces would be 0 to 0. None for the recall of a class that is absent.
     """
     labels, probabilities = checked(labels, probabilities)
-    generator = np.random.default_rng(seed)
-    drawn = []
-    for start in range(0, samples, RESAMPLES_AT_ONCE):
-        size = min(RESAMPLES_AT_ONCE, samples - start)
-        drawn.append(_resampled_measures(labels, probabilities, _draw_counts(generator, len(labels), size)))
+    drawn = [_resampled_measures(labels, probabilities, counts) for counts in draws(len(labels), samples, seed)]
     intervals = {}
     for name in drawn[0]:
         values = np.concatenate([part[name] for part in drawn])
@@ -57,9 +52,9 @@ def _resampled_measures(labels, probabilities, counts) -> dict[str, np.ndarray]:
     gaps = _calibration_gaps(labels, probabilities)
     return {
         "accuracy": right.sum(axis=1) / n,
-        "balanced_accuracy": _row_means(recall),
-        "macro_f1": _row_means(f1),
-        "macro_auc": _row_means(aucs),
+        "balanced_accuracy": pd.DataFrame(recall).mean(axis=1).to_numpy(),
+        "macro_f1": pd.DataFrame(f1).mean(axis=1).to_numpy(),
+        "macro_auc": pd.DataFrame(aucs).mean(axis=1).to_numpy(),
         "log_loss": counts @ losses / n,
         "calibration_error": np.abs(counts @ gaps).sum(axis=1) / n,
     }
@@ -75,10 +70,3 @@ def _weighted_auc(is_class, score, counts) -> np.ndarray:
     below = np.cumsum(negative, axis=1) - negative / 2
     with np.errstate(invalid="ignore"):
         return (positive * below).sum(axis=1) / (positive.sum(axis=1) * negative.sum(axis=1))
-
-
-def _row_means(values) -> np.ndarray:
-    """Mean of each row over the numbers that are there; NaN for a row without any."""
-    present = ~np.isnan(values)
-    with np.errstate(invalid="ignore"):
-        return np.where(present, values, 0).sum(axis=1) / present.sum(axis=1)

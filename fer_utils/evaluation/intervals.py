@@ -24,10 +24,13 @@ def accuracy_interval(accuracy: float, n: int) -> tuple[float, float]:
     return wilson_interval(round(accuracy * n), n) if n else (np.nan, np.nan)
 
 
-def _draw_counts(generator, n, size) -> np.ndarray:
-    """How often each of n images is in each of `size` resamples: float64 (size, n)."""
-    rows = generator.integers(0, n, (size, n)) + n * np.arange(size)[:, np.newaxis]
-    return np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(float)
+def draws(n, samples, seed):
+    """How often each of n images is in each of `samples` resamples: yields float64 (100 or fewer, n)."""
+    generator = np.random.default_rng(seed)
+    for start in range(0, samples, RESAMPLES_AT_ONCE):
+        size = min(RESAMPLES_AT_ONCE, samples - start)
+        rows = generator.integers(0, n, (size, n)) + n * np.arange(size)[:, np.newaxis]
+        yield np.bincount(rows.ravel(), minlength=size * n).reshape(size, n).astype(float)
 
 
 def over_seeds(values) -> dict[str, float | int | None]:

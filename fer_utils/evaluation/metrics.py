@@ -68,10 +68,10 @@ def summarize(labels, probabilities) -> dict:
         "n": len(labels),
         "accuracy": correct / len(labels),
         "accuracy_interval": list(wilson_interval(correct, len(labels))),
-        "balanced_accuracy": _mean(recall),
-        "macro_f1": _mean(f1),
-        "macro_auc": _mean(auc),
-        "log_loss": _log_loss(labels, probabilities),
+        "balanced_accuracy": _number(pd.Series(recall).mean()),
+        "macro_f1": _number(pd.Series(f1).mean()),
+        "macro_auc": _number(pd.Series(auc).mean()),
+        "log_loss": float(metrics.log_loss(labels, _floored(probabilities), labels=codes)),
         "per_class": per_class,
         "confusion_matrix": metrics.confusion_matrix(labels, predicted, labels=codes).tolist(),
     }
@@ -129,10 +129,6 @@ def _one_against_rest_auc(is_class: np.ndarray, score: np.ndarray) -> float:
     return metrics.roc_auc_score(is_class, score)
 
 
-def _log_loss(labels: np.ndarray, probabilities: np.ndarray) -> float:
-    return float(metrics.log_loss(labels, _floored(probabilities), labels=np.arange(len(EMOTIONS))))
-
-
 def _floored(probabilities: np.ndarray) -> np.ndarray:
     floored = np.clip(probabilities, PROBABILITY_FLOOR, 1.0)
     return floored / floored.sum(axis=1, keepdims=True)
@@ -140,8 +136,3 @@ def _floored(probabilities: np.ndarray) -> np.ndarray:
 
 def _number(value: float) -> float | None:
     return None if np.isnan(value) else float(value)
-
-
-def _mean(values: np.ndarray) -> float | None:
-    defined = values[~np.isnan(values)]
-    return float(defined.mean()) if defined.size else None

@@ -10,10 +10,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from fer_utils.evaluation.intervals import RESAMPLES_AT_ONCE, TAILS, _draw_counts, pooled_over_seeds
+from fer_utils.evaluation.intervals import TAILS, draws, pooled_over_seeds
 from fer_utils.runs.folder import RunError
-
-# --- two runs on the same images -------------------------------------------------------------------------------------
 
 
 def mcnemar(first_right, second_right) -> dict[str, float | int]:
@@ -43,9 +41,7 @@ def paired_difference(first_right, second_right, samples=10_000, seed=0) -> dict
     """
     first, second = _checked_pair(first_right, second_right)
     change = first.astype(float) - second
-    generator = np.random.default_rng(seed)
-    sizes = [min(RESAMPLES_AT_ONCE, samples - start) for start in range(0, samples, RESAMPLES_AT_ONCE)]
-    drawn = np.concatenate([_draw_counts(generator, len(change), size) @ change for size in sizes]) / len(change)
+    drawn = np.concatenate([counts @ change for counts in draws(len(change), samples, seed)]) / len(change)
     low, high = np.quantile(drawn, TAILS)
     return {"difference": float(change.mean()), "low": float(low), "high": float(high)}
 
@@ -112,11 +108,9 @@ COLUMNS = [
 ]  # fmt: skip
 
 
-def right_answers(finished, arm):
-    """Which test images each run of an arm named rightly: bool (seeds, n), in the order of seeds and predictions."""
-    own = sorted((run for run in finished if run.arm == arm), key=lambda run: run.manifest["seed"])
-    test = [run.predictions["test"] for run in own]
-    return np.stack([probabilities.argmax(axis=1) == labels for _, labels, probabilities in test])
+def right_by_seed(own, answers="test"):
+    """Which images each run named rightly: bool (runs, n). answers: a split, or "validation-flip" and the like."""
+    return np.stack([run.predictions[answers][2].argmax(axis=1) == run.predictions[answers][1] for run in own])
 
 
 def check_same_images(finished):
@@ -149,7 +143,9 @@ def pairwise(finished, samples=2000):
     arm brings the variance of its own seeds (Welch's test). They are empty where an arm has one seed.
     """
     check_same_images(finished)
-    right = {arm: right_answers(finished, arm) for arm in dict.fromkeys(run.arm for run in finished)}
+    by_seed = sorted(finished, key=lambda run: run.manifest["seed"])
+    arms = dict.fromkeys(run.arm for run in finished)
+    right = {arm: right_by_seed([run for run in by_seed if run.arm == arm]) for arm in arms}
     of_seeds = pooled_over_seeds(answers.mean(axis=1) for answers in right.values())
     ordered = sorted(right, key=lambda arm: -right[arm].mean())
     pairs = itertools.combinations(ordered, 2)

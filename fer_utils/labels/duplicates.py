@@ -21,9 +21,8 @@ def summary(faces, groups):
     label.
     """
     members = _members(faces, groups)
-    grouped = members.groupby("group")
-    by_group = pd.DataFrame(
-        {"n": grouped.size(), "splits": grouped["usage"].nunique(), "labels": grouped["label"].nunique()}
+    by_group = members.groupby("group").agg(
+        n=("usage", "size"), splits=("usage", "nunique"), labels=("label", "nunique")
     )
     differing = by_group[by_group["labels"] > 1]
     return {
@@ -71,20 +70,11 @@ def leaks(faces, groups, usage="Training"):
     known = set(zip(groups[inside].tolist(), faces.labels[inside].tolist(), strict=True))
     pairs = zip(groups.tolist(), faces.labels.tolist(), strict=True)
     same = twins & np.fromiter((pair in known for pair in pairs), bool, len(faces))
-    rows = {}
-    for name in [*USAGES, *sorted(set(faces.usage.tolist()) - set(USAGES))]:
-        chosen = faces.usage == name
-        if name != usage and chosen.any():
-            n, found = int(chosen.sum()), int(twins[chosen].sum())
-            with_label = int(same[chosen].sum())
-            rows[name] = {
-                "images": n,
-                "twins": found,
-                "with_label": with_label,
-                "other_label": found - with_label,
-                "share": found / n,
-            }
-    return pd.DataFrame.from_dict(rows, orient="index")
+    counts = pd.DataFrame({"images": 1, "twins": twins, "with_label": same}).groupby(faces.usage).sum()
+    known = [*USAGES, *sorted(set(counts.index) - set(USAGES))]
+    counts = counts.reindex([name for name in known if name in counts.index and name != usage])
+    counts["other_label"] = counts["twins"] - counts["with_label"]
+    return counts.assign(share=counts["twins"] / counts["images"])
 
 
 def score_without(right, twins):

@@ -1,7 +1,4 @@
-"""What finished runs answered, image by image: scores of a part, and the errors that all share (notebook 09).
-
-Everything comes from the runs' predictions; no image is needed.
-"""
+"""What finished runs answered, by their predictions alone: scores of a part, errors that all share (notebook 09)."""
 
 from dataclasses import dataclass
 
@@ -60,56 +57,40 @@ class Answers:
         return np.mean(list(self.probabilities.values()), axis=0)
 
 
-def collect(finished, faces, split="test"):
+def collect(finished, faces):
     """The answers of those of `finished` that are about `faces`: (Answers or None, list of what was left out and why).
 
     finished: list of ``runs.Run``. faces: all faces of the data; a run belongs to them if its manifest has their
-    checksum. split: "test" or "validation". Runs on other data or other images than the first usable run are named in
+    checksum. Runs on other data or other images than the first usable run are named in
     the list, as are those whose rows are unknown or have other labels than `faces`. None where no run is left.
     """
     position = pd.Series(np.arange(len(faces)), index=faces.row_ids)
     row_ids, labels, probabilities, refused = None, None, {}, []
     for run in finished:
-        reason = _reason(run, faces, position, split)
+        reason = _reason(run, faces, position)
         if not reason:
-            ids, own_labels, values = run.predictions[split]
+            ids, own_labels, values = run.predictions["test"]
             order = np.argsort(ids, kind="stable")
             if row_ids is None:
                 row_ids, labels = ids[order].astype(np.int64), own_labels[order].astype(np.int64)
             if np.array_equal(row_ids, ids[order]):
                 probabilities[run.name] = values[order]
                 continue
-            reason = f"its {split} images are not those of {next(iter(probabilities))}"
+            reason = f"its test images are not those of {next(iter(probabilities))}"
         refused.append(f"{run.name} is left out: {reason}.")
     return (Answers(row_ids, labels, probabilities) if probabilities else None), refused
 
 
-def _reason(run, faces, position, split):
+def _reason(run, faces, position):
     """Why a run cannot be used with these faces; "" if it can."""
     if run.manifest["data_checksum"] != faces.checksum:
         return f"it was made from other data ({run.manifest['data_checksum'][:12]}, not {faces.checksum[:12]})"
-    if split not in run.predictions:
-        return f"it has no predictions of {split}"
-    ids, labels, _ = run.predictions[split]
+    ids, labels, _ = run.predictions["test"]
     if not np.isin(ids, position.index).all():
-        return f"its {split} rows are not in the data"
+        return "its test rows are not in the data"
     if not np.array_equal(faces.labels[position[ids]], labels):
-        return f"its {split} labels are not those of the data"
+        return "its test labels are not those of the data"
     return ""
-
-
-def losses(answers):
-    """Cross-entropy of each image under each run, in nats: DataFrame (n rows, a column a run).
-
-    Probabilities have the floor that `fer_utils.evaluation` gives them.
-    """
-    rows = np.arange(len(answers))
-    return pd.DataFrame(
-        {
-            name: -np.log(np.clip(values[rows, answers.labels], evaluation.PROBABILITY_FLOOR, 1))
-            for name, values in answers.probabilities.items()
-        }
-    )
 
 
 def hardest(answers, count=21):
@@ -118,15 +99,16 @@ def hardest(answers, count=21):
     Columns: position (in `answers`), row_id, label, answer (what the runs' mean probabilities say; both names), loss
     (mean over runs, nats), wrong (how many of the runs err).
     """
-    loss = losses(answers).mean(axis=1)
-    order = np.argsort(-loss.to_numpy(), kind="stable")[:count]
+    chosen = np.stack([values[np.arange(len(answers)), answers.labels] for values in answers.probabilities.values()])
+    loss = -np.log(np.clip(chosen, evaluation.PROBABILITY_FLOOR, 1)).mean(axis=0)
+    order = np.argsort(-loss, kind="stable")[:count]
     return pd.DataFrame(
         {
             "position": order,
             "row_id": answers.row_ids[order],
             "label": np.array(EMOTIONS)[answers.labels[order]],
             "answer": np.array(EMOTIONS)[answers.mean.argmax(axis=1)[order]],
-            "loss": loss.to_numpy()[order],
+            "loss": loss[order],
             "wrong": (~answers.right).sum(axis=1).to_numpy()[order],
         }
     )

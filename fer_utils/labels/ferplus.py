@@ -8,6 +8,7 @@ Voters had ten answers: our seven emotions, contempt, "unknown", and NF ("no fac
 take an integer array (n, 10) in the order of `VOTES`.
 """
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -198,17 +199,16 @@ def rescored(labels, predicted, votes, rule="plurality"):
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def by_agreement(right, votes, bins=AGREEMENT_BINS):
+def by_agreement(right, votes):
     """The share of `right` among images on which few or many voters agree: DataFrame, a row a bin.
 
-    right: bool (n,), such as predicted == labels of a run. votes: (n, 10). bins: rising edges of `agreement`; a bin
-    holds what is above its lower and up to its upper edge. Columns: bin (text), n, correct, accuracy, low, high
-    (Wilson, 95 %).
+    right: bool (n,), such as predicted == labels of a run. votes: (n, 10). A bin holds what is above its lower and up
+    to its upper edge (``AGREEMENT_BINS``). Columns: bin (text), n, correct, accuracy, low, high (Wilson, 95 %).
     """
     right, share = np.asarray(right, bool), agreement(votes)
     rows = []
-    for low, high in zip(bins[:-1], bins[1:], strict=True):
-        text = f"{low:.0%} to {high:.0%}" if low > bins[0] else f"up to {high:.0%}"
+    for low, high in itertools.pairwise(AGREEMENT_BINS):
+        text = f"{low:.0%} to {high:.0%}" if low else f"up to {high:.0%}"
         rows.append({"bin": text, **score(right[(share > low) & (share <= high)])})
     return pd.DataFrame(rows)
 

@@ -2,8 +2,6 @@
 
 import keras
 
-# --- what a recipe asks for ------------------------------------------------------------------------------------------
-
 
 def make_optimizer(recipe, steps_per_epoch):
     """The optimizer of a ``recipes.Recipe``, uncompiled: its schedule, weight decay and average of the weights in it.

@@ -10,7 +10,7 @@ import pandas as pd
 from fer_utils import evaluation, runs
 from fer_utils.comparison import paper
 from fer_utils.comparison.summary import hardware, number
-from fer_utils.evaluation.paired import LEVEL, compare_answers
+from fer_utils.evaluation.paired import LEVEL, compare_answers, right_by_seed
 from fer_utils.ladder import recipes
 from fer_utils.names import VIEWS
 
@@ -289,11 +289,6 @@ def right_together(own, answers):
     """Which images several runs get right whose probabilities are averaged: bool (n,)."""
     probabilities = np.mean([run.predictions[answers][2] for run in own], axis=0)
     return probabilities.argmax(axis=1) == own[0].predictions[answers][1]
-
-
-def right_by_seed(own, answers):
-    """Which images each run gets right by itself: bool (runs, n)."""
-    return np.stack([right_together([run], answers) for run in own])
 
 
 def finals_for_reading(table):

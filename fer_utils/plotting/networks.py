@@ -78,7 +78,8 @@ def stages(model) -> list[Stage]:
             padding.append(layer)  # belongs to the layer it pads for, whose size it does not have
             continue
         convolved = convolved or "Conv" in name
-        kind = _kind(name, shape, convolved)
+        kind = "head" if len(shape) == 1 else "convolution" if convolved else "preparation"
+        kind = "input" if name == "InputLayer" else kind
         if not (groups and _joins(groups[-1], kind, name, shape)):
             groups.append(Stage(kind, shape))
         groups[-1].layers += [*padding, layer]
@@ -139,14 +140,6 @@ def _shape_text(shape) -> str:
     return " x ".join("?" if size is None else str(size) for size in shape)
 
 
-def _kind(name, shape, convolved) -> str:
-    if name == "InputLayer":
-        return "input"
-    if len(shape) == 1:
-        return "head"
-    return "convolution" if convolved else "preparation"
-
-
 def _joins(group, kind, name, shape) -> bool:
     """Whether a layer belongs to the group before it."""
     if group.kind == "input":
@@ -169,11 +162,11 @@ def _describe(group) -> str:
         lines += [_head_line(layer) for layer in group.layers if _type(layer) not in ("Activation", "ReLU")]
     else:
         lines += ["max pool" if "Max" in name else "average pool" for name in names if "Pooling" in name]
-        kernels = Counter(_kernel_text(layer) for layer in group.layers if "Conv" in _type(layer))
+        kernels = Counter("x".join(map(str, layer.kernel_size)) for layer in group.layers if "Conv" in _type(layer))
         if group.kind == "residual":
             blocks = names.count("Add")
             lines.append(f"{blocks} residual block{'s' if blocks > 1 else ''}:")
-        lines += [f"{count} conv {kernel}".rstrip() for kernel, count in kernels.items()]
+        lines += [f"{count} conv {kernel}" for kernel, count in kernels.items()]
     if group.parameters:
         lines.append(f"{_short(group.parameters)} parameters" + ("\n(frozen)" if group.frozen else ""))
     return "\n".join(textwrap.fill(line, 18) if "\n" not in line else line for line in lines)
@@ -188,11 +181,6 @@ def _head_line(layer) -> str:
         return f"dropout {getattr(layer, 'rate', '')}".strip()
     # GlobalAveragePooling2D -> global average pooling
     return " ".join(re.findall(r"[A-Z][a-z]+", name)).lower()
-
-
-def _kernel_text(layer) -> str:
-    size = getattr(layer, "kernel_size", None)
-    return "x".join(map(str, size)) if size else ""
 
 
 def _short(count) -> str:

@@ -59,7 +59,8 @@ def history_curves(history, monitor="val_accuracy", figure=None, title=None):
     """
     require(history, ["epoch", "loss", "accuracy"])
     axes = axes_grid(figure, 1, 2, (11, 3.8), title)[0]
-    best = _best_row(history, monitor)
+    values = history.get(monitor, pd.Series(dtype=float)).dropna()
+    best = None if values.empty else history.loc[values.idxmax() if "accuracy" in monitor else values.idxmin()]
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
         _draw_curve(ax, history, name, "training", BLUE, "-")
         if f"val_{name}" in history:
@@ -127,11 +128,11 @@ def accuracy_bars(table, figure=None, title=None):
     """Training and validation accuracy by strategy, a panel per architecture, ours beside the paper's (Fig. 22).
 
     table: DataFrame with the columns architecture, strategy, training_accuracy and validation_accuracy (0 to 1, NaN
-    where there is none), and optionally source ("ours", "paper", ...: a pair of bars each, the first solid) and
-    low, high: the ends of the validation accuracy's interval. One row per architecture, strategy and source.
+    where there is none), source ("ours", "paper", ...: a pair of bars each, the first solid) and low, high: the ends
+    of the validation accuracy's interval. One row per architecture, strategy and source.
     Returns an array of Axes, one per architecture.
     """
-    table = _arms(table, ["training_accuracy", "validation_accuracy"])
+    table = _arms(table, ["training_accuracy", "validation_accuracy", "low", "high"])
     architectures, sources = list(table["architecture"].unique()), list(table["source"].unique())
     axes = axes_grid(figure, 1, len(architectures), (max(6, 2.4 + 1.15 * len(table)), 4.4), title)[0]
     width = 0.86 / (2 * len(sources))
@@ -143,10 +144,12 @@ def accuracy_bars(table, figure=None, title=None):
             for half, (split, colour) in enumerate((("training", BLUE), ("validation", ORANGE))):
                 position = np.arange(len(strategies)) + (2 * index + half - len(sources) + 0.5) * width
                 values = ordered[f"{split}_accuracy"].to_numpy(float)
-                style = _bar_style(colour, index)
+                style = _bar_style(colour, index) | {"error_kw": {"ecolor": BLACK, "elinewidth": 1.3, "capsize": 3}}
+                if split == "validation":
+                    low, high = ordered[["low", "high"]].to_numpy(float).T
+                    style["yerr"] = np.stack([values - low, high - values]).clip(min=0)
                 bars = ax.bar(position, values, width * 0.94, label=f"{split}, {source}", **style)
-                above = _draw_interval(ax, position, values, ordered) if split == "validation" else values
-                _write_above(ax, bars, above, [f"{100 * value:.1f}" for value in values])
+                ax.bar_label(bars, [f"{100 * value:.1f}" for value in values], padding=2, fontsize=8)
         ax.set_xticks(range(len(strategies)), [STRATEGY_NAMES[name] for name in strategies])
         ax.set(ylim=(0, 1), ylabel="accuracy")
         ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
@@ -159,7 +162,7 @@ def accuracy_bars(table, figure=None, title=None):
 def time_bars(table, ax=None, title=None):
     """Training time of each arm, ours beside the paper's, on a logarithmic axis: machines differ much (Fig. 23).
 
-    table: DataFrame with the columns architecture, strategy, seconds and optionally source, as in ``accuracy_bars``.
+    table: DataFrame with the columns architecture, strategy, seconds and source, as in ``accuracy_bars``.
     Returns the Axes.
     """
     table = _arms(table, ["seconds"])
@@ -182,11 +185,9 @@ def time_bars(table, ax=None, title=None):
 
 
 def _arms(table, columns):
-    """The table with a source column, checked for columns and for repeated rows."""
-    require(table, ["architecture", "strategy", *columns])
-    table = table if "source" in table else table.assign(source="ours")
-    unknown = sorted(set(table["strategy"]) - set(STRATEGY_NAMES))
-    if unknown:
+    """The table, checked for columns, unknown strategies and repeated rows."""
+    require(table, ["architecture", "strategy", "source", *columns])
+    if unknown := sorted(set(table["strategy"]) - set(STRATEGY_NAMES)):
         raise ValueError(f"unknown strategies {unknown}: use {list(STRATEGY_NAMES)}")
     repeated = table.duplicated(["architecture", "strategy", "source"])
     if repeated.any():
@@ -201,35 +202,10 @@ def _bar_style(colour, index):
     return {"facecolor": "white", "edgecolor": colour, "hatch": ("////", "....", "xxxx")[(index - 1) % 3]}
 
 
-def _draw_interval(ax, position, values, rows):
-    """Draw low to high where both are given; the height above which there is room for text."""
-    if not {"low", "high"} <= set(rows.columns):
-        return values
-    low, high = rows["low"].to_numpy(float), rows["high"].to_numpy(float)
-    known = ~np.isnan(low) & ~np.isnan(high) & ~np.isnan(values)
-    reach = np.array([values - low, high - values])[:, known].clip(min=0)
-    ax.errorbar(position[known], values[known], reach, fmt="none", ecolor=BLACK, elinewidth=1.3, capsize=3)
-    return np.where(known, high, values)
-
-
-def _write_above(ax, bars, heights, texts):
-    for bar, height, text in zip(bars, heights, texts, strict=True):
-        if not np.isnan(height):
-            place = (bar.get_x() + bar.get_width() / 2, height)
-            ax.annotate(text, place, (0, 2), textcoords="offset points", ha="center", va="bottom", fontsize=8)
-
-
 def _seconds(seconds):
     if seconds >= 600:
         return f"{seconds:,.0f} s ({duration(seconds)})"
     return f"{seconds:.0f} s" if seconds >= 10 else f"{seconds:.1f} s"
-
-
-def _best_row(history, monitor):
-    values = history[monitor].dropna() if monitor in history else pd.Series(dtype=float)
-    if values.empty:
-        return None
-    return history.loc[values.idxmax() if "accuracy" in monitor else values.idxmin()]
 
 
 def _draw_curve(ax, history, column, label, colour, style):

@@ -28,7 +28,7 @@ def pairwise_differences(table, names=str, ax=None, title=None):
             [100 * row.get("own_low", np.nan), 100 * row.get("own_high", np.nan)], [y + 0.28] * 2, color="0.6", lw=0.9
         )
         ax.plot(100 * row["difference"], y, "o", color=colour, markerfacecolor=colour if row["differ"] else "white")
-    ax.set_yticks(place, [f"{names(first)}  over  {names(second)}" for first, second in _pairs(table)])
+    ax.set_yticks(place, table["first"].map(names) + "  over  " + table["second"].map(names))
     ax.invert_yaxis()
     ax.set_xlabel("difference in test accuracy, percentage points (95 % interval; filled: corrected p < 0.05)")
     return finish(ax, title)
@@ -86,10 +86,7 @@ def selection_curves(right, ax=None, title=None):
     right: split -> bool (epochs, n), from ``epoch_choice.read_epochs``. Returns the Axes.
     """
     ax = axes_or_new(ax, (8, 4.2))
-    for split, name, colour, style in (
-        ("validation", "PublicTest", ORANGE, "--"),
-        ("test", "PrivateTest", BLUE, "-"),
-    ):
+    for split, name, colour, style in (("validation", "PublicTest", ORANGE, "--"), ("test", "PrivateTest", BLUE, "-")):
         accuracy = right[split].mean(axis=1)
         epochs = np.arange(1, len(accuracy) + 1)
         ax.plot(epochs, accuracy, style, color=colour, label=name)
@@ -100,10 +97,6 @@ def selection_curves(right, ax=None, title=None):
     ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.legend(frameon=False)
     return finish(ax, title)
-
-
-def _pairs(table):
-    return zip(table["first"], table["second"], strict=True)
 
 
 def ladder_differences(table, ax=None, title=None):

@@ -13,12 +13,11 @@ from fer_utils.runs.folder import RunError
 from fer_utils.runs.parameters import declared_parameters
 
 
-def command(notebook, parameters):
+def command(notebook, parameters, executed="executed.ipynb"):
     """The papermill command that runs `notebook` with the `parameters` that differ from its defaults."""
-
     defaults = declared_parameters(notebook)
     changed = {name: value for name, value in parameters.items() if value != defaults.get(name)}
-    return papermill_command(notebook, "executed.ipynb", changed)
+    return papermill_command(notebook, executed, changed)
 
 
 # --- weights from another run -----------------------------------------------------------------------------------------
