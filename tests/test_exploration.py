@@ -37,11 +37,3 @@ def test_lookalikes_are_close_differ_in_label_and_are_no_copies():
     assert lookalikes(images, labels, pairs=2).tolist() == [[0, 6], [1, 7]]
     assert lookalikes(images, labels, pairs=2, most=7).tolist()[0] == [0, 6]
     assert lookalikes(images, np.zeros(10), pairs=2).shape == (0, 2)
-
-
-@pytest.mark.parametrize(
-    "images", [np.zeros((0, 48, 48), np.uint8), np.zeros((2, 48, 48)), np.zeros((2, 9, 9), np.uint8)]
-)
-def test_other_arrays_are_refused(images):
-    with pytest.raises(ValueError, match="needs uint8 images"):
-        pixel_statistics(images)

@@ -155,7 +155,7 @@ def test_half_precision_keeps_the_predicted_class_of_confident_rows(tmp_path):
 
 
 def test_manifest_says_how_to_make_the_run_again(tmp_path, monkeypatch):
-    for name in runs.DECIDING:
+    for name in manifest_module.DECIDING:
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("KERAS_MAX_EPOCHS", "1")
     folder, _ = finished_run(tmp_path)

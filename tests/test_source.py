@@ -32,12 +32,6 @@ def test_shuffled_by_seed_and_cut(folders):
     np.testing.assert_array_equal(source_task.load_source(folders, max_images=2, seed=1)[0], first[:2])
 
 
-def test_hold_out_takes_the_end():
-    (train, _), (held, labels) = source_task.hold_out(np.arange(40), np.arange(40) * 2, fraction=0.05)
-    assert (len(train), held.tolist(), labels.tolist()) == (38, [38, 39], [76, 78])
-    assert len(source_task.hold_out(np.arange(3), np.arange(3))[1][0]) == 1
-
-
 def test_the_samples_source_task(own_cache):
     images, labels, names = source_task.load_source("sample", max_images=40)
     assert images.shape == (40, 48, 48)

@@ -3,11 +3,5 @@
 from fer_utils.data.checks import exact_duplicates, integrity_report
 from fer_utils.data.faces import DataError, DataWarning, Faces
 from fer_utils.data.loading import load_fer2013
-from fer_utils.data.protocols import (
-    PROTOCOLS,
-    apply_protocol,
-    class_weights,
-    stratified_subset,
-    weigh_classes,
-)
+from fer_utils.data.protocols import PROTOCOLS, apply_protocol, class_weights
 from fer_utils.names import EMOTIONS, EXPECTED_COUNTS, USAGES

@@ -18,7 +18,6 @@ def pixel_statistics(images):
     resemblance: correlation with the mean of all images, -1 to 1 (low where no upright frontal face is). Constant
     images have contrast 0, and neither sharpness nor resemblance (NaN).
     """
-    images = _checked(images)
     typical = thumbnails(images.mean(axis=0)[None])[0]
     parts = [_statistics(images[start : start + CHUNK], typical) for start in range(0, len(images), CHUNK)]
     return pd.concat(parts, ignore_index=True)
@@ -30,7 +29,7 @@ def lookalikes(images, labels, pairs=4, most=4000):
     Similarity is the correlation of 16x16 thumbnails. Copies (correlation above 0.995) and constant images are passed
     over, and no image is in two pairs. Only the first `most` images are compared, since time grows with the square.
     """
-    images, labels = _checked(images)[:most], np.asarray(labels)[:most]
+    images, labels = images[:most], labels[:most]
     small = thumbnails(images)
     similarity = small @ small.T
     similarity[(labels[:, None] == labels) | (similarity > SAME) | ~np.tri(len(labels), k=-1, dtype=bool)] = -1
@@ -43,13 +42,6 @@ def lookalikes(images, labels, pairs=4, most=4000):
         similarity[[later, earlier]] = -1
         similarity[:, [later, earlier]] = -1
     return np.array(found, dtype=np.int64).reshape(-1, 2)
-
-
-def _checked(images):
-    images = np.asarray(images)
-    if images.dtype != np.uint8 or images.shape[1:] != (SIDE, SIDE) or not len(images):
-        raise ValueError(f"needs uint8 images (n, {SIDE}, {SIDE}), at least one; got {images.dtype} {images.shape}")
-    return images
 
 
 def _statistics(images, typical):

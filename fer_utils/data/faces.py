@@ -1,11 +1,11 @@
 """Labelled faces in memory, and the errors of data (all notebooks, through ``data``)."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
 
 from fer_utils.names import EMOTIONS, SIDE
+from fer_utils.runs import checksum
 
 CODES = ", ".join(f"{code} {name}" for code, name in enumerate(EMOTIONS))
 """The codes as messages name them."""
@@ -42,19 +42,14 @@ class Faces:
 
     def __post_init__(self):
         n = len(self.labels)
-        shapes = {
-            "images": (self.images.shape, (n, SIDE, SIDE)),
-            "labels": (self.labels.shape, (n,)),
-            "usage": (self.usage.shape, (n,)),
-            "row_ids": (self.row_ids.shape, (n,)),
-        }
-        for name, (found, wanted) in shapes.items():
-            if found != wanted:
+        for name, pixels in {"images": (SIDE, SIDE), "labels": (), "usage": (), "row_ids": ()}.items():
+            if (found := getattr(self, name).shape) != (wanted := (n, *pixels)):
                 raise ValueError(f"Faces: {name} has shape {found}, but {n} labels need {wanted}.")
         if self.images.dtype != np.uint8:
             raise ValueError(f"Faces: images must be uint8, 0 to 255, not {self.images.dtype}.")
         if not self.checksum:
-            object.__setattr__(self, "checksum", _checksum(self.images, self.labels, self.usage))
+            usage = np.frombuffer("\n".join(self.usage.tolist()).encode(), np.uint8)
+            object.__setattr__(self, "checksum", checksum(self.images, self.labels.astype(np.uint8), usage))
 
     def __len__(self):
         return len(self.labels)
@@ -73,10 +68,3 @@ class Faces:
 def constant(images):
     """Whether each image has one gray value only: bool (n,). images: uint8 (n, 48, 48)."""
     return (images == images[:, :1, :1]).all(axis=(1, 2))
-
-
-def _checksum(images, labels, usage):
-    digest = hashlib.sha256(np.ascontiguousarray(images))
-    digest.update(np.ascontiguousarray(labels, dtype=np.uint8))
-    digest.update("\n".join(usage.tolist()).encode())
-    return digest.hexdigest()

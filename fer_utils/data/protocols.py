@@ -159,24 +159,11 @@ def class_weights(labels):
     return {code: n / (len(EMOTIONS) * int(count)) if count else 0.0 for code, count in enumerate(counts)}
 
 
-def weigh_classes(how, labels):
-    """What `fit` takes as class_weight: None for "none", ``class_weights(labels)`` for "balanced"; else ValueError."""
-    if how not in (known := CHOICES["CLASS_WEIGHTS"]):
-        raise ValueError(f"Unknown CLASS_WEIGHTS {how!r}; it is one of {', '.join(map(repr, known))}.")
-    return class_weights(labels) if how == "balanced" else None
-
-
 def stratified_subset(labels, size, seed):
-    """Positions of a random subset with the classes' shares: sorted int64 (min(size, n),).
+    """Positions of a random subset with the classes' shares: sorted int64 (size,). size: 1 to len(labels).
 
     Every class that exists keeps at least one image if size allows it. The same for the same labels, size and seed.
-    Raises ValueError if size is below 1.
     """
-    if size < 1:
-        raise ValueError(f"A subset needs at least one image; size is {size}.")
-    labels = np.asarray(labels)
-    if size >= len(labels):
-        return np.arange(len(labels), dtype=np.int64)
     classes, counts = np.unique(labels, return_counts=True)
     chosen = []
     for position, share in enumerate(_shares(counts, size)):
@@ -190,10 +177,8 @@ def _shares(counts, size):
     quota = counts * (size / counts.sum())
     least = 1 if size >= len(counts) else 0
     shares = np.maximum(np.floor(quota).astype(int), least)
-    while shares.sum() != size:
-        missing = quota - shares
-        if shares.sum() < size:
-            shares[np.argmax(np.where(shares < counts, missing, -np.inf))] += 1
-        else:  # the classes that got their one image at the others' cost
-            shares[np.argmin(np.where(shares > least, missing, np.inf))] -= 1
+    while shares.sum() < size:
+        shares[np.argmax(quota - shares)] += 1
+    while shares.sum() > size:  # some classes got their one image at the others' cost
+        shares[np.argmin(np.where(shares > least, quota - shares, np.inf))] -= 1
     return shares

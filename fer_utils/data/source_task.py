@@ -42,12 +42,6 @@ def load_source(source="sample", size=48, max_images=0, seed=0):
     return _read_images([files[index] for index in order], size), labels[order], names
 
 
-def hold_out(images, labels, fraction=0.05):
-    """Split off the last `fraction` (at least one image) for validation: (images, labels), (images, labels)."""
-    held = max(1, round(len(labels) * fraction))
-    return (images[:-held], labels[:-held]), (images[-held:], labels[-held:])
-
-
 def _list_class_folders(root):
     if root.is_file():
         raise SourceError(

@@ -119,8 +119,6 @@ AUGMENTATIONS = {
 LIGHT = ("brightness", "contrast")  # what an augmentation may hold beside RandomAffine's ranges; and "erasing"
 ERASED_SHARE = (0.02, 0.25)  # of the image: how much of it one erased rectangle covers
 
-# --- from a raw face to the backbone's input -------------------------------------------------------------------------
-
 
 def augmentation_ranges(augmentation):
     """The ranges that ``augmentation_layer`` takes: those of a name of AUGMENTATIONS, or the dict itself."""

@@ -58,9 +58,6 @@ class CenteredHe(keras.initializers.HeNormal):
         return kernel - keras.ops.mean(kernel, axis=tuple(range(len(shape) - 1)), keepdims=True)
 
 
-# --- backbones -------------------------------------------------------------------------------------------------------
-
-
 def vgg16(input_shape, width=1.0, batch_norm=False):
     """VGG16's thirteen convolutions without its top.
 

@@ -12,16 +12,7 @@ from fer_utils.runs.folder import (
     write_json,
     write_whole,
 )
-from fer_utils.runs.manifest import (
-    DECIDING,
-    checksum,
-    device,
-    file_checksum,
-    git_commit,
-    identity,
-    save_manifest,
-    versions,
-)
+from fer_utils.runs.manifest import checksum, device, file_checksum, git_commit, identity, save_manifest, versions
 from fer_utils.runs.papermill import pretrained_backbone
 from fer_utils.runs.parameters import check_declared, collect_parameters, declared_parameters
 from fer_utils.runs.predictions import save_predictions

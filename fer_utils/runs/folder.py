@@ -30,9 +30,6 @@ class RunError(ValueError):
     """A run folder, or a notebook's parameters, that cannot be used; the message names it, the reason and the mend."""
 
 
-# --- writing ---------------------------------------------------------------------------------------------------------
-
-
 def start_run(output_dir, name):
     """Make the folder of a new run, hold it for this process (``lock``), and return its path.
 

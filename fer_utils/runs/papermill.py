@@ -20,9 +20,6 @@ def command(notebook, parameters, executed="executed.ipynb"):
     return papermill_command(notebook, executed, changed)
 
 
-# --- weights from another run -----------------------------------------------------------------------------------------
-
-
 def pretrained_backbone(weights, output_dir, architecture, **parameters):
     """What to pass as a backbone's weights: "imagenet", or the path of a file made by notebook 02.
 
@@ -62,9 +59,6 @@ def reads_as_another_type(text):
     except ValueError:
         return False
     return True
-
-
-# --- papermill commands ----------------------------------------------------------------------------------------------
 
 
 def papermill_command(notebook, executed, parameters):

@@ -110,9 +110,6 @@ def _short(value):
     return text if len(text) <= 60 else text[:60] + "..."
 
 
-# --- parameters ------------------------------------------------------------------------------------------------------
-
-
 def declared_parameters(notebook):
     """The names and default values in a notebook's cell tagged `parameters`, as a dict in their order.
 

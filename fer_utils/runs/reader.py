@@ -15,6 +15,7 @@ import pandas as pd
 from fer_utils.names import STRATEGIES
 from fer_utils.project import resolve, shown
 from fer_utils.runs.folder import RunError
+from fer_utils.runs.predictions import checked
 
 REQUIRED = {  # what comparison reads of a run, file by file
     "manifest.json": ("architecture", "strategy", "parameters", "seed", "seconds", "data_checksum", "device"),
@@ -90,10 +91,8 @@ def _content(path, required):
     """A JSON or CSV file as dict or DataFrame. ValueError where it is damaged or lacks one of `required`."""
     try:
         content = pd.read_csv(path) if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:  # the latter of brackets within brackets without end
         raise ValueError(f"{path.name} is damaged: {error}") from error
-    except RecursionError:
-        raise ValueError(f"{path.name} is damaged: brackets within brackets without end") from None
     if not isinstance(content, dict | pd.DataFrame):
         raise ValueError(f"{path.name} holds a {type(content).__name__}, not names with values")
     missing = [key for key in required if key not in content]
@@ -118,33 +117,25 @@ def _check_kind(name, key, value):
 
 
 def _predictions(arrays, needs):
-    splits = [name.removesuffix("_labels") for name in arrays if name.endswith("_labels")]
+    """The splits' (row ids, labels, probabilities that sum to 1); ValueError where they cannot be scored."""
     predictions = {}
-    for split in splits:
-        missing = [name for kind in ("row_ids", "probabilities") if (name := f"{split}_{kind}") not in arrays]
-        if missing:
-            raise ValueError(f"predictions.npz lacks {', '.join(missing)}")
-        row_ids, labels = arrays[f"{split}_row_ids"], arrays[f"{split}_labels"]
-        predictions[split] = (row_ids, labels, _checked(split, row_ids, labels, arrays[f"{split}_probabilities"]))
+    for split in [name.removesuffix("_labels") for name in arrays if name.endswith("_labels")]:
+        try:
+            row_ids, labels = arrays[f"{split}_row_ids"], arrays[f"{split}_labels"]
+            _, probabilities = checked(labels, arrays[f"{split}_probabilities"])
+        except KeyError as error:
+            raise ValueError(f"predictions.npz lacks {error.args[0]}") from None
+        except ValueError as error:
+            raise ValueError(f"predictions.npz, {split}: {error}") from error
+        if row_ids.shape != labels.shape:
+            raise ValueError(f"predictions.npz, {split}: row ids of shape {row_ids.shape} for {len(labels)} labels")
+        ids, counts = np.unique(row_ids, return_counts=True)
+        if (counts > 1).any():
+            raise ValueError(f"predictions.npz: image {ids[counts > 1][0]} is there {counts.max()} times in {split}")
+        predictions[split] = (row_ids, labels, probabilities)
     if needs not in predictions:
         raise ValueError(f"predictions.npz holds no predictions of the {needs} split")
     return predictions
-
-
-def _checked(split, row_ids, labels, probabilities):
-    """Probabilities float64 (n, 7) whose rows sum to 1; ValueError where a split's predictions cannot be scored."""
-    from fer_utils.runs.predictions import checked
-
-    try:
-        _, probabilities = checked(labels, probabilities)
-    except ValueError as error:
-        raise ValueError(f"predictions.npz, {split}: {error}") from error
-    if row_ids.shape != labels.shape:
-        raise ValueError(f"predictions.npz, {split}: row ids of shape {row_ids.shape} for {len(labels)} labels")
-    ids, counts = np.unique(row_ids, return_counts=True)
-    if (counts > 1).any():
-        raise ValueError(f"predictions.npz: image {ids[counts > 1][0]} is there {counts.max()} times in {split}")
-    return probabilities
 
 
 def collect(output_dir, names="*"):

@@ -13,9 +13,10 @@ from dataclasses import fields, replace
 
 import numpy as np
 from PIL import Image
+from scipy.fft import dct
 
 from fer_utils.names import EMOTIONS, EXPECTED_COUNTS, SIDE, USAGE_COUNTS
-from fer_utils.sample.drawing import ACTION_UNITS, HAIR_STYLES, Identity, View, draw_canvases, kind
+from fer_utils.sample.drawing import ACTION_UNITS, HAIR_STYLES, FaceBatch, Identity, View, kind
 from fer_utils.sample.features import CANVAS_REACH
 
 VERSION = 1  # raise it when the same call draws other faces, so that no cached sample outlives its drawing
@@ -210,7 +211,7 @@ def _render(identities: list[Identity], units: list[dict], views: list[View], si
         for start in range(0, len(members), BATCH):
             chosen = members[start : start + BATCH]
             parts = ([rows[i] for i in chosen] for rows in (identities, units, views))
-            for i, canvas in zip(chosen, draw_canvases(*parts, OVERSAMPLING * size / 2), strict=True):
+            for i, canvas in zip(chosen, FaceBatch(*parts, OVERSAMPLING * size / 2).draw(), strict=True):
                 frames[i] = _photograph(canvas, views[i], size)
     return frames
 
@@ -236,12 +237,6 @@ def _occlude(frame: np.ndarray, rng: np.random.Generator) -> None:
         frame += strand * (tone * (1 + 0.2 * np.sin(60 * u)) - frame)
 
 
-def _cosines() -> np.ndarray:
-    """The 8x8 discrete cosine transform, which JPEG is built on."""
-    k, x = np.mgrid[0:8, 0:8]
-    return (np.where(k == 0, np.sqrt(0.125), 0.5) * np.cos((2 * x + 1) * k * np.pi / 16)).astype(np.float32)
-
-
 def _develop(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """What cameras and the web do: light, gamma, contrast, blur, noise, JPEG's rounding. Returns uint8 (n, 48, 48)."""
     n = len(frames)
@@ -260,7 +255,8 @@ def _develop(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     mix += (1 - mix.sum(axis=2, keepdims=True)) * np.eye(SIDE, dtype=np.float32)
     frames = mix @ frames @ mix.transpose(0, 2, 1)
     frames += rng.standard_normal(frames.shape, dtype=np.float32) * number(np.abs(_spread(rng, n, 0.0, 0.011)))
-    cosines, steps = (_cosines(), np.add.outer(np.arange(8), np.arange(8)).astype(np.float32) + 1)
+    cosines = dct(np.eye(8), axis=0, norm="ortho").astype(np.float32)  # which JPEG is built on
+    steps = np.add.outer(np.arange(8), np.arange(8)).astype(np.float32) + 1
     steps = steps * number(np.where(rng.random(n) < 0.4, rng.uniform(0.003, 0.012, n), 1e-4))[:, :, :, None, None]
     blocks = cosines @ frames.reshape(n, 6, 8, 6, 8).transpose(0, 1, 3, 2, 4) @ cosines.T
     blocks = cosines.T @ (np.round(blocks / steps) * steps) @ cosines
@@ -269,7 +265,7 @@ def _develop(frames: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 
 
 def _pictures(rng: np.random.Generator, identities: list[Identity], units: list[dict[int, float]]):
-    """Draw and photograph: images uint8 (n, 48, 48), cartoon bool (n,), occluded bool (n,)."""
+    """Draw and photograph: images uint8 (n, 48, 48)."""
     views = _random_views(rng, len(units))
     occluded = rng.random(len(units)) < OCCLUDED
     images = np.empty((len(units), SIDE, SIDE), np.uint8)
@@ -278,7 +274,7 @@ def _pictures(rng: np.random.Generator, identities: list[Identity], units: list[
         _occlude(frames[i], rng)
     for start in range(0, len(frames), 256):
         images[start : start + 256] = _develop(frames[start : start + 256], rng)
-    return images, np.array([view.cartoon for view in views]), occluded
+    return images
 
 
 # -------------------------------------------------------------------- the data sets
@@ -303,24 +299,17 @@ def _plan(n: int, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(codes).astype(np.uint8), np.array(usage, "U11")
 
 
-def _whole_number(name: str, value, lowest: int, reason: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < lowest:
-        raise ValueError(f"{name} must be a whole number of at least {lowest} ({reason}); got {value!r}.")
-    return int(value)
-
-
 def draw(n: int = 6000, seed: int = 2013) -> tuple[np.ndarray, np.ndarray, np.ndarray, dict[str, np.ndarray]]:
     """Draw the sample in FER-2013's form: Training first, then PublicTest, then PrivateTest, 8 : 1 : 1.
 
     Returns images uint8 (n, 48, 48), labels uint8 (n,) in the CSV's order, usage str (n,), and details, a dict of
-    arrays (n,): `true_label` uint8 (the emotion that was drawn), `noisy` bool (the label differs from it, 5 %),
-    `cartoon` bool (6 %), `occluded` bool (12 %), `identity` int64 (every image shows a new person, so no person is in
-    two usages; FER-2013 itself gives no such guarantee).
+    arrays (n,): `true_label` uint8 (the emotion that was drawn), `noisy` bool (the label differs from it, 5 %). Every
+    image shows a new person, so no person is in two usages; FER-2013 itself gives no such guarantee.
     The same n and seed give the same bits. Raises ValueError for n under 70 (no room for every class in every usage)
     or a negative seed.
     """
-    n = _whole_number("n", n, SMALLEST, "every class has to be in every usage")
-    seed = _whole_number("seed", seed, 0, "it seeds numpy's generator")
+    if n < SMALLEST:
+        raise ValueError(f"n must be at least {SMALLEST}, since every class has to be in every usage; got {n}.")
     rng = np.random.default_rng([seed, 0])
     true_label, usage = _plan(n, rng)
     wrong, which = rng.random(n) < WRONG_LABELS, rng.random(n)
@@ -329,15 +318,8 @@ def draw(n: int = 6000, seed: int = 2013) -> tuple[np.ndarray, np.ndarray, np.nd
         others = CONFUSED_WITH[EMOTIONS[true_label[i]]]
         labels[i] = EMOTIONS.index(others[int(which[i] * len(others))])
     people = _random_identities(rng, n)
-    images, cartoon, occluded = _pictures(rng, people, _random_units(rng, true_label))
-    details = {
-        "true_label": true_label,
-        "noisy": labels != true_label,
-        "cartoon": cartoon,
-        "occluded": occluded,
-        "identity": np.arange(n),
-    }
-    return images, labels, usage, details
+    images = _pictures(rng, people, _random_units(rng, true_label))
+    return images, labels, usage, {"true_label": true_label, "noisy": labels != true_label}
 
 
 def draw_identities(n: int = 4000, identities: int = 12, seed: int = 2013) -> tuple[np.ndarray, np.ndarray]:
@@ -352,9 +334,8 @@ def draw_identities(n: int = 4000, identities: int = 12, seed: int = 2013) -> tu
     in random order. These people are not in `draw`. Raises ValueError for fewer than two identities, fewer images than
     identities, or a negative seed.
     """
-    identities = _whole_number("identities", identities, 2, "one person leaves nothing to tell apart")
-    n = _whole_number("n", n, identities, "every person has to be seen")
-    seed = _whole_number("seed", seed, 0, "it seeds numpy's generator")
+    if not 2 <= identities <= n:
+        raise ValueError(f"identities must be at least 2, and at most n; got {identities} for n={n}.")
     rng = np.random.default_rng([seed, 1])
     people = [{name: getattr(person, name) for name in PROPORTIONS} for person in _random_identities(rng, identities)]
     habits = [rng.choice(HABITUAL_UNITS, 3, replace=False) for _ in range(identities)]
@@ -362,8 +343,7 @@ def draw_identities(n: int = 4000, identities: int = 12, seed: int = 2013) -> tu
     seen = [replace(stranger, **people[k]) for stranger, k in zip(_random_identities(rng, n), labels, strict=True)]
     strength = rng.uniform(*HABIT_STRENGTH, (n, 3))
     units = [dict(zip(habits[k].tolist(), row.tolist(), strict=True)) for k, row in zip(labels, strength, strict=True)]
-    images, _, _ = _pictures(rng, seen, units)
-    return images, labels.astype(np.int64)
+    return _pictures(rng, seen, units), labels.astype(np.int64)
 
 
 def draw_face(units: dict[int, float], identity: Identity | None = None, view: View | None = None, size: int = SIDE):
@@ -375,7 +355,8 @@ def draw_face(units: dict[int, float], identity: Identity | None = None, view: V
     unknown = sorted(set(units) - set(ACTION_UNITS))
     if unknown:
         raise ValueError(f"Unknown Action Units {unknown}; known are {sorted(ACTION_UNITS)}.")
-    size = _whole_number("size", size, 16, "pixels a side")
+    if size < 16:
+        raise ValueError(f"size must be at least 16 pixels a side; got {size}.")
     frame = _render([identity or Identity()], [units], [view or View()], size)[0]
     return np.clip(frame * 255 + 0.5, 0, 255).astype(np.uint8)
 

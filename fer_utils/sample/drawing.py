@@ -14,20 +14,8 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from fer_utils.sample.features import (
-    Canvas,
-    Patches,
-    bell,
-    limit,
-    paint,
-    paint_beard,
-    paint_brows,
-    paint_eyes,
-    paint_folds,
-    paint_glasses,
-    paint_mouth,
-    paint_nose,
-)
+from fer_utils.sample import features
+from fer_utils.sample.features import Canvas, Patches, bell, limit, paint
 
 ACTION_UNITS = {
     1: "inner brow raiser",
@@ -122,8 +110,9 @@ def _columns(rows: list, names: list[str]) -> SimpleNamespace:
 
 
 class FaceBatch:
-    """Faces being drawn together, painted from back to front. They share hair style, beard, glasses and cartoon or not.
+    """Faces of one `kind` being drawn together, upright, painted from back to front.
 
+    units: strength of each Action Unit, 0 to about 1.1. resolution: pixels a unit, which is half the frame's side.
     who, view: every number of Identity and View as float32 (faces, 1, 1); unit: Action Unit -> strength, likewise.
     """
 
@@ -164,19 +153,20 @@ class FaceBatch:
         return (u * cos + (depth - 0.55) * turn, v + 0.6 * depth * self.view.pitch[face], narrow)
 
     def draw(self) -> np.ndarray:
+        """Every face on its canvas: float32 (faces, side, side), about 0 to 1, side = 2 * CANVAS_REACH * resolution."""
         self._backdrop()
         self._hair_behind()
         self._neck()
         self._ears()
         self._skin()
-        paint_folds(self)
-        paint_nose(self)
-        paint_beard(self)
-        paint_mouth(self)
-        paint_eyes(self)
-        paint_brows(self)
+        features.paint_folds(self)
+        features.paint_nose(self)
+        features.paint_beard(self)
+        features.paint_mouth(self)
+        features.paint_eyes(self)
+        features.paint_brows(self)
         self._hair_in_front()
-        paint_glasses(self)
+        features.paint_glasses(self)
         return self.canvas.tone
 
     def _head_distance(self) -> np.ndarray:
@@ -335,14 +325,3 @@ class FaceBatch:
 def kind(identity: Identity, view: View) -> tuple[str, bool, bool, bool, bool]:
     """What decides which parts are painted; faces of one kind can be drawn in one batch."""
     return (identity.hair_style, identity.beard > 0, identity.moustache > 0, identity.glasses > 0, view.cartoon)
-
-
-def draw_canvases(
-    identities: list[Identity], units: list[dict[int, float]], views: list[View], pixels_per_unit: float
-) -> np.ndarray:
-    """Draw faces of one `kind`, upright, each on its canvas.
-
-    units: strength of each Action Unit, 0 to about 1.1; pixels_per_unit: resolution, a unit is half the frame's side.
-    Returns float32 (faces, side, side), about 0 to 1, with side = 2 * CANVAS_REACH * pixels_per_unit.
-    """
-    return FaceBatch(identities, units, views, pixels_per_unit).draw()

@@ -10,15 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from fer_utils.names import EMOTIONS, SIDE
-from fer_utils.sample.dataset import (
-    EXPRESSIVENESS,
-    PROTOTYPES,
-    _develop,
-    _random_identities,
-    _random_views,
-    _render,
-    _whole_number,
-)
+from fer_utils.sample.dataset import EXPRESSIVENESS, PROTOTYPES, _develop, _random_identities, _random_views, _render
 from fer_utils.sample.drawing import Identity, View
 
 MOVING = tuple(name for name in EMOTIONS if name != "neutral")
@@ -54,8 +46,9 @@ def draw_expressions(n=300, seed=0):
     the emotion's, no caption, hand or hair across the face, no cartoon. The same n and seed give the same bits. Raises
     ValueError for fewer faces than emotions, or a negative seed.
     """
-    n = _whole_number("n", n, len(MOVING), "one face an emotion")
-    rng = np.random.default_rng([_whole_number("seed", seed, 0, "it seeds numpy's generator"), 2])
+    if n < len(MOVING):
+        raise ValueError(f"n must be at least {len(MOVING)}, one face an emotion; got {n}.")
+    rng = np.random.default_rng([seed, 2])
     labels = np.array([EMOTIONS.index(MOVING[i % len(MOVING)]) for i in range(n)], np.uint8)
     identities, views = _random_identities(rng, n), [replace(view, cartoon=False) for view in _random_views(rng, n)]
     units = [_units(rng, EMOTIONS[label]) for label in labels]

@@ -11,8 +11,6 @@ from fer_utils import runs
 
 HISTORY_COLUMNS = ["epoch", "phase", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate", "seconds"]
 
-# --- callbacks -------------------------------------------------------------------------------------------------------
-
 
 class StopAtAccuracy(keras.callbacks.Callback):
     """Stop training once validation accuracy exceeds `threshold` (0 to 1), as the paper's arms do.
