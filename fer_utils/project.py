@@ -43,9 +43,9 @@ def expand_path(path):
 
 
 def unknown_in_path(path):
-    """The first ~ or $VARIABLE of a path that stands for nothing here; "" for none."""
+    """The first ~ or $VARIABLE of a path that stands for nothing here; "" for none, or where there is something."""
     found = re.search(r"^~[^/]*|\$(\w+|\{[^}]*\})", expand_path(path))
-    return found[0] if found else ""
+    return found[0] if found and not os.path.exists(resolve(path)) else ""
 
 
 def resolve(path):

@@ -239,6 +239,15 @@ def test_imagenet_weights_have_no_pretraining_cost_of_ours(tmp_path):
     assert np.isnan(comparison.pretraining_seconds(comparison.load_runs(tmp_path))["vgg16"])
 
 
+@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+def test_a_damaged_pretraining_is_named_and_left_out(tmp_path, capsys, content):
+    write_run(tmp_path, "vgg16-transfer")
+    write_pretraining(tmp_path, "vgg16", 1000.0)
+    (tmp_path / "vgg16-pretrain/manifest.json").write_text(content)
+    assert np.isnan(comparison.pretraining_seconds(comparison.load_runs(tmp_path))["vgg16"])
+    assert "vgg16-pretrain/manifest.json is damaged" in capsys.readouterr().out
+
+
 def test_table6_reads_well_with_several_seeds_and_missing_arms(tmp_path):
     summary = comparison.summarize_arms(write_study(tmp_path, arms=paper.ARMS[:2]))
     table = tables.table6(summary)

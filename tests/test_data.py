@@ -145,8 +145,9 @@ def test_a_damaged_cache_is_rebuilt_and_said_so(csv, pixels):
 def test_an_unwritable_cache_warns_and_goes_on(csv, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "file"))
-    with pytest.warns(DataWarning, match="cannot be cached"):
+    with pytest.warns(DataWarning, match="cannot be cached") as caught:
         assert len(data.load_fer2013(csv)) == 42
+    assert {Path(item.filename).name for item in caught} == {"test_data.py"}  # the caller's line, not the package's
 
 
 def test_other_counts_warn_with_what_is_different(csv):

@@ -44,6 +44,11 @@ def test_a_path_is_what_a_shell_would_make_of_it(path, expanded, unknown, monkey
     assert bool(problem("OUTPUT_DIR", path, "outputs")) == bool(unknown)
 
 
+def test_a_folder_that_is_there_may_have_a_dollar_in_its_name(tmp_path):
+    (tmp_path / "runs$x").mkdir()
+    assert unknown_in_path(tmp_path / "runs$x") == "" and not problem("OUTPUT_DIR", str(tmp_path / "runs$x"), "outputs")
+
+
 @pytest.mark.parametrize(
     "read",
     [data.load_fer2013, source_task.load_source, lambda path: runs.start_run(path, "explore")],

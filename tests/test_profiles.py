@@ -24,7 +24,7 @@ NOTEBOOKS = {
         "LEARNING_RATE": 1e-3,
         "AUGMENT": True,
     },
-    BEYOND: {"TEACHERS": "", "TRAIN_WITHOUT": "none"},
+    BEYOND: {"TEACHERS": "", "TRAIN_WITHOUT": "none", "CHANGES": ""},
 }
 
 
@@ -102,6 +102,7 @@ MISTAKES = [
     (f"{BEYOND}: {{TEACHERS: outputs/x}}", "TEACHERS: a study trains no teachers before their student"),
     (f"ladder: [crop]\n{BEYOND}: {{TRAIN_WITHOUT: twins}}", "TRAIN_WITHOUT would make other networks of the ladder's"),
     ("ladder: [crop]\nall: {TRAIN_WITHOUT: twins}", "TRAIN_WITHOUT would make other networks of the ladder's"),
+    (f"ladder: [crop]\n{BEYOND}: {{CHANGES: epochs=3}}", "CHANGES would make other networks of the ladder's"),
     ("all: {DATA: sample", "profiles/mine.yaml: is not readable as YAML:"),
     ("- all", "profiles/mine.yaml: needs sections, such as `all:`, at its top level"),
 ]

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -284,6 +285,15 @@ def test_the_command_writes_a_page_and_json(table, tmp_path, capsys):
     html = (tmp_path / "mine.score.html").read_text(encoding="utf-8")
     assert result["accuracy"]["correct"] == 2218 and "61.8 % of 3,589 faces" in capsys.readouterr().out
     assert "http" not in html and "<script" not in html and "61.8 %" in html
+
+
+def test_the_folder_of_a_run_may_have_a_dot_in_its_name_and_be_the_one_one_stands_in(tmp_path, monkeypatch):
+    folder = tmp_path / "vgg16-0.5-seed0"
+    shutil.copytree(runs.PROJECT_ROOT / "outputs/reference/cpu/vgg16-scratch-seed0", folder)
+    monkeypatch.chdir(folder)
+    assert command.main(["."]) == command.main([".", "--out", "."]) == 0
+    written = [f"{folder.name}.score.html", f"{folder.name}.score.json"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [folder.name, *written]
 
 
 @pytest.mark.parametrize(

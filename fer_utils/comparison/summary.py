@@ -256,7 +256,8 @@ def number(value):
 def pretraining_seconds(finished):
     """Architecture -> seconds that its backbone cost, from <architecture>-pretrain/manifest.json beside the runs.
 
-    NaN where there is no such run, or where the arms started from ImageNet weights, whose cost others bore.
+    NaN where there is no such run, or where the arms started from ImageNet weights, whose cost others bore; and where
+    its manifest is damaged, which a printed line says.
     """
     seconds = {}
     for architecture in ARCHITECTURE_NAMES:
@@ -264,7 +265,11 @@ def pretraining_seconds(finished):
         manifest = finished[0].folder.parent / f"{architecture}-pretrain" / "manifest.json"
         downloaded = any(run.manifest.get("weights_checksum") == "imagenet" for run in own)
         known = manifest.exists() and (manifest.parent / "metrics.json").exists() and not downloaded
-        seconds[architecture] = json.loads(manifest.read_text(encoding="utf-8"))["seconds"] if known else np.nan
+        seconds[architecture] = np.nan
+        try:
+            seconds[architecture] = json.loads(manifest.read_text(encoding="utf-8"))["seconds"] if known else np.nan
+        except (ValueError, KeyError, TypeError) as error:
+            print(f"Left out: {runs.shown(manifest)} is damaged ({error!r}). Run notebook 02 again.")
     return seconds
 
 

@@ -54,7 +54,7 @@ def load(source, state):
             f"The cache file {path} is damaged or cannot be read ({type(error).__name__}: {error}); "
             "the source is read again.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )
         return None
 
@@ -78,5 +78,5 @@ def store(faces, state, messages):
             f"The data cannot be cached in {path.parent} ({error}), so each load reads its source again. "
             "Set FER_CACHE to a folder that can be written.",
             DataWarning,
-            stacklevel=4,
+            stacklevel=5,
         )

@@ -67,9 +67,7 @@ def _load_download():
     try:
         return _load_path(folder, _read_download)
     except DataError as error:
-        if (
-            getattr(error.__cause__, "filename", None) is not None
-        ):  # an OSError of this machine's: the data may be whole
+        if getattr(error.__cause__, "filename", None):  # an OSError of this machine's: the data may be whole
             raise
         raise kaggle.discard(folder, str(error)) from None
 

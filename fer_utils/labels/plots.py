@@ -95,7 +95,7 @@ def interval_dots(table, ax=None, title=None, xlabel="accuracy"):
         part = table.iloc[rows]
         value = part["value"].to_numpy(float)
         reach = np.nan_to_num(np.clip([value - part["low"], part["high"] - value], 0, None))
-        colour = (BLACK, BLUE, ORANGE, GREEN, *BAR_COLOURS[3:])[index % 7]
+        colour = (BLACK, *BAR_COLOURS)[index % 7]
         style = {"fmt": MARKERS[index % len(MARKERS)], "color": colour, "capsize": 3}
         ax.errorbar(value, rows, xerr=reach, label=kind or None, **style)
         for row, number, edge in zip(rows, value, np.fmax(part["high"], value), strict=True):

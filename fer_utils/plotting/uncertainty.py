@@ -123,7 +123,7 @@ def ladder_differences(table, ax=None, title=None):
     ax[0].set_yticks(place, [textwrap.fill(change, 60) for change in table["change"]])
     ax[0].set_ylim(len(table) - 0.5, -0.5)
     ax[0].set_xlabel("accuracy on PublicTest, %\n(Wilson, 95 %)")
-    ax[1].set_xlabel("difference to the rung before, points\n(paired bootstrap, 95 %)")
+    ax[1].set_xlabel("difference to the rung before, points\n(95 %)")
     for axis in ax:
         finish(axis, None)
     if title:

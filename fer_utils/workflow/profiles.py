@@ -106,8 +106,9 @@ def _check_ladder(path, given, rungs):
     """Raise ProfileError for what would be found out in notebook 08 only, after all the runs before it."""
     if given.get("TEACHERS"):
         raise ProfileError(f"{path}: TEACHERS: {NO_TEACHERS}")
-    if rungs and given.get("TRAIN_WITHOUT", "none") != "none":
-        raise ProfileError(f"{path}: TRAIN_WITHOUT would make other networks of the ladder's rungs: leave one out")
+    made = {name: given.get(name, default) for name, default in {"TRAIN_WITHOUT": "none", "CHANGES": ""}.items()}
+    if rungs and (other := next((name for name in made if made[name] not in ("none", "")), "")):
+        raise ProfileError(f"{path}: {other} would make other networks of the ladder's rungs: leave one out")
 
 
 def read_count(place, value, least=1, largest=10**9):
