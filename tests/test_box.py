@@ -552,7 +552,10 @@ def test_what_is_known_already_is_not_lost_to_another_box(tmp_path):
     home.bring_home(sent(tmp_path, "second", {"b": "left out"}, 0), project)
     home.bring_home(sent(tmp_path, "shorter", {"b": "cut off"}, 2), project)
     assert len((kept / "unfinished/b.csv").read_text().splitlines()) == 6
+    assert len((project / "outputs/own/b/history.csv").read_text().splitlines()) == 6
+    (project / "outputs/own/b/epochs.npz").write_bytes(b"of the training that was cut off")
     home.bring_home(sent(tmp_path, "third", {"b": "done"}, 9), project)
+    assert not (project / "outputs/own/b/epochs.npz").exists()
     assert not (kept / "unfinished/b.csv").exists()
     home.bring_home(first, project)  # once more: the finished run stays whole
     assert len((kept / "b/history.csv").read_text().splitlines()) == 10

@@ -7,15 +7,15 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fer_utils import recognize, runs
+from fer_utils import runs
 
 
-def circumstances(*packages):
-    """Command, commit, network that was asked, machine and versions; packages: whose versions are said, too."""
+def circumstances(*packages, **asked):
+    """Command, commit, machine and versions; packages: whose versions are said, too; asked: what else, as network=."""
     return {
         "command": shlex.join(["python", *sys.argv]),
         "commit": runs.git_commit(),
-        "network": recognize.facts()["run"],
+        **asked,
         "device": runs.device(),
         "versions": runs.versions() | {name: importlib.metadata.version(name) for name in packages},
     }

@@ -11,7 +11,6 @@ import argparse
 import itertools
 import json
 import os
-import shutil
 import sys
 import time
 from pathlib import Path
@@ -77,13 +76,17 @@ def written(model, faces, public):
         exporting.export(model, path, "int8", temperature, faces, about, method=method, bits=bits)
         answers = answers_of(network_of(path), public.images)
         tried[f"{method}, {bits} bits"] = compared(answers, keras_answers, public.labels)
-    best = min(METHODS, key=lambda method: tried[f"{method}, 7 bits"]["mean_difference"])
+    best = nearest(tried)
     for precision, (kind, suffix) in itertools.product(exporting.PRECISIONS, exporting.SUFFIXES.items()):
         path = files[f"{kind} {precision}"] = WORK / f"network-{precision}{suffix}"
         options = {"method": best} if path.name == PACKAGED.name else {}
         exporting.export(model, path, precision, temperature, faces, about, **options)
-    shutil.copy(WORK / PACKAGED.name, PACKAGED)
     return files, {"chosen": best, "on_public_test": tried}
+
+
+def nearest(tried):
+    """Which of METHODS answers most as Keras does, with 7 bits; tried: "method, bits" -> as ``compared``."""
+    return min(METHODS, key=lambda method: tried[f"{method}, 7 bits"]["mean_difference"])
 
 
 def milliseconds(networks, faces):
@@ -137,13 +140,16 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="FER-2013 in any form")
     parser.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
-    parser.add_argument("--images", type=int, help="ask about so many alone, to try the tool")
+    parser.add_argument("--images", type=int, default=0, help="ask about so many alone, to try the tool; needs --out")
+    parser.add_argument("--out", type=Path, default=KEPT, help="for exports.json; elsewhere, the package is left")
     given = parser.parse_args()
-    made = circumstances("onnx", "tf2onnx", "onnxruntime")  # now: the package's file is about to change
+    if given.images and given.out == KEPT:
+        parser.error("--images is for trying the tool: name another folder with --out")
+    made = circumstances("onnx", "tf2onnx", "onnxruntime", network=recognize.facts()["run"])
     faces = data.load_fer2013(given.data)
-    splits = {name: np.flatnonzero(faces.usage == name)[: given.images] for name in ("PublicTest", given.split)}
+    splits = {name: np.flatnonzero(faces.usage == name)[: given.images or None] for name in ("PublicTest", given.split)}
     WORK.mkdir(parents=True, exist_ok=True)
-    KEPT.mkdir(parents=True, exist_ok=True)
+    given.out.mkdir(parents=True, exist_ok=True)
     model = recognize.load_network()
     calibration = exporting.calibration_faces(given.data, seed=SEED)
     files, methods = written(model, calibration, faces.take(splits["PublicTest"]))
@@ -156,8 +162,10 @@ def main():
         "rounds": ROUNDS,
         "files": rows,
     }
-    runs.write_json(KEPT / "exports.json", content)
-    print(markdown(json.loads((KEPT / "exports.json").read_text(encoding="utf-8"))["files"]))
+    runs.write_json(given.out / "exports.json", content)
+    if given.out == KEPT:
+        runs.write_whole(PACKAGED, lambda stream: stream.write((WORK / PACKAGED.name).read_bytes()))
+    print(markdown(json.loads((given.out / "exports.json").read_text(encoding="utf-8"))["files"]))
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ outputs/reference/framing/mtcnn.json. What a wrong frame costs is among what too
 """
 
 import argparse
+import contextlib
 import json
 import sys
 from pathlib import Path
@@ -25,7 +26,7 @@ ENLARGED = 2  # times, since the detector's last stage looks at 48 pixels of a f
 BORDER = SIDE // 2  # pixels of the image's edge, repeated around it, so that a box may reach out of the image
 BATCH = 50
 SHARES = (0.25, 0.5, 0.75)
-SEED = 0  # of which images
+SEED, IMAGES = 0, 2000  # which of Training, and how many
 
 
 def enlarged(image):
@@ -81,15 +82,21 @@ def measure(faces, count, detector, find):
     }
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+def main(finder, detector, target, *packages):
+    """The command line of a detector. finder: a context that gives ``find``. target: the JSON that is committed."""
+    parser = argparse.ArgumentParser()
     parser.add_argument("data", help="FER-2013")
-    parser.add_argument("--images", type=int, default=2000, help="of Training that are measured")
+    parser.add_argument("--images", type=int, default=IMAGES, help="of Training; another number needs --out")
+    parser.add_argument("--out", type=Path, default=target)
     given = parser.parse_args()
-    measured = measure(data.load_fer2013(given.data), given.images, "mtcnn", detection.find_all)
-    runs.write_json(FOLDER / "mtcnn.json", measured | circumstances("mtcnn"))
+    if given.images != IMAGES and given.out == target:
+        parser.error("another number of --images is for trying the tool: name another file with --out")
+    faces = data.load_fer2013(given.data)
+    with finder as find:
+        measured = measure(faces, given.images, detector, find)
+    runs.write_json(given.out, measured | circumstances(*packages))
     print(json.dumps(measured, indent=1))
 
 
 if __name__ == "__main__":
-    main()
+    main(contextlib.nullcontext(detection.find_all), "mtcnn", FOLDER / "mtcnn.json", "mtcnn")

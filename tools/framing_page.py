@@ -7,10 +7,8 @@ of Training, as tools/framing.py asks MTCNN. Writes outputs/reference/framing/fa
 frames the faces of a photo.
 """
 
-import argparse
 import base64
 import contextlib
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -18,11 +16,9 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import framing
-from circumstances import circumstances
 from playwright.sync_api import sync_playwright
 from website import serving, try_page
 
-from fer_utils import data, runs
 from fer_utils.recognize.detection import Face
 
 PAGE = """<!doctype html><script type="module">
@@ -61,16 +57,5 @@ def finder():
         browser.close()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("data", help="FER-2013")
-    parser.add_argument("--images", type=int, default=2000, help="of Training that are measured")
-    given = parser.parse_args()
-    with finder() as find:
-        measured = framing.measure(data.load_fer2013(given.data), given.images, "face-api 1.7.15, tiny", find)
-    runs.write_json(try_page.FRAMING, measured | circumstances())
-    print(json.dumps(measured, indent=1))
-
-
 if __name__ == "__main__":
-    main()
+    framing.main(finder(), "face-api 1.7.15, tiny", try_page.FRAMING)

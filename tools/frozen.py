@@ -162,7 +162,7 @@ def main():
     given = parser.parse_args()
     if given.images and given.out == REFERENCE:
         parser.error("--images is for trying the tool: name another folder with --out")
-    made = circumstances() | {"network": "VGG16", "weights_checksum": runs.file_checksum(given.weights)}
+    made = circumstances(network="VGG16", weights_checksum=runs.file_checksum(given.weights))
     faces = data.load_fer2013(given.data)
     splits = data.apply_protocol(faces, "official", given.images)
     train, seen = splits.train, splits.validation
@@ -183,7 +183,7 @@ def main():
     for size, preprocessing in itertools.product(given.size, given.preprocessing):
         keras.config.set_dtype_policy(training.precision("auto"))
         body, columns = body_of(size, preprocessing, given.weights)
-        name = f"{made['weights_checksum'][:8]}-{size}-{preprocessing}-{given.images or 'all'}"
+        name = f"{made['weights_checksum'][:8]}-{faces.checksum[:8]}-{size}-{preprocessing}-{given.images or 'all'}"
         versions = stored(body, train, given.versions, given.work, f"{name}-Training")
         (shown,) = stored(body, seen, 1, given.work, f"{name}-PublicTest")
         keras.config.set_dtype_policy("float32")
@@ -200,7 +200,8 @@ def main():
                 given.out.mkdir(parents=True, exist_ok=True)
                 if whole:
                     keep(given.out, key, answers)
-                pd.DataFrame(rows).sort_values(KEY).to_csv(table, index=False)
+                text = pd.DataFrame(rows).sort_values(KEY).to_csv(index=False)
+                runs.write_whole(table, lambda stream, text=text: stream.write(text.encode()))
                 runs.write_json(about, {**earlier, made["command"]: made})
                 print(rows[-1], flush=True)
     print(markdown(read_table(table), answered(given.out)))

@@ -39,11 +39,15 @@ def main(arguments=None):
     parser.add_argument("output_dir", help="folder of runs, for example outputs/reference/cpu")
     parser.add_argument("--figure", help="PNG to draw the ladder to")
     parser.add_argument("--against", metavar="RECIPE", help="print one table instead: all others against this recipe")
-    parser.add_argument("--views", choices=VIEWS, default="single", help="in which they answer there")
+    parser.add_argument("--views", choices=VIEWS, help="in which they answer there; single by default")
     given = parser.parse_args(arguments)
+    if given.against and given.figure:
+        parser.error("--figure is of the ladder: leave --against out")
+    if given.views and not given.against:
+        parser.error("--views needs --against: a rung has its own")
     if given.against:
         try:
-            table = trials.tried(given.output_dir, given.against, given.views)
+            table = trials.tried(given.output_dir, given.against, given.views or "single")
         except runs.RunError as error:
             print(error, file=sys.stderr)
             return 1

@@ -29,6 +29,8 @@ def main():
     parser.add_argument("--occluded", type=int, default=40)
     parser.add_argument("--out", type=Path, default=REFERENCE)
     given = parser.parse_args()
+    if given.occluded < 1:
+        parser.error(f"--occluded: needs at least one face of each emotion, not {given.occluded}")
     everything = data.load_fer2013(given.data)
     faces = everything.take(everything.usage == "PublicTest")
     model = recognize.load_network()
@@ -40,9 +42,9 @@ def main():
     }
     given.out.mkdir(parents=True, exist_ok=True)
     whole = {name: np.array(found, np.float16) for name, found in means.items()}
-    np.savez_compressed(given.out / "mean_maps.npz", **whole)
+    runs.write_whole(given.out / "mean_maps.npz", lambda stream: np.savez_compressed(stream, **whole))
     facts = {
-        **circumstances(),
+        **circumstances(network=recognize.facts()["run"]),
         "split": "PublicTest",
         "emotions": list(EMOTIONS),
         "faces": {

@@ -142,8 +142,10 @@ def main(arguments=None):
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=runs.PROJECT_ROOT / "outputs/reference/cpu")
     parser.add_argument("--recipe", default="", help="of notebook 08, instead of VGG16 from scratch")
-    parser.add_argument("--views", choices=VIEWS, default="single", help="in which that recipe answers")
+    parser.add_argument("--views", choices=VIEWS, help="in which that recipe answers; single by default")
     given = parser.parse_args(arguments)
+    if given.views and not given.recipe:
+        parser.error("--views needs --recipe: all else was asked in one view")
     try:
         if (Path(given.folder) / "heads.csv").exists():
             if given.recipe:
@@ -151,7 +153,7 @@ def main(arguments=None):
             for words, right in read_heads(given.folder):
                 print(f"{words}:\n\n{markdown(memory(right, heads.public_test()[2]))}\n")
         else:
-            right = read(given.folder, given.recipe, given.views)
+            right = read(given.folder, given.recipe, given.views or "single")
             print(markdown(memory(right, known.facts("official").twins)))
     except runs.RunError as error:
         print(error, file=sys.stderr)

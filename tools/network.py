@@ -9,6 +9,7 @@ import io
 import json
 import shutil
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -34,17 +35,17 @@ DAY = (2020, 1, 1, 0, 0, 0)  # of the files in the archive, so that the same wei
 
 def write_half(model, path):
     """Save a Keras model with its weights as float16, which Keras reads as float32; half the size, the same layout."""
-    whole = Path(path).with_suffix(".whole.keras")
-    model.save(whole)
-    with zipfile.ZipFile(whole) as read, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as written:
-        for name in sorted(read.namelist()):
-            content = read.read(name)
-            if name.endswith(".h5"):
-                content = halved(content)
-            elif name == "metadata.json":
-                content = json.dumps({"keras_version": json.loads(content)["keras_version"]}).encode()
-            written.writestr(zipfile.ZipInfo(name, DAY), content, zipfile.ZIP_DEFLATED)
-    whole.unlink()
+    with tempfile.TemporaryDirectory() as folder:
+        whole = Path(folder) / "whole.keras"
+        model.save(whole)
+        with zipfile.ZipFile(whole) as read, zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as written:
+            for name in sorted(read.namelist()):
+                content = read.read(name)
+                if name.endswith(".h5"):
+                    content = halved(content)
+                elif name == "metadata.json":
+                    content = json.dumps({"keras_version": json.loads(content)["keras_version"]}).encode()
+                written.writestr(zipfile.ZipInfo(name, DAY), content, zipfile.ZIP_DEFLATED)
 
 
 def halved(content):
@@ -70,10 +71,12 @@ def main():
     parser.add_argument("--data", required=True)
     given = parser.parse_args()
     manifest = json.loads((given.run / "manifest.json").read_text(encoding="utf-8"))
-    write_half(for_answers(saved_models.load_classifier(given.run / "model.keras")), network.FILE)
     splits = data.apply_protocol(data.load_fer2013(given.data), "official", 0, manifest["seed"], "none")
     parts = {"validation": splits.validation, "test": splits.open_test()}
-    model = network.load_network()
+    folder = tempfile.TemporaryDirectory(dir=network.FILE.parent)  # until all that is said of the network is known
+    made = Path(folder.name) / network.FILE.name
+    write_half(for_answers(saved_models.load_classifier(given.run / "model.keras")), made)
+    model = saved_models.load_classifier(made)
     answers = {
         (part, views): tta.predict(model, faces.images, views).astype(np.float16)
         for part, faces in parts.items()
@@ -81,15 +84,15 @@ def main():
     }
     measured = {key: evaluation.summarize(parts[key[0]].labels, answer) for key, answer in answers.items()}
     facts = {name: manifest[name] for name in COPIED} | {
-        "sha256": runs.file_checksum(network.FILE),
+        "sha256": runs.file_checksum(made),
         "emotions": list(EMOTIONS),
         "temperatures": {
             views: round(fit_temperature(parts["validation"].labels, answers["validation", views]), 4)
             for views in VIEWS
         },
     }
-    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
-    network.FACTS.write_text(text, encoding="utf-8")
+    made.replace(network.FILE)
+    runs.write_json(network.FACTS, facts)
     REFERENCE.mkdir(parents=True, exist_ok=True)
     runs.save_predictions(
         REFERENCE,
@@ -98,7 +101,7 @@ def main():
     shutil.copy(given.run / "history.csv", REFERENCE)
     runs.write_json(REFERENCE / "manifest.json", manifest | {"answers": ANSWERS})
     runs.write_json(REFERENCE / "metrics.json", {answer_name(*key): value for key, value in measured.items()})
-    print(f"{network.FILE}: {network.FILE.stat().st_size:,} bytes; {text}")
+    print(f"{network.FILE}: {network.FILE.stat().st_size:,} bytes; {json.dumps(facts, indent=1)}")
 
 
 if __name__ == "__main__":

@@ -17,7 +17,7 @@ import results
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from fer_utils import runs
+from fer_utils import data, runs
 from fer_utils.command_line import leave_with
 
 COLUMNS = ("runs", "networks", "answers")
@@ -28,12 +28,13 @@ def looks(reference):
 
     networks: states of weights, one a run or one an epoch; answers: networks, each as often as it was asked.
     """
-    rows = {}
+    rows, drawn = {}, data.load_fer2013("sample").checksum  # which DATA = "" may mean
     for path in sorted(Path(reference).rglob("predictions.npz")):
-        parameters = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))["parameters"]
+        manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
+        parameters = manifest["parameters"]
         with np.load(path) as stored:
             asked = [name for name in stored.files if name.startswith("test") and name.endswith("_labels")]
-        if not asked or parameters["DATA"] == "sample":
+        if not asked or parameters["DATA"] == "sample" or manifest.get("data_checksum") == drawn:
             continue
         every_epoch = (path.parent / "epochs.npz").exists() or parameters["PROTOCOL"] == "paper"
         networks = len(pd.read_csv(path.parent / "history.csv")) if every_epoch else 1

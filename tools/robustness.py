@@ -1,10 +1,10 @@
-"""What changes the shipped network's answers: ``python tools/robustness.py --data fer2013.csv [--split PublicTest]``.
+"""What changes the shipped network's answers: ``python tools/robustness.py --data fer2013.csv``.
 
 Each change of ``fer_utils.recognize.changes``, on faces of the split drawn once (--faces, 0 for all) and on as many
 faces of the drawn sample's Training, which the network has never seen. Writes outputs/reference/robustness: a CSV each,
 and robustness.json with the network, the seed and the number of faces. Prints the worst amounts for the model card.
 
-PrivateTest, the default, is the split that reports: run it once, on the final network; develop with PublicTest.
+PrivateTest, the default, is the split that reports: run it once, on the final network; develop with --split PublicTest.
 """
 
 import argparse
@@ -21,7 +21,7 @@ from fer_utils.models import tta
 from fer_utils.recognize import changes
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/robustness"
-SEED = 0  # of which faces, and of noise
+SEED, FACES = 0, 1500  # of which faces, and of noise; how many
 DECIMALS = {"accuracy": 4, "low": 4, "high": 4, "stay": 4}
 
 
@@ -42,9 +42,11 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
-    parser.add_argument("--faces", type=int, default=1500, help="of each; 0 for all")
+    parser.add_argument("--faces", type=int, default=FACES, help="of each; 0 for all; another number needs --out")
     parser.add_argument("--out", type=Path, default=REFERENCE)
     given = parser.parse_args()
+    if given.out == REFERENCE and (given.split, given.faces) != ("PrivateTest", FACES):
+        parser.error("another --split or number of --faces is for trying the tool: name another folder with --out")
     real, drawn = (
         data.apply_protocol(data.load_fer2013(source), "official", given.faces, SEED)
         for source in (given.data, "sample")
@@ -60,9 +62,11 @@ def main():
     }
     given.out.mkdir(parents=True, exist_ok=True)
     for name, table in tables.items():
-        table.round(DECIMALS).to_csv(given.out / f"{name.replace(' ', '_')}.csv", index=False)
+        text = table.round(DECIMALS).to_csv(index=False)
+        path = given.out / f"{name.replace(' ', '_')}.csv"
+        runs.write_whole(path, lambda stream, text=text: stream.write(text.encode()))
     facts = {
-        **circumstances(),
+        **circumstances(network=recognize.facts()["run"]),
         "seed": SEED,
         "faces": {name: len(faces) for name, faces in parts.items()},
         "unchanged": {name: table.loc[table["stay"] == 1, "accuracy"].iloc[0] for name, table in tables.items()},

@@ -59,7 +59,11 @@ def bring_home(folder, root=ROOT, rehearsal=False):
         for path in [*Path(part).rglob("manifest.json"), *Path(part).rglob("metrics.json")]:
             reference.refuse_absolute_paths(path)
         _move(Path(part), root)
-    return _keep(root, report)
+    try:
+        return _keep(root, report)
+    except (runs.RunError, OSError) as error:
+        place = report["output_dir"]
+        raise HomeError(f"The runs lie in {place}, but the reference was not updated: {error}") from error
 
 
 def _report(folder, part):
@@ -89,17 +93,22 @@ def _check_data(folder, report, root):
 
 
 def _move(part, root):
-    """Move the files of each run below `root`, but for those of a run that is finished there and is not here."""
-    for path in sorted(part.rglob("*")):
-        if not path.is_file():
+    """Put each finished run in the place of what is there, and what else came beside what is there.
+
+    An unfinished run is left out where there is a finished one, or one with more epochs behind it.
+    """
+    for number, metrics in enumerate(sorted(part.rglob("metrics.json"))):
+        run = root / metrics.parent.relative_to(part)
+        if run.exists():
+            run.rename(part / f"replaced-{number}")
+        _made(run.parent)
+        metrics.parent.rename(run)
+    for path in sorted(path for path in part.glob("outputs/**/*") if path.is_file()):
+        sent = path.parent.parent if path.parent.name == "figures" else path.parent
+        run = root / sent.relative_to(part)
+        if (run / "metrics.json").is_file() or _epochs(sent / "history.csv") < _epochs(run / "history.csv"):
             continue
-        below = path.relative_to(part)
-        run = root / below.parent
-        whole = (path.parent / "metrics.json").is_file() or "figures" in below.parts or "logs" in below.parts
-        if not whole and (run / "metrics.json").is_file():
-            continue
-        run.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(path, root / below)
+        shutil.copyfile(path, _made(root / path.parent.relative_to(part)) / path.name)
 
 
 def _joined(folder):
@@ -154,7 +163,7 @@ def main():
     try:
         sizes = bring_home(parser.parse_args().folder)
     except (HomeError, runs.RunError, tarfile.TarError, OSError) as error:
-        print(f"Nothing was brought home. {error}", file=sys.stderr)
+        print(f"{'' if 'The runs lie in' in str(error) else 'Nothing was brought home. '}{error}", file=sys.stderr)
         return 2
     for name, size in sizes.items():
         print(f"{name:46} {size / 1e3:8,.0f} kB")

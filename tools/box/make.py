@@ -25,10 +25,10 @@ import convert_filters  # noqa: E402
 import plan as plans  # noqa: E402
 import sheets  # noqa: E402
 
-from fer_utils import data, runs  # noqa: E402
+from fer_utils import data, runs, sample  # noqa: E402
 from fer_utils.data import source_task  # noqa: E402
 from fer_utils.project import expand_path  # noqa: E402
-from fer_utils.workflow import cost, handover, profiles  # noqa: E402
+from fer_utils.workflow import cost, handover  # noqa: E402
 
 CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
 PLATFORMS = ("manylinux_2_28", "manylinux2014")
@@ -143,7 +143,10 @@ def _code(kept):
     """A folder with the code as it is, uncommitted changes included; what git does not track stays here."""
     target = _fresh(kept / "code")
     identity = ["-c", "user.name=box", "-c", "user.email=box@localhost"]
-    state = _git(*identity, "stash", "create").strip() or "HEAD"
+    stash = subprocess.run(["git", "-C", ROOT, *identity, "stash", "create"], capture_output=True, text=True)
+    if stash.returncode:
+        raise MakeError(f"git stash create: {stash.stderr.strip()}. Run make box in a git checkout without conflicts")
+    state = stash.stdout.strip() or "HEAD"  # nothing is printed where nothing has changed
     packed = subprocess.run(["git", "-C", ROOT, "archive", state, *CODE], capture_output=True)
     if packed.returncode:
         raise MakeError(f"git archive: {packed.stderr.decode().strip()}. Run make box in a git checkout")
@@ -190,6 +193,8 @@ def _source(kept, given):
     """A folder with the source task as WebP sheets."""
     times = [path.stat().st_mtime_ns for path in Path(given).glob("*/**/*.*")]
     state = f"{os.path.abspath(given)} {len(times)} {max(times, default=0)}"
+    if given == "sample":
+        state = f"sample {sample.VERSION}"
     name = f"source-{_digest(state.encode())}-{SOURCE_IMAGES}-{SOURCE_SIDE}"
 
     def pack(part):
@@ -246,12 +251,12 @@ def _digest(content):
 
 def _write_parts(out, kept, content, stated, python, part_mb):
     """Write the parts, their checksums and run.sh; what an earlier build left is removed."""
-    for old in [*out.glob("part.*"), out / "parts.sha256", out / "run.sh"]:
-        old.unlink(missing_ok=True)
     whole = kept / "box.tar"
     with tarfile.open(whole, "w") as archive:
         for path, name in content:
             archive.add(path, name)
+    for old in [*out.glob("part.*"), out / "parts.sha256", out / "run.sh"]:
+        old.unlink(missing_ok=True)
     size, sums, parts = int(part_mb * 2**20), [], []
     with open(whole, "rb") as stream:
         while block := stream.read(size):
@@ -296,7 +301,7 @@ def main():
             beyond=given.beyond,
             kept=given.kept and runs.resolve(given.kept),
         )
-    except (MakeError, profiles.ProfileError, data.DataError, source_task.SourceError) as error:
+    except (ValueError, OSError) as error:  # ours of data, profiles, recipes and filters are all ValueErrors
         print(f"No archive was made. {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in parts) / 2**20

