@@ -489,7 +489,7 @@ def send_home(tmp_path, part=0, name="outputs/own/a/manifest.json"):
 @pytest.mark.parametrize("part", [0, 1000])
 def test_what_comes_home_becomes_the_reference(tmp_path, part):
     folder = send_home(tmp_path, part)
-    assert len(list(folder.glob("home-0001.tar.*"))) == (1 if not part else 11)
+    assert (len(list(folder.glob("home-0001.tar.*"))) > 1) == bool(part)
     sizes = home.bring_home(folder, tmp_path / "project")
     kept = tmp_path / "project" / "outputs" / "reference" / "own"
     assert list(sizes) == ["a"]

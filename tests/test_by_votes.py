@@ -1,5 +1,7 @@
 """What tools/by_votes.py prints: answers against labels and against voters, by hand and on the committed answers."""
 
+from types import SimpleNamespace
+
 import by_votes
 import front
 import numpy as np
@@ -48,6 +50,13 @@ def hand_made():
     faces = by_votes.Faces("PrivateTest", np.arange(16), labels, favourites, own_votes)
     answers = {BASE: base[None], BEST: np.stack([labels, labels])}
     return faces, {key: by_votes.hits_of(own, faces) for key, own in answers.items()}
+
+
+def test_a_face_gets_the_answer_that_its_row_has():
+    faces, _ = hand_made()
+    given = np.arange(16) % 7
+    run = SimpleNamespace(predictions={"test": (np.arange(16)[::-1], None, np.eye(7)[given[::-1]])})
+    assert by_votes.answers_of([run], "test", faces).tolist() == [given.tolist()]
 
 
 def test_hits_and_gains_by_hand():

@@ -10,7 +10,6 @@ from fer_utils import models, runs, training
 from fer_utils.ladder.optimizer import make_optimizer, separate
 from fer_utils.ladder.recipes import Recipe
 from fer_utils.training import checkpoints
-from fer_utils.training import checkpoints as checkpoints_module
 
 N = 48
 AUGMENTATION = {"flip": True, "rotation": 10.0, "width_shift": 0.1, "brightness": 0.2, "erasing": 0.5}
@@ -21,7 +20,7 @@ SHARE = checkpoints.SHARE
 @pytest.fixture(autouse=True)
 def after_each_epoch(monkeypatch):
     """Else these short epochs would be checkpointed or not as the machine is fast."""
-    monkeypatch.setattr(checkpoints_module, "SHARE", 1.0)
+    monkeypatch.setattr(checkpoints, "SHARE", 1.0)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -228,7 +227,7 @@ def test_best_weights_without_dimensions_are_kept_too(faces, tmp_path):
 
 def test_checkpoints_take_a_twentieth_of_the_time_at_most(monkeypatch, tmp_path):
     now, written = [0.0], []
-    monkeypatch.setattr(checkpoints_module, "SHARE", SHARE)
+    monkeypatch.setattr(checkpoints, "SHARE", SHARE)
     monkeypatch.setattr(checkpoints.time, "monotonic", lambda: now[0])
 
     def write(epoch):

@@ -60,16 +60,6 @@ def test_the_profile_keeps_finished_runs_as_the_local_command_does(name):
 
 
 @pytest.mark.parametrize("name", CLUSTERS)
-def test_a_failed_job_is_tried_again_and_files_may_come_late(name):
-    profile = read(name)
-    assert (profile["retries"], profile["latency-wait"]) == (2, 60)
-
-
-def test_slurm_itself_starts_the_jobs_of_a_lost_node_again():
-    assert read("slurm")["slurm-requeue"] is True  # without it, a preempted job is waited for without an end
-
-
-@pytest.mark.parametrize("name", CLUSTERS)
 def test_settings_of_the_plugin_are_ones_that_it_knows(name):
     plugin = f"snakemake_executor_plugin_{name}"
     if importlib.util.find_spec(plugin) is None:

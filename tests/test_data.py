@@ -13,9 +13,7 @@ import pytest
 from PIL import Image
 
 from fer_utils import data
-from fer_utils.data import archives, cache, kaggle, protocols
-from fer_utils.data import archives as archives_module
-from fer_utils.data import loading as loading_module
+from fer_utils.data import archives, cache, kaggle, loading, protocols
 from fer_utils.data.checks import _differences
 from fer_utils.data.faces import DataError, DataWarning, Faces
 from fer_utils.names import EMOTIONS, USAGES
@@ -71,7 +69,7 @@ def same(one, other):
 def count_reads(monkeypatch):
     calls = []
     read = archives.read
-    monkeypatch.setattr(archives_module, "read", lambda path: calls.append(path) or read(path))
+    monkeypatch.setattr(archives, "read", lambda path: calls.append(path) or read(path))
     return calls
 
 
@@ -123,7 +121,7 @@ def test_a_changed_file_is_read_again(csv, monkeypatch):
 def test_another_parser_version_reads_again(csv, monkeypatch):
     calls = count_reads(monkeypatch)
     data.load_fer2013(csv)
-    monkeypatch.setattr(archives_module, "PARSER_VERSION", 99)
+    monkeypatch.setattr(archives, "PARSER_VERSION", 99)
     data.load_fer2013(csv)
     assert len(calls) == 2
 
@@ -271,7 +269,7 @@ def test_a_download_that_is_no_fer2013_is_removed_and_asked_for_again(csv, monke
 
 def test_a_download_that_is_only_spelled_otherwise_is_used_with_a_warning(csv, monkeypatch):
     stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": csv.parent})
-    monkeypatch.setattr(loading_module, "_differences", lambda faces: [])  # as if its counts were the original's
+    monkeypatch.setattr(loading, "_differences", lambda faces: [])  # as if its counts were the original's
     with pytest.warns(DataWarning, match="its MD5 is .* Its counts are the original's"):
         data.load_fer2013("kaggle")
     assert csv.exists()

@@ -1,11 +1,11 @@
 """tools/convert_filters.py on made-up wheels: each filter lands where it belongs, or nothing is written."""
 
-import importlib.util
 import io
 import json
 import zipfile
 from pathlib import Path
 
+import convert_filters
 import h5py
 import keras
 import numpy as np
@@ -13,10 +13,6 @@ import pytest
 
 from fer_utils import runs
 from fer_utils.models import backbones
-
-spec = importlib.util.spec_from_file_location("convert_filters", runs.PROJECT_ROOT / "tools" / "convert_filters.py")
-convert_filters = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(convert_filters)
 
 NARROW = 0.0625
 NAMES = [

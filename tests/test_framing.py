@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import framing as framing_tool
 import numpy as np
 import pytest
 from PIL import Image
@@ -60,6 +61,19 @@ def test_the_box_says_how_large_the_frame_is_and_the_eyes_where():
     tilted = dataclasses.replace(upright, eyes=((80, 50), (80, 70)))  # one above the other: a quarter turn clockwise
     (x, y), side, tilt = framing.square(tilted, 1.25, (0.4, 0.3))
     assert (x, y, side, tilt) == pytest.approx((80 - 20, 60 + 10, 100, np.pi / 2))
+
+
+def test_places_are_in_sides_of_the_image_and_of_images_with_one_face():
+    """The tool doubles an image and puts half a side around it: a box of 96 pixels at 48 is the whole of the image."""
+    whole = face_of((48, 48, 96, 96), eyes=((48 + 0.3 * 96, 48 + 0.4 * 96), (48 + 0.7 * 96, 48 + 0.4 * 96)))
+    low = face_of((48, 96, 48, 12), eyes=((48, 96), (48 + 24, 96 + 24)))
+    found = framing_tool.places([NOISE] * 4, lambda pictures: [[whole], [], [whole, low], [low]])
+    assert found["centre_x"].tolist() == [0.5, 0.25] and found["centre_y"].tolist() == [0.5, 0.5 + 1 / 16]
+    assert found["width"].tolist() == [1, 0.5] and found["height"].tolist() == [1, 1 / 8]
+    assert found["mean_side"].tolist() == [1, 0.25]
+    assert found["eye_distance"] == pytest.approx([0.4, 0.25 * np.sqrt(2)])
+    assert found["eyes_x"] == pytest.approx([0.5, 1 / 8]) and found["eyes_y"] == pytest.approx([0.4, 0.5 + 1 / 8])
+    assert found["tilt"] == pytest.approx([0, 45])
 
 
 def test_the_margin_and_the_eyes_place_are_those_that_were_measured():

@@ -8,7 +8,6 @@ import pytest
 
 from fer_utils import evaluation, runs
 from fer_utils.ladder import recipes, results
-from fer_utils.ladder import recipes as recipes_module
 from fer_utils.plotting.uncertainty import ladder_differences
 
 N = 400
@@ -43,8 +42,8 @@ def climbed(tmp_path, monkeypatch):
         recipes.Rung("untried", "+ what nobody ran", {"light": 0.1}),
         recipes.Rung("mirror", "+ the mirror image", {"views": "flip"}, same_run=True),
     )
-    monkeypatch.setattr(recipes_module, "LADDER", rungs)
-    monkeypatch.setattr(recipes_module, "NAMES", tuple(rung.name for rung in rungs))
+    monkeypatch.setattr(recipes, "LADDER", rungs)
+    monkeypatch.setattr(recipes, "NAMES", tuple(rung.name for rung in rungs))
     make_run(tmp_path, "start", {"validation": 200, "validation-flip": 210})
     make_run(tmp_path, "dead", {"validation": 190, "validation-flip": 190})
     make_run(tmp_path, "better", {"validation": 240, "validation-flip": 250})

@@ -3,6 +3,7 @@
 import json
 import sys
 
+import exports as exports_tool
 import maps as maps_tool
 import matplotlib
 import numpy as np
@@ -106,6 +107,22 @@ def test_the_robustness_tool_writes_a_row_for_each_amount(small, tmp_path, monke
     lines = capsys.readouterr().out.strip().splitlines()
     assert lines[0] == "| change | right, PublicTest | same answer | right, drawn faces | same answer |"
     assert any(line.startswith("| brightness: -80 (grey levels added) | ") for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("tool", "arguments", "words"),
+    [
+        (robustness_tool, "--split PublicTest", "name another folder with --out"),
+        (robustness_tool, "--faces 20", "name another folder with --out"),
+        (exports_tool, "--images 5", "name another folder with --out"),
+        (maps_tool, "--occluded -1", "at least one face of each emotion, not -1"),
+    ],
+)
+def test_a_trial_does_not_write_over_what_is_committed(tool, arguments, words, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", f"tool --data sample {arguments}".split())
+    with pytest.raises(SystemExit, match="2"):
+        tool.main()
+    assert words in capsys.readouterr().err
 
 
 def test_the_maps_tool_writes_means_of_faces_that_are_named_rightly(small, tmp_path, monkeypatch):

@@ -563,18 +563,6 @@ def test_imagenet_weights_come_from_keras_applications(monkeypatch):
         np.testing.assert_array_equal(one, other)
 
 
-def test_failed_download_says_what_to_do(monkeypatch):
-    def application(weights, **keywords):
-        if weights == "imagenet":
-            raise Exception("URL fetch failure")
-        return keras.Sequential([keras.Input((48, 48, 3)), keras.layers.Flatten()])
-
-    monkeypatch.setattr(keras.applications, "VGG16", application)
-    backbone = keras.Sequential([keras.Input((48, 48, 3)), keras.layers.Flatten()], name="vgg16")
-    with pytest.raises(backbones.WeightsError, match="could not be downloaded.*notebook 02"):
-        backbones.load_backbone_weights(backbone, "imagenet")
-
-
 @pytest.mark.parametrize(
     ("keywords", "message"),
     [

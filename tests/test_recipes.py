@@ -3,7 +3,6 @@ import dataclasses
 import pytest
 
 from fer_utils.ladder import recipes
-from fer_utils.ladder import recipes as recipes_module
 from fer_utils.ladder.recipes import Recipe, RecipeError
 
 
@@ -27,8 +26,8 @@ def test_a_dead_end_is_not_built_upon(monkeypatch):
         recipes.Rung("dead", "", {"dropout": 0.1}, kept=False),
         recipes.Rung("next", "", {"crop": 40}),
     )
-    monkeypatch.setattr(recipes_module, "LADDER", ladder)
-    monkeypatch.setattr(recipes_module, "NAMES", tuple(rung.name for rung in ladder))
+    monkeypatch.setattr(recipes, "LADDER", ladder)
+    monkeypatch.setattr(recipes, "NAMES", tuple(rung.name for rung in ladder))
     assert recipes.read_recipe("dead").dropout == 0.1
     assert recipes.read_recipe("next") == Recipe(crop=40)
     assert [[rung.name for rung in recipes.path(name)] for name in ("dead", "next")] == [
