@@ -34,7 +34,7 @@ except ProfileError as error:
 
 OUT = study.output_dir
 ARMS = [run.name for run in (*study.arms(), *study.comparators())]
-RUNGS, TRIALS, FINALS = ([run.name for run in runs] for runs in (study.ladder(), study.trials(), study.finals()))
+RUNGS, TRIALS, FINALS = ([run.name for run in study.recipes(kind)] for kind in ("ladder", "trials", "finals"))
 # A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
 # A notebook that is run again goes on from its checkpoint, which is needed until both outputs are in their places.
 RUN_NOTEBOOK = (

@@ -62,16 +62,16 @@ def test_a_profile_of_recipes_alone_has_no_arms_and_nothing_to_compare(project):
     names += [f"{name}-seed{seed}" for name in ("wide", "long") for seed in (0, 1)]
     assert [run.name for run in study.runs()] == ["explore", *names]
     common = {"OUTPUT_DIR": "outputs/rungs", "DATA": "sample"}
-    assert study.ladder()[3].parameters == {**common, "SEED": 1, "RECIPE": "crop"}
+    assert study.recipes("ladder")[3].parameters == {**common, "SEED": 1, "RECIPE": "crop"}
     final = {"RECIPE": "crop", "CHANGES": "epochs=60", "NAME": "long", "FINAL": True}
-    assert study.finals()[0].parameters == {**common, "SEED": 0, **final}
+    assert study.recipes("finals")[0].parameters == {**common, "SEED": 0, **final}
     trial = {"RECIPE": "crop", "CHANGES": "width=0.75", "NAME": "wide"}  # and no FINAL: PrivateTest stays shut
-    assert study.trials()[1].parameters == {**common, "SEED": 1, **trial}
+    assert study.recipes("trials")[1].parameters == {**common, "SEED": 1, **trial}
 
 
 def test_all_of_the_ladder_is_what_has_to_be_trained(project):
     (project / "profiles/rungs.yaml").write_text("architectures: []\nladder: all\n")
-    names = [run.parameters["RECIPE"] for run in load_study("rungs", root=project).ladder()]
+    names = [run.parameters["RECIPE"] for run in load_study("rungs", root=project).recipes("ladder")]
     assert names == [rung.name for rung in recipes.LADDER if not rung.same_run]
 
 

@@ -265,11 +265,4 @@ def _load_imagenet(backbone):
             f"the ImageNet weights of {backbone.name} could not be downloaded ({error}). Without internet, put the "
             "file into ~/.keras/models yourself, or pretrain a backbone with notebook 02 and set WEIGHTS to its path"
         ) from error
-    copy_weights(reference, backbone)
-
-
-def copy_weights(source, target):
-    """Copy weights between two models layer by layer, matching layers by name."""
-    for layer in source.layers:
-        if layer.weights:
-            target.get_layer(layer.name).set_weights(layer.get_weights())
+    backbone.set_weights(reference.get_weights())  # layer by layer in one order (tested)

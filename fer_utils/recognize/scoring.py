@@ -81,12 +81,8 @@ def by_parts(maps, labels, masks):
 
     maps, labels, masks: as in ``own_against_others``. A row without faces is NaN.
     """
-    times = _times(maps, masks)
-    names = np.array(EMOTIONS)[labels]
-    rows = {name: times[:, names == name].mean(axis=1) if (names == name).any() else np.nan for name in MOVING}
-    return pd.DataFrame.from_dict(
-        {name: np.broadcast_to(row, len(MOVING)) for name, row in rows.items()}, orient="index", columns=MOVING
-    )
+    table = pd.DataFrame(_times(maps, masks).T, columns=MOVING)
+    return table.groupby(np.array(EMOTIONS)[labels]).mean().reindex(MOVING)
 
 
 # --- maps that know nothing of the network, to hold the others against ------------------------------------------------

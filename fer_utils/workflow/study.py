@@ -94,22 +94,15 @@ class Study:
             f"{name}-seed{seed}", BEYOND, {key: given[key] for key in self.declared[BEYOND] if key in given}
         )
 
-    def ladder(self):
-        """The runs of the ladder's rungs, seed by seed."""
-        return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.ladder]
-
-    def finals(self):
-        """The runs of the final candidates, seed by seed."""
-        return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.finals]
-
-    def trials(self):
-        """The runs of the trials, seed by seed."""
-        return [self.recipe(name, seed) for seed in self.seeds for name in self.profile.trials]
+    def recipes(self, kind):
+        """The runs of the profile's "ladder", "trials" or "finals", seed by seed."""
+        return [self.recipe(name, seed) for seed in self.seeds for name in getattr(self.profile, kind)]
 
     def runs(self):
         """Every run of the study, in an order in which one could type them."""
         wanted = [name for name in self.profile.architectures if any(self.pretrained(how, name) for how in ARMS)]
-        trained = [*self.arms(), *self.comparators(), *self.ladder(), *self.trials(), *self.finals()]
+        trained = [*self.arms(), *self.comparators()]
+        trained += [run for kind in ("ladder", "trials", "finals") for run in self.recipes(kind)]
         last = [*(["compare"] if self.arms() else []), *self.profile.reports]
         return [self.once("explore"), *map(self.pretrain, wanted), *trained, *map(self.once, last)]
 
