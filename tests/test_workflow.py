@@ -404,9 +404,7 @@ def test_a_study_of_real_faces_without_a_source_says_what_its_backbones_come_fro
 
 def test_a_mistake_in_a_recipe_stops_it_too(tmp_path, capsys):
     path = tmp_path / "mine.yaml"
-    path.write_text(
-        "ladder: [crop]\narchitectures: []\nall: {DATA: sample}\n08_beyond_the_paper: {CHANGES: epohcs=3}\n"
-    )
+    path.write_text("architectures: []\nall: {DATA: sample}\ntrials: {mine: {RECIPE: crop, CHANGES: epohcs=3}}\n")
     assert main(["plan", "--profile", str(path)]) == 2
     assert "'epohcs=3' names no setting of a recipe; did you mean epochs?" in capsys.readouterr().err
 
