@@ -43,7 +43,7 @@ def expand_path(path):
 
 
 def unknown_in_path(path):
-    """The first ~ or $VARIABLE of a path that stands for nothing here; "" for none, or where there is something."""
+    """The first ~ or $VARIABLE of a path that stands for nothing here; "" for none, or where the path exists."""
     found = re.search(r"^~[^/]*|\$(\w+|\{[^}]*\})", expand_path(path))
     return found[0] if found and not os.path.exists(resolve(path)) else ""
 

@@ -557,6 +557,9 @@ def test_what_is_known_already_is_not_lost_to_another_box(tmp_path):
     home.bring_home(sent(tmp_path, "third", {"b": "done"}, 9), project)
     assert not (project / "outputs/own/b/epochs.npz").exists()
     assert not (kept / "unfinished/b.csv").exists()
+    (project / "outputs/own/b/backbone.weights.h5").write_bytes(b"which no box sends")
+    home.bring_home(sent(tmp_path, "fourth", {"b": "done"}, 2), project)  # a finished run with weights stays
+    assert (project / "outputs/own/b/backbone.weights.h5").exists()
     home.bring_home(first, project)  # once more: the finished run stays whole
     assert len((kept / "b/history.csv").read_text().splitlines()) == 10
     assert not (kept / "unfinished/b.csv").exists()

@@ -59,6 +59,10 @@ def test_the_profile_keeps_finished_runs_as_the_local_command_does(name):
     assert profile["keep-going"] is profile["ignore-incomplete"] is True
 
 
+def test_slurm_itself_starts_the_jobs_of_a_lost_node_again():
+    assert read("slurm")["slurm-requeue"] is True  # without it, a preempted job is waited for without an end
+
+
 @pytest.mark.parametrize("name", CLUSTERS)
 def test_settings_of_the_plugin_are_ones_that_it_knows(name):
     plugin = f"snakemake_executor_plugin_{name}"

@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from stand_ins import ROOT
@@ -28,6 +29,12 @@ def test_a_wrong_call_is_answered_with_the_usage(module, arguments, capsys):
     with pytest.raises(SystemExit, match="2"):
         module.main(arguments)
     assert "usage: " in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)
+def test_its_end_is_that_of_all(module):
+    last = Path(module.__file__).read_text(encoding="utf-8").splitlines()[-2:]
+    assert last == ['if __name__ == "__main__":', "    leave_with(main)"]
 
 
 def test_a_reader_that_goes_away_is_no_error():

@@ -114,7 +114,9 @@ def test_the_robustness_tool_writes_a_row_for_each_amount(small, tmp_path, monke
     [
         (robustness_tool, "--split PublicTest", "name another folder with --out"),
         (robustness_tool, "--faces 20", "name another folder with --out"),
-        (exports_tool, "--images 5", "name another folder with --out"),
+        (exports_tool, "--images 5 --out outputs/reference/exports", "name another folder with --out"),
+        (exports_tool, "--split PublicTest", "name another folder with --out"),
+        (maps_tool, "--occluded 5", "name another folder with --out"),
         (maps_tool, "--occluded -1", "at least one face of each emotion, not -1"),
     ],
 )

@@ -16,7 +16,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from fer_utils import data, evaluation, models, recognize, runs
+from fer_utils import data, evaluation, models, recognize, runs, sample
 from fer_utils.evaluation.calibration import fit_temperature, with_temperature
 from fer_utils.ladder.recipes import answer_name
 from fer_utils.models import tta
@@ -50,6 +50,39 @@ def network_of(kind):
 @pytest.fixture(params=KINDS)
 def trained(request):
     return network_of(request.param)
+
+
+def test_the_tool_changes_the_network_only_once_all_is_known_of_it(tmp_path, monkeypatch):
+    run, shipped = tmp_path / "run", tmp_path / "shipped"
+    run.mkdir()
+    shipped.mkdir()
+    network_of("deepcnn-whole").save(run / "model.keras")
+    (run / "history.csv").write_text("epoch\n1\n")
+    manifest = dict.fromkeys(shipping.COPIED, "x") | {"seed": 2}
+    runs.write_json(run / "manifest.json", manifest)
+    for name, path in (("FILE", shipped / "network.keras"), ("FACTS", shipped / "network.json")):
+        monkeypatch.setattr(network, name, path)
+    monkeypatch.setattr(shipping, "REFERENCE", tmp_path / "reference")
+    monkeypatch.setattr(sys, "argv", ["network.py", str(run), "--data", "x"])
+
+    def damaged(path):
+        raise data.DataError("x: is damaged")
+
+    monkeypatch.setattr(shipping.data, "load_fer2013", damaged)
+    with pytest.raises(data.DataError):
+        shipping.main()
+    assert not list(shipped.iterdir()) and not (tmp_path / "reference").exists()
+    images, labels, usage, _ = sample.draw(70)
+    faces = data.Faces(images, labels, usage, np.arange(70))
+    monkeypatch.setattr(shipping.data, "load_fer2013", lambda path: faces)
+    shipping.main()
+    facts = json.loads(network.FACTS.read_text())
+    assert facts["sha256"] == runs.file_checksum(network.FILE) and set(facts["temperatures"]) == set(shipping.VIEWS)
+    assert sorted(path.name for path in shipped.iterdir()) == ["network.json", "network.keras"]
+    with np.load(tmp_path / "reference/predictions.npz") as kept:
+        expected = recognize.load_network().predict(images[usage == "PrivateTest"], verbose=0)
+        np.testing.assert_allclose(kept["test_probabilities"], expected, atol=1e-3)
+        assert kept["test_row_ids"].tolist() == np.flatnonzero(usage == "PrivateTest").tolist()
 
 
 def test_for_answers_answers_alike(trained):

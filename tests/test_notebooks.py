@@ -98,12 +98,14 @@ def test_every_parameter_is_read(path):
     """The manifest names all values; one that no cell reads would be a claim that nothing keeps."""
     nodes = [node for cell in cells_of(path) for node in ast.walk(cell)]
     read = {node.id for node in nodes if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)}
-    assert set(runs.declared_parameters(path.stem)) <= read
+    declared = set(runs.declared_parameters(path.stem))
+    assert declared <= read
+    calls = [ast.unparse(node) for node in nodes if isinstance(node, ast.Call)]
+    assert calls.count("keras.config.set_dtype_policy(PRECISION)") == int("PRECISION" in declared)
 
 
 PASSED_ON = {  # function -> what it gets of the parameters, in every notebook that calls it
     "training.set_seeds": {"SEED"},
-    "keras.config.set_dtype_policy": {"PRECISION"},
     "data.apply_protocol": {"everything", "PROTOCOL", "MAX_IMAGES", "SEED", "TRAIN_WITHOUT"},
     "models.build_classifier": {"SEED"},
     "models.augmentation_layer": {"SEED"},

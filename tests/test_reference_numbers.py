@@ -3,6 +3,7 @@
 import json
 import math
 import re
+import shutil
 
 import frozen
 import heads
@@ -17,7 +18,7 @@ import results
 import summarize
 import yaml
 
-from fer_utils import comparison, evaluation, runs
+from fer_utils import comparison, data, evaluation, runs
 from fer_utils.audit import claims, statements
 from fer_utils.evaluation import paired
 from fer_utils.ladder import recipes
@@ -358,6 +359,15 @@ def test_the_scores_without_twins_are_of_the_runs_beside_them():
 def test_a_folder_without_a_look_at_private_test_is_named(tmp_path, capsys):
     assert private_test.main([str(tmp_path)]) == 1
     assert "holds no run that answered PrivateTest. Give outputs/reference" in capsys.readouterr().err
+
+
+def test_drawn_faces_are_no_look_at_private_test_whatever_they_are_called(tmp_path):
+    for name, source, checksum in (("a", "", data.load_fer2013("sample").checksum), ("b", "", "of FER-2013")):
+        shutil.copytree(REFERENCE / "cpu/resnet50-finetune-seed0", tmp_path / "x" / name)
+        manifest = json.loads((tmp_path / "x" / name / "manifest.json").read_text())
+        manifest["parameters"]["DATA"] = source
+        runs.write_json(tmp_path / "x" / name / "manifest.json", manifest | {"data_checksum": checksum})
+    assert private_test.looks(tmp_path).loc["together", "runs"] == 1
 
 
 def test_the_page_counts_every_look_at_private_test():

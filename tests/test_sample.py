@@ -102,6 +102,19 @@ def test_wrong_labels_are_recorded_few_and_human(drawn):
         assert EMOTIONS[given] in dataset.CONFUSED_WITH[EMOTIONS[true]]
 
 
+def test_one_face_in_eight_is_covered_and_one_in_seventeen_a_cartoon(monkeypatch):
+    covered, seen = [], []
+
+    def render(identities, units, views, size):
+        seen.extend(views)
+        return np.zeros((len(units), size, size), np.float32)
+
+    monkeypatch.setattr(dataset, "_render", render)
+    monkeypatch.setattr(dataset, "_occlude", lambda frame, rng: covered.append(frame))
+    sample.draw(2000)
+    assert 0.10 < len(covered) / 2000 < 0.14 and 0.045 < np.mean([view.cartoon for view in seen]) < 0.075
+
+
 def test_tables_name_known_emotions_and_units():
     assert set(dataset.PROTOTYPES) == set(dataset.CONFUSED_WITH) == set(EMOTIONS)
     assert all(emotion not in others for emotion, others in dataset.CONFUSED_WITH.items())
@@ -187,10 +200,11 @@ def test_people_keep_their_proportions_and_habit_and_change_all_else(monkeypatch
 
     def pictures(rng, identities, units):
         asked.update(identities=identities, units=units)
-        return np.zeros((len(units), 48, 48), np.uint8), None, None
+        return np.zeros((len(units), 48, 48), np.uint8)
 
     monkeypatch.setattr(dataset, "_pictures", pictures)
-    _, labels = sample.draw_identities(80, identities=4, seed=5)
+    images, labels = sample.draw_identities(80, identities=4, seed=5)
+    assert images.shape == (80, 48, 48)
     habits, proportions = set(), set()
     for person in range(4):
         own = [asked["identities"][i] for i in np.flatnonzero(labels == person)]
@@ -209,8 +223,8 @@ def test_draw_refuses_a_bad_number_of_images(n):
         sample.draw(n)
 
 
-def test_bad_arguments_are_refused_with_their_name():
-    with pytest.raises(ValueError, match="non-negative"):
+def test_bad_arguments_are_refused():
+    with pytest.raises(ValueError, match="non-negative"):  # numpy's own words
         sample.draw(100, seed=-1)
     with pytest.raises(ValueError, match="identities must be"):
         sample.draw_identities(100, identities=1)

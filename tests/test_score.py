@@ -299,6 +299,11 @@ def test_the_command_writes_a_page_and_json(table, tmp_path, capsys):
 def test_the_folder_of_a_run_may_have_a_dot_in_its_name_and_be_the_one_one_stands_in(tmp_path, monkeypatch):
     folder = tmp_path / "vgg16-0.5-seed0"
     shutil.copytree(runs.PROJECT_ROOT / "outputs/reference/cpu/vgg16-scratch-seed0", folder)
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere/link").symlink_to(folder)
+    assert command.main([str(tmp_path / "elsewhere/link")]) == 0
+    assert sorted(path.name for path in (tmp_path / "elsewhere").glob("*.json")) == ["link.score.json"]
+    shutil.rmtree(tmp_path / "elsewhere")
     monkeypatch.chdir(folder)
     assert command.main(["."]) == command.main([".", "--out", "."]) == 0
     written = [f"{folder.name}.score.html", f"{folder.name}.score.json"]

@@ -11,7 +11,7 @@ from fer_utils import runs
 
 
 def circumstances(*packages, **asked):
-    """Command, commit, machine and versions; packages: whose versions are said, too; asked: what else, as network=."""
+    """Command, commit, machine and versions. packages: whose versions are said, too. asked: entries such as network."""
     return {
         "command": shlex.join(["python", *sys.argv]),
         "commit": runs.git_commit(),

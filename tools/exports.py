@@ -141,10 +141,10 @@ def main():
     parser.add_argument("--data", required=True, help="FER-2013 in any form")
     parser.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
     parser.add_argument("--images", type=int, default=0, help="ask about so many alone, to try the tool; needs --out")
-    parser.add_argument("--out", type=Path, default=KEPT, help="for exports.json; elsewhere, the package is left")
+    parser.add_argument("--out", type=runs.resolve, default=KEPT, help="elsewhere, the package is left alone")
     given = parser.parse_args()
-    if given.images and given.out == KEPT:
-        parser.error("--images is for trying the tool: name another folder with --out")
+    if given.out == KEPT and (given.split, given.images) != ("PrivateTest", 0):
+        parser.error("--split and --images are for trying the tool: name another folder with --out")
     made = circumstances("onnx", "tf2onnx", "onnxruntime", network=recognize.facts()["run"])
     faces = data.load_fer2013(given.data)
     splits = {name: np.flatnonzero(faces.usage == name)[: given.images or None] for name in ("PublicTest", given.split)}

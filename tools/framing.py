@@ -84,10 +84,10 @@ def measure(faces, count, detector, find):
 
 def main(finder, detector, target, *packages):
     """The command line of a detector. finder: a context that gives ``find``. target: the JSON that is committed."""
-    parser = argparse.ArgumentParser()
+    parser = argparse.ArgumentParser(description=f"How FER-2013's faces are framed, as {detector} sees them")
     parser.add_argument("data", help="FER-2013")
     parser.add_argument("--images", type=int, default=IMAGES, help="of Training; another number needs --out")
-    parser.add_argument("--out", type=Path, default=target)
+    parser.add_argument("--out", type=runs.resolve, default=target)
     given = parser.parse_args()
     if given.images != IMAGES and given.out == target:
         parser.error("another number of --images is for trying the tool: name another file with --out")

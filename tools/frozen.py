@@ -158,7 +158,7 @@ def main():
     parser.add_argument("--seed", type=int, nargs="+", default=[0])
     parser.add_argument("--images", type=int, default=0, help="of each split, to try the tool; needs --out")
     parser.add_argument("--work", type=Path, default=WORK)
-    parser.add_argument("--out", type=Path, default=REFERENCE)
+    parser.add_argument("--out", type=runs.resolve, default=REFERENCE)
     given = parser.parse_args()
     if given.images and given.out == REFERENCE:
         parser.error("--images is for trying the tool: name another folder with --out")

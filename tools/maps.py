@@ -21,16 +21,19 @@ from fer_utils.names import EMOTIONS
 from fer_utils.recognize import maps
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/maps"
+OCCLUDED = 40  # faces of each emotion
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
-    parser.add_argument("--occluded", type=int, default=40)
-    parser.add_argument("--out", type=Path, default=REFERENCE)
+    parser.add_argument("--occluded", type=int, default=OCCLUDED, help="another number needs --out")
+    parser.add_argument("--out", type=runs.resolve, default=REFERENCE)
     given = parser.parse_args()
     if given.occluded < 1:
         parser.error(f"--occluded: needs at least one face of each emotion, not {given.occluded}")
+    if given.occluded != OCCLUDED and given.out == REFERENCE:
+        parser.error("another number of --occluded is for trying the tool: name another folder with --out")
     everything = data.load_fer2013(given.data)
     faces = everything.take(everything.usage == "PublicTest")
     model = recognize.load_network()

@@ -73,26 +73,26 @@ def main():
     manifest = json.loads((given.run / "manifest.json").read_text(encoding="utf-8"))
     splits = data.apply_protocol(data.load_fer2013(given.data), "official", 0, manifest["seed"], "none")
     parts = {"validation": splits.validation, "test": splits.open_test()}
-    folder = tempfile.TemporaryDirectory(dir=network.FILE.parent)  # until all that is said of the network is known
-    made = Path(folder.name) / network.FILE.name
-    write_half(for_answers(saved_models.load_classifier(given.run / "model.keras")), made)
-    model = saved_models.load_classifier(made)
-    answers = {
-        (part, views): tta.predict(model, faces.images, views).astype(np.float16)
-        for part, faces in parts.items()
-        for views in VIEWS
-    }
-    measured = {key: evaluation.summarize(parts[key[0]].labels, answer) for key, answer in answers.items()}
-    facts = {name: manifest[name] for name in COPIED} | {
-        "sha256": runs.file_checksum(made),
-        "emotions": list(EMOTIONS),
-        "temperatures": {
-            views: round(fit_temperature(parts["validation"].labels, answers["validation", views]), 4)
+    with tempfile.TemporaryDirectory(dir=network.FILE.parent) as folder:  # until all that is said of it is known
+        made = Path(folder) / network.FILE.name
+        write_half(for_answers(saved_models.load_classifier(given.run / "model.keras")), made)
+        model = saved_models.load_classifier(made)
+        answers = {
+            (part, views): tta.predict(model, faces.images, views).astype(np.float16)
+            for part, faces in parts.items()
             for views in VIEWS
-        },
-    }
-    made.replace(network.FILE)
-    runs.write_json(network.FACTS, facts)
+        }
+        measured = {key: evaluation.summarize(parts[key[0]].labels, answer) for key, answer in answers.items()}
+        facts = {name: manifest[name] for name in COPIED} | {
+            "sha256": runs.file_checksum(made),
+            "emotions": list(EMOTIONS),
+            "temperatures": {
+                views: round(fit_temperature(parts["validation"].labels, answers["validation", views]), 4)
+                for views in VIEWS
+            },
+        }
+        made.replace(network.FILE)
+        runs.write_json(network.FACTS, facts)
     REFERENCE.mkdir(parents=True, exist_ok=True)
     runs.save_predictions(
         REFERENCE,

@@ -43,7 +43,7 @@ def main():
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
     parser.add_argument("--faces", type=int, default=FACES, help="of each; 0 for all; another number needs --out")
-    parser.add_argument("--out", type=Path, default=REFERENCE)
+    parser.add_argument("--out", type=runs.resolve, default=REFERENCE)
     given = parser.parse_args()
     if given.out == REFERENCE and (given.split, given.faces) != ("PrivateTest", FACES):
         parser.error("another --split or number of --faces is for trying the tool: name another folder with --out")

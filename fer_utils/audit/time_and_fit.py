@@ -305,8 +305,8 @@ def _overfitting_below_validation(finished):
     training, validation = 100 * arm["training_accuracy"], 100 * arm["validation_accuracy"]
     text = f"training accuracy, {training:.1f} %, lies below validation's {validation:.1f} %: it does not even fit"
     gap, error, _ = _gap(finished, _VGG[2])
-    ours = f"training less test accuracy: {100 * gap:.1f} points, standard error {100 * error:.1f}"
-    ours = "" if np.isnan(gap) else ours
+    said = f"training less test accuracy: {100 * gap:.1f} points, standard error {100 * error:.1f}"
+    ours = "" if np.isnan(gap) else said
     statement = "Fine-tuned VGG16 declines because it overfits"
     verdict = FAILS if gap <= -1.96 * error else CANNOT
     reason = (

@@ -71,8 +71,8 @@ def leaks(faces, groups, usage="Training"):
     pairs = zip(groups.tolist(), faces.labels.tolist(), strict=True)
     same = twins & np.fromiter((pair in known for pair in pairs), bool, len(faces))
     counts = pd.DataFrame({"images": 1, "twins": twins, "with_label": same}).groupby(faces.usage).sum()
-    known = [*USAGES, *sorted(set(counts.index) - set(USAGES))]
-    counts = counts.reindex([name for name in known if name in counts.index and name != usage])
+    order = [*USAGES, *sorted(set(counts.index) - set(USAGES))]
+    counts = counts.reindex([name for name in order if name in counts.index and name != usage])
     counts["other_label"] = counts["twins"] - counts["with_label"]
     return counts.assign(share=counts["twins"] / counts["images"])
 

@@ -61,8 +61,8 @@ def collect(finished, faces):
     """The answers of those of `finished` that are about `faces`: (Answers or None, list of what was left out and why).
 
     finished: list of ``runs.Run``. faces: all faces of the data; a run belongs to them if its manifest has their
-    checksum. Runs on other data or other images than the first usable run are named in
-    the list, as are those whose rows are unknown or have other labels than `faces`. None where no run is left.
+    checksum. Runs on other data or other images than the first usable run are named in the list, as are those whose
+    rows are unknown or have other labels than `faces`. None where no run is left.
     """
     position = pd.Series(np.arange(len(faces)), index=faces.row_ids)
     row_ids, labels, probabilities, refused = None, None, {}, []

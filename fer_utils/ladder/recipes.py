@@ -222,7 +222,8 @@ def run_name(name, changes="", given="", without="none"):
     A recipe with changes needs a name of its own, and so does one that trains without some images (TRAIN_WITHOUT).
     """
     if not given and not str(changes).strip() and without == "none":
-        return path(name)[-1].name
+        path(name)  # raises for an unknown one
+        return name
     if not given or given in NAMES or not all(letter.isalnum() or letter in "-_." for letter in given):
         raise RecipeError(
             f"NAME={given!r}: a recipe with CHANGES or TRAIN_WITHOUT needs a name of its own, of letters, digits, "

@@ -91,8 +91,10 @@ def _content(path, required):
     """A JSON or CSV file as dict or DataFrame. ValueError where it is damaged or lacks one of `required`."""
     try:
         content = pd.read_csv(path) if path.suffix == ".csv" else json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, RecursionError) as error:  # the latter of brackets within brackets without end
+    except ValueError as error:
         raise ValueError(f"{path.name} is damaged: {error}") from error
+    except RecursionError:
+        raise ValueError(f"{path.name} is damaged: brackets within brackets without end") from None
     if not isinstance(content, dict | pd.DataFrame):
         raise ValueError(f"{path.name} holds a {type(content).__name__}, not names with values")
     missing = [key for key in required if key not in content]

@@ -8,6 +8,7 @@ the faces first, which needs --data.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 
@@ -26,7 +27,7 @@ def main(arguments=None):
     parser.add_argument("--data", help="FER-2013 in any form, for a network to be asked about")
     parser.add_argument("--out", help="where the page and the JSON go, without ending; beside the file by default")
     given = parser.parse_args(arguments)
-    path = Path(given.file).resolve()
+    path = Path(os.path.abspath(given.file))  # of a link, its own place and name
     reported = facts(given.protocol)
     try:
         if path.suffix in networks.KINDS:
@@ -36,7 +37,7 @@ def main(arguments=None):
         else:
             answers = read_csv(path, reported)
         result = report(answers.about(reported.row_ids), reported)
-        out = Path(given.out).resolve() if given.out else path if path.is_dir() else path.with_suffix("")
+        out = Path(os.path.abspath(given.out)) if given.out else path if path.is_dir() else path.with_suffix("")
         write_json(out.with_name(f"{out.name}.score.json"), result)
         content = page.page(result).encode()
         write_whole(out.with_name(f"{out.name}.score.html"), lambda stream: stream.write(content))

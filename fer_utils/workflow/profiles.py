@@ -10,7 +10,7 @@
     trials:                         # likewise, but PrivateTest stays shut, and they wait for nothing
       wider: {RECIPE: crop, CHANGES: "width=0.75"}
     reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given
-    box: [{runs: [vgg16-scratch]}]  # what a GPU box is to run, dearest first (tools/box/plan.py); none if not given
+    box: [{runs: [vgg16-scratch]}]  # what a GPU box is to run, by worth (tools/box/plan.py); none if not given
     all:                            # for every notebook that has the parameter
       DATA: sample
     03_train_from_scratch:          # for one notebook
@@ -106,9 +106,9 @@ def _check_ladder(path, given, rungs):
     """Raise ProfileError for what would be found out in notebook 08 only, after all the runs before it."""
     if given.get("TEACHERS"):
         raise ProfileError(f"{path}: TEACHERS: {NO_TEACHERS}")
-    made = {name: given.get(name, default) for name, default in {"TRAIN_WITHOUT": "none", "CHANGES": ""}.items()}
-    if rungs and (other := next((name for name in made if made[name] not in ("none", "")), "")):
-        raise ProfileError(f"{path}: {other} would make other networks of the ladder's rungs: leave one out")
+    for name, unset in {"TRAIN_WITHOUT": "none", "CHANGES": ""}.items():
+        if rungs and given.get(name, unset) != unset:
+            raise ProfileError(f"{path}: {name} would make other networks of the ladder's rungs: leave one out")
 
 
 def read_count(place, value, least=1, largest=10**9):

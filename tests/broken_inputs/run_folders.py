@@ -196,7 +196,7 @@ CASES = [
     case("metrics that are a list", replaced("metrics.json", "[1, 2]"), "metrics.json holds a list"),
     case("metrics of one split", replaced("metrics.json", '{"test": {}}'), "metrics.json lacks train, validation"),
     case("a number for a split's metrics", with_entry("metrics.json", "test", 0.9), "metrics.json has float for test"),
-    case("brackets in brackets", replaced("metrics.json", DEEP), "metrics.json is damaged: maximum recursion depth"),
+    case("brackets in brackets", replaced("metrics.json", DEEP), "metrics.json is damaged: brackets within brackets"),
     case("a manifest of UTF-16", replaced("manifest.json", "{}".encode("utf-16")), "manifest.json is damaged"),
     case("a manifest of bytes", replaced("manifest.json", bytes(range(256))), "manifest.json is damaged"),
     case("a word for the seed", with_entry("manifest.json", "seed", "zero"), "manifest.json has str for seed"),

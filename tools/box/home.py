@@ -30,6 +30,10 @@ class HomeError(ValueError):
     """What came from the box cannot be used; the message names the file and the mend."""
 
 
+class UnfinishedError(HomeError):
+    """What came can be used, but not all of it is in its place."""
+
+
 STATED = {"output_dir": r"outputs/[\w-]+", "began": r"[\dT:+-]+"}
 NAME = r"[\w.-]+(/[\w.-]+)*"
 
@@ -58,12 +62,12 @@ def bring_home(folder, root=ROOT, rehearsal=False):
         _check_data(folder, report, root)
         for path in [*Path(part).rglob("manifest.json"), *Path(part).rglob("metrics.json")]:
             reference.refuse_absolute_paths(path)
-        _move(Path(part), root)
-    try:
-        return _keep(root, report)
-    except (runs.RunError, OSError) as error:
-        place = report["output_dir"]
-        raise HomeError(f"The runs lie in {place}, but the reference was not updated: {error}") from error
+        try:
+            _move(Path(part), root)
+            return _keep(root, report)
+        except (runs.RunError, OSError) as error:
+            again = f"{error}. Mend that and bring it home again"
+            raise UnfinishedError(f"Not all is in {report['output_dir']} and its reference yet: {again}") from error
 
 
 def _report(folder, part):
@@ -95,20 +99,38 @@ def _check_data(folder, report, root):
 def _move(part, root):
     """Put each finished run in the place of what is there, and what else came beside what is there.
 
-    An unfinished run is left out where there is a finished one, or one with more epochs behind it.
+    A finished run is left out, and named, where a finished one has files that boxes do not send, as its weights; an
+    unfinished one where there is a finished one, or one with more epochs behind it.
     """
-    for number, metrics in enumerate(sorted(part.rglob("metrics.json"))):
-        run = root / metrics.parent.relative_to(part)
-        if run.exists():
-            run.rename(part / f"replaced-{number}")
-        _made(run.parent)
-        metrics.parent.rename(run)
+    for metrics in sorted(part.rglob("metrics.json")):
+        sent, run = metrics.parent, root / metrics.parent.relative_to(part)
+        more = {path.name for path in run.glob("*")} - {path.name for path in sent.iterdir()}
+        if more and (run / "metrics.json").is_file():
+            print(f"{run.relative_to(root)}: stays as it is, since it has {', '.join(sorted(more))}, too")
+            shutil.rmtree(sent)
+        else:
+            _replace(run, sent)
     for path in sorted(path for path in part.glob("outputs/**/*") if path.is_file()):
         sent = path.parent.parent if path.parent.name == "figures" else path.parent
         run = root / sent.relative_to(part)
         if (run / "metrics.json").is_file() or _epochs(sent / "history.csv") < _epochs(run / "history.csv"):
             continue
         shutil.copyfile(path, _made(root / path.parent.relative_to(part)) / path.name)
+
+
+def _replace(run, sent):
+    """Move a folder into the place of another, which is removed only then."""
+    old = _made(run.parent) / f".{run.name}.replaced"
+    if run.exists():
+        run.rename(old)
+    try:
+        shutil.move(sent, run)
+    except OSError:
+        shutil.rmtree(run, ignore_errors=True)
+        if old.exists():
+            old.rename(run)
+        raise
+    shutil.rmtree(old, ignore_errors=True)
 
 
 def _joined(folder):
@@ -163,7 +185,7 @@ def main():
     try:
         sizes = bring_home(parser.parse_args().folder)
     except (HomeError, runs.RunError, tarfile.TarError, OSError) as error:
-        print(f"{'' if 'The runs lie in' in str(error) else 'Nothing was brought home. '}{error}", file=sys.stderr)
+        print(f"{'' if isinstance(error, UnfinishedError) else 'Nothing was brought home. '}{error}", file=sys.stderr)
         return 2
     for name, size in sizes.items():
         print(f"{name:46} {size / 1e3:8,.0f} kB")

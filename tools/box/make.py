@@ -27,8 +27,9 @@ import sheets  # noqa: E402
 
 from fer_utils import data, runs, sample  # noqa: E402
 from fer_utils.data import source_task  # noqa: E402
+from fer_utils.ladder import recipes  # noqa: E402
 from fer_utils.project import expand_path  # noqa: E402
-from fer_utils.workflow import cost, handover  # noqa: E402
+from fer_utils.workflow import cost, handover, profiles  # noqa: E402
 
 CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
 PLATFORMS = ("manylinux_2_28", "manylinux2014")
@@ -39,6 +40,12 @@ ROOM = 3  # times the archive's bytes that unpacking it takes
 
 class MakeError(ValueError):
     """An archive that cannot be made; the message names the reason and the mend."""
+
+
+ERRORS = (  # what an archive can fail for, with a message of its own
+    MakeError, profiles.ProfileError, recipes.RecipeError, runs.RunError, data.DataError, source_task.SourceError,
+    convert_filters.FilterError,
+)  # fmt: skip
 
 
 def make_box(
@@ -59,7 +66,7 @@ def make_box(
     images a class, "sample", or "" for none, which leaves out the runs that need one. python, machine: of the box.
     beyond: leave out what the committed reference holds, too. kept: where what takes long to make lies, instead of
     out/kept.
-    Raises MakeError, ProfileError, DataError, SourceError.
+    Raises one of ERRORS.
     """
     if not part_mb >= 1:
         raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, 1 or more, such as 40")
@@ -155,11 +162,6 @@ def _code(kept):
     return target
 
 
-def _git(*words):
-    found = subprocess.run(["git", "-C", ROOT, *words], capture_output=True, text=True)
-    return found.stdout if found.returncode == 0 else ""
-
-
 def _wheels(kept, python, machine):
     """A folder with the wheels of wheels.txt for the box's Python, from the registry, each with the hash listed."""
     listed = ROOT / "tools" / "box" / "wheels.txt"
@@ -191,10 +193,11 @@ def _faces(kept, faces):
 
 def _source(kept, given):
     """A folder with the source task as WebP sheets."""
-    times = [path.stat().st_mtime_ns for path in Path(given).glob("*/**/*.*")]
-    state = f"{os.path.abspath(given)} {len(times)} {max(times, default=0)}"
     if given == "sample":
         state = f"sample {sample.VERSION}"
+    else:
+        times = [path.stat().st_mtime_ns for path in Path(given).glob("*/**/*.*")]
+        state = f"{os.path.abspath(given)} {len(times)} {max(times, default=0)}"
     name = f"source-{_digest(state.encode())}-{SOURCE_IMAGES}-{SOURCE_SIDE}"
 
     def pack(part):
@@ -301,7 +304,7 @@ def main():
             beyond=given.beyond,
             kept=given.kept and runs.resolve(given.kept),
         )
-    except (ValueError, OSError) as error:  # ours of data, profiles, recipes and filters are all ValueErrors
+    except (*ERRORS, OSError) as error:
         print(f"No archive was made. {error}", file=sys.stderr)
         return 2
     size = sum(path.stat().st_size for path in parts) / 2**20

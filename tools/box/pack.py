@@ -1,4 +1,4 @@
-"""What a box sends home: one archive, dearest first, cut into parts where asked. Standard library only.
+"""What a box sends home: one archive, in the order of worth, cut into parts where asked. Standard library only.
 
 The archive holds paths as they are below the project's root: `box.json` (what ran, on what), then of each finished run
 its numbers, predictions and figures, of each that was cut off its history and log, and last, where they fit, the
