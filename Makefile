@@ -44,6 +44,7 @@ reproduce plan box: export FER_OPTION_ENVIRONMENT = $(foreach name,$(OPTIONS),$(
 # A process that crashes ends the tests: xdist would start its whole file again, and again.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
+.NOTPARALLEL:  # tests and Snakemake have processes of their own side by side
 .PHONY: help setup reproduce plan site test test-latest fuzz kill-test slurm-test bench lab lock box box-rehearsal
 
 help:  ## this list
@@ -76,7 +77,7 @@ test: $(READY)  ## style and layers, then the tests on JAX (models and training)
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/ruff format --check
 	$(BIN)/nbstripout --verify --keep-id --extra-keys "metadata.papermill cell.metadata.papermill" notebooks/*.ipynb course/*.ipynb
-	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist worksteal $(wildcard tests/test_models.py tests/test_layers.py tests/test_augmentation.py tests/test_training.py)
+	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist worksteal tests/test_models.py tests/test_layers.py tests/test_augmentation.py tests/test_training.py
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --durations=10
 
 # Of drawn faces and of the committed reference only, whatever data the environment names.
@@ -91,7 +92,7 @@ site: $(READY)  ## build the web site into outputs/site/html: this study's runs 
 test-latest: export TF_CPP_MIN_LOG_LEVEL = 3
 test-latest: $(READY)  ## the same tests with the newest versions of all packages instead of the locked ones, in .venv-latest
 	$(BIN)/python -m venv --clear .venv-latest
-	.venv-latest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[test,jax,photos,export]'
+	.venv-latest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[test,jax,photos,export,site]'
 	@$(BIN)/python -m pip freeze --exclude-editable | sort > .venv-latest/locked.txt
 	@.venv-latest/bin/python -m pip freeze --exclude-editable | sort > .venv-latest/newest.txt
 	@echo 'Newer than the lock:'; diff .venv-latest/locked.txt .venv-latest/newest.txt | grep '^>' || echo '  nothing'

@@ -190,8 +190,8 @@ rule finetune:
 rule recipe:
     input:
         ancient("notebooks/08_beyond_the_paper.ipynb"),
-        lambda wildcards: (
-            expand(f"{OUT}/ladder/{{run}}/metrics.json", run=RUNGS)
+        lambda wildcards: (  # of its own seed: a seed more must not make finished finals again
+            [ancient(f"{OUT}/ladder/{run}/metrics.json") for run in RUNGS if run.endswith(f"-seed{wildcards.seed}")]
             if wildcards.recipe in study.profile.finals
             else []
         ),

@@ -80,7 +80,7 @@ print(f"You agree with {agreed} of 14 labels.")
 pd.DataFrame({"yours": own_labels, "label": truth}, index=range(1, 15)).T
 
 # %% [markdown]
-# On the real FER-2013, people agree with the label about two times in three: 65.5 %, say its makers. The labels came from web
+# On the real FER-2013, people agree with the label about two times in three: 65 %, give or take 5, say its makers. The labels came from web
 # searches and were tidied up by hand. So an accuracy here is agreement with a label, not with a feeling.
 #
 # **Discuss.** Which pairs did you confuse? Would a second person confuse the same ones?
@@ -109,13 +109,13 @@ ax = plotting.class_counts(faces.labels, faces.usage)
 
 # %% [markdown]
 # **What people get wrong.** They hold a network against one in seven, and 25 % looks like learning. The paper of this study
-# reports a network with 24.8 %: it had learned to answer "happy", and nothing else.
+# reports a network with 24.8 %, about what always answering "happy" scores (lab 5).
 
 # %% [markdown]
 # ## 4. Rare emotions (15 minutes)
 #
-# Disgust has so few faces that a network may leave it out at hardly any cost. Training makes a number small, the *loss*, to which
-# each image adds more the less its label was expected. A class weight multiplies what an image adds. *Balanced* weights give every class the same sum. Write `class_weights`: a dict from the code (0 to 6) to the weight,
+# Disgust has so few faces that a network may leave it out at hardly any cost. Training makes a number small, the *loss*. An image adds
+# more to it if the network gave its label a low probability. A class weight multiplies what an image adds. *Balanced* weights give every class the same sum. Write `class_weights`: a dict from the code (0 to 6) to the weight,
 # such that the weights of all n images add up to n (as long as every class has an image). A class without an image
 # weighs 0.0.
 #

@@ -213,7 +213,7 @@ table = pd.DataFrame({"parameters": parameters, "multiplications": multiplicatio
 #
 # - `best_epoch`: the epoch, counted from 1, with the smallest *validation* loss. If several are equal, the earliest.
 # - `overfits_from`: the first epoch *after the best one* whose *training* loss is below that of the best epoch. From there on the
-#   network still gets better on faces that it knows, and no longer on others. `None` if there is no such epoch.
+#   training loss still falls, and the validation loss is never again as low. `None` if there is no such epoch.
 #
 # By hand: `val_loss` 1.8, 1.5, 1.6, 1.7 and `loss` 1.7, 1.3, 1.4, 1.1. The best epoch is 2. Epoch 3 has a training loss of
 # 1.4, which is not below 1.3; epoch 4 has 1.1. So it overfits from epoch 4.
@@ -285,7 +285,8 @@ print(f"The floor is {floor:.1%}; on its own training faces it has {history['acc
 # In three sentences, for someone who has not been here:
 #
 # 1. What did the network have on test faces, of how many, how sure, and what is the floor?
-# 2. From which epoch on did it learn nothing that helps with new faces, and how do you know?
+# 2. From which epoch on did the validation loss no longer fall? Did the validation accuracy stop rising there, too? What do you
+#    conclude?
 # 3. The best epoch was found by looking at the validation faces. Why is its *validation* accuracy not the number to report?
 #
 # ## Homework: the real data

@@ -56,8 +56,9 @@ print(f"{len(answers)} networks, {n:,} faces")
 # %% [markdown]
 # ## 1. Predict first (5 minutes)
 #
-# `vgg16-scratch-seed0` names 61.8 % of these 3,589 faces rightly. Imagine another 3,589 faces, collected in the same way.
-# **By how many points would its accuracy move, up or down, in 95 of 100 such collections?** Half a percent is 0.5 points.
+# `vgg16-scratch-seed0` names 61.8 % of these 3,589 faces rightly. Its true rate, over all faces of this kind, is unknown.
+# **How many points to either side of 61.8 % must an interval reach, so that 95 of 100 such intervals hold the true rate?** Half a
+# percent is 0.5 points.
 
 # %%
 points_guess = None
@@ -124,7 +125,8 @@ for true_rate in (0.02, 0.1, 0.3, 0.6):
 pd.DataFrame(rows).set_index("true rate").map("{:.1%}".format)
 
 # %% [markdown]
-# Neither is 95 % exactly, since counts are whole numbers; but Wilson's stays near it.
+# The usual interval fails where the rate is small: 0 of 55 gives it no width at all. Wilson's stays near 95 %. It is not exact,
+# since counts are whole numbers.
 #
 # **Discuss.** PrivateTest has 55 faces of disgust, and networks find few of them. Which of these rows is theirs?
 
@@ -219,8 +221,8 @@ pd.DataFrame([compared(*pair) for pair in pairs])
 # %% [markdown]
 # ## 5. Many comparisons (17 minutes)
 #
-# Six arms make 15 pairs. If nothing differed at all, 15 tests at 5 % would still find a "difference" in about half of all
-# studies (1 − 0.95¹⁵ = 54 %, were they independent). **Holm's correction** pays for that: of m p values, the smallest is multiplied
+# Seed 0 of the six arms makes 15 pairs of networks. If nothing differed at all, 15 tests at 5 % would still find a "difference" in about half of all
+# studies (1 − 0.95¹⁵ = 54 %, were they independent). **Holm's correction** keeps the chance of even one such false alarm at 5 % or below: of m p values, the smallest is multiplied
 # by m, the next by m − 1, and so on; none may then be smaller than the one before it, and none above 1.
 #
 # By hand: 0.01, 0.04, 0.03. Sorted: 0.01 · 3 = 0.03; 0.03 · 2 = 0.06; 0.04 · 1 = 0.04, which is raised to 0.06. In the old
@@ -248,7 +250,8 @@ table["p, corrected"] = holm(table["p"].to_numpy())
 table.sort_values("p").style.format({"p": "{:.2g}", "p, corrected": "{:.2g}"})
 
 # %% [markdown]
-# With arms this far apart, the correction takes nothing away. All 18 networks make 153 pairs, some of them close. There it
+# These six networks lie so far apart that the correction takes nothing away. That is about seed 0. With all three seeds, VGG16 and
+# ResNet50 cannot be told apart by transfer learning, nor fine-tuned (notebook 07, section 7). All 18 networks make 153 pairs, some of them close. There it
 # does, and more so with a tenth of the faces:
 
 # %%
@@ -283,8 +286,9 @@ own_sentence = ""
 ### BEGIN SOLUTION
 own_sentence = (
     "On the same 3,589 faces VGG16 from scratch (61.2 % as the mean of three seeds) names 9.6 points more rightly than "
-    "fine-tuned VGG16 (51.6 %), with p below 0.001 in each pair of seeds; both have a quarter of the width and backbones of "
-    "Tiny ImageNet, so it says nothing of full networks."
+    "fine-tuned VGG16 (51.6 %); in all nine pairs of seeds McNemar's p is below 0.001, which is about these six networks, and "
+    "three seeds an arm say little of further seeds; both have a quarter of the width and backbones of Tiny ImageNet, so it says "
+    "nothing of full networks."
 )
 ### END SOLUTION
 course.check("own sentence", own_sentence)
@@ -295,6 +299,6 @@ course.check("own sentence", own_sentence)
 # 1. `run.predictions["validation"]` holds the answers to PublicTest, which chose the epoch. How many of the 18 networks have a PublicTest
 #    accuracy inside their PrivateTest interval? Are those outside it all on one side? What would you have expected?
 # 2. Train one arm yourself (notebook 03, FER-2013, `WIDTH = 0.25`, another `SEED`), or use your own runs: set `RUNS`. How many
-#    seeds would you need to tell your two best arms apart? (The range over seeds tells you.)
+#    seeds would you need to tell your two best arms apart? (Begin with the standard deviation over seeds.)
 # 3. Find a paper that compares two methods on one test set without an interval. How large would its test set have to be for its
 #    difference to be wider than Wilson's interval?

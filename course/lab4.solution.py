@@ -253,7 +253,8 @@ pd.DataFrame(rows, list(arms), ["spread", "accuracy", "same answer"]).round(3)
 # ## 6. Three ways (15 minutes)
 #
 # The same network three times, with the same 600 faces: *frozen*, as above; *fine-tuned*, which starts from the frozen arm's head
-# and learns from stage 3 on; *from scratch*, from random weights. While it runs, write down the order that you expect.
+# and learns from stage 3 on; *from scratch*, from random weights. They do not get the same epochs: 20 for the frozen head, 8 more for fine-tuning, 8 from
+# scratch. While it runs, write down the order that you expect.
 
 
 # %%

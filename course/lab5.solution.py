@@ -135,7 +135,7 @@ course.check("faces apart", faces_apart)
 
 # %%
 low, high = checks.interval(67.23, 7178)
-print(f"With other faces of the same kind, 67.23 % could as well have been {low:.1f} to {high:.1f} % (95 % interval).")
+print(f"True rates from {low:.1f} to {high:.1f} % fit 67.23 % of 7,178 faces (95 % interval).")
 
 # %% [markdown]
 # **Discuss.** No column is full. Find two kind explanations: one in which the arms were not all evaluated by the same code,
@@ -176,7 +176,7 @@ suspicion.loc["printed"] = [24.75, 25.14]
 suspicion.rename_axis("batch size").round(2)
 
 # %% [markdown]
-# With one assumption, batches of 32, both numbers fit to the last digit. In alphabetical order the last ten images are
+# With batches of 32, both numbers fit to the last digit; with batches of 16 they do, too. In alphabetical order the last ten images are
 # surprised ones, so all happy faces stay in. In training, images are usually shuffled; there the fit may be luck by a face or
 # two.
 
@@ -252,8 +252,8 @@ np.round(stated, 2)
 # A loss near the entropy together with an accuracy near the largest share: that is how a network looks that gives all images
 # the same answer.
 #
-# **Discuss.** 1.41 lies above `least` and below `same to all`. So it is possible, for a network that says happy to all but
-# doubts the right ones. How likely is that? The text read 1.41 off a curve: what else could have stood there? And what must
+# **Discuss.** 1.41 lies above `least` and below `same to all`. So it is possible, for a network that answers happy to all
+# but gives the true class of the others about 0.2 each. How likely is that? The text read 1.41 off a curve: what else could have stood there? And what must
 # have happened to an arm with a loss of 160.38?
 
 # %% [markdown]

@@ -75,7 +75,7 @@ def test_the_conda_environment_has_each_dependency_with_the_same_bounds(requirem
 
 
 def test_the_conda_environment_has_nothing_else_and_a_reason_for_each_line():
-    needed = {name_of(requirement) for requirement in INSTALLED} | {"python", "pip", "make", "bash"}
+    needed = {name_of(requirement) for requirement in INSTALLED} | {"python", "pip", "bash"}
     assert set(conda()) == needed
     assert conda()["python"].specifier == Requirement(f"python{PROJECT['requires-python']}").specifier
     lines = CONDA.split("dependencies:")[1].splitlines()

@@ -152,6 +152,34 @@ def test_relative_paths_addresses_and_slashes_in_prose_are_fine(tmp_path):
     reference.refuse_absolute_paths(path)
 
 
+def test_what_would_be_lost_or_could_not_be_made_again_is_refused(tmp_path):
+    write_run(tmp_path / "cpu" / "a")
+    write_run(tmp_path / "cpu" / "a" / "again")
+    with pytest.raises(runs.RunError, match="a/again: lies in another run's folder"):
+        reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    with pytest.raises(runs.RunError, match="cpu/a: is a run itself"):
+        reference.copy_reference(tmp_path / "cpu" / "a", tmp_path / "kept")
+    write_run(tmp_path / "gpu" / "b")
+    for damage in (lambda path: path.write_text("{"), Path.unlink):
+        damage(tmp_path / "gpu" / "b" / "manifest.json")
+        with pytest.raises(runs.RunError, match="b/manifest.json: cannot be read"):
+            reference.copy_reference(tmp_path / "gpu", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_copy_that_was_killed_between_two_renames_is_not_lost(tmp_path):
+    (tmp_path / ".a.old").mkdir()
+    (tmp_path / ".a.old" / "x").write_text("before")
+
+    def full(*_):
+        raise OSError("no space left")
+
+    with pytest.raises(OSError, match="no space left"), pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        reference._write_whole(tmp_path / "a", {"x": b"after"})
+    assert (tmp_path / "a" / "x").read_text() == "before"
+
+
 def test_too_much_is_refused_before_anything_is_copied(tmp_path, monkeypatch):
     write_run(tmp_path / "cpu" / "a")
     monkeypatch.setattr(reference, "LIMIT", 1000)
@@ -166,6 +194,13 @@ def test_command_line_prints_sizes_or_says_why_not(tmp_path, monkeypatch, capsys
     assert reference.main(["outputs/cpu"]) == 0
     printed = capsys.readouterr().out
     assert "left out: faces.png" in printed and "total" in printed
+    write_run(tmp_path / "outputs" / "more" / "collapse" / "a")
+    assert reference.main(["outputs/more"]) == 0 and "left out: history.png" in capsys.readouterr().out
+    size = sum(path.stat().st_size for path in (tmp_path / "outputs/reference").rglob("*") if path.is_file())
+    monkeypatch.setattr(reference, "LIMIT", size + 10)  # with what lies beside it, a third profile is too much
+    write_run(tmp_path / "outputs" / "third" / "a")
+    assert reference.main(["outputs/third"]) == 1 and "more than the" in capsys.readouterr().err
+    assert reference.main(["outputs/more"]) == 0 and capsys.readouterr().out  # what is there takes its own place
     assert (tmp_path / "outputs" / "reference" / "cpu" / "a" / "metrics.json").exists()
     assert reference.main(["outputs/none"]) == 1
     assert "Nothing was copied. outputs/none: holds no finished run" in capsys.readouterr().err

@@ -93,6 +93,8 @@ def test_snakemake_makes_the_ladder_and_then_its_finals(project):
     begun = re.findall(r"  start +(\S+)", found.stdout)
     assert begun.index("long-seed0") > max(begun.index("vgg16-seed0"), begun.index("crop-seed0"))
     assert "Results: outputs/rungs/ladder" in found.stdout
+    more = ["-n", "--cores", "2", "--config", "profile=rungs", "threads=1", "seeds=0 1"]
+    assert jobs_of(snakemake(project, *more)).get("recipe") == 4  # of seed 1: nothing finished is made again
 
 
 def test_a_profile_names_the_reports_on_its_finished_runs(project):

@@ -25,7 +25,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fer_utils import runs
 from fer_utils.command_line import leave_with
 
-LIMIT = 20_000_000  # bytes of one profile's reference: it enters git, where it stays for good
+LIMIT = 20_000_000  # bytes of all references together: they enter git, where they stay for good
 FILES = ("manifest.json", "metrics.json", "predictions.npz", "epochs.npz", "*.csv", "tables/*.csv")
 FIGURES = ("history", "confusion_matrix", "roc", "accuracy", "time", "class_counts", "pairs", "verdicts", "collapse")
 FIGURES += ("stated_counts", "stated_accuracies", "stated_costs", "selection", "reliability", "recalls")
@@ -51,7 +51,8 @@ def copy_reference(output_dir, destination=None, answers=()):
     `output_dir` does not are left alone.
 
     Raises RunError where there is no finished run, where a figure is damaged, where a manifest or metrics file holds an
-    absolute path, where a run lacks one of `answers`, or where all would be more than ``LIMIT``.
+    absolute path, where a run lacks one of `answers`, where one run lies in another, or where
+    all would be more than ``LIMIT``, with what lies beside `destination`.
     """
     source = runs.resolve(output_dir)
     destination = runs.resolve(destination or Path("outputs/reference") / source.name)
@@ -61,22 +62,27 @@ def copy_reference(output_dir, destination=None, answers=()):
     if not folders:
         raise runs.RunError(f"{output_dir}: holds no finished run (no folder with metrics.json in it)")
     for folder in folders:
+        if folder == source:
+            raise runs.RunError(f"{output_dir}: is a run itself. Name the folder that holds it")
+        if inside := next((other for other in folders if folder in other.parents), None):
+            raise runs.RunError(f"{inside}: lies in another run's folder, with which it would be replaced. Move it out")
         for name in ("manifest.json", "metrics.json"):
-            if (folder / name).exists():
-                refuse_absolute_paths(folder / name)
-    chosen = {folder.relative_to(source).as_posix(): kept_files(folder) for folder in folders}
-    for name in chosen:  # of an experiment's many runs, the numbers alone: its figures are drawn from all of them
-        chosen[name] = [path for path in chosen[name] if "/" not in name or path.suffix != ".png"]
+            refuse_absolute_paths(folder / name)
+    # Of an experiment's many runs, the numbers alone: its figures are drawn from all of them.
+    chosen = {folder.relative_to(source).as_posix(): kept_files(folder, folder.parent == source) for folder in folders}
     contents = {
         name: {path.relative_to(source / name): small_enough(path, answers) for path in files}
         for name, files in chosen.items()
     }
     sizes = {name: sum(map(len, files.values())) for name, files in contents.items()}
-    total = sum(sizes.values())
+    replaced = {destination / name for name in contents}
+    kept = destination.parent.rglob("*") if destination.parent == runs.resolve("outputs/reference") else ()
+    beside = [path for path in kept if path.is_file() and replaced.isdisjoint(path.parents)]
+    total = sum(sizes.values()) + sum(path.stat().st_size for path in beside)
     if total > LIMIT:
         largest = max(sizes, key=sizes.get)
         raise runs.RunError(
-            f"{output_dir}: {total / 1e6:.1f} MB, more than the {LIMIT / 1e6:.0f} MB of a reference; "
+            f"{output_dir}: {total / 1e6:.1f} MB with what lies beside it, more than the {LIMIT / 1e6:.0f} MB in all; "
             f"{largest} is the largest ({sizes[largest] / 1e6:.1f} MB)"
         )
     for name, files in contents.items():
@@ -84,15 +90,15 @@ def copy_reference(output_dir, destination=None, answers=()):
     return sizes
 
 
-def kept_files(folder):
-    """The files of a run folder that may be kept, as sorted paths; links are not followed."""
+def kept_files(folder, figures=True):
+    """The files of a run folder that may be kept, as sorted paths, with figures or without; links are not followed."""
     folder = Path(folder)
     allowed = EXPLORE_FIGURES if folder.name == "explore" else FIGURES
     files = [path for pattern in FILES for path in folder.glob(pattern)]
     files += [
         path
         for path in folder.glob("figures/*.png")
-        if any(fnmatch.fnmatchcase(path.stem, pattern) for pattern in allowed)
+        if figures and any(fnmatch.fnmatchcase(path.stem, pattern) for pattern in allowed)
     ]
     return sorted(path for path in files if path.is_file() and not path.is_symlink())
 
@@ -126,15 +132,19 @@ def small_enough(path, answers=()):
     return written.getvalue()
 
 
-def left_out(folder):
-    """Names of the figures of a run folder that are not kept."""
-    kept = set(kept_files(folder))
+def left_out(folder, figures=True):
+    """Names of the figures of a run folder that are not kept; figures: as for ``kept_files``."""
+    kept = set(kept_files(folder, figures))
     return [path.name for path in sorted(Path(folder).glob("figures/*")) if path not in kept]
 
 
 def refuse_absolute_paths(path):
     """Raise RunError if any string in a JSON file holds an absolute path: it would tell of one person's machine."""
-    for place, text in _strings(json.loads(Path(path).read_text(encoding="utf-8"))):
+    try:
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise runs.RunError(f"{path}: cannot be read ({error}). Run its notebook again") from error
+    for place, text in _strings(content):
         found = ABSOLUTE_PATH.search(text)
         if found:
             raise runs.RunError(
@@ -163,6 +173,8 @@ def _write_whole(target, files):
     files: path relative to `target` -> bytes.
     """
     part, old = target.with_name(f".{target.name}.part"), target.with_name(f".{target.name}.old")
+    if old.exists() and not target.exists():  # killed between the two renames below
+        old.rename(target)
     for leftover in (part, old):
         shutil.rmtree(leftover, ignore_errors=True)
     for path, content in files.items():
@@ -187,9 +199,9 @@ def main(arguments=None):
         print(f"Nothing was copied. {error}", file=sys.stderr)
         return 1
     for name, size in sizes.items():
-        skipped = left_out(runs.resolve(output_dir) / name)
+        skipped = left_out(runs.resolve(output_dir) / name, figures="/" not in name)
         print(f"{name:46} {size / 1e3:8,.0f} kB" + (f"  left out: {', '.join(skipped)}" if skipped else ""))
-    print(f"{'total':46} {sum(sizes.values()) / 1e3:8,.0f} kB of at most {LIMIT / 1e3:,.0f}")
+    print(f"{'total':46} {sum(sizes.values()) / 1e3:8,.0f} kB")
     return 0
 
 

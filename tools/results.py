@@ -143,12 +143,19 @@ def private_answers(folder):
     for path in sorted([*folder.glob("*/predictions.npz"), *folder.glob("*/*/predictions.npz")]):
         run = runs.read_run(path.parent, needs="validation")
         name = path.parent.relative_to(folder).as_posix().removeprefix(f"{results.FOLDER}/")
-        if run.manifest["parameters"].get("PROTOCOL") == "official":
+        if (protocol := run.manifest["parameters"].get("PROTOCOL")) != "official":
+            print(f"Left out: {name} has PROTOCOL={protocol}, so PrivateTest steered it.", file=sys.stderr)
+        else:
             found |= {f"{name} {split}": answers for split, answers in run.predictions.items() if split[:4] == "test"}
     for recipe, group in results.load(folder).items():
         for split in group[0].predictions if len(group) > 1 else ():
             if split.startswith("test"):
+                if lacking := [run.name for run in group if split not in run.predictions]:
+                    print(f"Left out: {recipe} {split}, which {', '.join(lacking)} lacks.", file=sys.stderr)
+                    continue
                 answers = [run.predictions[split] for run in group]
+                if any(not np.array_equal(own[part], answers[0][part]) for own in answers for part in (0, 1)):
+                    raise runs.RunError(f"{recipe}: its seeds answered other images of {split}. Make them of one data")
                 mean = np.mean([answer[2] for answer in answers], axis=0)
                 found[f"{recipe}, {len(group)} together {split}"] = (*answers[0][:2], mean)
     return found
@@ -186,13 +193,19 @@ def main(arguments=None):
             print(results_markdown(finished))
             if text := stopping(finished):
                 print(f"\n{text}")
+        if given.csv and not runs.resolve(given.csv).parent.is_dir():
+            raise runs.RunError(f"{given.csv}: there is no folder {runs.resolve(given.csv).parent}. Make it first")
         if given.data:
             faces = data.load_fer2013(given.data)
             votes = ferplus.join(faces, ferplus.shipped_votes()) if given.votes else None
-            table = score_twins(faces, private_answers(runs.resolve(given.folder)), votes)
+            answers = private_answers(runs.resolve(given.folder))
+            if not answers:
+                raise runs.RunError(f"{given.folder}: holds no run that answered PrivateTest by the official protocol")
+            table = score_twins(faces, answers, votes)
             print(f"\n{twins_markdown(table)}")
             if given.csv:
-                table.to_csv(runs.resolve(given.csv), index=False)
+                text = table.to_csv(index=False).encode()
+                runs.write_whole(runs.resolve(given.csv), lambda stream: stream.write(text))
     except (runs.RunError, data.DataError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -70,7 +70,8 @@ def shell_prefix(gpus):
 # Of a killed study, whatever is there is whole: metrics.json and then the executed notebook are put in their places
 # last, each in one step. So nothing is "incomplete" that has both.
 # A finished run is made again when its command changes (params) or when it starts from other files (input), but not
-# because a file is newer or the Snakefile's code changed: that must not cost hours of training.
+# because the Snakefile's code changed: that must not cost hours of training. A newer input counts always, hence
+# `ancient` there.
 ALWAYS = ["--rerun-triggers", "params", "input", "--keep-going", "--ignore-incomplete", "--scheduler", "greedy"]
 
 
