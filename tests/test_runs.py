@@ -300,7 +300,7 @@ def test_a_backbone_of_a_shorter_pretraining_is_named(tmp_path, capsys):
     assert capsys.readouterr().out == ""
     backbone_of(tmp_path, EPOCHS=1, MAX_IMAGES=64, PRECISION="mixed_bfloat16", OUTPUT_DIR="elsewhere")
     assert runs.pretrained_backbone("", tmp_path, "vgg16", WIDTH=0.125, SEED=0) == str(path)
-    said = "was made with MAX_IMAGES=64 where this run has 0, EPOCHS=1 where this run has 8."
+    said = "was made with MAX_IMAGES=64 instead of 0, EPOCHS=1 instead of 8."
     assert capsys.readouterr().out == f"Backbone {path}: {said}\n"
 
 
@@ -310,11 +310,11 @@ def test_a_backbone_of_a_shorter_pretraining_is_named(tmp_path, capsys):
 def test_a_backbone_that_cannot_serve_is_refused_before_it_is_loaded(tmp_path, capsys, name, made):
     path = backbone_of(tmp_path, **{name: made})
     wanted = {"WIDTH": 0.125, "PREPROCESSING": "rescale"}
-    with pytest.raises(runs.RunError, match=f"backbone.weights.h5: was made with {name}={made!r} where this run has "):
+    with pytest.raises(runs.RunError, match=f"backbone.weights.h5: was made with {name}={made!r} instead of "):
         runs.pretrained_backbone("", tmp_path, "vgg16", **wanted)
     if name == "PREPROCESSING":  # the collapse of fine-tuned ResNet50 is studied so: who names the file may
         assert runs.pretrained_backbone(str(path), tmp_path, "vgg16", **wanted) == str(path)
-        assert "PREPROCESSING='imagenet' where this run has 'rescale'" in capsys.readouterr().out
+        assert "PREPROCESSING='imagenet' instead of 'rescale'" in capsys.readouterr().out
     else:
         with pytest.raises(runs.RunError, match="Set OUTPUT_DIR"):
             runs.pretrained_backbone(str(path), tmp_path, "vgg16", **wanted)

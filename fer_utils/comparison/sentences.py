@@ -16,6 +16,8 @@ from fer_utils.comparison.summary import (
 from fer_utils.evaluation.paired import LEVEL
 from fer_utils.names import ARCHITECTURE_NAMES, STRATEGY_NAMES
 
+OF_ORDERS = "Which neighbours there differ beyond chance, the pairs tell."
+
 
 def protocol_note(finished):
     """One paragraph: which of our numbers the paper's validation accuracy is comparable with."""
@@ -59,8 +61,7 @@ def findings(finished, summary, pretraining, pairs):
         reported = theirs[theirs["strategy"].isin(ours["strategy"]) & (theirs["architecture"] == architecture)]
         if len(ours) > 1:
             orders = [_order(reported, "validation_accuracy"), _order(ours, "test_accuracy")]
-            same = "the same order" if orders[0] == orders[1] else "another order"
-            lines.append(f"{name}, best first: {orders[1]}. The paper has {same}: {orders[0]}.")
+            lines.append(f"{name}, by test accuracy: {orders[1]} (the paper: {orders[0]}). {OF_ORDERS}")
     if others:
         lines.append(_cheapest(found, pretraining, sorted({hardware(run) for run in finished})))
     missing = [arm_name(arm) for arm in summary.loc[summary["runs"] == 0, "arm"]]
@@ -74,7 +75,17 @@ def settings_note(finished):
     differing = []
     # Runs of before there was a parameter had its default in it; those of other notebooks have none.
     before = {"TRAIN_WITHOUT": "none", "HEAD": "paper", "HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0}
-    for name in ("WIDTH", "INPUT_SIZE", "MAX_IMAGES", "PREPROCESSING", "AUGMENTATION", *before):
+    for name in (
+        "EPOCHS",
+        "BATCH_SIZE",
+        "LEARNING_RATE",
+        "WIDTH",
+        "INPUT_SIZE",
+        "MAX_IMAGES",
+        "PREPROCESSING",
+        "AUGMENTATION",
+        *before,
+    ):
         values = sorted({run.manifest["parameters"].get(name, before.get(name)) for run in finished}, key=str)
         if len(values) > 1:
             differing.append(f"{name} ({', '.join(map(str, values))})")
@@ -92,8 +103,8 @@ def _told_apart(best, pairs):
     scope = "over other seeds and faces" if of_arms else "these networks only"
     how = f"face by face, {scope}, corrected for {len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
     if not close:
-        return f"It differs from every other arm ({how})."
-    return f"It cannot be told from {_listed(close)} ({how})."
+        return f"{'It differs from' if of_arms else 'Its network differs from that of'} every other arm ({how})."
+    return f"{'It' if of_arms else 'Its network'} cannot be told from {_listed(close)} ({how})."
 
 
 def _cheapest(found, pretraining, machines):

@@ -48,10 +48,10 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
     fine-tuning, whatever the arm; or "average" for global average pooling and dropout alone, which is what backbones
     get that the paper does not have.
 
-    Two details are not in the paper: VGG16 from scratch has "several fully connected layers" (its Table 3 is a
-    picture), for which VGG16's own pair of 4096 units with dropout stands here, scaled by `width`; ResNet50 transfer's
-    dense layer has no size, for which 128 stands here, as in its from-scratch arm. "pretrain" is the plain classifier
-    of the source task.
+    Two details are not in the paper: VGG16 from scratch has "several convolutional layers, and fully connected layers"
+    (its Table 3 is a picture), for which VGG16's own pair of 4096 units with dropout stands here, scaled by `width`;
+    ResNet50 transfer's dense layer has no size, for which 128 stands here, as in its from-scratch arm. "pretrain" is
+    the plain classifier of the source task.
     """
     choose("strategy", strategy, (*STRATEGIES, "pretrain"))
     layers = keras.layers

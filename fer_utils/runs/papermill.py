@@ -92,7 +92,7 @@ def _hold_against(path, wanted, needed):
     except (OSError, ValueError, KeyError, TypeError):  # weights of one's own: they fit, or loading them says why not
         return
     unlike = [name for name in wanted if name not in OF_NO_WEIGHT and made.get(name, wanted[name]) != wanted[name]]
-    words = ", ".join(f"{name}={made[name]!r} where this run has {wanted[name]!r}" for name in unlike)
+    words = ", ".join(f"{name}={made[name]!r} instead of {wanted[name]!r}" for name in unlike)
     if not set(unlike).isdisjoint(needed):
         raise RunError(
             f"{shown(path)}: was made with {words}. Set OUTPUT_DIR to another folder, where notebook 02 makes one that "
