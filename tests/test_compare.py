@@ -414,6 +414,12 @@ def test_notes_say_what_is_comparable(tmp_path):
     assert "TRAIN_WITHOUT (none, twins)" in sentences.settings_note(official + fewer)
     other = [runs.read_run(write_run(tmp_path / "d", "vgg16-transfer", HEAD="batch_norm", HEAD_STAGE=4))]
     assert "HEAD (batch_norm, paper) and HEAD_STAGE (4, 5)" in sentences.settings_note(official + other)
+    longer = {"EPOCHS": 5, "BATCH_SIZE": 7, "LEARNING_RATE": 0.5}
+    longer = [runs.read_run(write_run(tmp_path / name, "vgg16-transfer", **longer | {name: 6})) for name in longer]
+    assert (
+        sentences.settings_note(longer[:2])
+        == "Mind that these runs differ in more than their strategy: EPOCHS (5, 6) and BATCH_SIZE (6, 7)."
+    )
 
 
 def test_results_markdown_and_its_command(tmp_path, capsys):

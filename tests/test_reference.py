@@ -176,7 +176,7 @@ def test_a_copy_that_was_killed_between_two_renames_is_not_lost(tmp_path):
 
     with pytest.raises(OSError, match="no space left"), pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "write_bytes", full)
-        reference._write_whole(tmp_path / "a", {"x": b"after"})
+        reference.write_folder(tmp_path / "a", {"x": b"after"})
     assert (tmp_path / "a" / "x").read_text() == "before"
 
 

@@ -1,5 +1,8 @@
 """The tables of tools/results.py, on runs whose right answers are known."""
 
+import json
+import shutil
+
 import numpy as np
 import pytest
 import results
@@ -45,6 +48,29 @@ def test_with_votes_twins_are_held_against_faces_as_clear_as_they_are(faces):
     assert rows["gap within emotions"] == pytest.approx(2 / 3)
     assert rows["gap within emotions and votes"] == 0
     assert "gap within emotions and votes, points" in results.twins_markdown(table)
+
+
+def written(folder, name, seed, recipe="race-22", protocol="official", shift=0):
+    """A copy of a committed final candidate, under a name, its test rows moved on by `shift`."""
+    shutil.copytree(runs.PROJECT_ROOT / "outputs/reference/tuned/ladder/race-22-seed0", folder / f"ladder/{name}")
+    manifest = json.loads((folder / f"ladder/{name}/manifest.json").read_text())
+    manifest["parameters"]["PROTOCOL"] = protocol
+    runs.write_json(folder / f"ladder/{name}/manifest.json", manifest | {"seed": seed, "recipe": recipe})
+    rows, labels, probabilities = runs.read_run(folder / f"ladder/{name}", needs="validation").predictions["validation"]
+    own = {"validation": (rows, labels, probabilities), "test": (rows + shift, labels, probabilities)}
+    runs.save_predictions(folder / f"ladder/{name}", own)
+
+
+def test_seeds_are_averaged_only_about_the_same_images(tmp_path, capsys):
+    written(tmp_path, "a", 0)
+    written(tmp_path, "b", 1)
+    written(tmp_path, "c", 0, "other", protocol="paper")
+    found = results.private_answers(tmp_path)
+    assert "a test" in found and "b test" in found and "race-22, 2 together test" in found and len(found) == 3
+    assert "Left out: c has PROTOCOL=paper" in capsys.readouterr().err
+    written(tmp_path, "d", 2, shift=1)
+    with pytest.raises(runs.RunError, match="race-22: its seeds answered other images of test"):
+        results.private_answers(tmp_path)
 
 
 def test_answers_about_other_images_are_refused(faces):

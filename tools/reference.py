@@ -86,7 +86,7 @@ def copy_reference(output_dir, destination=None, answers=()):
             f"{largest} is the largest ({sizes[largest] / 1e6:.1f} MB)"
         )
     for name, files in contents.items():
-        _write_whole(destination / name, files)
+        write_folder(destination / name, files)
     return sizes
 
 
@@ -167,8 +167,8 @@ def _strings(content, place=""):
             yield from _strings(value, f"{place}[{index}]")
 
 
-def _write_whole(target, files):
-    """Write to a neighbour of `target` first and then swap, so that `target` is never half a run.
+def write_folder(target, files):
+    """Write to a neighbour of the folder `target` first and then swap, so that `target` is never half a run.
 
     files: path relative to `target` -> bytes.
     """

@@ -16,7 +16,7 @@ from fer_utils.comparison.summary import (
 from fer_utils.evaluation.paired import LEVEL
 from fer_utils.names import ARCHITECTURE_NAMES, STRATEGY_NAMES
 
-OF_ORDERS = "Which neighbours there differ beyond chance, the pairs tell."
+VARIED = ("EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "WIDTH", "INPUT_SIZE", "MAX_IMAGES", "PREPROCESSING", "AUGMENTATION")
 
 
 def protocol_note(finished):
@@ -61,7 +61,8 @@ def findings(finished, summary, pretraining, pairs):
         reported = theirs[theirs["strategy"].isin(ours["strategy"]) & (theirs["architecture"] == architecture)]
         if len(ours) > 1:
             orders = [_order(reported, "validation_accuracy"), _order(ours, "test_accuracy")]
-            lines.append(f"{name}, by test accuracy: {orders[1]} (the paper: {orders[0]}). {OF_ORDERS}")
+            tell = "Which neighbours there differ beyond chance, the pairs tell."
+            lines.append(f"{name}, by test accuracy: {orders[1]} (the paper: {orders[0]}). {tell}")
     if others:
         lines.append(_cheapest(found, pretraining, sorted({hardware(run) for run in finished})))
     missing = [arm_name(arm) for arm in summary.loc[summary["runs"] == 0, "arm"]]
@@ -75,17 +76,7 @@ def settings_note(finished):
     differing = []
     # Runs of before there was a parameter had its default in it; those of other notebooks have none.
     before = {"TRAIN_WITHOUT": "none", "HEAD": "paper", "HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0}
-    for name in (
-        "EPOCHS",
-        "BATCH_SIZE",
-        "LEARNING_RATE",
-        "WIDTH",
-        "INPUT_SIZE",
-        "MAX_IMAGES",
-        "PREPROCESSING",
-        "AUGMENTATION",
-        *before,
-    ):
+    for name in (*VARIED, *before):
         values = sorted({run.manifest["parameters"].get(name, before.get(name)) for run in finished}, key=str)
         if len(values) > 1:
             differing.append(f"{name} ({', '.join(map(str, values))})")

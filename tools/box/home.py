@@ -107,30 +107,15 @@ def _move(part, root):
         more = {path.name for path in run.glob("*")} - {path.name for path in sent.iterdir()}
         if more and (run / "metrics.json").is_file():
             print(f"{run.relative_to(root)}: stays as it is, since it has {', '.join(sorted(more))}, too")
-            shutil.rmtree(sent)
         else:
-            _replace(run, sent)
-    for path in sorted(path for path in part.glob("outputs/**/*") if path.is_file()):
+            files = (path for path in sent.rglob("*") if path.is_file())
+            reference.write_folder(run, {path.relative_to(sent): path.read_bytes() for path in files})
+    for path in sorted(path for path in part.rglob("*") if path.is_file()):
         sent = path.parent.parent if path.parent.name == "figures" else path.parent
         run = root / sent.relative_to(part)
         if (run / "metrics.json").is_file() or _epochs(sent / "history.csv") < _epochs(run / "history.csv"):
             continue
         shutil.copyfile(path, _made(root / path.parent.relative_to(part)) / path.name)
-
-
-def _replace(run, sent):
-    """Move a folder into the place of another, which is removed only then."""
-    old = _made(run.parent) / f".{run.name}.replaced"
-    if run.exists():
-        run.rename(old)
-    try:
-        shutil.move(sent, run)
-    except OSError:
-        shutil.rmtree(run, ignore_errors=True)
-        if old.exists():
-            old.rename(run)
-        raise
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _joined(folder):
