@@ -220,46 +220,6 @@ def test_what_lies_deep_and_may_not_be_read_is_passed_over(tmp_path, pixels, mon
     assert archives.locate(tmp_path) == path
 
 
-SPLIT_USAGES = {
-    ("train.csv", "val.csv", "test.csv"): ("Training", "PublicTest", "PrivateTest"),
-    ("train.csv", "test.csv"): ("Training", "Test"),
-    ("Training.csv", "PublicTest.csv", "PrivateTest.csv"): ("Training", "PublicTest", "PrivateTest"),
-}
-
-
-@pytest.mark.parametrize("names", SPLIT_USAGES, ids=" ".join)
-def test_a_csv_file_for_each_split_with_labels(tmp_path, pixels, names):
-    part = len(pixels) // len(names)
-    for position, name in enumerate(names):
-        write(tmp_path / name, csv_text(pixels[position * part :][:part], "emotion,pixels"))
-    parsed = read(tmp_path)
-    assert np.array_equal(parsed.images, pixels)
-    assert parsed.labels.tolist() == [row // 2 % 7 for row in range(part)] * len(names)
-    assert parsed.usage.tolist() == np.repeat(SPLIT_USAGES[names], part).tolist()
-    assert parsed.row_ids.tolist() == list(range(42))
-    said = "" if "PublicTest.csv" in names else "the rows"
-    assert [said in message for message in parsed.warnings] == [True] * bool(said)
-    before = archives.state(tmp_path)
-    write(tmp_path / names[1], csv_text(pixels[:3], "emotion,pixels"))
-    assert archives.state(tmp_path) != before
-
-
-def test_a_column_of_usages_decides_in_a_split_file_too(tmp_path, pixels):
-    write(tmp_path / "train.csv", csv_text(pixels[:1]))
-    write(tmp_path / "test.csv", csv_text(pixels[:3]))  # a row of each usage
-    assert read(tmp_path).usage.tolist() == ["Training", *USAGES]
-    assert read(tmp_path).warnings == []
-
-
-def test_train_csv_alone_says_where_the_other_splits_are(tmp_path, pixels):
-    for name in ("train.csv", "val.csv", "test.csv"):
-        write(tmp_path / name, csv_text(pixels, "emotion,pixels"))
-    (message,) = read(tmp_path / "train.csv").warnings
-    assert message.endswith(
-        f"(val.csv and test.csv beside it have labels, too). For that, give the folder, {tmp_path}."
-    )
-
-
 def test_a_file_that_cannot_be_opened_is_a_data_error(tmp_path, pixels, monkeypatch):
     path = write(tmp_path / "fer2013.csv", csv_text(pixels))
 

@@ -16,15 +16,7 @@ import numpy as np
 
 from fer_utils.data import csv_file, file_kinds, kaggle
 from fer_utils.data.faces import DataError
-from fer_utils.data.folders import (
-    SPLIT_NAMES,
-    holds_classes,
-    names_its_usage,
-    not_told,
-    read_folders,
-    split_folders,
-    usage_of_splits,
-)
+from fer_utils.data.folders import SPLIT_NAMES, holds_classes, read_folders, split_folders
 from fer_utils.data.trees import DiskTree, tar_tree, unpacked, zip_tree
 
 PARSER_VERSION = 1  # raise it when the same file gives other arrays, so that no cache entry of before is used
@@ -35,7 +27,6 @@ LAYOUTS = (
     "fer2013.csv, icml_face_data.csv, the challenge's train.csv, folders train and test (validation) with a folder for "
     "each emotion, or a zip or tar.gz of any of these"
 )
-PUBLISHED = "give fer2013.csv or icml_face_data.csv (DATA=kaggle downloads one)"
 DEEPEST = 3  # folders down, as far as a data set is looked for: unpacking nests fer2013/fer2013/fer2013.csv
 MOST_FOLDERS = 2000  # on one level: beyond that it is something else
 DAMAGED = (
@@ -122,7 +113,7 @@ def read(path):
         file.seek(0)
         if file_kinds.is_tar(start):
             return _read_tree(tar_tree(path, file))
-        return _read_csv(file, str(path), DiskTree(path.parent), name)
+        return _read_csv(file, str(path), name)
 
 
 @contextlib.contextmanager
@@ -151,59 +142,29 @@ def _read_tree(tree):
     kind, name, splits = _find_layout(tree)
     if kind == "folders":
         return Parsed(*read_folders(tree, name, splits))
-    if kind == "split files":
-        return _read_split_files(tree, name, splits)
     with tree.open(name) as stream:
-        return _read_csv(stream, tree.place(name), tree, name)
+        return _read_csv(stream, tree.place(name), PurePosixPath(name).name)
 
 
-def _read_csv(stream, place, tree, name):
-    """The CSV file `name` of a tree, open as `stream`: Parsed."""
-    folder, _, file = name.rpartition("/")
-    is_train = file.lower() == CHALLENGE_TRAIN
+def _read_csv(stream, place, name):
+    """A CSV file, open as `stream`: Parsed. place: how messages name it; name: its own, in its folder."""
+    is_train = name.lower() == CHALLENGE_TRAIN
     images, labels, usage = csv_file.read_csv(stream, place, usage_needed=not is_train)
-    messages = [_only_training(place, tree, folder)] if is_train and (usage == "Training").all() else []
+    only_training = (
+        f"{place} holds training rows only, so neither protocol's evaluation can be had (the challenge's test.csv has "
+        "no labels). For that, give fer2013.csv or icml_face_data.csv (DATA=kaggle downloads one)."
+    )
+    messages = [only_training] if is_train and (usage == "Training").all() else []
     return Parsed(images, labels, usage, np.arange(len(labels), dtype=np.int64), messages)
-
-
-def _only_training(place, tree, folder):
-    """The warning that a train.csv says nothing of the other splits, and where these are."""
-    others = [name for split, name in _split_files(tree, folder).items() if split != "train"]
-    why = f"{' and '.join(others)} beside it have labels, too" if others else "the challenge's test.csv has no labels"
-    mend = f"give the folder, {tree.place(folder)}" if others else PUBLISHED
-    return f"{place} holds training rows only, so neither protocol's evaluation can be had ({why}). For that, {mend}."
-
-
-def _read_split_files(tree, base, splits):
-    """A CSV file for each split, all with labels: Parsed. A column of usages, where there is one, decides."""
-    parts, untold = [], []
-    for split, name in splits.items():
-        with tree.open(_join(base, name)) as stream:
-            images, labels, usage = csv_file.read_csv(stream, tree.place(_join(base, name)), usage_needed=False)
-        if split != "train" and (usage == "Training").all():  # it has no such column
-            usage = np.full(len(labels), usage_of_splits(splits)[split], "<U11")
-            untold += [] if names_its_usage(name) else [name]
-        parts.append((images, labels, usage))
-    images, labels, usage = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
-    messages = [not_told(tree.place(base), splits, "the rows")] if untold else []
-    return Parsed(images, labels, usage, np.arange(len(labels), dtype=np.int64), messages)
-
-
-def _split_files(tree, base):
-    """{"train" | "validation" | "test": CSV file with labels} of a folder, in this order; empty without a train."""
-    _, files = tree.children(base)
-    named = [name for name in files if PurePosixPath(name.lower()).stem in SPLIT_NAMES]
-    found = split_folders(_csvs_with_faces(tree, base, named), ".csv")
-    return {split: found[split] for split in dict.fromkeys(SPLIT_NAMES.values()) if split in found}
 
 
 def _find_layout(tree):
     """What lies in the folder itself or up to DEEPEST folders down: (kind, name, {split: name}).
 
-    ("file", its name, None), ("folders", the splits' parent, splits) or ("split files", their folder, splits). The
-    published files go first, since they tell the splits. Raises DataError for none, or for several of a kind.
+    ("file", its name, None) or ("folders", the splits' parent, splits). The published files go first, since they tell
+    the splits. Raises DataError for none, or for several of a kind.
     """
-    bases, published, split, other = [], [], [], {}
+    bases, published, split, other = [], [], [], []
     for base, folders, files in _bases(tree):
         bases.append((base, folders, files))
         published += [_join(base, found) for found in [_first_named(files, CSV_NAMES)] if found]
@@ -221,13 +182,13 @@ def _find_layout(tree):
         base = _only(tree, outer, own=())
         return "folders", base, dict(split)[base]
     for base, _, files in bases:
-        other |= _other_files(tree, base, files)
+        train = _named(files, CHALLENGE_TRAIN)
+        other += [_join(base, name) for name in ([train] if train else _csvs_with_faces(tree, base, files))]
     if not other and isinstance(tree, DiskTree):
         files = [_join(base, name) for base, _, files in bases for name in files]
-        other = dict.fromkeys(name for name in files if name.lower().endswith(ARCHIVES))
+        other = [name for name in files if name.lower().endswith(ARCHIVES)]
     if other:
-        name = _only(tree, list(other))
-        return other[name] or ("file", name, None)
+        return "file", _only(tree, other), None
     raise DataError(_no_layout(tree, bases))
 
 
@@ -249,14 +210,6 @@ def _bases(tree):
 
 def _is_split(name):
     return PurePosixPath(name).name.lower() in SPLIT_NAMES
-
-
-def _other_files(tree, base, files):
-    """{name: layout or None for the file itself} of CSV files in a folder that are not called as the published ones."""
-    train, splits = _named(files, CHALLENGE_TRAIN), _split_files(tree, base)
-    if len(splits) > 1:
-        return {_join(base, splits["train"]): ("split files", base, splits)}
-    return dict.fromkeys(_join(base, name) for name in ([train] if train else _csvs_with_faces(tree, base, files)))
 
 
 def _only(tree, found, own=None):

@@ -41,17 +41,13 @@ PREFIX = re.compile("(" + "|".join(USAGES) + ")_", re.IGNORECASE)
 PREFIX_USAGE = {name.lower(): name for name in USAGES}
 
 
-def split_folders(names, suffix=""):
-    """{"train" | "validation" | "test": name} for the names that are splits; empty if there is no train.
-
-    names: of folders, or, with the suffix ".csv", of files.
-    """
+def split_folders(names):
+    """{"train" | "validation" | "test": name} for the folders' names that are splits; empty if there is no train."""
     splits = {}
     for name in names:
-        split = SPLIT_NAMES.get(name.lower().removesuffix(suffix))
+        split = SPLIT_NAMES.get(name.lower())
         if split in splits and split:
-            what = "files" if suffix else "folders"
-            raise DataError(f"Two {what} for the same split, {splits[split]} and {name}: move one away.")
+            raise DataError(f"Two folders for the same split, {splits[split]} and {name}: move one away.")
         if split:
             splits[split] = name
     return splits if "train" in splits else {}
@@ -157,51 +153,40 @@ def _gray_values(image, place):
     return channels[..., 1]
 
 
-def usage_of_splits(splits):
+def _usage_of_splits(splits):
     """Which usage a split's images have where their names say none: {"train" | "validation" | "test": usage}."""
     usage = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
     if len(splits) < 3:
         usage |= {"validation": MERGED_USAGE, "test": MERGED_USAGE}
-    return usage | {
-        split: PREFIX_USAGE[stem] for split, name in splits.items() if (stem := _stem(name)) in PREFIX_USAGE
-    }
+    return usage | {split: PREFIX_USAGE[name.lower()] for split, name in splits.items() if name.lower() in PREFIX_USAGE}
 
 
-def names_its_usage(name):
-    """Whether a split's folder or file is called by the split's own name, as PublicTest is."""
-    return _stem(name) in PREFIX_USAGE
-
-
-def _stem(name):
-    return PurePosixPath(name.lower()).stem
-
-
-def not_told(place, splits, what):
-    """The warning that held-out images are not told apart. what: what should have told them, and does not."""
+def _not_told(place, splits, unnamed):
+    """The warning that the names of so many held-out images do not tell their split."""
     if len(splits) == 3:
         return (
-            f"{place}: {what} do not tell PublicTest from PrivateTest, so {splits['validation']} counts "
+            f"{place}: {unnamed} file names do not tell PublicTest from PrivateTest, so {splits['validation']} counts "
             f"as PublicTest and {splits['test']} as PrivateTest. These are the uploader's splits, perhaps not the "
             "official ones, which fer2013.csv has."
         )
     held_out = next(name for split, name in splits.items() if split != "train")
     return (
-        f"{place}: {what} in {held_out} do not tell PublicTest from PrivateTest, so the official protocol cannot be "
-        "had (PROTOCOL=paper can); fer2013.csv tells them apart."
+        f"{place}: {unnamed} file names in {held_out} do not tell PublicTest from PrivateTest, so the official "
+        "protocol cannot be had (PROTOCOL=paper can); fer2013.csv tells them apart."
     )
 
 
 def _usages(listed, splits, place):
     """Usage of each (split, file name), and warnings about what the folders do not tell."""
-    by_split = usage_of_splits(splits)
+    by_split = _usage_of_splits(splits)
     usage, unnamed, elsewhere = [], 0, []
     for split, name in listed:
         prefix = PREFIX.match(PurePosixPath(name).name)
         usage.append(PREFIX_USAGE[prefix[1].lower()] if prefix else by_split[split])
-        unnamed += prefix is None and split != "train" and not names_its_usage(splits[split])
+        unnamed += prefix is None and split != "train" and splits[split].lower() not in PREFIX_USAGE
         if prefix and (usage[-1] == "Training") != (split == "train"):
             elsewhere.append(name)
-    messages = [not_told(place, splits, f"{unnamed} file names")] if unnamed else []
+    messages = [_not_told(place, splits, unnamed)] if unnamed else []
     if elsewhere:
         messages.append(
             f"{place}: {len(elsewhere)} files lie in another split's folder than their names say, {elsewhere[0]} the "
