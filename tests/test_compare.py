@@ -456,6 +456,15 @@ def test_hardware_in_words(device, words):
     assert comparison.hardware(run) == words
 
 
+@pytest.mark.parametrize(
+    ("threads", "cores"), [("1", "1 of 4 cores"), ("4", "4 cores"), ("0", "4 cores"), ("", "4 cores")]
+)
+def test_hardware_says_when_a_run_used_fewer_cores(threads, cores):
+    device = {"processor": "AMD EPYC", "cores": 4, "gpu": ""}
+    run = runs.Run(None, {"device": device, "environment": {"TF_NUM_INTRAOP_THREADS": threads}}, {}, None, {})
+    assert comparison.hardware(run) == f"AMD EPYC, {cores}"
+
+
 def test_every_measure_of_every_run_has_its_interval(study):
     table = tables.intervals_table(study[:2], samples=200)
     assert table["run"].unique().tolist() == [run.name for run in study[:2]]

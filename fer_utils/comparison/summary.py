@@ -139,14 +139,19 @@ def runs_table(finished):
 
 
 def hardware(run):
-    """What a run was computed on, as a short string: the GPU's name, or the processor's with its cores."""
+    """What a run was computed on, as a short string: the GPU's name, or the processor's with its cores.
+
+    "1 of 2 cores" where TensorFlow was told to use fewer than there are (TF_NUM_INTRAOP_THREADS).
+    """
     device = run.manifest["device"]
     if device["gpu"]:
         return device["gpu"]
     # "Intel(R) Xeon(R) Processor @ 2.50GHz" is the Intel Xeon of 2.50 GHz.
     processor = re.sub(r"\((R|TM)\)|\b(Processor|CPU)\b|@", " ", device["processor"])
     processor = re.sub(r"(?<=\d)GHz", " GHz", processor)
-    return f"{' '.join(processor.split())}, {device['cores']} core{'s' if device['cores'] != 1 else ''}"
+    told = run.manifest.get("environment", {}).get("TF_NUM_INTRAOP_THREADS", "")
+    fewer = f"{told} of " if told.isdigit() and 0 < int(told) < device["cores"] else ""
+    return f"{' '.join(processor.split())}, {fewer}{device['cores']} core{'s' if device['cores'] != 1 else ''}"
 
 
 # --- numbers ---------------------------------------------------------------------------------------------------------

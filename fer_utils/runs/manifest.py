@@ -136,6 +136,7 @@ def _processor():
 DECIDING = (  # what may decide results, too, where somebody has set it in the environment
     *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS"),
     *("TF_XLA_FLAGS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION"),
+    *("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"),  # and the seconds
 )
 
 
