@@ -99,7 +99,8 @@ def test_the_faces_are_those_without_a_duplicate_and_with_a_favourite(private):
     chosen = np.isin(facts.row_ids, faces.row_ids)
     assert not facts.twins[chosen].any() and (facts.labels[chosen] == faces.labels).all()
     share = points((faces.labels == faces.favourites).mean())[0]
-    assert f"(n = {len(faces.labels):,}; the favourite is the label on {share} % of them)" in PAGE
+    said = f"There are {len(faces.labels):,} such faces; the most frequent vote is the label on {share} % of them"
+    assert said in PAGE
 
 
 def test_answers_are_found_by_their_rows(private):
@@ -131,7 +132,8 @@ def test_what_the_page_says_of_gains(private, public):
     (faces, hits), (others, other_hits) = private, public
     by_labels, by_votes_ = (by_votes.gain(hits, BEST, measure) for measure in ("by labels", "by votes"))
     said = [points(*(found[name] for name in ("difference", "low", "high"))) for found in (by_labels, by_votes_)]
-    assert "six views of `whole-80` {} points ({} to {}) and {} ({} to {})".format(*said[0], *said[1]) in PAGE
+    words = "with six views gains {} points by the labels ({} to {}), and {} by the votes ({} to {})"
+    assert words.format(*said[0], *said[1]) in PAGE
     assert "8.7 and 1.0 (n = 2,808)" in PAGE and len(others.labels) == 2808
     assert gaps(other_hits, BEST) == ["8.7", "1.0"]
     for where, found, words in (
@@ -141,8 +143,8 @@ def test_what_the_page_says_of_gains(private, public):
         more = np.subtract(by_votes.alike(found[BEST], where), by_votes.alike(found[BASE], where))
         assert words.format(*points(*more)) in PAGE
     resnet = gaps(hits, BASE, ("ResNet50, quarter width", "one view"))
-    assert "both gains are {} and {} points".format(*resnet) in PAGE
-    apart = by_votes.gain(hits, BEST, "more by labels", ("VGG16 (GPU)", "one view"))
+    assert "the two gains are {} and {} points".format(*resnet) in PAGE
+    apart = by_votes.gain(hits, (BEST[0], "one view"), "more by labels", ("VGG16 (GPU)", "one view"))
     assert (
         "the difference is {} ({} to {})".format(*points(*(apart[name] for name in ("difference", "low", "high"))))
         in PAGE
@@ -162,8 +164,8 @@ def test_what_the_page_says_of_labels_that_no_voter_gives(private, public):
     interval = points(*(gained[name] for name in ("difference", "low", "high")))
     other = points(*(found[1][3][name] for name in ("difference", "low", "high")))
     assert f"On {n} faces, not one of ten voters gives the label" in PAGE
-    assert "names it on {} % of them, `whole-80` on {}:".format(*points(base, best)) in PAGE
-    assert "{} points more ({} to {}; PublicTest: {}, {} to {})".format(*interval, *other) in PAGE
+    assert "predicts this label on {} % of the 420 faces, and `whole-80` on {} %.".format(*points(base, best)) in PAGE
+    assert "The gain is {} points ({} to {}; PublicTest: {}, {} to {})".format(*interval, *other) in PAGE
 
 
 def test_what_the_pages_say_of_training_on_votes(private, public):
@@ -173,14 +175,15 @@ def test_what_the_pages_say_of_training_on_votes(private, public):
         points(*(by_votes.gain(found, VOTED, "by votes", SMALL)[name] for name in ("difference", "low", "high")))
         for _, found in (private, public)
     )
-    assert f"favourite on **{voted} %** of these faces instead of {small} (" in PAGE
-    assert "({} points more, {} to {}; PublicTest: {}, {} to {})".format(*more, *elsewhere) in PAGE
-    assert f"and the label on {voted_labels} instead of {small_labels}." in PAGE
-    assert f"favourite on {voted} % of the faces instead of {small}, and the label on {voted_labels} instead" in README
+    assert f"most frequent vote on **{voted} %** of these faces instead of {small} %." in PAGE
+    assert "The gain is {} percentage points ({} to {}; PublicTest: {}, {} to {})".format(*more, *elsewhere) in PAGE
+    assert f"It predicts the label on {voted_labels} % instead of {small_labels} %." in PAGE
+    assert f"most frequent vote on {voted} % of the 2,745 faces (trained on labels: {small}) and the label on" in README
+    assert f"the label on {voted_labels} % ({small_labels})" in README
     assert max(hits, key=lambda key: hits[key][1].mean())[0] == VOTED[0] and hits[VOTED].shape[1] == 3
     alike = points(*(by_votes.alike(hits[key], faces)[1] for key in (VOTED, SMALL)))
-    assert "it is not: {} %, trained on labels {}.".format(*alike) in PAGE
-    assert "with every emotion counting the same it is {} instead of {}.".format(*alike) in README
+    assert "it has {} %, and `small-80` trained on labels has {} %.".format(*alike) in PAGE
+    assert "with every emotion counted equally, it is {} % instead of {}.".format(*alike) in README
 
 
 def test_what_the_pages_say_of_neutral_and_votes(private):
@@ -188,30 +191,35 @@ def test_what_the_pages_say_of_neutral_and_votes(private):
     kinds = by_votes.kinds_of(faces)
     neutral, another = kinds["the favourite is neutral"], kinds["the favourite is another"]
     same = ((faces.labels == NEUTRAL) & neutral).sum()
-    counted = f"On {neutral.sum():,} of the {len(faces.labels):,} faces neutral has the most votes"
-    assert f"{counted}, and the label is neutral on {same} of these" in PAGE
-    assert f"it is neutral on {neutral.sum():,}; the label is neutral on {same} of these" in README
+    counted = f"On {neutral.sum():,} of the {len(faces.labels):,} faces, neutral has the most votes"
+    assert f"{counted}; the label is neutral on {same} of these" in PAGE
+    assert f"is neutral on {neutral.sum():,} faces; the label is neutral on {same} of these" in README
 
     def named(chosen, place=1):
         return points(*(hits[key][place][:, chosen].mean() for key in (SMALL, VOTED)))
 
-    assert "neutral on {} %, the one trained on votes on {}.".format(*named(neutral)) in PAGE
-    assert "On the other {:,} it is {} and {} %".format(another.sum(), *named(another)) in PAGE
-    assert "it names that label on {1} %, the one trained on labels on {0}.".format(
+    assert "neutral on {} %, and the network trained on votes on {} %.".format(*named(neutral)) in PAGE
+    words = "On the other {:,} faces, the two networks predict the most frequent vote on {} and {} %"
+    assert words.format(another.sum(), *named(another)) in PAGE
+    assert "predicts that label on {1} %. The network trained on labels predicts it on {0} %.".format(
         *named(kinds["it is not, and no voter gives it"], place=0)
     ) in PAGE  # fmt: skip
     clear = kinds["the label is the favourite"] & another
     gap = by_votes.gain({key: own[:, :, clear] for key, own in hits.items()}, VOTED, "by labels", SMALL)
     apart = points(gap["low"], gap["high"])
-    words = "not neutral ({:,} faces), the two cannot be told apart: {} and {} % ({} to {})"
+    words = (
+        "On {:,} faces, the label is the most frequent vote and not neutral. "
+        "There the two networks are not significantly different: {} and {} % ({} to {})"
+    )
     assert words.format(clear.sum(), *named(clear), *apart) in PAGE
     fear = faces.favourites == 2
     small, voted = (
         by_votes.answers_of(front.runs_of(by_votes.ALL[network]), "test", faces) == NEUTRAL
         for network, _ in (SMALL, VOTED)
     )
-    assert f"answers neutral to {100 * voted.mean():.0f} % of the faces instead of {100 * small.mean():.0f}" in PAGE
-    assert "names fear on {2} % of {0} faces instead of {1}".format(fear.sum(), *named(fear)) in PAGE
+    assert f"predicts neutral on {100 * voted.mean():.0f} % of the faces instead of {100 * small.mean():.0f} %" in PAGE
+    words = "On the {0} faces with most votes for fear, it predicts fear on {2} % instead of {1} %"
+    assert words.format(fear.sum(), *named(fear)) in PAGE
 
 
 def test_how_many_votes_are_left_out_in_training():
@@ -224,7 +232,7 @@ def test_how_many_votes_are_left_out_in_training():
     for run in front.runs_of(by_votes.ALL[VOTED[0]]):
         predicted = run.predictions["test"][2].argmax(axis=1)
         shares.append((predicted == favourites)[favourites >= 0].mean())
-    assert f"with duplicates it is {points(np.mean(shares))[0]} % of {(favourites >= 0).sum():,}" in PAGE
+    assert f"the most frequent vote on {points(np.mean(shares))[0]} % of {(favourites >= 0).sum():,} faces" in PAGE
 
 
 def test_what_the_page_says_of_fine_tuning_by_the_votes(private):
@@ -234,9 +242,9 @@ def test_what_the_page_says_of_fine_tuning_by_the_votes(private):
     }
     own = {name: by_votes.hits_of(given, faces) for name, given in answers.items()}
     (scratch, scratch_votes), (tuned, tuned_votes) = (points(*hit.mean(axis=(1, 2))) for hit in own.values())
-    assert f"names the label on {scratch} % from scratch and {tuned} fine-tuned;" in PAGE
-    assert f"the favourite on {scratch_votes} and {tuned_votes} (two seeds and one" in PAGE
     neutral = [f"{100 * (given == NEUTRAL).mean():.0f}" for given in answers.values()]
-    assert f"answers neutral to {neutral[1]} % of them, from scratch to {neutral[0]}." in PAGE
     alike = points(*(by_votes.alike(hit, faces)[1] for hit in own.values()))
-    assert "named on {} % from scratch and {} fine-tuned".format(*alike) in PAGE
+    assert f"| from scratch | 2 | {scratch} % | {scratch_votes} % | {alike[0]} % | {neutral[0]} % |" in PAGE
+    assert f"| fine-tuned | 1 | {tuned} % | {tuned_votes} % | {alike[1]} % | {neutral[1]} % |" in PAGE
+    assert [len(given) for given in answers.values()] == [2, 1]
+    assert f"With two seeds and one, {scratch_votes} and {tuned_votes} % can hardly be distinguished" in PAGE

@@ -28,9 +28,11 @@ def test_the_page_holds_the_smallest_against_the_largest(kept):
     varied = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in (small, large))
     behind = {name: 100 * value for name, value in compare_arms(large, small, *varied).items()}
     page = " ".join(PAGE.split())
-    assert "{difference:.1f} points behind ({low:.1f} to {high:.1f}, over other seeds".format(**behind) in page
+    said = "{difference:.1f} percentage points behind ({low:.1f} to {high:.1f}, over other seeds"
+    assert said.format(**behind) in page
     parameters, pace = (kept[names[1]][what] / kept[names[0]][what] for what in ("parameters", "milliseconds"))
-    assert f"a {parameters:.0f}th of the parameters of VGG16 at full width and takes a {pace:.0f}th of its time" in page
+    said = f"full width has {parameters:.0f} times as many parameters as `small-80` and takes {pace:.0f} times as long"
+    assert said in page
     resnet = kept["ResNet50, quarter width"]["one view"]["accuracy"]
     assert f"{100 * (small.mean() - resnet):.0f} points worse" in page
 
