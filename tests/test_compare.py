@@ -342,13 +342,11 @@ def test_findings_name_the_best_arm_and_from_which_it_cannot_be_told(tmp_path):
     text = " ".join(findings_of(write_study(tmp_path, seeds=(0,))))
     assert "Highest test accuracy: ResNet50 fine-tuning, 70.0 % of 100 faces (95 % interval 60.4 to 78.1)" in text
     close = "ResNet50 transfer learning, ResNet50 from scratch, VGG16 fine-tuning and VGG16 transfer learning"
-    assert (
-        f"Its network cannot be told from {close} (face by face, these networks only, corrected for 15 comparisons)."
-        in text
-    )
+    how = "face by face, these networks only, corrected for 15 comparisons"
+    assert f"Its network is not significantly different from those of {close} ({how})." in text
     assert "VGG16, by test accuracy: fine-tuning, transfer learning, from scratch (the paper: " in text
     # 600 s of its own and 1000 s of pretraining, against 100 s from scratch.
-    assert "Cheapest, known pretraining included: VGG16 from scratch, 100 s; the most accurate arm took 16.0" in text
+    assert "Cheapest, known pretraining included: VGG16 from scratch, 100 s. The most accurate arm took 16.0" in text
     assert "Missing" not in text
 
 
@@ -358,7 +356,8 @@ def test_seconds_of_two_machines_are_not_compared(tmp_path):
     made = json.loads(path.read_text())
     path.write_text(json.dumps({**made, "device": {**made["device"], "processor": "Acme", "cores": 2, "gpu": ""}}))
     (line,) = [line for line in findings_of(comparison.load_runs(tmp_path)) if "heapest" in line]
-    assert line.startswith("Which is cheapest cannot be told: the runs were made on ") and " and Acme, 2 cores" in line
+    assert line.startswith("Which arm is cheapest is unknown, because the runs were made on ")
+    assert " and Acme, 2 cores" in line
 
 
 def test_an_arm_is_told_from_another_only_by_both_tests_of_seeds():
@@ -373,19 +372,19 @@ def test_an_arm_is_told_from_another_only_by_both_tests_of_seeds():
         }
     )
     said = sentences._told_apart("vgg16-scratch", pairs)
-    assert said.startswith("It cannot be told from VGG16 transfer learning (")
+    assert said.startswith("It is not significantly different from VGG16 transfer learning (")
 
 
 def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
     write_run(tmp_path, "vgg16-scratch", correct=95)
     write_run(tmp_path, "vgg16-transfer", correct=60)
     text = " ".join(findings_of(comparison.load_runs(tmp_path)))
-    said = "differs from that of every other arm (face by face, these networks only, corrected for 1 comparison)."
-    assert f"Its network {said}" in text
+    how = "face by face, these networks only, corrected for 1 comparison"
+    assert f"Its network differs significantly from that of every other arm ({how})." in text
     write_run(tmp_path, "vgg16-scratch", correct=94, seed=1)
     text = " ".join(findings_of(comparison.load_runs(tmp_path)))
-    assert "(face by face, over other seeds and faces, corrected for 1 comparison)" in text
-    assert "VGG16 from scratch, 120 s; it is the most accurate as well." in text
+    assert "(face by face, seeds and faces counted as chance, corrected for 1 comparison)" in text
+    assert "VGG16 from scratch, 120 s. It is the most accurate arm as well." in text
     assert (
         "VGG16, by test accuracy: from scratch, transfer learning (the paper: from scratch, transfer learning)." in text
     )

@@ -261,18 +261,17 @@ def test_the_pages_say_what_the_changes_cost():
     unchanged = json.loads((folder / "robustness.json").read_text(encoding="utf-8"))["unchanged"]["PrivateTest"]
     pages = ("docs/model-card.md", "docs/on-your-photos.md")
     text = " ".join(" ".join((runs.PROJECT_ROOT / page).read_text(encoding="utf-8").split()) for page in pages)
-    assert (
-        f"Unchanged it names {100 * unchanged:.1f} and" in text and f"({100 * unchanged:.1f} % as their frames" in text
-    )
+    assert f"on the unchanged faces is {100 * unchanged:.1f} % (PrivateTest) and" in text
+    assert f"({100 * unchanged:.1f} % as their frames" in text
     for kind, amount, words in (
         ("noise", 10, "10 grey levels already costs {} points"),
-        ("zoom", 80, "80 % of the right size costs {} points"),
-        ("zoom", 125, "125 % {},"),
-        ("zoom", 60, "60 % {};"),
-        ("rotation", -20, "20 degrees {} and"),
-        ("rotation", 20, "and {}; 9 pixels"),
-        ("shift down", 9, "too far down {};"),
-        ("size", 24, "24 pixels a side {}."),
+        ("zoom", 80, "| face at 80 % of the right size | {} |"),
+        ("zoom", 125, "| face at 125 % of the right size | {} |"),
+        ("zoom", 60, "| face at 60 % of the right size | {} |"),
+        ("rotation", -20, "| turned by 20 degrees, clockwise | {} |"),
+        ("rotation", 20, "| turned by 20 degrees, anticlockwise | {} |"),
+        ("shift down", 9, "| 9 pixels too far down | {} |"),
+        ("size", 24, "| only 24 pixels a side | {} |"),
     ):
         assert words.format(f"{100 * (unchanged - right[kind, amount]):.1f}") in text, (kind, amount)
     small = [("zoom", 90), ("zoom", 110), ("rotation", -10), ("rotation", 10)]

@@ -147,6 +147,45 @@ def test_the_glossarys_small_numbers_are_those_that_the_package_computes():
     assert (seeds["mean"], seeds["sd"], round(seeds["high"] - 61, 1)) == (61, 1, 2.5)
 
 
+def test_the_glossarys_examples_are_those_of_the_committed_runs():
+    text = " ".join(GLOSSARY.split())
+    reference = ROOT / "outputs/reference"
+    runs_of_vgg16 = [runs.read_run(reference / f"cpu/vgg16-scratch-seed{seed}") for seed in range(3)]
+    tests = [run.metrics["test"] for run in runs_of_vgg16]
+    packaged = runs.read_run(reference / "network", needs="validation").metrics
+    one, six = packaged["test"], packaged["test-scales"]
+    disgust, (low, high) = one["per_class"]["disgust"], one["accuracy_interval"]
+    seeds = {name: evaluation.over_seeds([100 * test[name] for test in tests]) for name in ("accuracy", "macro_f1")}
+    table = pd.read_csv(reference / "cpu/compare/tables/intervals.csv").set_index(["run", "measure"])
+    f1 = 100 * table.loc[("vgg16-scratch-seed0", "macro_f1"), ["value", "low", "high"]]
+    pairs = pd.read_csv(reference / "cpu/compare/tables/pairs.csv").set_index(["first", "second"])
+    welch = pairs.loc[("vgg16-scratch", "resnet50-scratch")]
+    accuracy = seeds["accuracy"]
+    right, of = round(55 * disgust["recall"]), round(55 * disgust["recall"] / disgust["precision"])
+    for said in (
+        f"an accuracy of {accuracy['mean']:.1f} % (mean of three seeds)",
+        f"VGG16 from scratch has {accuracy['mean']:.1f} % ({accuracy['low']:.1f} to {accuracy['high']:.1f}, three",
+        f"a macro-F1 of {seeds['macro_f1']['mean']:.1f} % and an accuracy of {accuracy['mean']:.1f} %",
+        "accuracy of {:.1f} % and a balanced accuracy of {:.1f} %".format(
+            *(100 * tests[0][name] for name in ("accuracy", "balanced_accuracy"))
+        ),
+        f"a macro-F1 of {f1['value']:.1f} % ({f1['low']:.1f} to {f1['high']:.1f})",
+        f"row fear and column surprise hold {tests[0]['confusion_matrix'][2][5]}.",
+        f"{100 * one['accuracy']:.1f} % ({100 * low:.1f} to {100 * high:.1f}, one view)",
+        f"{100 * one['accuracy']:.1f} % with one view and {100 * six['accuracy']:.1f} % averaged over six views",
+        f"disgust for {of} faces, and {right} of them have this label: {100 * disgust['precision']:.1f} %",
+        f"finds {right} of the 55 disgusted faces: {100 * disgust['recall']:.1f} %",
+        "AUC of {:.2f} for happy and {:.2f} for fear".format(
+            *(one["per_class"][name]["auc"] for name in ("happy", "fear"))
+        ),
+        f"a log loss of {one['log_loss']:.3f} nats",
+        f"has {100 * welch['difference']:.1f} points more than ResNet50, both from scratch "
+        f"({100 * welch['own_low']:.1f} to {100 * welch['own_high']:.1f}, three",
+        f"differ with p = {pairs.loc[('vgg16-scratch', 'vgg16-transfer'), 'own_p_holm']:.3f} after correction",
+    ):
+        assert said in text, said
+
+
 # --- worked cases ----------------------------------------------------------------------------------------------------
 
 

@@ -24,20 +24,21 @@ def protocol_note(finished):
     size = finished[0].metrics["test"]["n"]
     if protocol(finished) == "paper":
         note = (
-            "Protocol paper: validation and test are one and the same merged folder, as in the paper. It steered "
-            "training, so both numbers flatter, ours as much as the paper's."
+            "Protocol paper: validation and test are one and the same merged folder, as in the paper. This folder "
+            "steered training. So our number and the paper's both tend to be too high."
         )
     else:
         note = (
-            "Protocol official: our validation accuracy is on PublicTest, which steered training; our test accuracy is "
-            "on PrivateTest, opened once. The paper's validation set is both merged, and it steered training: its "
-            "number is of the kind of our validation accuracy. The number to quote is that of test."
+            "Protocol official: our validation accuracy is on PublicTest, which steered training. Our test accuracy is "
+            "on PrivateTest, opened once. The paper's validation set is both merged, and it steered training. So "
+            "compare the paper's number with our validation accuracy, and quote our test accuracy."
         )
     expected = TEST_SIZES[protocol(finished)]
     if size != expected:
         note += (
-            f" These runs were tested on {size:,} images, not on FER-2013's {expected:,}: on the built-in sample, or "
-            "on a part. They show how to compare; their distance from the paper's numbers means nothing."
+            f" These runs were tested on {size:,} images, not on FER-2013's {expected:,}: they are of the built-in "
+            "sample, or of a part of FER-2013. They show how to compare. Their distance from the paper's numbers means "
+            "nothing."
         )
     return note
 
@@ -61,13 +62,13 @@ def findings(finished, summary, pretraining, pairs):
         reported = theirs[theirs["strategy"].isin(ours["strategy"]) & (theirs["architecture"] == architecture)]
         if len(ours) > 1:
             orders = [_order(reported, "validation_accuracy"), _order(ours, "test_accuracy")]
-            tell = "Which neighbours there differ beyond chance, the pairs tell."
-            lines.append(f"{name}, by test accuracy: {orders[1]} (the paper: {orders[0]}). {tell}")
+            test = "The table of pairs shows which of them differ significantly."
+            lines.append(f"{name}, by test accuracy: {orders[1]} (the paper: {orders[0]}). {test}")
     if others:
         lines.append(_cheapest(found, pretraining, sorted({hardware(run) for run in finished})))
     missing = [arm_name(arm) for arm in summary.loc[summary["runs"] == 0, "arm"]]
     if missing:
-        lines.append(f"Missing, for want of a finished run: {_listed(missing)}.")
+        lines.append(f"Missing, because no run has finished: {_listed(missing)}.")
     return lines
 
 
@@ -91,22 +92,26 @@ def _told_apart(best, pairs):
     told = own["differ"] & ~(own["own_p_holm"] >= LEVEL)
     close = [arm_name(arm) for arm in others[~told]]
     of_arms = (pairs["speaks_of"] == evaluation.ARMS).all()
-    scope = "over other seeds and faces" if of_arms else "these networks only"
+    scope = "seeds and faces counted as chance" if of_arms else "these networks only"
     how = f"face by face, {scope}, corrected for {len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
     if not close:
-        return f"{'It differs from' if of_arms else 'Its network differs from that of'} every other arm ({how})."
-    return f"{'It' if of_arms else 'Its network'} cannot be told from {_listed(close)} ({how})."
+        subject = "It differs significantly from" if of_arms else "Its network differs significantly from that of"
+        return f"{subject} every other arm ({how})."
+    if of_arms:
+        return f"It is not significantly different from {_listed(close)} ({how})."
+    theirs = "that" if len(close) == 1 else "those"
+    return f"Its network is not significantly different from {theirs} of {_listed(close)} ({how})."
 
 
 def _cheapest(found, pretraining, machines):
     """found: rows of ``summarize_arms``, the most accurate first. Seconds of several machines are no comparison."""
     if len(machines) > 1:
-        return f"Which is cheapest cannot be told: the runs were made on {' and '.join(machines)}."
+        return f"Which arm is cheapest is unknown, because the runs were made on {' and '.join(machines)}."
     costs = [row["seconds"] + pretraining_of(row, pretraining) for row in found]
     cheap = int(np.argmin(costs))
-    line = f"Cheapest, known pretraining included: {arm_name(found[cheap]['arm'])}, {costs[cheap]:,.0f} s; "
-    ratio = f"the most accurate arm took {costs[0] / costs[cheap]:.1f} times that."
-    return line + (ratio if cheap else "it is the most accurate as well.")
+    line = f"Cheapest, known pretraining included: {arm_name(found[cheap]['arm'])}, {costs[cheap]:,.0f} s. "
+    ratio = f"The most accurate arm took {costs[0] / costs[cheap]:.1f} times as long."
+    return line + (ratio if cheap else "It is the most accurate arm as well.")
 
 
 def _order(table, column):
