@@ -13,17 +13,17 @@
 # %% [markdown]
 # # Lab 1 · What is in the data?
 #
-# **90 minutes. Before a network sees the data, you do: how many, of what, and how often the same face twice.**
+# **90 minutes. You look at the data before you train a network: how many images, of which emotions, and which images twice.**
 #
 # | | |
 # |---|---|
-# | You can do afterwards | say what accuracy costs nothing; weigh rare classes; find test images that were trained on |
+# | You can do afterwards | compute the accuracy of a constant answer; give weights to rare classes; find test images that are also in Training |
 # | You need | Python functions, NumPy arrays (indexing, masks); nothing about networks |
 # | Belongs to | notebook [01_explore_data](../notebooks/01_explore_data.ipynb), which you may read afterwards |
 # | Words | [glossary](../docs/glossary.md) |
 #
-# You write code where it says `YOUR CODE HERE`, and the line below it checks what you wrote. A check calls your function with
-# inputs of its own, and shows the first on which it goes wrong. Run the cells in order: Shift + Enter. How to open this lab:
+# Write code where it says `YOUR CODE HERE`. The line below it checks your code. A check calls your function with inputs of its
+# own, and shows the first input on which your function is wrong. Run the cells in order: Shift + Enter. How to open this lab:
 # [Start](README.md#start).
 
 # %%
@@ -45,8 +45,8 @@ print(f"{len(train):,} faces to train on, {len(test):,} to test on")
 # %% [markdown]
 # ## 1. Predict first (5 minutes)
 #
-# There are seven emotions. A program always answers the same one, the commonest. **What share of the test faces does it
-# name rightly?** Write your guess down, from 0 to 1. It is right to be wrong here; it is wrong to look first.
+# There are seven emotions. A program gives the same answer for every face: the most frequent emotion. **On what share of the
+# test faces is this program right?** Write down your guess, from 0 to 1. Do not look at the data first. A wrong guess is fine.
 
 # %%
 floor_guess = None
@@ -56,10 +56,10 @@ floor_guess = 1 / 7
 course.check("floor guess", floor_guess)
 
 # %% [markdown]
-# ## 2. Be the network (10 minutes)
+# ## 2. Label 14 faces yourself (10 minutes)
 #
-# Here are 14 faces of the training set, two of each emotion, in random order. Write down one emotion for each, row by row: angry,
-# disgust, fear, happy, sad, surprise or neutral.
+# The next cell shows 14 faces of the training set: two of each emotion, in random order. Write down one emotion for each face,
+# row by row: angry, disgust, fear, happy, sad, surprise or neutral.
 
 # %%
 generator = np.random.default_rng(7)
@@ -80,16 +80,19 @@ print(f"You agree with {agreed} of 14 labels.")
 pd.DataFrame({"yours": own_labels, "label": truth}, index=range(1, 15)).T
 
 # %% [markdown]
-# On the real FER-2013, people agree with the label about two times in three: 65 %, give or take 5, say its makers. The labels came from web
-# searches and were tidied up by hand. So an accuracy here is agreement with a label, not with a feeling.
+# On the real FER-2013, people agree with the label about two times in three: 65 %, give or take 5, say its makers. The labels
+# came from web searches and were corrected by hand. So an accuracy on FER-2013 measures agreement with a label. It does not
+# measure agreement with a feeling.
 #
-# **Discuss.** Which pairs did you confuse? Would a second person confuse the same ones?
+# **Discuss.** Which pairs of emotions did you confuse? Would another person confuse the same pairs?
 
 # %% [markdown]
-# ## 3. The accuracy that costs nothing (15 minutes)
+# ## 3. The floor: the accuracy of a constant answer (15 minutes)
 #
-# Write `floor_accuracy`: the accuracy on `test_labels` of whoever always answers the commonest of `train_labels`. Labels are
-# integers from 0 to 6. If two are equally common in training, take the lower code.
+# Write `floor_accuracy`. Find the most frequent label in `train_labels`. Return the accuracy on `test_labels` of a program that
+# always gives this label. Labels are integers from 0 to 6. If two labels are equally frequent in training, take the lower one.
+#
+# This accuracy is the **floor**: a network below it is worse than a constant answer.
 
 
 # %%
@@ -108,19 +111,22 @@ print(f"You guessed {floor_guess:.1%}. It is {floor:.1%}; one in seven would be 
 ax = plotting.class_counts(faces.labels, faces.usage)
 
 # %% [markdown]
-# **What people get wrong.** They hold a network against one in seven, and 25 % looks like learning. The paper of this study
-# reports a network with 24.8 %, about what always answering "happy" scores (lab 5).
+# **Common mistake.** People compare a network with one in seven (14 %). Then an accuracy of 25 % looks like learning. The
+# paper of this study reports a network with 24.8 %. That is about the accuracy of always answering "happy" (lab 5).
 
 # %% [markdown]
 # ## 4. Rare emotions (15 minutes)
 #
-# Disgust has so few faces that a network may leave it out at hardly any cost. Training makes a number small, the *loss*. An image adds
-# more to it if the network gave its label a low probability. A class weight multiplies what an image adds. *Balanced* weights give every class the same sum. Write `class_weights`: a dict from the code (0 to 6) to the weight,
-# such that the weights of all n images add up to n (as long as every class has an image). A class without an image
-# weighs 0.0.
+# Disgust has very few faces. So a network loses hardly any accuracy if it never predicts disgust.
 #
-# By hand first: of 14 images, 12 are happy and 2 are sad, and there are seven classes. Each class that is there gets a sum of
-# 14 / 7 = 2. So a happy face weighs 2 / 12, and a sad one 2 / 2.
+# Training makes a number small, the *loss*. An image adds more to the loss if the network gave its label a low probability. A
+# class weight multiplies what an image adds. With *balanced* weights, the weights of each class have the same sum.
+#
+# Write `class_weights`. It returns a dict from each code (0 to 6) to its weight. The weights of all n images add up to n, as
+# long as every class has an image. A class without an image has the weight 0.0.
+#
+# By hand first: of 14 images, 12 are happy and 2 are sad. There are seven classes, so each class that has images gets a sum of
+# 14 / 7 = 2. A happy face then weighs 2 / 12, and a sad face weighs 2 / 2.
 
 
 # %%
@@ -138,18 +144,20 @@ weights = class_weights(train.labels)
 pd.Series({data.EMOTIONS[code]: weight for code, weight in weights.items()}, name="weight").round(2)
 
 # %% [markdown]
-# **Discuss.** One mistake on a face of disgust now costs as much as how many on happy faces? What does that do to a network
-# if one label of disgust in ten is wrong?
+# **Discuss.** With these weights, how many mistakes on happy faces cost as much as one mistake on a disgusted face? What
+# happens to a network if one label of disgust in ten is wrong?
 
 # %% [markdown]
-# ## 5. The same face twice (30 minutes)
+# ## 5. Copies across the splits (30 minutes)
 #
-# FER-2013's photographs were collected from the web, and some were collected twice. If one copy trains and the other
-# tests, the test asks for memory. Write `copied`: the positions, ascending, of all images *outside Training* that are equal
-# to some image of Training in every byte. `images` is uint8 (n, 48, 48), `usage` an array of n names, one of "Training",
-# "PublicTest" and "PrivateTest". The positions count from 0 in `images`.
+# FER-2013's photographs were collected from the web, and some were collected twice. If one copy is in Training and another copy
+# is in a test split, the test measures memory.
 #
-# Comparing each image with each other takes 36,000 times 36,000 comparisons. Can you do with 36,000?
+# Write `copied`. It returns the positions of all images *outside Training* that are equal to an image of Training in every
+# byte. The positions are in ascending order, and count from 0 in `images`. `images` is uint8 of shape (n, 48, 48). `usage` is
+# an array of n names: "Training", "PublicTest" or "PrivateTest".
+#
+# Comparing each image with every other image takes 36,000 times 36,000 comparisons. Can you find the copies in 36,000 steps?
 
 
 # %%
@@ -167,11 +175,12 @@ course.check("copied", copied)
 print(f"{len(copied(faces.images, faces.usage))} images of the two test splits are in Training, to the byte")
 
 # %% [markdown]
-# The drawn sample has none: each of its people is drawn once. So plant some. Below, a fifth of the test faces are
-# replaced by copies from Training, and a program answers by memory alone: the label of the most similar training face.
+# The drawn sample has no copies, because each of its people is drawn once. So you plant some copies. The last cell of this
+# section replaces a fifth of the test faces by copies from Training. A program then answers by memory alone: it gives the label
+# of the most similar training face.
 #
-# **Predict first.** Without copies it names one drawn face in five rightly, which is below the floor. **What does it have with a
-# fifth planted?**
+# **Predict first.** Without copies, this program is right on one drawn face in five, which is below the floor. **What is its
+# accuracy when a fifth of the faces are copies?**
 
 # %%
 memory_guess = None  # a share from 0 to 1
@@ -202,19 +211,20 @@ pd.Series(accuracies, name="accuracy").map("{:.1%}".format)
 # %% [markdown]
 # ## 6. Your result (15 minutes)
 #
-# In three sentences, for someone who has not been here:
+# Write three sentences for a reader who has not done this lab:
 #
 # 1. What is the floor of this data set, and why is it not one in seven?
-# 2. By how many points do copies raise the accuracy of memory? And on the faces that are not planted? (They are 480 of the 600, so
-#    their accuracy differs a little from that of all.)
-# 3. A paper reports 70 % on a test set of which 18 % have a duplicate in Training. What do you ask its authors for?
+# 2. By how many percentage points do the copies raise the accuracy of the memory program? By how many points do they raise its
+#    accuracy on the faces that are not planted? (These are 480 of the 600 faces. So their accuracy differs a little from that
+#    of all faces.)
+# 3. A paper reports 70 % on a test set. 18 % of the test images have a duplicate in Training. What do you ask the authors for?
 #
 # ## Homework: the real data
 #
 # Get FER-2013 ([how](../docs/running.md#real-data)), set `DATA` to its path, and run all cells again.
 #
-# 1. What is the floor, on PublicTest and on PrivateTest? Is the answer of Training's commonest class the best for both?
-# 2. How many images of PrivateTest are in Training to the byte? Copies that are cut or lit a little differently are not
-#    found: notebook 09 finds 643. Why is one gray value of difference enough to hide from `copied`? And how good is memory on
-#    real faces, on copies and on the others?
-# 3. Find two copies with different labels. What is the best accuracy that any network could have on such a pair?
+# 1. Compute the floor on PublicTest and on PrivateTest. Is Training's most frequent class the best constant answer for both?
+# 2. Count the images of PrivateTest that are also in Training to the byte. Copies with another crop or brightness are not
+#    found. Notebook 09 finds those, too: 643 duplicates in all. Why does one gray value of difference hide a copy from
+#    `copied`? How accurate is the memory program on real faces, on the copies and on the other faces?
+# 3. Find two copies with different labels. What is the best accuracy that any network can have on such a pair?

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Lab 2 · A first network
 #
-# **90 minutes. You count what a network is made of, build it, train it, and see where it stops learning.**
+# **90 minutes. You count the parameters of a network, build it, train it, and find out from which epoch on it overfits.**
 #
 # | | |
 # |---|---|
@@ -22,8 +22,8 @@
 # | Belongs to | notebook [03_train_from_scratch](../notebooks/03_train_from_scratch.ipynb), which you may read afterwards |
 # | Words | [glossary](../docs/glossary.md) |
 #
-# You write code where it says `YOUR CODE HERE`, and the line below it checks what you wrote. Run the cells in order. The first
-# one loads TensorFlow, which takes some seconds.
+# Write code where it says `YOUR CODE HERE`. The line below it checks your code. Run the cells in order. The first cell loads
+# TensorFlow, which takes some seconds.
 
 # %%
 import keras
@@ -49,8 +49,8 @@ print(f"{len(train):,} faces to train on, {len(validation):,} to watch it, {len(
 # %% [markdown]
 # ## 1. Predict first (5 minutes)
 #
-# Always answering "happy" names about 24 % of the drawn test faces rightly: that is the floor of lab 1. You will train a network of
-# five layers on 1,200 faces. **What share of the test faces will it name rightly?**
+# Always answering "happy" is right on about 24 % of the drawn test faces. That is the floor of lab 1. You will train a network
+# of five layers on 1,200 faces. **What will its accuracy on the test faces be?** Write down your guess, from 0 to 1.
 
 # %%
 accuracy_guess = None  # a share from 0 to 1
@@ -62,16 +62,17 @@ course.check("accuracy guess", accuracy_guess)
 # %% [markdown]
 # ## 2. Parameters, with a pencil (20 minutes)
 #
-# A **convolution** slides small filters over an image. A filter looks at a window of 3 x 3 places, in all channels at once: it
-# multiplies each number there by a weight, adds all of them up, and adds one bias. That gives one number for each place. The weights
-# are the same at every place. Each filter makes one channel of the output.
+# A **convolution** slides small filters over an image. At each place, a filter looks at a window of 3 x 3 places, in all
+# channels at once. It multiplies each number in the window by a weight, adds up the products, and adds one bias. The result is
+# one number for each place. The weights are the same at every place. Each filter makes one channel of the output.
 #
-# A **dense** layer has no places. Each of its outputs has a weight for every input, and one bias.
+# A **dense** layer has no places. Each of its outputs has one weight for every input, and one bias.
 #
-# By hand: 8 filters of 5 x 5 on a colour image (3 channels). Each has 5 · 5 · 3 = 75 weights and 1 bias, so there are 8 · 76 = 608
-# parameters. A dense layer from 10 numbers to 4 has 10 · 4 + 4 = 44.
+# By hand: take 8 filters of 5 x 5 on a colour image (3 channels). Each filter has 5 · 5 · 3 = 75 weights and 1 bias. So there
+# are 8 · 76 = 608 parameters. A dense layer from 10 numbers to 4 has 10 · 4 + 4 = 44 parameters.
 #
-# Here is your network. *Same* padding: the output has as many places as the input. Pooling takes the largest of 2 x 2 numbers.
+# The table shows your network. With *same* padding, the output has as many places as the input. Max-pooling takes the largest
+# of 2 x 2 numbers.
 #
 # | | layer | output |
 # |---|---|---|
@@ -87,8 +88,8 @@ course.check("accuracy guess", accuracy_guess)
 # | dense 1 | 64 outputs, ReLU | 64 |
 # | dense 2 | 7 outputs, softmax: seven probabilities | 7 |
 #
-# Write down the number of parameters of the five layers that have any, from the top. You may write `4 * 11` instead of `44`. Do
-# not ask Keras yet.
+# Count the parameters of the five layers that have any. Write down the five numbers, from top to bottom. You may write `4 * 11`
+# instead of `44`. Do not use Keras yet.
 
 # %%
 parameters = []
@@ -109,21 +110,21 @@ print(f"{sum(parameters):,} parameters in all")
 (pd.Series(parameters, names) / sum(parameters)).map("{:.1%}".format)
 
 # %% [markdown]
-# **Discuss.** One layer has most of them. What would halve the network?
+# **Discuss.** One layer has most of the parameters. How could you halve the number of parameters of the network?
 
 # %% [markdown]
 # ## 3. The network (20 minutes)
 #
-# Write `small_cnn`: it returns a new `keras.Model`, as in the table. The bricks are
+# Write `small_cnn`. It returns a new `keras.Model` with the layers of the table. Use these parts:
 #
-# - `keras.Sequential([...])` around all that follows,
-# - `keras.Input((48, 48, 1))`, first,
+# - `keras.Sequential([...])`, around all the other parts,
+# - `keras.Input((48, 48, 1))`, as the first part,
 # - `keras.layers.Rescaling(1 / 255)`,
 # - `keras.layers.Conv2D(filters, 3, padding="same", activation="relu")`,
 # - `keras.layers.MaxPooling2D()`, `keras.layers.Flatten()`,
 # - `keras.layers.Dense(outputs, activation="...")`.
 #
-# Do not compile it yet.
+# Do not compile the network yet.
 
 
 # %%
@@ -148,7 +149,7 @@ model = small_cnn()
 model.summary()
 
 # %% [markdown]
-# What does it answer before it has learned anything? Seven probabilities for each face, which add up to one:
+# What does the network predict before it has learned anything? It gives seven probabilities for each face, which add up to one:
 
 # %%
 before = model.predict(train.images[:3, ..., None], verbose=0)
@@ -157,13 +158,15 @@ pd.DataFrame(before, columns=data.EMOTIONS).map("{:.1%}".format)
 # %% [markdown]
 # ## 4. Train it, and work meanwhile (15 minutes)
 #
-# The **loss** of a face is −ln(p), where p is the probability that the network gives to its label: 0 if it is sure and right, ln 7 =
-# 1.95 if it gives each emotion a seventh. Training takes 32 faces at a time and moves every weight a little so that their loss
-# falls. *Adam* says by how much. An **epoch** is one pass over all training faces; after each, the validation faces are
-# answered, and nothing is learned from them.
+# The **loss** of a face is −ln(p), where p is the probability that the network gives to the label of the face. The loss is 0 if
+# the network is sure and right. The loss is ln 7 = 1.95 if the network gives each emotion a seventh.
 #
-# **Run the next cell and do not wait for it.** Go on below while it runs; you can write in other cells, and a cell that you run
-# then waits its turn.
+# Training takes 32 faces at a time. It moves every weight a little, so that the loss of these faces falls. *Adam* is the method
+# that decides how far each weight moves. An **epoch** is one pass over all training faces. After each epoch, the network
+# predicts the validation faces. It learns nothing from them.
+#
+# **Run the next cell and do not wait for it.** Continue below while it runs. You can write in other cells. If you run one of
+# them, it waits until the training has ended.
 
 # %%
 model.compile(
@@ -181,9 +184,11 @@ history = model.fit(
 ).history
 
 # %% [markdown]
-# **Meanwhile:** which layer keeps the machine busy? Count the multiplications for one image, from the top, again five numbers.
-# The 8 filters of 5 x 5 on a colour image of 10 x 10 places make 8 · 75 at each place: 8 · 75 · 100 = 60,000. Biases are added,
-# not multiplied.
+# **Meanwhile:** which layer needs the most computing? Count the multiplications for one image. Write down five numbers again,
+# from top to bottom.
+#
+# By hand: take 8 filters of 5 x 5 on a colour image of 10 x 10 places. They need 8 · 75 multiplications at each place. That
+# makes 8 · 75 · 100 = 60,000. Biases are added, not multiplied.
 
 # %%
 multiplications = []
@@ -203,20 +208,23 @@ table = pd.DataFrame({"parameters": parameters, "multiplications": multiplicatio
 (table / table.sum()).map("{:.1%}".format)
 
 # %% [markdown]
-# **Discuss.** Where is the memory, and where is the time? You have a phone with little memory, and another with a slow
-# processor. What do you change in the network for each?
+# **Discuss.** Which layer needs the most memory for its parameters, and which layers need the most time? You have one phone
+# with little memory, and another with a slow processor. What do you change in the network for each phone?
 
 # %% [markdown]
 # ## 5. Read the curve (15 minutes)
 #
-# `history` is a dict of four lists, one number an epoch: `loss`, `accuracy`, `val_loss`, `val_accuracy`. Write two functions:
+# `history` is a dict of four lists: `loss`, `accuracy`, `val_loss`, `val_accuracy`. Each list has one number per epoch. Write
+# two functions:
 #
-# - `best_epoch`: the epoch, counted from 1, with the smallest *validation* loss. If several are equal, the earliest.
-# - `overfits_from`: the first epoch *after the best one* whose *training* loss is below that of the best epoch. From there on the
-#   training loss still falls, and the validation loss is never again as low. `None` if there is no such epoch.
+# - `best_epoch` returns the epoch with the smallest *validation* loss, counted from 1. If several epochs have the smallest
+#   loss, it returns the earliest.
+# - `overfits_from` returns the first epoch *after the best one* whose *training* loss is below that of the best epoch. In that
+#   epoch, the network fits the training faces better than in the best epoch, but not the validation faces. If there is no such
+#   epoch, the function returns `None`.
 #
-# By hand: `val_loss` 1.8, 1.5, 1.6, 1.7 and `loss` 1.7, 1.3, 1.4, 1.1. The best epoch is 2. Epoch 3 has a training loss of
-# 1.4, which is not below 1.3; epoch 4 has 1.1. So it overfits from epoch 4.
+# By hand: `val_loss` is 1.8, 1.5, 1.6, 1.7 and `loss` is 1.7, 1.3, 1.4, 1.1. The best epoch is 2. Epoch 3 has a training loss
+# of 1.4, which is not below 1.3. Epoch 4 has a training loss of 1.1. So the network overfits from epoch 4.
 
 
 # %%
@@ -249,14 +257,14 @@ plotting.history_curves(curves, monitor="val_loss")
 print(f"best epoch {best_epoch(history)}; overfits from epoch {overfits_from(history)}")
 
 # %% [markdown]
-# **Discuss.** After the best epoch the validation *loss* rises, but the validation *accuracy* hardly falls, or even rises. How can
-# both be? (Think of a face that it gets wrong with 60 %, and later with 99 %.)
+# **Discuss.** After the best epoch, the validation *loss* rises. But the validation *accuracy* hardly falls, or even rises. How
+# is this possible? (Think of one face. First the network is wrong about it with a probability of 60 %, and later with 99 %.)
 
 # %% [markdown]
-# ## 6. Faces that steered nothing (5 minutes)
+# ## 6. The test accuracy (5 minutes)
 #
-# Now the test faces are opened, once. Compute the share that your network names rightly. Its answer to a face is the emotion
-# with the largest probability: `answers.argmax(axis=1)`.
+# The test faces have influenced nothing so far. Use them now, once. Compute the share of test faces that your network predicts
+# correctly. The prediction for a face is the emotion with the largest probability: `answers.argmax(axis=1)`.
 
 # %%
 answers = model.predict(test.images[..., None], verbose=0)
@@ -273,28 +281,30 @@ print(f"You guessed {accuracy_guess:.0%}. It is {test_accuracy:.1%} ({low:.1%} t
 print(f"The floor is {floor:.1%}; on its own training faces it has {history['accuracy'][-1]:.1%}.")
 
 # %% [markdown]
-# **What people get wrong.**
+# **Common mistakes.**
 #
-# - *No softmax.* The loss expects probabilities. Without softmax the same training ended at 11 to 19 %, below the floor, and Keras
-#   said nothing.
-# - *Pixels from 0 to 255.* It does learn, but less surely: 48 and 58 % with two seeds, where scaled pixels gave 60 and 59 %.
-# - *The best of all epochs.* Reporting the best validation accuracy means reporting luck, too. Lab 6 measures how much.
+# - *No softmax.* The loss expects probabilities. Without softmax, the same training ended at an accuracy of 11 to 19 %. That is
+#   below the floor, and Keras gave no warning.
+# - *Pixels from 0 to 255.* The network learns, but less reliably. Two seeds had 48 and 58 %. With scaled pixels they had 60 and
+#   59 %.
+# - *The best of all epochs.* The best validation accuracy of all epochs contains luck. Lab 6 measures how much.
 #
 # ## 7. Your result (10 minutes)
 #
-# In three sentences, for someone who has not been here:
+# Write three sentences for a reader who has not done this lab:
 #
-# 1. What did the network have on test faces, of how many, how sure, and what is the floor?
+# 1. What is the test accuracy of your network, on how many faces, and with which interval? What is the floor?
 # 2. From which epoch on did the validation loss no longer fall? Did the validation accuracy stop rising there, too? What do you
 #    conclude?
-# 3. The best epoch was found by looking at the validation faces. Why is its *validation* accuracy not the number to report?
+# 3. You found the best epoch with the validation faces. Why should you not report its *validation* accuracy?
 #
 # ## Homework: the real data
 #
-# Get FER-2013 ([how](../docs/running.md#real-data)), set `DATA` to its path, and run all cells again; the check of the test
-# accuracy is made for the drawn faces and may refuse.
+# Get FER-2013 ([how](../docs/running.md#real-data)), set `DATA` to its path, and run all cells again. The check of the test
+# accuracy is made for the drawn faces. It may refuse your accuracy on real faces.
 #
-# 1. What does the network have on 1,200 real faces? Are they harder than drawn ones? By how much is it above the floor?
-# 2. Set `FACES = 28_709`, all of Training, and `EPOCHS = 10`. It takes some minutes. When does it overfit now, and what does it have?
-# 3. Put `keras.layers.Dropout(0.5)` before `dense 2` and train again. What becomes of the gap between the two curves? Why has the
-#    parameter count not changed?
+# 1. Train on 1,200 real faces. What is the accuracy, and how far is it above the floor? Are real faces harder than drawn ones?
+# 2. Set `FACES = 28_709`, all of Training, and `EPOCHS = 10`. This takes some minutes. From which epoch on does the network
+#    overfit now, and what is its accuracy?
+# 3. Put `keras.layers.Dropout(0.5)` before `dense 2` and train again. What happens to the gap between the two curves? Why does
+#    the number of parameters stay the same?

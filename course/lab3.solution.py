@@ -13,22 +13,27 @@
 # %% [markdown]
 # # Lab 3 · How sure?
 #
-# **90 minutes. One network has 61.8 %, another 61.0 %. Is the first better, or was it lucky?**
+# **90 minutes. One network has an accuracy of 61.8 %, another has 61.0 %. Is the first network better, or was it lucky?**
 #
 # | | |
 # |---|---|
-# | You can do afterwards | put an interval on an accuracy; compare two networks on the same images; compare many without fooling yourself |
+# | You can do afterwards | put an interval on an accuracy; compare two networks on the same images; correct for many comparisons |
 # | You need | lab 1; Python functions, NumPy masks; what a probability is |
 # | Belongs to | notebook [06_compare_strategies](../notebooks/06_compare_strategies.ipynb) |
 # | Words | [glossary](../docs/glossary.md) |
 #
-# You work with real answers: what 18 trained networks said to each of the 3,589 faces of FER-2013's PrivateTest. The faces
-# are not here; the answers are enough. Nothing is trained, so every cell takes a second. How to open this lab:
+# You work with real predictions. 18 trained networks predicted each of the 3,589 faces of FER-2013's PrivateTest. You need only
+# the predictions, not the faces. Nothing is trained, so every cell takes about a second. How to open this lab:
 # [Start](README.md#start).
 #
-# Their names: two architectures (`vgg16`, `resnet50`), each trained in three ways: from `scratch`; by `transfer`, on features that
-# another task had made; by `finetune`, where these features were trained further. An architecture with a way is an *arm*. A
-# *seed* is the random start of a training; each arm has three. What these ways are worth is lab 4's question.
+# The name of a network says its architecture (`vgg16` or `resnet50`) and how it was trained:
+#
+# - `scratch`: from random weights;
+# - `transfer`: on features that were learned for another task;
+# - `finetune`: like `transfer`, but then these features were trained further.
+#
+# An *arm* is an architecture together with one of these ways. A *seed* is the random start of a training. Each arm has three
+# seeds. Lab 4 asks what the three ways are worth.
 
 # %%
 from math import comb
@@ -56,9 +61,9 @@ print(f"{len(answers)} networks, {n:,} faces")
 # %% [markdown]
 # ## 1. Predict first (5 minutes)
 #
-# `vgg16-scratch-seed0` names 61.8 % of these 3,589 faces rightly. Its true rate, over all faces of this kind, is unknown.
-# **How many points to either side of 61.8 % must an interval reach, so that 95 of 100 such intervals hold the true rate?** Half a
-# percent is 0.5 points.
+# `vgg16-scratch-seed0` predicts 61.8 % of these 3,589 faces correctly. Its true rate, over all faces of this kind, is unknown.
+# We want an interval around 61.8 %. 95 of 100 such intervals must contain the true rate. **How many percentage points must the
+# interval reach to either side?** Half a percent is 0.5 points.
 
 # %%
 points_guess = None
@@ -70,18 +75,25 @@ course.check("points guess", points_guess)
 # %% [markdown]
 # ## 2. An interval for a share (25 minutes)
 #
-# If k of n answers are right, the rate is k / n. The usual interval, rate ± z · sqrt(rate · (1 − rate) / n), fails for few images
-# and for rates near 0 or 1: for 0 of 55 it says 0 to 0, as if we were certain. **Wilson's interval** asks the other way round:
-# for which true rates would our rate be no surprise? Its ends are
+# If k of n predictions are correct, the rate is k / n. The usual interval is rate ± z · sqrt(rate · (1 − rate) / n). It fails
+# for few images, and for rates near 0 or 1. For 0 of 55 it is 0 to 0, as if we were certain. **Wilson's interval** contains the
+# true rates for which our rate would be no surprise. Its two ends are low = centre − half and high = centre + half, with
 #
 # centre = (rate + z² / (2n)) / (1 + z² / n)
 #
 # half = z · sqrt(rate · (1 − rate) / n + z² / (4n²)) / (1 + z² / n)
 #
-# and low = centre − half, high = centre + half. z = 1.96 for 95 %.
+# and z = 1.96 for 95 %.
 #
-# By hand, for 3 of 10: rate 0.3, z² = 3.84, z² / n = 0.384; centre = (0.3 + 0.192) / 1.384 = 0.356; half = 1.96 · sqrt(0.021 +
-# 0.0096) / 1.384 = 0.248. So 0.108 to 0.603: three of ten says little. Your function does not round.
+# By hand, for 3 of 10:
+#
+# - rate = 0.3, z² = 3.84, z² / n = 0.384
+# - centre = (0.3 + 0.192) / 1.384 = 0.356
+# - half = 1.96 · sqrt(0.021 + 0.0096) / 1.384 = 0.248
+#
+# So the interval is 0.108 to 0.603. Three of ten says little about the true rate.
+#
+# Write `wilson`. It returns low and high, not rounded.
 
 # %%
 Z = 1.959964
@@ -107,10 +119,10 @@ for size in (55, 359, 3589, 35887):
     print(f"n = {size:6,}: {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# Ten times as many faces make the interval about three times as narrow, not ten.
+# With ten times as many faces, the interval is only about three times as narrow.
 #
-# Does it keep its promise? Below, 10,000 test sets of 55 faces are drawn for a network whose true rate is known. How often does
-# each interval contain it?
+# Do 95 % of the intervals contain the true rate? The next cell draws 10,000 test sets of 55 faces for a network whose true rate
+# is known. It counts how often each kind of interval contains this rate.
 
 # %%
 generator = np.random.default_rng(0)
@@ -125,16 +137,20 @@ for true_rate in (0.02, 0.1, 0.3, 0.6):
 pd.DataFrame(rows).set_index("true rate").map("{:.1%}".format)
 
 # %% [markdown]
-# The usual interval fails where the rate is small: 0 of 55 gives it no width at all. Wilson's stays near 95 %. It is not exact,
-# since counts are whole numbers.
+# The usual interval fails where the rate is small. For 0 of 55, its width is zero. Wilson's interval stays near 95 %. It is not
+# exactly 95 %, because counts are whole numbers.
 #
-# **Discuss.** PrivateTest has 55 faces of disgust, and networks find few of them. Which of these rows is theirs?
+# **Discuss.** PrivateTest has 55 faces of disgust, and networks find few of them. Which row of the table is about such
+# networks?
 
 # %% [markdown]
 # ## 3. Emotion by emotion (15 minutes)
 #
-# **Recall** of an emotion: of the faces that have this label, the share that was named so. Write `recall`: 7 rates, in the order of
-# the codes 0 to 6; `np.nan` for a class without a face. `labels` and `predicted` are integer arrays.
+# The **recall** of an emotion is a share. Take all faces with this label. The recall is the share that the network predicts as
+# this emotion.
+#
+# Write `recall`. It returns 7 rates, in the order of the codes 0 to 6. The rate of a class without a face is `np.nan`. `labels`
+# and `predicted` are integer arrays.
 
 
 # %%
@@ -159,26 +175,28 @@ low, high = wilson(hits, int((labels == 1).sum()))
 print(f"disgust, fine-tuned VGG16: {hits} of {(labels == 1).sum()}; interval {low:.1%} to {high:.1%}")
 
 # %% [markdown]
-# A recall of 0 of 55 is not the knowledge that it is 0: up to about one in fifteen would be no surprise.
+# 0 of 55 found does not mean that the true recall is 0. A true recall of up to about one in fifteen would be no surprise.
 #
-# **Discuss.** Of the six networks above, five find not one disgusted face. How many points of accuracy can that cost them at
-# most? Which number would you report to somebody who cares about disgust?
+# **Discuss.** Of the six networks above, five find no disgusted face. How many percentage points of accuracy can this cost them
+# at most? Which number would you report to somebody who cares about disgust?
 
 # %% [markdown]
 # ## 4. Two networks, the same faces (23 minutes)
 #
-# Overlapping intervals do not show that two networks are equal: both saw the same faces, so what is hard about these faces drops
-# out when they are compared face by face. **McNemar's test** looks only at faces on which exactly one of the two is right. If both were
-# equally good, each such face would fall to either side like a coin.
+# If two intervals overlap, the networks may still differ. Both networks predicted the same faces. So compare the networks face
+# by face. Then the difficulty of the faces cancels out. **McNemar's test** uses only the faces on which exactly one of the two
+# networks is right. If both networks were equally good, each of these faces would be like a coin toss.
 #
-# By hand: they differ on 10 faces, 8 to the first's favour, 2 to the second's. So few as 2, or fewer, of 10 throws: (1 + 10 +
-# 45) / 1024 = 0.0547. Either could have been the rarer, so p = 2 · 0.0547 = 0.109. No proof of anything.
+# By hand: two networks differ on 10 faces. On 8 of these, only the first network is right. On 2, only the second is right. The
+# probability of 2 or fewer heads in 10 tosses is (1 + 10 + 45) / 1024 = 0.0547. Either network could have been the worse one,
+# so p = 2 · 0.0547 = 0.109. This does not show a difference.
 #
-# Write `mcnemar`: the p value. `comb(d, k)` counts in how many ways k of d throws are heads; all ways are `2**d`. p is at most 1,
-# and 1 if they differ nowhere. `first_right` and `second_right` are bool (n,).
+# Write `mcnemar`. It returns the p value. `comb(d, k)` is the number of ways in which k of d tosses are heads. There are `2**d`
+# ways in all. p is at most 1. If the networks differ on no face, p is 1. `first_right` and `second_right` are bool of shape
+# (n,).
 #
-# Mind one thing. Counts that NumPy made are 64-bit integers, and `2**d` then runs over at d = 63 without a word. Python's own integers
-# have no end: make one with `int(...)`.
+# Convert your counts with `int(...)`. Counts that NumPy made are 64-bit integers, and `2**d` overflows at d = 63 without a
+# warning. Python's own integers have no limit.
 
 
 # %%
@@ -196,7 +214,7 @@ course.check("mcnemar", mcnemar)
 
 # %%
 def compared(first, second):
-    """One row: what two networks have, and whether they can be told apart on these faces."""
+    """One row: the accuracies of two networks, and McNemar's p value on these faces."""
     one, other = right[first], right[second]
     return {
         "first": f"{first} {one.mean():.1%}",
@@ -212,21 +230,32 @@ pairs += [("vgg16-finetune-seed2", "resnet50-scratch-seed2"), ("resnet50-scratch
 pd.DataFrame([compared(*pair) for pair in pairs])
 
 # %% [markdown]
-# **Look at seeds 2 and 1 of `vgg16-finetune`.** They are the *same arm*, and the test tells them apart. It is right: these two
-# networks do differ on these faces. It just does not speak of the arm. To say that one *method* is better takes several seeds of each.
+# **Look at seeds 2 and 1 of `vgg16-finetune`.** They belong to the *same arm*, but the test finds a significant difference. The
+# test is right: these two networks differ on these faces. But the test is about the two networks, not about the arm. To show
+# that one *method* is better, you need several seeds of each method.
 #
-# **What people get wrong.** "p = 0.03, so the chance that they are equal is 3 %." No: p is how often equal networks would look
-# at least this different.
+# **Common mistake.** "p = 0.03, so the probability that they are equal is 3 %." This is wrong. p is the probability that two
+# equally good networks look at least this different.
 
 # %% [markdown]
 # ## 5. Many comparisons (17 minutes)
 #
-# Seed 0 of the six arms makes 15 pairs of networks. If nothing differed at all, 15 tests at 5 % would still find a "difference" in about half of all
-# studies (1 − 0.95¹⁵ = 54 %, were they independent). **Holm's correction** keeps the chance of even one such false alarm at 5 % or below: of m p values, the smallest is multiplied
-# by m, the next by m − 1, and so on; none may then be smaller than the one before it, and none above 1.
+# Seed 0 of the six arms makes 15 pairs of networks. Suppose that no two networks truly differ. 15 tests at 5 % would still find
+# a "difference" in about half of all studies. (If the tests were independent, it would be 1 − 0.95¹⁵ = 54 %.) **Holm's
+# correction** keeps the probability of even one such false alarm at 5 % or below.
 #
-# By hand: 0.01, 0.04, 0.03. Sorted: 0.01 · 3 = 0.03; 0.03 · 2 = 0.06; 0.04 · 1 = 0.04, which is raised to 0.06. In the old
-# order: 0.03, 0.06, 0.06. Before, three were below 0.05; now one is.
+# Write `holm`. It takes m p values and returns the corrected ones, in the same order. Do these steps:
+#
+# 1. Sort the p values.
+# 2. Multiply the smallest by m, the next by m − 1, and so on.
+# 3. If a value is now smaller than the one before it, raise it to that one. If a value is above 1, set it to 1.
+#
+# By hand, for 0.01, 0.04, 0.03:
+#
+# - Sorted and multiplied: 0.01 · 3 = 0.03, then 0.03 · 2 = 0.06, then 0.04 · 1 = 0.04. The last value is raised to 0.06.
+# - In the old order: 0.03, 0.06, 0.06.
+#
+# Before the correction, three values were below 0.05. After the correction, one value is.
 
 
 # %%
@@ -250,9 +279,12 @@ table["p, corrected"] = holm(table["p"].to_numpy())
 table.sort_values("p").style.format({"p": "{:.2g}", "p, corrected": "{:.2g}"})
 
 # %% [markdown]
-# These six networks lie so far apart that the correction takes nothing away. That is about seed 0. With all three seeds, VGG16 and
-# ResNet50 cannot be told apart by transfer learning, nor fine-tuned (notebook 07, section 7). All 18 networks make 153 pairs, some of them close. There it
-# does, and more so with a tenth of the faces:
+# These six networks lie far apart, so the correction removes no significant difference. This table is about seed 0 only. With
+# all three seeds, VGG16 and ResNet50 do not differ significantly with transfer learning. They do not differ significantly when
+# fine-tuned, either (notebook 07, section 7).
+#
+# All 18 networks make 153 pairs, and some of these pairs are close. There, the correction removes significant differences. It
+# removes more of them with a tenth of the faces:
 
 # %%
 names = list(right)
@@ -265,7 +297,7 @@ for size in (len(labels), 359):
 # %% [markdown]
 # ## 6. Your result (5 minutes)
 #
-# The seeds of each arm, with the interval of each:
+# The next cell shows all seeds of each arm, with the interval of each:
 
 # %%
 fig, ax = plt.subplots(figsize=(8, 4))
@@ -278,8 +310,9 @@ ax.set(yticks=range(len(right)), yticklabels=list(right), xlabel="PrivateTest ac
 ax.invert_yaxis()
 
 # %% [markdown]
-# Choose two arms. Write one sentence that a strict reader would sign: which two, on how many faces and seeds, by how many points
-# they differ, how sure that is, and what it does not say.
+# Choose two arms. Write one sentence about them that a strict reader would accept. Say which two arms you compare, on how many
+# faces, and with how many seeds. Say by how many percentage points they differ, how sure that is, and what your sentence does
+# not show.
 
 # %%
 own_sentence = ""
@@ -296,9 +329,10 @@ course.check("own sentence", own_sentence)
 # %% [markdown]
 # ## Homework: the real data
 #
-# 1. `run.predictions["validation"]` holds the answers to PublicTest, which chose the epoch. How many of the 18 networks have a PublicTest
-#    accuracy inside their PrivateTest interval? Are those outside it all on one side? What would you have expected?
+# 1. `run.predictions["validation"]` holds the predictions for PublicTest, which was used to choose the epoch. Compare each
+#    network's PublicTest accuracy with its PrivateTest interval. For how many of the 18 networks does it lie inside? Do the
+#    others all lie on one side? What would you have expected?
 # 2. Train one arm yourself (notebook 03, FER-2013, `WIDTH = 0.25`, another `SEED`), or use your own runs: set `RUNS`. How many
-#    seeds would you need to tell your two best arms apart? (Begin with the standard deviation over seeds.)
-# 3. Find a paper that compares two methods on one test set without an interval. How large would its test set have to be for its
-#    difference to be wider than Wilson's interval?
+#    seeds would you need to show that your two best arms differ? (Begin with the standard deviation over seeds.)
+# 3. Find a paper that compares two methods on one test set without an interval. How many test faces would make Wilson's
+#    interval narrower than the difference of the two methods?

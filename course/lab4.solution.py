@@ -13,17 +13,17 @@
 # %% [markdown]
 # # Lab 4 · Features of another task
 #
-# **90 minutes. A network that has learned to tell people apart is to name emotions. What does it know already, and how is that
-# lost?**
+# **90 minutes. A network has learned to tell people apart. Now it must predict emotions. Which of its features help, and how
+# are they lost?**
 #
 # | | |
 # |---|---|
-# | You can do afterwards | freeze and unfreeze parts of a network, and prove it; recognize features that say nothing; compare three ways with little data |
+# | You can do afterwards | freeze and unfreeze parts of a network, and check it; recognize useless features; compare three ways of training on few faces |
 # | You need | lab 2 (a CNN in Keras, `fit`, the curve); standard deviations |
 # | Belongs to | notebooks [02](../notebooks/02_pretrain_backbone.ipynb), [04](../notebooks/04_transfer_learning.ipynb) and [05](../notebooks/05_fine_tuning.ipynb) |
 # | Words | [glossary](../docs/glossary.md) |
 #
-# You write code where it says `YOUR CODE HERE`, and the line below it checks what you wrote. Run the cells in order.
+# Write code where it says `YOUR CODE HERE`. The line below it checks your code. Run the cells in order.
 
 # %%
 import keras
@@ -50,11 +50,13 @@ print(f"{len(people):,} pictures of {who.max() + 1} people; {len(train):,} faces
 # %% [markdown]
 # ## 1. Predict first (5 minutes)
 #
-# The **source task** is above: who is it? Hair, beard, glasses and skin are another's in every picture; what gives a person away
-# are the proportions of the face and a habit of brows, lids and lips. No label says anything about emotions.
+# The **source task** is shown above: which person is this? Hair, beard, glasses and skin change from picture to picture. A
+# person can be recognized by the proportions of the face, and by a habitual position of brows, lids and lips. No label says
+# anything about emotions.
 #
-# A network learns that. Then its weights are kept as they are, and only a last layer of seven outputs learns emotions, from 600
-# faces. Always answering "happy" names 24 % of the test faces rightly. **What share does this network name?**
+# First, a network learns this task. Then all its weights are frozen. Only a new last layer with seven outputs learns emotions,
+# from 600 faces. Always answering "happy" is right on 24 % of the test faces. **What is the accuracy of the network with the
+# new layer?** Write down your guess, from 0 to 1.
 
 # %%
 frozen_guess = None  # a share from 0 to 1
@@ -66,11 +68,13 @@ course.check("frozen guess", frozen_guess)
 # %% [markdown]
 # ## 2. A backbone (10 minutes)
 #
-# The **backbone** is all of a network but its last layers. This one has ten convolutions in four *stages*, `block1` to `block4`. Each
-# convolution is followed by a **batch norm**, which subtracts a mean from each channel and divides by a standard deviation. While it
-# trains, these are taken from the batch; a running mean of them, the *statistics*, is kept for later use.
+# The **backbone** is the network without its last layers. This backbone has ten convolutions in four *stages*, `block1` to
+# `block4`. Each convolution is followed by a **batch norm**. A batch norm subtracts a mean from each channel and divides by a
+# standard deviation. In training, the mean and the standard deviation come from the batch. The batch norm also keeps a running
+# average of them for later use. These averages are its *statistics*.
 #
-# `classifier` puts a backbone into a network: first 128 is subtracted from the pixels, last comes one dense layer, the *head*.
+# `classifier` puts a backbone into a network. The network first subtracts 128 from the pixels. Its last layer is one dense
+# layer, the *head*.
 
 
 # %%
@@ -87,7 +91,7 @@ backbone = models.build_backbone("deepcnn", 48, channels=1, width=0.125)
 print([layer.name for layer in backbone.layers])
 
 # %% [markdown]
-# **Run the next cell and do not wait for it.** It takes a minute or less; begin with section 3 meanwhile.
+# **Run the next cell and do not wait for it.** It takes a minute or less. Begin with section 3 meanwhile.
 
 # %%
 pretrained = classifier(backbone, outputs=12)
@@ -109,10 +113,12 @@ print("The backbone has learned; its head is thrown away.")
 # %% [markdown]
 # ## 3. Freeze (15 minutes)
 #
-# Every layer and every model has an attribute `trainable`. Where it is `False`, `fit` leaves the weights alone, and a batch norm uses
-# its statistics instead of the batch's, and leaves them alone, too. A model hands the attribute down to all layers inside it.
+# Every layer and every model has an attribute `trainable`. If it is `False`, `fit` does not change the weights. A batch norm
+# with `trainable = False` uses its statistics instead of the batch's, and does not change them. A model passes the attribute on
+# to all layers inside it.
 #
-# Write `freeze`: afterwards no weight of the `model` is trained, and no batch norm in it changes. It returns nothing.
+# Write `freeze`. Afterwards, `fit` changes no weight of the `model`, and no batch norm in it changes. The function returns
+# nothing.
 
 
 # %%
@@ -125,7 +131,7 @@ def freeze(model):
 course.check("freeze", freeze)
 
 # %% [markdown]
-# Do not trust it: look at the names. `model.trainable_weights` is what `fit` will change.
+# Do not rely on it: look at the names. `model.trainable_weights` lists what `fit` will change.
 
 # %%
 emotions = classifier(backbone, outputs=7)
@@ -134,7 +140,7 @@ freeze(backbone)
 print("after:", [weight.path for weight in emotions.trainable_weights])
 
 # %% [markdown]
-# How many *numbers* are that? The features are 64. Count by hand, as in lab 2.
+# How many *numbers* will `fit` change now? There are 64 features. Count by hand, as in lab 2.
 
 # %%
 trained_parameters = None
@@ -149,16 +155,17 @@ print(f"{trained_parameters} of {emotions.count_params():,} parameters learn emo
 # %% [markdown]
 # ## 4. Unfreeze, but not everything (20 minutes)
 #
-# **Fine-tuning** lets the later stages learn as well: they know most about the old task. Write `unfreeze`: in a frozen
-# `backbone`, the layers of stage `first_stage` and of all later stages become trainable, except batch norm, which stays frozen
-# everywhere. A layer's stage is the number in its name: `block3_conv2` is of stage 3, and so is `block3_conv2_bn`. What is of no
-# stage stays frozen.
+# **Fine-tuning** also trains the later stages of the backbone. Later stages usually are the most specific to the old task.
 #
-# By hand, for a backbone with `block1_conv`, `block2_conv`, `block2_norm` (a batch norm), `block3_conv`: from stage 2 on,
-# `block2_conv` and `block3_conv` are trained.
+# Write `unfreeze`. The function gets a frozen `backbone`. It makes the layers of stage `first_stage` and of all later stages
+# trainable. Batch norms stay frozen in all stages. The stage of a layer is the number in its name: `block3_conv2` belongs to
+# stage 3, and so does `block3_conv2_bn`. A layer without a stage stays frozen.
 #
-# Helpful: `name.startswith("block")`, `int("3")`, `isinstance(layer, keras.layers.BatchNormalization)`. The check tries it on three
-# networks. Not every one of them calls its batch norm `bn`.
+# By hand: a backbone has the layers `block1_conv`, `block2_conv`, `block2_norm` (a batch norm) and `block3_conv`. From stage 2
+# on, `block2_conv` and `block3_conv` are trained.
+#
+# Helpful: `name.startswith("block")`, `int("3")`, `isinstance(layer, keras.layers.BatchNormalization)`. The check uses three
+# networks. Not all of them have `bn` in the names of their batch norms.
 
 
 # %%
@@ -174,18 +181,23 @@ def unfreeze(backbone, first_stage):
 course.check("unfreeze", unfreeze)
 
 # %% [markdown]
-# **What people get wrong.** They unfreeze with `backbone.trainable = True` and leave it at that. Then batch norm trains, too: it
-# takes its means from small batches of faces, and what stood behind it no longer fits. Or they change `trainable` between two
-# calls of `fit` and do not compile again: the second goes on training what the first one trained (Keras warns). The line that
-# prints the names shows the first mistake, not the second.
+# **Common mistakes.**
+#
+# - People only set `backbone.trainable = True`. Then batch norms train, too. They take their means from small batches of
+#   faces, and the layers behind them get other inputs than before.
+# - People change `trainable` between two calls of `fit` and do not compile again. The second `fit` then trains the same
+#   weights as the first one (Keras warns).
+#
+# The line that prints the names shows the first mistake, but not the second.
 #
 # ## 5. The same features, and one line of preprocessing (15 minutes)
 #
-# The backbone knows pixels from −128 to 127, since that is what it was trained with. The paper of this study gave its ResNet50
-# pixels from 0 to 1, although it had been trained on pixels from 0 to 255 less a mean. The arm ended at 24.8 %, the worst of all.
+# The backbone was trained with pixels from −128 to 127. The paper of this study made another choice for its ResNet50. That
+# network had been trained on pixels from 0 to 255 minus a mean, but the paper gave it pixels from 0 to 1. This arm ended at an
+# accuracy of 24.8 %, the worst of all.
 #
-# **Predict first.** A last layer learns from the features of pixels / 255. **What share of the test faces gets its most frequent
-# answer?** (Of the labels, 24 % are "happy".)
+# **Predict first.** A last layer learns from the features of pixels / 255. Then it predicts the test faces. **What share of the
+# test faces gets its most frequent prediction?** (24 % of the labels are "happy".)
 
 # %%
 same_guess = None  # a share from 0 to 1
@@ -195,13 +207,22 @@ same_guess = 0.5
 course.check("same guess", same_guess)
 
 # %% [markdown]
-# Features that are the same for every face say nothing about any. Write `feature_spread` of `features`, float (n, d): n images with d
-# features, none below 0. It is the standard deviation of a feature over the images, averaged over the features, divided by the
-# average of all features. If all are 0, it is 0.0.
+# Features that are the same for every face say nothing about any face. Write `feature_spread`. `features` is a float array of
+# shape (n, d): n images with d features, none below 0. Do these steps:
 #
-# By hand: of three images the first feature is 2, 4, 6, with a standard deviation of 1.633 (`np.std`). The second is 5, 5, 5, the
-# third 0, 0, 0; these have 0. The average of the three is 0.544, the average of all nine numbers is 3. So the spread is 0.544 / 3 =
-# 0.181. Had we multiplied all features by 1,000, it would be the same.
+# 1. Compute the standard deviation of each feature over the images.
+# 2. Compute the mean of these standard deviations.
+# 3. Divide it by the mean of all numbers in `features`, and return the result.
+#
+# If all features are 0, return 0.0.
+#
+# By hand, for three images with three features:
+#
+# - The first feature is 2, 4, 6. Its standard deviation is 1.633 (`np.std`).
+# - The second feature is 5, 5, 5, and the third is 0, 0, 0. Their standard deviations are 0.
+# - The mean of the three standard deviations is 0.544. The mean of all nine numbers is 3. So the spread is 0.544 / 3 = 0.181.
+#
+# If all features are multiplied by 1,000, the spread stays the same.
 
 
 # %%
@@ -217,12 +238,12 @@ def feature_spread(features):
 course.check("feature_spread", feature_spread)
 
 # %% [markdown]
-# The backbone is frozen, so its features never change: they are computed once, and the last layer learns from them in seconds.
+# The backbone is frozen, so its features never change. They are computed once. Then the last layer learns from them in seconds.
 
 
 # %%
 def frozen_arm(prepare):
-    """A head on the features of prepared pixels: the head, the spread of the features, the answers to the test faces."""
+    """Train a head on the features of prepared pixels: the head, the features' spread, its answers to the test faces."""
     training.set_seeds(SEED)
     parts = [backbone.predict(prepare(part.images[..., None]), verbose=0) for part in (train, test)]
     features, test_features = (maps.mean(axis=(1, 2)) for maps in parts)
@@ -243,23 +264,28 @@ rows = [
 pd.DataFrame(rows, list(arms), ["spread", "accuracy", "same answer"]).round(3)
 
 # %% [markdown]
-# To statistics of pixels from −128 to 127, numbers from 0 to 1 are one flat gray. The head learns what is left: which emotion is
-# the commonest.
+# The statistics of the batch norms belong to pixels from −128 to 127. Compared with this range, all pixels from 0 to 1 are
+# nearly the same gray. So the features hardly differ from face to face. The head can only learn which emotion is the most
+# frequent.
 #
-# **Discuss.** No error, no warning, and an accuracy that looks like a weak network. Which of these columns would have told the
-# authors? Could more epochs have helped?
+# **Discuss.** There was no error and no warning, and the accuracy looks like that of a weak network. Which column of the table
+# would have warned the authors? Could more epochs have helped?
 
 # %% [markdown]
 # ## 6. Three ways (15 minutes)
 #
-# The same network three times, with the same 600 faces: *frozen*, as above; *fine-tuned*, which starts from the frozen arm's head
-# and learns from stage 3 on; *from scratch*, from random weights. They do not get the same epochs: 20 for the frozen head, 8 more for fine-tuning, 8 from
-# scratch. While it runs, write down the order that you expect.
+# Now train the same network in three ways, on the same 600 faces:
+#
+# - *frozen*: as above, 20 epochs for the head;
+# - *fine-tuned*: starts from the head of the frozen arm, and trains from stage 3 on for 8 more epochs;
+# - *from scratch*: starts from random weights, and trains for 8 epochs.
+#
+# So the three arms do not get the same number of epochs. While the training runs, write down the order that you expect.
 
 
 # %%
 def trained(backbone, head=None):
-    """The answers to the test faces after training what is trainable of a backbone with a head on it."""
+    """Train what is trainable of a backbone with a head on it; return its answers to the test faces."""
     model = classifier(backbone, outputs=7)
     if head:
         model.get_layer("probabilities").set_weights(head.get_weights())
@@ -286,19 +312,20 @@ pd.DataFrame.from_dict(rows, orient="index").round(3)
 # %% [markdown]
 # ## 7. Your result (10 minutes)
 #
-# In three sentences, for someone who has not been here:
+# Write three sentences for a reader who has not done this lab:
 #
-# 1. What did the features of another task bring with 600 faces, and how sure is that? Say n.
-# 2. Can frozen and fine-tuned be told apart here? What would you need to tell? (Wilson's intervals cover other test faces. They
-#    do not cover another seed.)
-# 3. "From scratch fails." Is that so of the method, or of this network with 600 faces and eight epochs? What did lab 2 have?
+# 1. How much accuracy did the features of another task add with 600 faces, and how sure is that? State n.
+# 2. Can you say here which of frozen and fine-tuned is better? What would you need to say it? (Wilson's intervals cover other
+#    test faces. They do not cover another seed.)
+# 3. "From scratch fails." Is that true of the method, or only of this network with 600 faces and eight epochs? What accuracy
+#    did the network of lab 2 have?
 #
 # ## Homework: the real data
 #
 # Get FER-2013 ([how](../docs/running.md#real-data)), set `DATA` to its path, and run all cells again. The backbone is still
 # pretrained on drawn people.
 #
-# 1. What do the frozen features of drawn people bring for real faces? Are they above the floor?
-# 2. Divide the features by their own standard deviation: (features − mean) / standard deviation, both of the training faces,
-#    before the head learns. Does that undo the collapse? What does that say about what is left in the features?
-# 3. Set `SEED` to 1 and 2. By how much do the three arms move, and do frozen and fine-tuned keep their order?
+# 1. What accuracy do the frozen features of drawn people reach on real faces? Is it above the floor?
+# 2. Standardize the features before the head learns: (features − mean) / standard deviation, both of the training faces. Does
+#    this undo the collapse? What does the result say about the information that is left in the features?
+# 3. Set `SEED` to 1 and 2. By how much do the accuracies of the three arms change? Do frozen and fine-tuned keep their order?

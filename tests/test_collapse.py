@@ -75,7 +75,7 @@ def test_a_collapse_and_a_repair_are_told_apart(tmp_path):
     assert lines[0].startswith("The paper's setting collapses here: 100% of its answers are the same, 14.3% are right")
     assert "no collapse, 50.0% right" in lines[1]
     others = [variant.name for variant in collapse.VARIANTS if variant.name not in ("paper", "repaired")]
-    assert lines[2] == f"Without a run yet, so that nothing is known of it: {', '.join(others)}."
+    assert lines[2] == f"No run yet, so nothing is known about: {', '.join(others)}."
     assert "one seed" in lines[3] and len(lines) == 4
 
 
@@ -85,7 +85,7 @@ def test_with_all_variants_and_several_seeds_nothing_is_said_to_be_missing(tmp_p
             write_variant(tmp_path, variant.name, seed=seed, n=70)
     lines = collapse.explanation(collapse.summarize_collapse(tmp_path)[0])
     assert len(lines) == len(collapse.VARIANTS)
-    assert not any("Without a run" in line or "one seed" in line for line in lines)
+    assert not any("No run yet" in line or "one seed" in line for line in lines)
 
 
 def test_seeds_are_rows_and_unusable_runs_are_named(tmp_path):

@@ -36,13 +36,13 @@ def test_the_table_has_the_networks_numbers():
 @pytest.mark.parametrize(
     "place, number, words",
     [
-        (0, 144, "conv 1: 144 is not its number. It lacks the biases"),
-        (1, 4_609, "a bias for each output, not one for the layer"),
-        (1, 320, "through all channels of its input"),
-        (2, 18_496 * 144, "used at every place: count them once"),
-        (2, 3 * 32 * 64 + 64, "A kernel has 3 x 3 places"),
+        (0, 144, "conv 1: 144 is not right. The biases are missing"),
+        (1, 4_609, "one bias for each output, not one for the layer"),
+        (1, 320, "sees all channels of its input"),
+        (2, 18_496 * 144, "used at every place. Count them only once"),
+        (2, 3 * 32 * 64 + 64, "A filter has 3 x 3 places, not 3."),
         (3, 64 * 64 + 64, "all numbers of 6 x 6 maps in 64 channels"),
-        (3, 147_521, "dense 1: 147521 is not its number.\nHint: A filter has 3 x 3 weights"),
+        (3, 147_521, "dense 1: 147521 is not right.\nHint: A filter has 3 x 3 weights"),
     ],
 )
 def test_how_parameters_were_miscounted_is_named(place, number, words):
@@ -54,10 +54,10 @@ def test_how_parameters_were_miscounted_is_named(place, number, words):
 @pytest.mark.parametrize(
     "place, number, words",
     [
-        (0, 144, "conv 1: 144 is not its number. That is one place"),
+        (0, 144, "conv 1: 144 is not right. That is the number for one place"),
         (1, 4_640 * 24 * 24, "A bias is added, not multiplied"),
-        (1, 4_608 * 12 * 12, "Pooling comes after the layer"),
-        (2, 9 * 64 * 144, "through all channels"),
+        (1, 4_608 * 12 * 12, "Count the places before pooling"),
+        (2, 9 * 64 * 144, "sees all channels"),
     ],
 )
 def test_how_multiplications_were_miscounted_is_named(place, number, words):
@@ -66,8 +66,8 @@ def test_how_multiplications_were_miscounted_is_named(place, number, words):
 
 
 def test_all_layers_are_asked_for():
-    assert "There are 5 layers with parameters, and 0 numbers." in said("parameters", [])
-    assert "and 1 numbers" in said("multiplications", [sum(MULTIPLICATIONS)])
+    assert "There are 5 layers with parameters. The length of your list is 0." in said("parameters", [])
+    assert "The length of your list is 1." in said("multiplications", [sum(MULTIPLICATIONS)])
 
 
 # --- the network -----------------------------------------------------------------------------------------------------
@@ -109,21 +109,21 @@ def without_dense():
 @pytest.mark.parametrize(
     "build, words",
     [
-        (lambda: network(softmax=None), "no probabilities: the seven of one image add up to"),
-        (lambda: network(softmax="sigmoid"), "no probabilities"),
-        (lambda: network(scale=1.0), "sure of an answer: its first layer gets up to 255"),
-        (lambda: network(padding="valid"), "dense 1 of the table has 147,520. Before it, padding 'same'"),
-        (lambda: network(bias=False), "has 144 parameters; conv 1 of the table has 160. Its biases are missing"),
+        (lambda: network(softmax=None), "not probabilities: the seven of one image add up to"),
+        (lambda: network(softmax="sigmoid"), "not probabilities"),
+        (lambda: network(scale=1.0), "sure. Are the pixels divided by 255?"),
+        (lambda: network(padding="valid"), "dense 1 of the table has 147,520. Its input is a 6 x 6 map if"),
+        (lambda: network(bias=False), "has 144 parameters; conv 1 of the table has 160. The biases are missing"),
         (lambda: network(dense=128), "has 295,040 parameters; dense 1 of the table has 147,520"),
-        (lambda: network(side=64), "The shape of its input is (64, 64, 1); (48, 48, 1) is asked for"),
-        (without_dense, "has 5 layers with parameters. Yours: "),
-        (compiled, "compiled already"),
+        (lambda: network(side=64), "The shape of the network's input is (64, 64, 1); (48, 48, 1) is expected"),
+        (without_dense, "has 5 layers with parameters. Your network has: "),
+        (compiled, "already compiled"),
         (lambda: keras.Sequential(network().layers), "Begin with keras.Input((48, 48, 1))"),
-        (unwritten, "Its body is still to be written."),
-        (lambda: None, "It returns nothing"),
-        (lambda: [keras.layers.Flatten()], "a keras.Model is asked for"),
+        (unwritten, "The body of your function is not written yet."),
+        (lambda: None, "Your function returns nothing"),
+        (lambda: [keras.layers.Flatten()], "A keras.Model is expected"),
         (network(), "without brackets"),
-        (lambda: keras.layers.Dense(7)(3), "It cannot be used as it is: "),
+        (lambda: keras.layers.Dense(7)(3), "The check of your answer stopped with an error: "),
     ],
 )
 def test_what_is_wrong_with_a_network_is_said(build, words):
@@ -161,7 +161,7 @@ def test_histories_are_of_all_kinds():
     ],
 )
 def test_other_best_epochs_are_refused(answer):
-    assert "Another value is asked for." in said("best_epoch", answer)
+    assert "Another value is expected." in said("best_epoch", answer)
     assert "counted from 1, lists from 0" in said("best_epoch", answer)
 
 
@@ -174,9 +174,9 @@ def below_the_epoch_before(history):
 @pytest.mark.parametrize(
     "answer, words",
     [
-        (lambda history: lab2.best_epoch(history) + 1, "None is asked for"),
-        (lambda history: lab2.overfits_from(history) or 0, "None is asked for"),
-        (below_the_epoch_before, "Another value is asked for|None is asked for"),
+        (lambda history: lab2.best_epoch(history) + 1, "None is expected"),
+        (lambda history: lab2.overfits_from(history) or 0, "None is expected"),
+        (below_the_epoch_before, "Another value is expected|None is expected"),
     ],
 )
 def test_other_beginnings_of_overfitting_are_refused(answer, words):
@@ -193,5 +193,5 @@ def test_a_test_accuracy_is_above_the_floor_and_below_memory():
     assert 0.237 < lowest < 0.567 and 0.653 < highest < 0.9
     assert "did `fit` run to its end?" in said("test accuracy", 0.237)
     assert "faces that it was trained on" in said("test accuracy", 0.94)
-    assert "A share is asked for" in said("test accuracy", 59.7)
+    assert "Give a share of the test faces" in said("test accuracy", 59.7)
     course.check("test accuracy", np.float64(0.597))

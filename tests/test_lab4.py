@@ -53,18 +53,18 @@ def only_convolutions(model):
     [
         (
             only_asks,
-            "After freeze(backbone), these are trained and should not be: block1_conv1/bias",
+            "After freeze(backbone), these weights are trained and should not be: block1_conv1/bias",
         ),
-        (all_but_the_last, "these are trained and should not be: probabilities/bias, probabilities/kernel."),
-        (weight_by_weight, "the batch norm block1_conv1_bn has trainable=True: its statistics go on changing"),
-        (only_convolutions, "After freeze of a model that holds another model, these are trained"),
-        (lambda backbone: backbone.trainable.set(False), "It cannot be used as it is: AttributeError"),
+        (all_but_the_last, "these weights are trained and should not be: probabilities/bias, probabilities/kernel."),
+        (weight_by_weight, "the batch norm block1_conv1_bn has trainable=True, so its statistics still change"),
+        (only_convolutions, "After freeze(model), for a model that contains another model, these weights are trained"),
+        (lambda backbone: backbone.trainable.set(False), "stopped with an error: AttributeError"),
         (None, "TypeError"),
     ],
 )
 def test_what_is_left_unfrozen_is_named(answer, words):
     text = said("freeze", answer)
-    assert words in text and "`=` sets, `==` only asks" in text
+    assert words in text and "`=` sets a value, `==` only compares" in text
 
 
 # --- unfreezing ------------------------------------------------------------------------------------------------------
@@ -132,15 +132,15 @@ def weights_of_batch_norm(backbone, first_stage):
     [
         (
             with_batch_norm,
-            "In a small deep CNN, from stage 3 on, these are trained and should not be: block3_conv1_bn",
+            "In a small deep CNN, from stage 3 on, these weights are trained and should not be: block3_conv1_bn",
         ),
-        (batch_norm_by_its_name, "In a network by hand, from stage 3 on, these are trained and should not be"),
-        (one_stage, "from stage 3 on, these are not trained and should be: block4_conv1/bias"),
-        (one_too_late, "from stage 3 on, these are not trained and should be: block3_conv1/bias"),
-        (everything, "from stage 3 on, these are trained and should not be: block1_conv1/bias"),
-        (always_the_third, "from stage 1 on, these are not trained and should be: block1_conv1/bias"),
+        (batch_norm_by_its_name, "In a network by hand, from stage 3 on, these weights are trained and should not be"),
+        (one_stage, "from stage 3 on, these weights are not trained and should be: block4_conv1/bias"),
+        (one_too_late, "from stage 3 on, these weights are not trained and should be: block3_conv1/bias"),
+        (everything, "from stage 3 on, these weights are trained and should not be: block1_conv1/bias"),
+        (always_the_third, "from stage 1 on, these weights are not trained and should be: block1_conv1/bias"),
         (weights_of_batch_norm, "the batch norm block1_conv1_bn has trainable=True"),
-        (lambda backbone, first_stage: None, "these are not trained and should be: block3_conv1/bias"),
+        (lambda backbone, first_stage: None, "these weights are not trained and should be: block3_conv1/bias"),
     ],
 )
 def test_what_is_unfrozen_wrongly_is_named(answer, words):
@@ -180,7 +180,7 @@ def test_the_labs_example():
         (lambda features: np.nan_to_num(features.std() / features.mean()), "Another value"),
         (lambda features: np.nan_to_num(features.std(axis=1).mean() / features.mean()), "Another value"),
         (lambda features: np.nan_to_num(features.std(axis=0) / features.mean(axis=0)).mean(), "Another value"),
-        (lambda features: np.nan_to_num(features.std(axis=0) / features.mean()), "a single number is asked for"),
+        (lambda features: np.nan_to_num(features.std(axis=0) / features.mean()), "a single number is expected"),
     ],
 )
 def test_other_measures_of_spread_are_refused(answer, words):

@@ -44,28 +44,28 @@ RIGHT = [
 WRONG = [
     ("possible guess", None, "a number of percentages from 0 to 8"),
     ("possible guess", 67.23, "a number of percentages from 0 to 8"),
-    ("largest gap", 67.23 - 24.75, "no two arms are compared"),  # over all arms
-    ("largest gap", 0.183, "largest less the smallest"),  # as a share
+    ("largest gap", 67.23 - 24.75, "do not compare two arms"),  # over all arms
+    ("largest gap", 0.183, "Subtract the smallest from the largest"),  # as a share
     # the nearest count, whether it prints as the percentage or not
-    ("possible_counts", lambda percent, n: [round(percent / 100 * n)], "Go forward, not only back"),
+    ("possible_counts", lambda percent, n: [round(percent / 100 * n)], "The nearest counts, 2 and 3, print as"),
     # cut off, and only this one asked
     (
         "possible_counts",
         lambda percent, n: [k for k in [int(percent / 100 * n)] if round(100 * k / n, 2) == percent],
-        "the one below as well as the one above",
+        "of each count, below and above the product",
     ),
     # one count, where a large n has several
     (
         "possible_counts",
         lambda percent, n: [k for k in [checks.right_answers(percent, n)] if k is not None],
-        "of more than 10,000 images, several may",
+        "With more than 10,000 images, several counts may fit",
     ),
     # only an exact product
     ("possible_counts", lambda percent, n: [int(percent * n / 100)] * (percent * n % 100 == 0), "2 and 3, print as"),
     # as a yes or no
     ("possible_counts", lambda percent, n: checks.right_answers(percent, n) is not None, "so the list is empty"),
     ("faces apart", 3.589, "each of the two percentages allows one count"),  # 0.05 % of 7,178
-    ("faces apart", 2, "Of 7,178 faces"),  # of 3,589
+    ("faces apart", 2, "For 7,178 faces"),  # of 3,589
     ("always_happy", lambda happy, n, batch_size: 100 * happy / n, "3 whole batches: 24 images"),
     ("always_happy", lambda happy, n, batch_size: 100 * happy / (-(-n // batch_size) * batch_size), "24 images"),
     ("always_happy", lambda happy, n, batch_size: happy / (n // batch_size * batch_size), "in percent"),
@@ -77,24 +77,24 @@ WRONG = [
     (
         "always_happy",
         lambda happy, n, batch_size: 100 * (happy - n % batch_size) / (n // batch_size * batch_size),
-        "only what you divide by changes",
+        "only the number that you divide by changes",
     ),
     ("class_entropy", log2_entropy, "natural logarithm"),
     ("class_entropy", naive_entropy, "A class without an image adds nothing"),  # 0 log 0 is NaN
-    ("class_entropy", lambda counts: math.log(len(counts)), "Shares first"),  # of equal shares
-    ("class_entropy", lambda counts: -sum(c * math.log(c) for c in counts if c), "Shares first"),  # of counts
-    ("least_loss", lambda accuracy: -math.log(max(accuracy, 1e-9)), "as sure as can be"),
+    ("class_entropy", lambda counts: math.log(len(counts)), "First compute the shares"),  # of equal shares
+    ("class_entropy", lambda counts: -sum(c * math.log(c) for c in counts if c), "compute the shares"),  # of counts
+    ("least_loss", lambda accuracy: -math.log(max(accuracy, 1e-9)), "as sure as possible"),
     (
         "least_loss",
         lambda accuracy: (1 - accuracy) * math.log(7),
-        "How many classes there are does not matter",
+        "The number of classes does not matter",
     ),
     ("least_loss", lambda accuracy: 1 - accuracy, "in nats"),  # bits
-    ("least_loss", lambda accuracy: 0.0, "how much is left for the true one at most"),
-    ("verdicts", {}, "three numbers are asked for; yours: 0"),
-    ("verdicts", dict.fromkeys(["P1", "P075", "P081"], ("consistent", "a " * 8)), "'P1' is no number of the paper"),
-    ("verdicts", dict.fromkeys(["P034", "P075", "P081"], "consistent"), "a pair is asked for"),
-    ("verdicts", dict.fromkeys(["P034", "P075", "P081"], ("wrong", "a " * 8)), "'wrong' is none of the verdicts"),
+    ("least_loss", lambda accuracy: 0.0, "How much can the true class have at most"),
+    ("verdicts", {}, "Give verdicts on three numbers. You gave 0."),
+    ("verdicts", dict.fromkeys(["P1", "P075", "P081"], ("consistent", "a " * 8)), "'P1' is not the id of a number"),
+    ("verdicts", dict.fromkeys(["P034", "P075", "P081"], "consistent"), "give a pair"),
+    ("verdicts", dict.fromkeys(["P034", "P075", "P081"], ("wrong", "a " * 8)), "'wrong' is not one of the verdicts"),
     ("verdicts", dict.fromkeys(["P034", "P075", "P081"], ("implausible", "I think so")), "Which number or which sum"),
 ]
 
@@ -104,7 +104,7 @@ test_right_answers_pass, test_wrong_answers_are_refused = both_ways(RIGHT, WRONG
 
 def test_a_list_of_another_length_is_said_in_plain_words():
     said = said_of("possible_counts", lambda percent, n: [round(percent / 100 * n)])
-    assert "It has 1 entries; 0 are asked for." in said
+    assert "The result has 1 entries; 0 are expected." in said
 
 
 @pytest.mark.parametrize("n", [7, 30, 3589, 7168, 7178])

@@ -98,48 +98,48 @@ RIGHT = [
 
 # (exercise, what students write instead, words of the message)
 WRONG = [
-    ("luck guess", None, "in percentage points, from -10 to 30"),
-    ("half_gap", chosen_on_all, "the other half has no say in the choice"),
-    ("half_gap", chosen_on_the_second, "The epoch that is best there"),
-    ("half_gap", scored_where_chosen, "less its accuracy on the other half"),
-    ("half_gap", best_of_each, "the other half has no say"),
+    ("luck guess", None, "a number of percentage points from -10 to 30"),
+    ("half_gap", chosen_on_all, "do not use the other half to choose"),
+    ("half_gap", chosen_on_the_second, "Choose the best epoch there"),
+    ("half_gap", scored_where_chosen, "minus its accuracy on the other half"),
+    ("half_gap", best_of_each, "do not use the other half to choose"),
     ("half_gap", without_sign, "with its sign"),
     ("half_gap", lambda right, order: -lab6.half_gap(right, order), "with its sign"),
-    ("half_gap", latest_of_equals, "the earliest if several are"),
+    ("half_gap", latest_of_equals, "the earliest if several are best"),
     ("half_gap", unshuffled, "order[: n // 2]"),
-    ("half_gap", lambda right, order: 100 * lab6.half_gap(right, order), "A share"),
-    ("luck", 0.0, "a new order each time"),  # chosen on all
+    ("half_gap", lambda right, order: 100 * lab6.half_gap(right, order), "a share"),
+    ("luck", 0.0, "Draw a new order each time"),  # chosen on all
     ("luck", 1.18, "one percentage point is 0.01"),
-    ("luck", 0.0047, "The mean of half_gap"),  # best epoch less the official one
+    ("luck", 0.0047, "the mean of half_gap"),  # best epoch less the official one
     ("label_stands", lambda labels, votes: own_votes(labels, votes) == votes.max(axis=1), "Five to five is a tie"),
     ("label_stands", lambda labels, votes: votes.argmax(axis=1) == COLUMNS[labels], "Five to five is a tie"),
     (
         "label_stands",
         lambda labels, votes: 2 * own_votes(labels, votes) > votes.sum(axis=1),
-        "More than half of all votes is not asked for",
+        "does not need more than half of all votes",
     ),
     ("label_stands", lambda labels, votes: own_votes(labels, votes) == votes.sum(axis=1), "each other answer"),  # all
-    ("label_stands", lambda labels, votes: votes.argmax(axis=1) == labels, "in another order than the seven codes"),
+    ("label_stands", lambda labels, votes: votes.argmax(axis=1) == labels, "another order than the codes"),
     (
         "label_stands",  # the seven emotions only
         lambda labels, votes: stands_by_others(labels, np.where(np.arange(10) < 7, votes, 0)),
-        "contempt, unknown and NF too",
+        "also for contempt, unknown and NF",
     ),
-    ("label_stands", lambda labels, votes: (ferplus.favourite(votes) == labels).sum(), "in another order"),
+    ("label_stands", lambda labels, votes: (ferplus.favourite(votes) == labels).sum(), "another order"),
     (
         "accuracy_by_agreement",
         lambda right, votes: binned(right, votes.max(axis=1) / 10),
-        "which are not always ten",
+        "These are not always ten",
     ),
     (
         "accuracy_by_agreement",  # unanimous or not
         lambda right, votes: binned(right, (votes.max(axis=1) == votes.sum(axis=1)).astype(float)),
-        "the most votes that one answer has",
+        "the number of votes for the most frequent answer",
     ),
     (
         "accuracy_by_agreement",  # an empty bin as 0
         lambda right, votes: np.nan_to_num(lab6.accuracy_by_agreement(right, votes)),
-        "empty bin is np.nan",
+        "empty group is np.nan",
     ),
     (
         "accuracy_by_agreement",
@@ -148,9 +148,9 @@ WRONG = [
     ),
     ("doubt guess", 67, "a share from 0 to 1"),
     ("doubtful_errors", lambda right, stands: (~right)[~stands].mean(), "is another number"),  # the other way round
-    ("doubtful_errors", lambda right, stands: (~right & ~stands).mean(), "Of what is it a share"),
+    ("doubtful_errors", lambda right, stands: (~right & ~stands).mean(), "a share of the errors"),
     ("doubtful_errors", lambda right, stands: stands[~right].mean(), "whose label does not stand"),
-    ("doubtful_errors", lambda right, stands: (~right & ~stands).sum(), "Of what is it a share"),
+    ("doubtful_errors", lambda right, stands: (~right & ~stands).sum(), "a share of the errors"),
 ]
 
 

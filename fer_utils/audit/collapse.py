@@ -154,7 +154,7 @@ def explanation(table) -> list[str]:
         lines.append(f"{changes[name]}: {kept}, {accuracy:.1%} right, {share:.0%} the same answer.")
     missing = [variant.name for variant in VARIANTS if variant.name not in means.index]
     if missing:
-        lines.append(f"Without a run yet, so that nothing is known of it: {', '.join(missing)}.")
+        lines.append(f"No run yet, so nothing is known about: {', '.join(missing)}.")
     if table.groupby("variant")["seed"].nunique().min() == 1:
         lines.append(
             "With one seed of a variant, whether it collapses may be seen; a few points of accuracy are noise."

@@ -32,12 +32,10 @@ def check(name, answer=None):
     """
     known = exercises()
     if not isinstance(name, str):
-        raise NotYet(
-            'Give the exercise\'s name first, as it stands in the lab: check("floor_accuracy", floor_accuracy)'
-        )
+        raise NotYet('Give the name of the exercise first, as in the lab: check("floor_accuracy", floor_accuracy)')
     if name not in known:
         raise NotYet(f"There is no exercise {name!r}{did_you_mean(name, known)}")
     said = known[name].wrong(name, answer)
     if said:
-        raise NotYet(f"{name}: not yet.\n{said}")
+        raise NotYet(f"{name}: not right yet.\n{said}")
     print(f"{name}: {getattr(known[name], 'said', 'right.')}")

@@ -15,8 +15,8 @@ import pandas as pd
 CASES = 40  # inputs that a function is called with
 TOLERANCE = 1e-6  # relative; another order of additions differs by less
 FROM_ZERO = 1e-9  # absolute, where a result is 0
-UNWRITTEN = "Its body is still to be written."
-WRITTEN = "written down. Come back to it below."
+UNWRITTEN = "The body of your function is not written yet."
+WRITTEN = "written down. This check does not judge its content."
 LONGEST = 500  # characters of a value that are shown
 
 
@@ -35,7 +35,7 @@ class Function:
 
     def wrong(self, name, answer) -> str | None:
         if not callable(answer):
-            return f"Give the function itself, as in check({name!r}, {name}); this is {described(answer)}."
+            return f"Give the function itself, as in check({name!r}, {name}). You gave {described(answer)}."
         generator = np.random.default_rng(zlib.crc32(name.encode()))
         for case in range(CASES):
             given = self.draw(generator, case)
@@ -44,7 +44,7 @@ class Function:
             if said == UNWRITTEN:
                 return said  # a hint comes after an attempt
             if said:
-                return f"The first input on which it is not right:\n{_arguments(given)}\n{said}\nHint: {self.hint}"
+                return f"Your function is wrong on this input:\n{_arguments(given)}\n{said}\nHint: {self.hint}"
         return None
 
 
@@ -58,9 +58,9 @@ class Number:
 
     def wrong(self, name, answer) -> str | None:
         if isinstance(answer, bool) or np.ndim(answer) or not _is_number(answer):
-            return f"A number is asked for; this is {described(answer)}."
+            return f"Give a number. You gave {described(answer)}."
         if not self.low <= float(answer) <= self.high:
-            return f"Yours: {answer}\nHint: {self.hint}"
+            return f"Your number, {answer}, is not accepted.\nHint: {self.hint}"
         return None
 
 
@@ -76,7 +76,7 @@ class Prediction:
     def wrong(self, name, answer) -> str | None:
         inside = not isinstance(answer, bool) and not np.ndim(answer) and _is_number(answer)
         if not inside or not self.low <= float(answer) <= self.high:
-            return f"Write down what you expect, {self.unit} from {self.low:g} to {self.high:g}, before you go on."
+            return f"First write down your guess: {self.unit} from {self.low:g} to {self.high:g}."
         return None
 
 
@@ -97,7 +97,7 @@ class Judged:
         except NotImplementedError:
             return UNWRITTEN
         except Exception as error:
-            said = f"It cannot be used as it is: {type(error).__name__}: {error}"
+            said = f"The check of your answer stopped with an error: {type(error).__name__}: {error}"
         return f"{said}\nHint: {self.hint}" if said else None
 
 
@@ -114,23 +114,23 @@ def _called(answer, given, expected, tolerance):
         return UNWRITTEN
     except TypeError as error:
         if list(inspect.signature(answer).parameters) != list(given):
-            return f"It has to take the arguments {', '.join(given)}: {error}"
+            return f"Your function must have the arguments {', '.join(given)}. Python says: {error}"
         return _raised(error)
     except Exception as error:
         return _raised(error)
     if got is None and expected is not None:
-        return "It returns nothing. Does it end in a line with `return`?"
+        return "Your function returns nothing. Does it end with a `return` line?"
     changed = next((name for name in given if difference(given[name], own[name])), None)
     if changed:
-        return f"It changes its argument {changed}, which belongs to the caller. Work on a copy."
+        return f"Your function changes its argument {changed}. Make a copy, and change only the copy."
     said = difference(expected, got, tolerance)
-    return f"It returns {described(got)}\n{said}" if said else None
+    return f"Your function returns {described(got)}\n{said}" if said else None
 
 
 def _raised(error):
     own = traceback.extract_tb(error.__traceback__)[1:2]  # the first is the call in this module
     line = f", in its line `{own[0].line}`" if own and own[0].line else ""
-    return f"It raises {type(error).__name__}: {error}{line}."
+    return f"Your function raises {type(error).__name__}: {error}{line}."
 
 
 def _arguments(given):
@@ -143,7 +143,7 @@ def _arguments(given):
 def difference(expected, got, tolerance=TOLERANCE) -> str | None:
     """In what `got` is another thing than `expected`, without naming the value that is expected; None if in nothing."""
     if expected is None:
-        return None if got is None else "None is asked for."
+        return None if got is None else "None is expected."
     if isinstance(expected, dict):
         return _of_dicts(expected, got, tolerance)
     if isinstance(expected, str | bool | np.bool_):
@@ -154,9 +154,9 @@ def difference(expected, got, tolerance=TOLERANCE) -> str | None:
     except ValueError:
         return _asked(expected)
     if isinstance(expected, list) and wanted.ndim == found.ndim == 1 and len(wanted) != len(found):
-        return f"It has {len(found)} entries; {len(wanted)} are asked for."
+        return f"The result has {len(found)} entries; {len(wanted)} are expected."
     if wanted.shape != found.shape:
-        return f"Its shape is {found.shape}; {_shape(wanted.shape)} is asked for."
+        return f"The result has the shape {found.shape}; {_shape(wanted.shape)} is expected."
     if wanted.dtype.kind in "biuf":
         return _of_numbers(wanted, found, tolerance)
     return None if wanted.tolist() == found.tolist() else _asked(expected)
@@ -164,31 +164,33 @@ def difference(expected, got, tolerance=TOLERANCE) -> str | None:
 
 def _of_dicts(expected, got, tolerance):
     if not isinstance(got, dict | pd.Series):
-        return f"A dict with the keys {', '.join(map(repr, expected))} is asked for."
+        return f"A dict with the keys {', '.join(map(repr, expected))} is expected."
     got = dict(got)
     if set(got) != set(expected):
-        return f"Its keys are {', '.join(map(repr, got)) or 'none'}; {', '.join(map(repr, expected))} are asked for."
+        return f"The keys are {', '.join(map(repr, got)) or 'none'}; {', '.join(map(repr, expected))} are expected."
     wrong = {key: said for key, value in expected.items() if (said := difference(value, got[key], tolerance))}
     return next((f"At the key {key!r}: {said}" for key, said in wrong.items()), None)
 
 
 def _of_numbers(wanted, found, tolerance):
     if found.dtype.kind not in "biuf":
-        return "Numbers are asked for."
+        return "Numbers are expected."
     if wanted.dtype.kind == "b" and found.dtype.kind != "b":
-        return "Truth values (True, False) are asked for."
+        return "Truth values (True, False) are expected."
     close = np.isclose(found.astype(float), wanted.astype(float), rtol=tolerance, atol=FROM_ZERO, equal_nan=True)
     if close.all():
         return None
     if not wanted.ndim:
-        return "Another value is asked for."
+        return "Another value is expected."
     place = tuple(int(index) for index in np.argwhere(~close)[0])
-    return f"It is wrong at {int((~close).sum())} of {close.size} places, first at [{', '.join(map(str, place))}]."
+    first = f"first at [{', '.join(map(str, place))}]"
+    return f"The result is wrong at {int((~close).sum())} of {close.size} places, {first}."
 
 
 def _asked(expected):
-    kinds = {str: "A text", bool: "True or False", np.bool_: "True or False", list: "A list", tuple: "A tuple"}
-    return f"{kinds.get(type(expected), 'Something else')} with other contents is asked for."
+    truth, other = "Another answer (True or False)", "with other contents"
+    kinds = {str: "Another text", bool: truth, np.bool_: truth, list: f"A list {other}", tuple: f"A tuple {other}"}
+    return f"{kinds.get(type(expected), 'Another result')} is expected."
 
 
 def _shape(shape):

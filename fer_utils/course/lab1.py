@@ -44,34 +44,35 @@ def _fourteen_emotions(answers):
     answers = [str(answer) for answer in answers]
     unknown = sorted(set(answers) - set(EMOTIONS))
     if unknown:
-        return f"{unknown[0]!r} is none of the seven emotions: {', '.join(EMOTIONS)}."
-    return None if len(answers) == 14 else f"There are 14 faces, and {len(answers)} answers."
+        return f"{unknown[0]!r} is not one of the seven emotions: {', '.join(EMOTIONS)}."
+    return None if len(answers) == 14 else f"There are 14 faces. You gave {len(answers)} answers."
 
 
 EXERCISES = {
     "floor guess": Prediction(0, 1, "a share"),
     "memory guess": Prediction(0, 1, "a share"),
-    "own labels": Judged(_fourteen_emotions, "One emotion for each face, from the top left, row by row.", WRITTEN),
+    "own labels": Judged(_fourteen_emotions, "Give one emotion for each face, row by row from the top left.", WRITTEN),
     "floor_accuracy": Function(
         floor_accuracy,
         lambda generator, case: {
             "train_labels": _draw_labels(generator, case),
             "test_labels": _draw_labels(generator, case),
         },
-        "Two steps. Which label is the most frequent in training (on a tie the lower code)? What share of the test "
-        "labels is that one? The test labels must not choose the answer. Use the arguments, not `train` and `test`.",
+        "There are two steps. First find the most frequent training label; on a tie, take the lower code. Then compute "
+        "which share of the test labels equals this label. Do not use the test labels in the first step. Use the "
+        "arguments, not `train` and `test`.",
     ),
     "class_weights": Function(
         data.class_weights,
         lambda generator, case: {"labels": _draw_labels(generator, case)},
-        "The weights of all images together must add up to n, and each class that has an image gets the same sum, "
-        "n / 7. A class without an image weighs 0.0. The keys are the codes 0 to 6.",
+        "Add up the weights of all images of one class: the sum must be n / 7, for each class that has an image. A "
+        "class without an image has the weight 0.0. The keys are the codes 0 to 6.",
     ),
     "copied": Function(
         copied,
         _draw_images,
-        "Images are copies if all 2,304 bytes are equal; image.tobytes() makes something that can be looked up in a "
-        "set. Give positions in `images`, as integers. Two copies inside the test splits, or inside Training, are not "
-        "what is asked for.",
+        "Two images are copies if all their 2,304 bytes are equal. image.tobytes() makes bytes that you can look up in "
+        "a set. Return positions in `images`, as integers. A copy that is only in Training, or only in the test "
+        "splits, does not count.",
     ),
 }

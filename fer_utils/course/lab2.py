@@ -34,22 +34,22 @@ LAYERS = (
     Layer("dense 1", 1, 6 * 6 * 64, 64, 1),
     Layer("dense 2", 1, 64, len(EMOTIONS), 1),
 )
-ALL_CHANNELS = "A filter reaches through all channels of its input, not through one."
-ONE_PLACE = "That is one place. A filter is applied at every place of its output."
-SHARED = "The same weights are used at every place: count them once."
+ALL_CHANNELS = "A filter sees all channels of its input, not only one."
+ONE_PLACE = "That is the number for one place. A filter is applied at every place of its output."
+SHARED = "The same weights are used at every place. Count them only once."
 # How a wrong number comes about, each with the number of a layer that was counted so.
 OF_PARAMETERS = (
-    ("It lacks the biases: one for each output.", Layer.weights),
-    ("There is a bias for each output, not one for the layer.", lambda layer: layer.weights() + 1),
+    ("The biases are missing: there is one for each output.", Layer.weights),
+    ("There is one bias for each output, not one for the layer.", lambda layer: layer.weights() + 1),
     (ALL_CHANNELS, lambda layer: layer.kernel * layer.outputs + layer.outputs),
     (SHARED, lambda layer: layer.parameters() * layer.places),
-    ("A kernel has 3 x 3 places.", lambda layer: 3 * layer.inputs * layer.outputs + layer.outputs),
-    ("Its inputs are all numbers of 6 x 6 maps in 64 channels.", lambda layer: 64 * layer.outputs + layer.outputs),
+    ("A filter has 3 x 3 places, not 3.", lambda layer: 3 * layer.inputs * layer.outputs + layer.outputs),
+    ("The inputs are all numbers of 6 x 6 maps in 64 channels.", lambda layer: 64 * layer.outputs + layer.outputs),
 )
 OF_MULTIPLICATIONS = (
     (ONE_PLACE, Layer.weights),
     ("A bias is added, not multiplied.", lambda layer: layer.parameters() * layer.places),
-    ("Pooling comes after the layer, whose own output is not halved yet.", lambda layer: layer.multiplications() // 4),
+    ("Count the places before pooling. Pooling comes after this layer.", lambda layer: layer.multiplications() // 4),
     (ALL_CHANNELS, lambda layer: layer.kernel * layer.outputs * layer.places),
 )
 
@@ -57,11 +57,11 @@ OF_MULTIPLICATIONS = (
 def _counted(answers, count, mistakes):
     answers = list(answers)
     if len(answers) != len(LAYERS):
-        return f"There are {len(LAYERS)} layers with parameters, and {len(answers)} numbers."
+        return f"There are {len(LAYERS)} layers with parameters. The length of your list is {len(answers)}."
     for layer, answer in zip(LAYERS, answers, strict=True):
         if answer != count(layer):
             reasons = [sentence for sentence, wrong in mistakes if wrong(layer) == answer]
-            return " ".join([f"{layer.name}: {answer} is not its number.", *reasons[:1]])
+            return " ".join([f"{layer.name}: {answer} is not right.", *reasons[:1]])
     return None
 
 
@@ -103,28 +103,28 @@ EXERCISES = {
         lambda answers: _counted(answers, Layer.parameters, OF_PARAMETERS),
         "A filter has 3 x 3 weights for each channel of its input, and one bias. How many filters are there?",
     ),
-    "small_cnn": Judged(_small_cnn, "Go down the table, one line of code for each of its lines. Compile nothing."),
+    "small_cnn": Judged(_small_cnn, "Write one line of code for each line of the table. Do not compile the network."),
     "multiplications": Judged(
         lambda answers: _counted(answers, Layer.multiplications, OF_MULTIPLICATIONS),
-        "How many weights are there, and at how many places of the layer's own output is each of them used?",
+        "How many weights does the layer have? At how many places of the layer's own output is each weight used?",
     ),
     "best_epoch": Function(
         best_epoch,
         _draw_history,
-        "It is the validation loss that counts, and its smallest value. Epochs are counted from 1, lists from 0.",
+        "Find the smallest validation loss. Epochs are counted from 1, lists from 0.",
     ),
     "overfits_from": Function(
         overfits_from,
         _draw_history,
-        "Begin with best_epoch. Only epochs after it come into question. Compare their training loss with the training "
-        "loss of the best epoch itself. If none is lower, return None.",
+        "Begin with best_epoch. Look only at the epochs after it. Compare their training loss with the training loss "
+        "of the best epoch itself. If none is lower, return None.",
     ),
     # Ten seeds of the lab's network, as it trains there (the floor is 0.237): 0.597, 0.592, 0.653, 0.617, 0.567, 0.597,
     # 0.603, 0.600, 0.608, 0.585. The bounds leave room for another batch size, rate or number of epochs.
     "test accuracy": Number(
         0.35,
         0.8,
-        "A share is asked for, from 0 to 1, of the test faces. Below 0.35 it has hardly learned: did `fit` run to its "
-        "end? Above 0.8 is what it has on faces that it was trained on.",
+        "Give a share of the test faces, from 0 to 1. Below 0.35, the network has hardly learned: did `fit` run to its "
+        "end? Above 0.8, is this the accuracy on faces that it was trained on?",
     ),
 }

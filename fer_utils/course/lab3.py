@@ -57,40 +57,41 @@ def _draw_p_values(generator, case):
 
 def _a_sentence(text):
     if not isinstance(text, str) or len(text.split()) < 12:
-        return "A sentence of at least twelve words is asked for."
+        return "Write a sentence of at least twelve words."
     numbers = re.findall(r"\b\d", text)  # not the one of VGG16
-    return None if numbers else "A result has numbers in it: how much, of how many, how sure."
+    return None if numbers else "Put numbers into your sentence: how much, of how many faces, how sure."
 
 
 EXERCISES = {
-    "points guess": Prediction(0.1, 50, "points"),
+    "points guess": Prediction(0.1, 50, "a number of percentage points"),
     "own sentence": Judged(
-        _a_sentence, "Which two arms, what n, what difference, what p value, what does it not say?", WRITTEN
+        _a_sentence, "Say which two arms, n, the difference, the p value, and what the result does not show.", WRITTEN
     ),
     "wilson": Function(
         evaluation.wilson_interval,
         _draw_count,
-        "Work the case of 3 right of 10 by hand, step by step: rate, z * z / n, the centre, the half width; both are "
-        "divided by 1 + z * z / n. Return the two ends, low first, as rates, not rounded.",
+        "Work out the case of 3 right of 10 by hand: rate, z * z / n, centre, half width. Centre and half width are "
+        "both divided by 1 + z * z / n. Return the two ends, low first, as rates, not rounded.",
         tolerance=1e-4,
     ),
     "recall": Function(
         recall,
         _draw_answers,
-        "For each code, take the images whose *label* is this code. Which share of them was named so? A class without "
-        "an image has no recall: np.nan. (Dividing by those that were *named* so is precision.)",
+        "For each code, take the images whose *label* is this code. Which share of them is predicted as this code? The "
+        "recall of a class without an image is np.nan. (If you divide by the images *predicted* as this code, you get "
+        "the precision.)",
     ),
     "mcnemar": Function(
         mcnemar,
         _draw_pair,
-        "Only images on which the two differ count. How likely is it that d throws of a coin show the rarer side so "
-        "few times, or fewer? Twice that, since either side may be the rarer; never above 1. If they differ nowhere, "
-        "the p value is 1. If only large counts go wrong: are they Python integers, from int(...)?",
+        "Count only the d images on which the two networks differ. How likely is it that d tosses of a coin show the "
+        "rarer side this often or less? Double it, since either side may be the rarer one. p is at most 1. If the "
+        "networks differ nowhere, p is 1. If only large counts go wrong, convert the counts with int(...).",
     ),
     "holm": Function(
         evaluation.holm,
         _draw_p_values,
-        "Sort. The smallest of m is multiplied by m, the next by m - 1, and so on. Then none may be smaller than the "
-        "one before it, and none above 1. Give them back in the order in which they came.",
+        "Sort the m values. Multiply the smallest by m, the next by m - 1, and so on. Then no value may be smaller "
+        "than the one before it, and none may be above 1. Return the values in their old order.",
     ),
 }

@@ -42,25 +42,26 @@ EXERCISES = {
     "same guess": Prediction(0, 1, "a share"),
     "freeze": Judged(
         _freeze,
-        "Set `trainable` on the model that is given, not on its weights. A model hands it down to all its layers, "
-        "batch norm and models inside it included. `=` sets, `==` only asks.",
+        "Set `trainable` on the given model, not on its weights. A model passes it on to all its layers, also to batch "
+        "norms and to models inside it. `=` sets a value, `==` only compares.",
     ),
     "trained parameters": Number(
         455,
         455,
-        "Only the last dense layer is trained. It has 64 inputs, since the backbone ends in 64 maps and each is "
-        "averaged, and 7 outputs; and each output has a bias.",
+        "Only the last dense layer is trained. It has 64 inputs: the backbone ends in 64 maps, and each is averaged. "
+        "It has 7 outputs, and each output has a bias.",
     ),
     "unfreeze": Judged(
         _unfreeze,
-        "Decide for every layer of the backbone, True or False: does its name begin with block and a number that is "
-        "large enough, and is it no batch norm? Ask isinstance(layer, keras.layers.BatchNormalization), since names "
-        "can be anything. The backbone comes frozen; a layer that you leave as it is stays so.",
+        "Set `trainable` for every layer of the backbone. It is True if two things hold: the name begins with block "
+        "and a large enough number, and the layer is not a batch norm. Names can be anything, so use isinstance(layer, "
+        "keras.layers.BatchNormalization). The backbone is frozen at first: a layer that you do not set stays frozen.",
     ),
     "feature_spread": Function(
         feature_spread,
         _draw_features,
-        "Each feature is a column, and each image a row. First the standard deviation of every column (np.std), then "
-        "the mean of these, then divide once, by the mean of all numbers. If all are 0, the spread is 0.0.",
+        "Each feature is a column, and each image is a row. First compute the standard deviation of every column "
+        "(np.std). Then take the mean of these. Then divide once, by the mean of all numbers. If all are 0, the spread "
+        "is 0.0.",
     ),
 }

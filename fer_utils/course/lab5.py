@@ -58,18 +58,18 @@ def _draw_counts(generator, case):
 
 def _three_verdicts(answers):
     if len(answers) != 3:
-        return f"Verdicts on three numbers are asked for; yours: {len(answers)}."
+        return f"Give verdicts on three numbers. You gave {len(answers)}."
     known = paper.reported()["id"].tolist()
     for name, answer in answers.items():
         if name not in known:
-            return f"{name!r} is no number of the paper; their ids go from {known[0]} to {known[-1]}."
+            return f"{name!r} is not the id of a number. The ids go from {known[0]} to {known[-1]}."
         if isinstance(answer, str) or len(answer) != 2:
-            return f'{name}: a pair is asked for, such as ("{WORDS[0]}", "why you say so").'
+            return f'{name}: give a pair, such as ("{WORDS[0]}", "why you say so").'
         word, reason = answer
         if word not in WORDS:
-            return f"{name}: {word!r} is none of the verdicts: {', '.join(map(repr, WORDS))}."
+            return f"{name}: {word!r} is not one of the verdicts: {', '.join(map(repr, WORDS))}."
         if len(str(reason).split()) < FEWEST_WORDS:
-            return f"{name}: your reason has fewer than {FEWEST_WORDS} words. Which number or which sum says so?"
+            return f"{name}: your reason has fewer than {FEWEST_WORDS} words. Which number or which sum supports it?"
     return None
 
 
@@ -78,41 +78,42 @@ EXERCISES = {
     "largest gap": Number(
         18.29,
         18.31,
-        "For each arm, the largest less the smallest of its validation accuracies, wherever they are printed; then the "
-        "largest of the six. Training accuracies do not belong here, and no two arms are compared.",
+        "For each arm, take all its validation accuracies, wherever they are printed. Subtract the smallest from the "
+        "largest. Then take the largest of the six differences. Leave out training accuracies, and do not compare two "
+        "arms with each other.",
     ),
     "possible_counts": Function(
         possible_counts,
         _draw_percent,
-        "Go forward, not only back. 40.00 % of 7 would be 2.8 right answers. The counts beside it, 2 and 3, print as "
-        "28.57 and 42.86, so the list is empty. Ask of each count whether it prints as the percentage, the one below "
-        "as well as the one above; of more than 10,000 images, several may.",
+        "40.00 % of 7 would be 2.8 correct predictions. The nearest counts, 2 and 3, print as 28.57 and 42.86, so the "
+        "list is empty. Compute the percentage of each count, below and above the product, and compare it with the "
+        "given one. With more than 10,000 images, several counts may fit.",
     ),
     "faces apart": Number(
-        4, 4, "Of 7,178 faces, each of the two percentages allows one count. How far apart are they?"
+        4, 4, "For 7,178 faces, each of the two percentages allows one count. What is the difference of the counts?"
     ),
     "always_happy": Function(
         always_happy,
         _draw_always_happy,
-        "30 images in batches of 8 are 3 whole batches: 24 images are asked about. All happy faces are among them, so "
-        "only what you divide by changes. The result is in percent, and not rounded.",
+        "30 images in batches of 8 are 3 whole batches: 24 images are evaluated. All happy faces are among them, so "
+        "only the number that you divide by changes. Return the result in percent, not rounded.",
     ),
     "class_entropy": Function(
         checks.entropy,
         _draw_counts,
-        "Shares first: each count divided by the sum of all. Then minus the sum of share times natural logarithm of "
-        "the share. [5, 5] has 0.693. A class without an image adds nothing.",
+        "First compute the shares: each count divided by the sum of all counts. Multiply each share by its natural "
+        "logarithm, add up, and change the sign. [5, 5] has 0.693. A class without an image adds nothing.",
     ),
     "least_loss": Function(
         lambda accuracy: float(checks.loss_bounds(accuracy)[0]),
         lambda generator, case: {"accuracy": [0.0, 1.0, 0.5][case] if case < 3 else float(generator.random())},
-        "What does a right answer cost at least, if the network is as sure as can be? In a wrong one, another class "
-        "has at least as much probability as the true one: how much is left for the true one at most? Take the mean "
-        "over right and wrong answers, in nats. How many classes there are does not matter.",
+        "What is the smallest loss of a correct prediction, if the network is as sure as possible? In a wrong "
+        "prediction, another class has at least the probability of the true class. How much can the true class have at "
+        "most? Take the mean over correct and wrong predictions, in nats. The number of classes does not matter.",
     ),
     "verdicts": Judged(
         _three_verdicts,
-        "A dict of three: the number's id, and with it a pair of the verdict and your reason in one sentence.",
+        "Give a dict with three entries. The key is the id of the number. The value is a pair: verdict and reason.",
         WRITTEN,
     ),
 }

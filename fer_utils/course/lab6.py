@@ -66,42 +66,42 @@ def _draw_doubt(generator, case):
 
 
 EXERCISES = {
-    "luck guess": Prediction(-10, 30, "in percentage points,"),
+    "luck guess": Prediction(-10, 30, "a number of percentage points"),
     "half_gap": Function(
         half_gap,
         _draw_right,
-        "Three steps. Accuracy of every epoch on the first half, order[: n // 2]. The epoch that is best there, the "
-        "earliest if several are. Its accuracy there, less its accuracy on the other half; the other half has no say "
-        "in the choice. A share, with its sign.",
+        "There are three steps. Compute the accuracy of every epoch on the first half, order[: n // 2]. Choose the "
+        "best epoch there, the earliest if several are best; do not use the other half to choose. Return its accuracy "
+        "there minus its accuracy on the other half: a share, with its sign.",
     ),
     # 300 orders, ten seeds: 0.0120 0.0125 0.0118 0.0111 0.0125 0.0127 0.0118 0.0120 0.0132 0.0117. One order varies by
     # 0.0148, a mean of 200 by 0.00105; the range is 3.5 times that to both sides.
     "luck": Number(
         0.0081,
         0.0155,
-        "The mean of half_gap over at least 200 random orders of the PrivateTest images, a new order each time: "
-        "generator.permutation(n). It is a share, so one percentage point is 0.01.",
+        "Take the mean of half_gap over at least 200 random orders of the PrivateTest images. Draw a new order each "
+        "time: generator.permutation(n). The result is a share, so one percentage point is 0.01.",
     ),
-    "many guess": Prediction(-10, 30, "in percentage points,"),
+    "many guess": Prediction(-10, 30, "a number of percentage points"),
     "label_stands": Function(
         label_stands,
         _draw_votes,
-        "The label's own votes are at votes[image, columns[label]]; the ten columns are in another order than the "
-        "seven codes. They have to be more than the votes of each other answer, contempt, unknown and NF too. Five to "
-        "five is a tie, and then the label does not stand. More than half of all votes is not asked for.",
+        "The votes for the label are at votes[image, columns[label]]: the columns have another order than the codes. "
+        "They must be more than the votes for each other answer, also for contempt, unknown and NF. Five to five is a "
+        "tie, and then the label does not stand. The label does not need more than half of all votes.",
     ),
     "accuracy_by_agreement": Function(
         accuracy_by_agreement,
         _draw_bins,
-        "Agreement is the most votes that one answer has, whichever it is, divided by all votes of that image, which "
-        "are not always ten. A bin holds what is above its lower edge and up to its upper one. The accuracy of an "
-        "empty bin is np.nan.",
+        "Agreement is the number of votes for the most frequent answer, divided by all votes of that image. These are "
+        "not always ten. A group holds the images above its lower edge, up to and with its upper edge. The accuracy of "
+        "an empty group is np.nan.",
     ),
     "doubt guess": Prediction(0, 1, "a share"),
     "doubtful_errors": Function(
         doubtful_errors,
         _draw_doubt,
-        "Of what is it a share? Keep the errors only, then count those whose label does not stand. The share of errors "
-        "among the doubtful labels is another number.",
+        "You need a share of the errors. Keep only the errors, and count those whose label does not stand. The share "
+        "of errors among the doubtful labels is another number.",
     ),
 }

@@ -19,20 +19,20 @@ TOO_SURE = 0.6
 def judge_network(answer, layers):
     """What is wrong with the function `answer`, which is to return a new network of lab 2's `layers`, or None."""
     if isinstance(answer, keras.Model) or not callable(answer):
-        return f"Give the function itself, small_cnn, without brackets; this is {described(answer)}."
+        return f"Give the function itself, small_cnn, without brackets. You gave {described(answer)}."
     model = answer()
     if model is None:
-        return "It returns nothing. Does it end in a line with `return`?"
+        return "Your function returns nothing. Does it end with a `return` line?"
     if not isinstance(model, keras.Model):
-        return f"It returns {described(model)}; a keras.Model is asked for."
+        return f"Your function returns {described(model)}. A keras.Model is expected."
     if not model.built:
-        return f"It does not know the size of its images. Begin with keras.Input(({SIDE}, {SIDE}, 1))."
+        return f"The network does not know the size of its images. Begin with keras.Input(({SIDE}, {SIDE}, 1))."
     shapes = {"input": (model.input_shape[1:], (SIDE, SIDE, 1)), "output": (model.output_shape[1:], (len(EMOTIONS),))}
     for what, (found, wanted) in shapes.items():
         if found != wanted:
-            return f"The shape of its {what} is {found}; {wanted} is asked for."
+            return f"The shape of the network's {what} is {found}; {wanted} is expected."
     if model.compiled:
-        return "It is compiled already. Take that out: the lab compiles in sight, below."
+        return "The network is already compiled. Do not compile it: a later cell of the lab does."
     return _wrong_layers(model, layers) or _wrong_answers(model)
 
 
@@ -40,14 +40,14 @@ def _wrong_layers(model, layers):
     found = [(layer.name, layer.count_params()) for layer in flat_layers(model) if layer.count_params()]
     if len(found) != len(layers):
         names = ", ".join(f"{name} ({count:,})" for name, count in found) or "none"
-        return f"The table has {len(layers)} layers with parameters. Yours: {names}."
+        return f"The table has {len(layers)} layers with parameters. Your network has: {names}."
     for layer, (name, count) in zip(layers, found, strict=True):
         if count == layer.parameters():
             continue
         said = f"Your {name} has {count:,} parameters; {layer.name} of the table has {layer.parameters():,}."
         if count == layer.weights():
-            return f"{said} Its biases are missing."
-        same = " Before it, padding 'same' and three poolings leave a map of 6 x 6." if layer.name == "dense 1" else ""
+            return f"{said} The biases are missing."
+        same = " Its input is a 6 x 6 map if padding is 'same'." if layer.name == "dense 1" else ""
         return said + same
     return None
 
@@ -56,10 +56,10 @@ def _wrong_answers(model):
     images = np.random.default_rng(0).integers(0, 256, (16, SIDE, SIDE, 1)).astype("float32")
     answers = keras.ops.convert_to_numpy(model(images)).astype(float)
     if answers.min() < 0 or not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
-        return f"Its answers are no probabilities: the seven of one image add up to {answers[0].sum():.2f}, not to 1."
+        return f"The outputs are not probabilities: the seven of one image add up to {answers[0].sum():.2f}, not to 1."
     surest = answers.max(axis=1).mean()
     if surest > TOO_SURE:
-        return f"Its weights are random, and yet it is {surest:.0%} sure of an answer: its first layer gets up to 255."
+        return f"With random weights, the network is already {surest:.0%} sure. Are the pixels divided by 255?"
     return None
 
 
@@ -75,7 +75,7 @@ def judge_freeze(answer):
         said = _wrongly_trained(model, {"probabilities/kernel", "probabilities/bias"}, "After freeze(backbone)")
         if not said:
             answer(model)
-            said = _wrongly_trained(model, set(), "After freeze of a model that holds another model")
+            said = _wrongly_trained(model, set(), "After freeze(model), for a model that contains another model")
         if said:
             return said
     return None
@@ -132,12 +132,12 @@ def _trained(model):
 def _wrongly_trained(model, expected, when):
     found = _trained(model)
     if found - expected:
-        return f"{when}, these are trained and should not be: {_some(found - expected)}."
+        return f"{when}, these weights are trained and should not be: {_some(found - expected)}."
     if expected - found:
-        return f"{when}, these are not trained and should be: {_some(expected - found)}."
+        return f"{when}, these weights are not trained and should be: {_some(expected - found)}."
     for layer in flat_layers(model):
         if isinstance(layer, keras.layers.BatchNormalization) and layer.trainable:
-            return f"{when}, the batch norm {layer.name} has trainable=True: its statistics go on changing."
+            return f"{when}, the batch norm {layer.name} has trainable=True, so its statistics still change."
     return None
 
 
