@@ -12,6 +12,7 @@ import pytest
 from scipy import stats
 
 from fer_utils import evaluation, runs, score
+from fer_utils.data import DataError
 from fer_utils.labels import ferplus
 from fer_utils.names import EMOTIONS, EXPECTED_COUNTS
 from fer_utils.score import __main__ as command
@@ -46,7 +47,9 @@ def test_a_rung_of_the_ladder_can_be_scored_too(facts):
 
 
 def saved(table, tmp_path, index=False):
-    table.to_csv(tmp_path / "predictions.csv", index=index)
+    """The path of a file with this table, or with this text."""
+    text = table if isinstance(table, str) else table.to_csv(index=index)
+    (tmp_path / "predictions.csv").write_text(text, encoding="utf-8")
     return tmp_path / "predictions.csv"
 
 
@@ -165,6 +168,62 @@ def test_names_and_their_synonyms_need_no_order(facts, ours, tmp_path):
     assert own.notes == []
 
 
+@pytest.mark.parametrize("name", ["{}_prob", "{} (%)", "P({})", "prob.{}", "emotion_{}", "{}_score"])
+def test_names_of_columns_may_say_that_they_are_probabilities(facts, ours, tmp_path, name):
+    rows, _, probabilities = ours
+    shuffled = np.random.default_rng(2).permutation(7)
+    columns = [name.format(EMOTIONS[code]) for code in shuffled]
+    own = read(pd.DataFrame(probabilities[:, shuffled], columns=columns).assign(row=rows), tmp_path, facts)
+    np.testing.assert_allclose(own.probabilities, probabilities, atol=1e-9)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (
+            lambda name: {"sad": "sadnes"}.get(name, name),
+            "column 'sadnes' is none of the seven emotions; 'sad' is missing",
+        ),
+        (lambda name: {"neutral": "contempt"}.get(name, name), "column 'contempt' is none .*; 'neutral' is missing"),
+        (
+            lambda name: {"neutral": "happy"}.get(name, name),
+            "columns 'happy' and 'happy' each mean happy; 'neutral' is",
+        ),
+        (
+            lambda name: {"sad": "surprised"}.get(name, name),
+            "columns 'surprised' and 'surprise' each mean surprise; 'sad'",
+        ),
+        (lambda name: f"true_{name}", "column 'true_angry' is none of the seven emotions; .*'neutral' is missing"),
+    ],
+)
+@pytest.mark.parametrize("more", [{}, {"label": 3}])
+def test_names_of_which_only_some_are_emotions_are_refused(facts, table, tmp_path, change, words, more):
+    """By their order they would be scored as other emotions, and a label beside them may be the truth."""
+    order = ["row", "disgust", "fear", "angry", "happy", "sad", "surprise", "neutral"]
+    spoilt = table[order].assign(**more).rename(columns=lambda name: name if name == "row" else change(name))
+    assert re.search(words, refused(spoilt.rename(columns={"true_label": "label"}), tmp_path, facts))
+
+
+@pytest.mark.parametrize("second", ["happy ", "Happiness", "happy.1"])
+def test_two_columns_of_one_emotion_are_refused(facts, table, tmp_path, second):
+    said = refused(table.assign(**{second: 0.0}), tmp_path, facts)
+    assert f"the columns 'happy' and '{second.strip()}' each mean happy. Name each emotion once" in said
+
+
+def test_which_seven_are_probabilities_is_asked_where_more_columns_hold_numbers(facts, table, tmp_path):
+    """Otherwise the label beside them, the truth, would be scored."""
+    unnamed = table.rename(columns={name: f"p{code}" for code, name in enumerate(EMOTIONS)})
+    said = refused(unnamed.assign(confidence=0.5, label=facts.labels), tmp_path, facts)
+    assert "which seven of the columns p0, p1, p2, p3, p4, p5, p6, confidence are probabilities?" in said
+
+
+def test_codes_may_be_whole_floats(facts, ours, tmp_path):
+    rows, _, probabilities = ours
+    codes = probabilities.argmax(axis=1)
+    own = read(pd.DataFrame({"row": rows, "label": codes.astype(float)}), tmp_path, facts)
+    assert np.array_equal(own.predicted, codes)
+
+
 def test_an_order_that_cannot_be_told_is_refused(facts, tmp_path):
     guesses = np.random.default_rng(0).integers(0, 7, len(facts))
     assert "order of the labels cannot be told" in refused(
@@ -199,19 +258,46 @@ def test_more_than_what_is_scored_is_left_aside(facts, table, tmp_path):
     [
         (lambda t: t.iloc[10:], "no answer to 10 of 3,589 images, first to row 32298"),
         (lambda t: pd.concat([t, t.iloc[:3]]), "3 images are answered more than once, the first on lines 2 and 3591"),
-        (lambda t: t.assign(row=t["row"] - 30000), "is about images of Training. Give answers to those of PrivateTest"),
-        (lambda t: t.assign(row=t["row"] + 1), "line 3590: 35887 is no row of fer2013.csv"),
+        (lambda t: t.assign(row=t["row"] - 30000), "rows 2298 to 5886 of .* images of Training. Give answers to"),
+        (lambda t: t.assign(row=t["row"] + 1), "line 3590: '35887' is no row of fer2013.csv"),
         (lambda t: t.assign(row=t["row"] + 0.5), "line 2: .* is no row"),
         (lambda t: t.assign(row="PrivateTest_88305.jpg"), "Names of image folders do not tell the row"),
-        (lambda t: t.drop(columns="row").iloc[1:], "3,588 rows are neither 3,589 nor 7,178"),
-        (lambda t: t.drop(columns="sad"), "needs seven columns of probabilities, or one called label; it has angry"),
-        (lambda t: t.assign(sad=np.where(t["row"] == 32300, np.nan, t["sad"])), "line 4: a probability is missing"),
+        (lambda t: t.drop(columns="row").iloc[1:], "3,588 rows below the header are neither 3,589 nor 7,178"),
+        (lambda t: t.drop(columns="sad"), ": 'sad' is missing. Name each emotion once"),
+        (lambda t: t[["row"]], "needs seven columns of probabilities, or one called label; it has none"),
+        (
+            lambda t: t.rename(columns={"row": "id"}).assign(file="x"),
+            "which of the columns 'id' and 'file' names the im",
+        ),
+        (
+            lambda t: t.assign(sad=np.where(t["row"] == 32300, np.nan, t["sad"])),
+            "line 4: column 'sad' has '', which is no n",
+        ),
         (lambda t: t.assign(sad=t["sad"] - 1), "line 2: a probability is below 0, so these may be logits"),
         (lambda t: t.assign(sad=t["sad"] + 1), "line 2: the probabilities sum to 2, not to 1"),
-        (lambda t: t.assign(sad="much"), "hold other than numbers"),
+        (lambda t: t.assign(sad=np.where(t["row"] == 32300, "much", "0")), "line 4: column 'sad' has 'much', which is"),
         (lambda t: t[["row"]].assign(label="joy"), "line 2: 'joy' is none of the seven emotions"),
         (lambda t: t[["row"]].assign(label=7), "line 2: 7 is no code from 0 to 6"),
+        (lambda t: t[["row"]].assign(label=2.5), "line 2: 2.5 is no code from 0 to 6"),
+        (lambda t: t[["row"]].assign(label=np.where(t["row"] == 32300, "", "3")), "line 4: has no answer. Give one of"),
         (lambda t: t.iloc[:0], "holds no row"),
+        (lambda t: "", "holds no row"),
+        (lambda t: t.to_csv(index=False, header=False), "the first line has no names, but numbers"),
+        (lambda t: t[["row"]].assign(label="sad").to_csv(index=False, header=False), "the first line has no names"),
+        (lambda t: t.to_csv(index=False, sep=";"), "not separated by commas. Save it so, with points for decimals"),
+        (lambda t: t.to_csv(index=False, sep=";", decimal=","), "not separated by commas"),
+        (lambda t: t.to_csv(index=False, sep="\t"), "not separated by commas"),
+        (lambda t: t.to_csv(index=False, sep=" "), "not separated by commas"),
+        (lambda t: t.to_csv(index=False, decimal=","), "line 2: column 'angry' has '0,.*', which is no number"),
+        (
+            lambda t: t.to_csv(index=False, decimal=",").replace('"', ""),
+            "line 2: has 15 values, where the first line has",
+        ),
+        (lambda t: t.to_csv(index=False)[:-9], "line 3590: has 7 values, where the first line has 8 names"),
+        (
+            lambda t: t.to_csv(index=False).replace("\n", "\n\n ,\n").replace("32300", "99999"),
+            "line 10: '99999' is no row",
+        ),
     ],
 )
 def test_each_broken_file_has_its_sentence(facts, table, tmp_path, spoil, words):
@@ -230,6 +316,47 @@ def test_the_index_of_a_frame_is_no_row_where_there_is_one(facts, tmp_path):
     table = pd.DataFrame({"row": facts.row_ids, "label": 3})
     own = answers.read_csv(saved(table, tmp_path, index=True), facts)
     assert own.row_ids.tolist() == facts.row_ids.tolist()
+
+
+@pytest.mark.parametrize("before", ["index", "id", "Unnamed: 0", "file"])
+def test_a_column_row_goes_before_other_names(facts, table, tmp_path, before):
+    own = read(pd.concat([pd.Series(range(3589), name=before), table], axis=1), tmp_path, facts)
+    assert np.mean(own.predicted == facts.labels) == pytest.approx(0.618, abs=1e-3) and own.notes == []
+
+
+def test_the_index_that_a_frame_has_by_itself_is_no_row_and_its_order_is_taken(facts, table, tmp_path):
+    saved(table.drop(columns="row"), tmp_path, index=True)
+    own = answers.read_csv(tmp_path / "predictions.csv", facts)
+    assert np.mean(own.predicted == facts.labels) == pytest.approx(0.618, abs=1e-3)
+    assert "taken as PrivateTest in the order of fer2013.csv" in own.notes[0]
+    saved(table.set_index("row").rename_axis(None).iloc[::-1], tmp_path, index=True)
+    assert answers.read_csv(tmp_path / "predictions.csv", facts).row_ids.tolist() == facts.row_ids.tolist()[::-1]
+
+
+def test_the_mark_of_numpys_header_belongs_to_no_name(facts, table, tmp_path):
+    text = "# " + table[["row", *EMOTIONS]].iloc[::-1].to_csv(index=False)
+    assert np.mean(read(text, tmp_path, facts).predicted == facts.labels) == pytest.approx(0.618, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    "name, content, words",
+    [
+        ("a.csv", "row,label\n32298,sad\n".encode("utf-16"), "it is text in UTF-16"),
+        ("a.csv", "row,label\n32298,fröhlich\n".encode("latin-1"), "codec can't decode byte"),
+        ("a.h5", b"\x89HDF\r\n\x1a\n", "it is an HDF5 file"),
+        ("a.pt", b"PK\3\4", "it is a zip"),
+        ("a.csv.gz", b"\x1f\x8b\x08", "Compressed file ended"),
+    ],
+)
+def test_what_is_no_csv_is_named_and_what_can_be_given(facts, tmp_path, name, content, words):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(score.ScoreError) as raised:
+        answers.read_csv(tmp_path / name, facts)
+    assert words in str(raised.value)
+    assert (
+        "Give a CSV file in UTF-8 with commas, the folder of a run, or a network whose name ends in .keras, .onnx"
+        in str(raised.value)
+    )
 
 
 def test_percentages_are_understood(facts, table, tmp_path):
@@ -315,6 +442,7 @@ def test_the_folder_of_a_run_may_have_a_dot_in_its_name_and_be_the_one_one_stand
     [
         ("none.csv", "no such file"),
         ("net.keras", "Give FER-2013 as --data"),
+        ("net.ONNX", "Give FER-2013 as --data"),
         ("folder", "not a finished run"),
     ],
 )
@@ -323,6 +451,33 @@ def test_the_command_says_in_one_line_what_is_wrong_and_writes_nothing(tmp_path,
     assert command.main([str(tmp_path / name)]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1 and not list(tmp_path.glob("*.score.*"))
+
+
+@pytest.mark.parametrize("out", ["none/mine", "a/page", "a/numbers"])
+def test_where_one_file_cannot_be_written_none_is(table, tmp_path, capsys, out):
+    """Neither into a folder that is not there, nor over a folder."""
+    for folder in ("a/page.score.html", "a/numbers.score.json"):
+        (tmp_path / folder).mkdir(parents=True)
+    assert command.main([str(saved(table, tmp_path)), "--out", str(tmp_path / out)]) == 2
+    said = capsys.readouterr().err
+    assert re.search(r"\.score\.(html|json): cannot be written \(.+\)\. Give another place as --out\n$", said)
+    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
+        ["a", "page.score.html", "numbers.score.json", "predictions.csv"]
+    )
+
+
+@pytest.mark.parametrize("given, asked", [("x.csv", "{}/x.csv"), ("sample", "sample"), ("kaggle", "kaggle")])
+def test_data_count_from_the_working_folder_and_are_called_as_the_option_is(
+    tmp_path, capsys, monkeypatch, given, asked
+):
+    def ask(path, source, facts):
+        assert source == asked.format(tmp_path)
+        raise DataError("DATA=kaggle fetches it. Give its path as DATA")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(command.networks, "ask", ask)
+    assert command.main(["net.onnx", "--data", given]) == 2
+    assert capsys.readouterr().err == "--data kaggle fetches it. Give its path as --data\n"
 
 
 def test_a_name_of_a_file_is_no_html(facts):

@@ -1,5 +1,6 @@
 """Anybody's answers about FER-2013, scored by this study's standard: ``python -m fer_utils.score predictions.csv``."""
 
-from fer_utils.score.answers import Answers, ScoreError, read_csv, read_run
+from fer_utils.score.answers import Answers, read_csv, read_run
 from fer_utils.score.known import Known, facts
 from fer_utils.score.measures import report
+from fer_utils.score.table import ScoreError

@@ -8,13 +8,15 @@ the faces first, which needs --data.
 """
 
 import argparse
+import contextlib
+import json
 import os
 import sys
 from pathlib import Path
 
 from fer_utils.command_line import leave_with
 from fer_utils.data.faces import DataError
-from fer_utils.runs import RunError, write_json, write_whole
+from fer_utils.runs import RunError
 from fer_utils.score import ScoreError, facts, known, networks, page, read_csv, read_run, report
 
 
@@ -24,32 +26,54 @@ def main(arguments=None):
     )
     parser.add_argument("file", help="predictions.csv, the folder of a run, or a network: .keras, .onnx or .tflite")
     parser.add_argument("--protocol", choices=tuple(known.REPORTED), default="official", help="official: PrivateTest")
-    parser.add_argument("--data", help="FER-2013 in any form, for a network to be asked about")
+    parser.add_argument("--data", help="FER-2013 in any form, for a network; kaggle downloads it")
     parser.add_argument("--out", help="where the page and the JSON go, without ending; beside the file by default")
     given = parser.parse_args(arguments)
     path = Path(os.path.abspath(given.file))  # of a link, its own place and name
     reported = facts(given.protocol)
     try:
-        if path.suffix in networks.KINDS:
-            answers = networks.ask(path, given.data, reported)
+        if path.suffix.lower() in networks.KINDS:
+            answers = networks.ask(path, _data(given.data), reported)
         elif path.is_dir():
             answers = read_run(path, reported)
         else:
             answers = read_csv(path, reported)
         result = report(answers.about(reported.row_ids), reported)
         out = Path(os.path.abspath(given.out)) if given.out else path if path.is_dir() else path.with_suffix("")
-        write_json(out.with_name(f"{out.name}.score.json"), result)
-        content = page.page(result).encode()
-        write_whole(out.with_name(f"{out.name}.score.html"), lambda stream: stream.write(content))
+        html, numbers = (out.with_name(f"{out.name}.score.{kind}") for kind in ("html", "json"))
+        _write({html: page.page(result), numbers: json.dumps(result, indent=1, allow_nan=False) + "\n"})
     except (ScoreError, DataError, RunError, OSError) as error:
-        print(error, file=sys.stderr)
+        said = str(error).replace("DATA=", "--data ").replace("as DATA", "as --data")  # notebooks' name for it
+        print(said, file=sys.stderr)
         return 2
     for line in (page.sentence(result), *result["notes"]):
         print(line)
     if result["unseen_labels"]["suspicious"]:
         print(page.warning(result))
-    print(f"All of it: {out.with_name(f'{out.name}.score.html')}")
+    print(f"All of it: {html}")
     return 0
+
+
+def _data(given):
+    """What --data names: a path counts from the working folder, as all others here."""
+    return given if given in (None, "sample", "kaggle") else os.path.abspath(os.path.expanduser(given))
+
+
+def _write(texts):
+    """Write each text (path -> str), or none where one cannot be written."""
+    parts = {path: Path(f"{path}.part") for path in texts}
+    try:
+        for path, part in parts.items():
+            part.write_text(texts[path], encoding="utf-8")
+            if path.is_dir():
+                raise IsADirectoryError(0, "there is a folder of this name")
+        for path, part in parts.items():
+            part.replace(path)
+    except OSError as error:
+        for part in parts.values():
+            with contextlib.suppress(OSError):
+                part.unlink()
+        raise ScoreError(f"{path}: cannot be written ({error.strerror}). Give another place as --out") from error
 
 
 if __name__ == "__main__":

@@ -11,13 +11,20 @@ from fer_utils import runs
 from fer_utils.data.folders import SYNONYMS
 from fer_utils.names import EMOTIONS, USAGE_COUNTS
 from fer_utils.score.known import usage_of
+from fer_utils.score.table import ScoreError, check_lines, read_table
 
 ALPHABETICAL = tuple(sorted(EMOTIONS))
 """The label order of whoever read image folders by their names."""
 ORDERS = {"the CSV's": EMOTIONS, "alphabetical": ALPHABETICAL}
 
-ID_NAMES = ("row", "row_id", "rowid", "id", "index", "file", "filename", "file_name", "image", "path", "name", "")
+ID_NAMES = (  # of a column that says which image; an earlier kind goes before a later one
+    ("row", "row_id", "rowid"),
+    ("id", "index", "file", "filename", "file_name", "image", "path", "name"),
+    ("",),  # a frame's own index
+)
 ANSWER_NAMES = ("label", "emotion", "prediction", "predicted", "answer", "class", "pred")
+FILLERS = {"p", "prob", "probability", "score", "percent", "pred", "prediction", "emotion", "class"}
+"""What may stand beside an emotion in the name of its column."""
 WHOLE = {
     USAGE_COUNTS["PrivateTest"]: ("PrivateTest",),
     USAGE_COUNTS["PublicTest"] + USAGE_COUNTS["PrivateTest"]: ("PublicTest", "PrivateTest"),
@@ -25,10 +32,6 @@ WHOLE = {
 FERPLUS_NAME = re.compile(r"fer(\d{7})\.png$", re.IGNORECASE)  # how FER+ names the row of fer2013.csv
 CLEAR = 3  # standard deviations by which one label order has to meet more labels than the other
 SUM_TOLERANCE = 0.02  # what rounding to two decimals leaves of a sum of seven
-
-
-class ScoreError(ValueError):
-    """The answers cannot be scored: one message with the file, the place in it, what is wrong, and the mend."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +55,10 @@ class Answers:
         missing = row_ids[position.isna().to_numpy()]
         if len(missing) == len(row_ids):
             given, asked = (" and ".join(np.unique(usage_of(rows))) for rows in (self.row_ids, row_ids))
-            raise ScoreError(f"{self.source}: is about images of {given}. Give answers to those of {asked}")
+            raise ScoreError(
+                f"{self.source}: is about rows {self.row_ids.min()} to {self.row_ids.max()} of fer2013.csv, which are "
+                f"images of {given}. Give answers to those of {asked}"
+            )
         if len(missing):
             raise ScoreError(
                 f"{self.source}: no answer to {len(missing):,} of {len(row_ids):,} images, first to row {missing[0]} "
@@ -70,22 +76,17 @@ def read_csv(path, reported) -> Answers:
 
     Which image: a column called row, id, file or the like, with rows of fer2013.csv or FER+'s file names; without one,
     3,589 rows are PrivateTest's and 7,178 those of both test splits, in the CSV's order. What was answered: seven
-    columns of probabilities, named as emotions or not, or one column of names or codes.
+    columns of probabilities, all or none of them named as emotions, or one column of names or codes.
     """
-    table = _table(path)
-    told = [name for name in table.columns if _plain(name) in ID_NAMES]
-    ids = min(told, key=lambda name: _plain(name) == "", default=None)  # a frame's own index, which has none, is last
     notes = []
-    row_ids = _in_order(path, table, notes) if ids is None else _row_ids(path, table[ids])
-    _check_once(path, row_ids)
-    rest = table.drop(columns=[] if ids is None else [ids])
+    row_ids, rest = _which_images(path, read_table(path), notes)
     labels = pd.Series(reported.labels, index=reported.row_ids).reindex(row_ids).fillna(-1).to_numpy(dtype=np.int64)
-    seven = _probability_columns(rest)
+    seven = _probability_columns(path, rest)
     if seven is None:
         return Answers(str(path), row_ids, _labels(path, rest, labels, notes), None, notes)
-    values = _checked(path, rest[seven], notes)
-    named = [_emotion(name) for name in seven]
-    probabilities = order_of(path, values, labels, notes) if None in named else _sorted(values, named)
+    values = _checked(path, seven, notes)
+    named = [emotion_of(name) for name in seven]
+    probabilities = order_of(path, values, labels, notes) if None in named else sorted_columns(values, named)
     return Answers(str(path), row_ids, probabilities.argmax(axis=1), probabilities, notes)
 
 
@@ -103,18 +104,24 @@ def read_run(folder, reported) -> Answers:
 # --- which image -----------------------------------------------------------------------------------------------------
 
 
-def _table(path):
-    try:
-        table = pd.read_csv(path)
-    except FileNotFoundError as error:
-        raise ScoreError(f"{path}: no such file. Give the path of predictions.csv") from error
-    except (OSError, ValueError) as error:
+def _which_images(path, table, notes):
+    """(row ids int64 (n,), the columns that are left)."""
+    kinds = (np.array([_plain(name) in names for name in table]) for names in ID_NAMES)
+    chosen = next((kind for kind in kinds if kind.any()), None)
+    if chosen is None:
+        return _in_order(path, table, notes), table
+    names, columns = table.columns[chosen], table.loc[:, chosen]
+    if len(names) > 1:
         raise ScoreError(
-            f"{path}: is no CSV to read ({' '.join(str(error).split())}). Save it as CSV, with commas"
-        ) from error
-    if not len(table):
-        raise ScoreError(f"{path}: holds no row below its header. Give a line for each image")
-    return table
+            f"{path}: which of the columns {_quoted(names)} names the image? Keep that one, or call it row"
+        )
+    column, rest = columns.iloc[:, 0], table.loc[:, ~chosen]
+    counted = column.tolist() == [str(number) for number in range(len(table))]
+    if counted and not _plain(names[0]) and len(table) in WHOLE:  # the index that a frame has by itself
+        return _in_order(path, table, notes), rest
+    rows = _row_ids(path, column)
+    _check_once(path, rows)
+    return rows.to_numpy(), rest
 
 
 def _in_order(path, table, notes):
@@ -122,8 +129,9 @@ def _in_order(path, table, notes):
     usages = WHOLE.get(len(table))
     if usages is None:
         raise ScoreError(
-            f"{path}: has no column that says which image a row is about, and {len(table):,} rows are neither "
-            f"{' nor '.join(f'{count:,}' for count in WHOLE)}. Add a column row with the row of fer2013.csv, from 0"
+            f"{path}: has no column that says which image a row is about, and {len(table):,} rows below the header are "
+            f"neither {' nor '.join(f'{count:,}' for count in WHOLE)}. Add a column row with the row of fer2013.csv, "
+            "from 0"
         )
     notes.append(f"No column names the image: taken as {' and '.join(usages)} in the order of fer2013.csv.")
     rows = np.arange(sum(USAGE_COUNTS.values()))
@@ -131,30 +139,27 @@ def _in_order(path, table, notes):
 
 
 def _row_ids(path, column):
-    if pd.api.types.is_numeric_dtype(column):
-        wrong = np.flatnonzero(~(column.to_numpy() == np.floor(column.to_numpy())))
-        rows = column.fillna(-1).to_numpy().astype(np.int64)
-    else:
-        found = column.astype(str).str.extract(FERPLUS_NAME)[0]
-        rows = pd.to_numeric(found.fillna(column.astype(str)), errors="coerce")
-        wrong, rows = np.flatnonzero(rows.isna()), rows.fillna(-1).to_numpy().astype(np.int64)
-    outside = np.union1d(wrong, np.flatnonzero(usage_of(rows) == "none"))
-    if len(outside):
-        raise ScoreError(
-            f"{path}: line {outside[0] + 2}: {column.iloc[outside[0]]} is no row of fer2013.csv (0 to "
-            f"{sum(USAGE_COUNTS.values()) - 1:,}) and no file name of FER+ (fer0028638.png). Names of image folders "
-            "do not tell the row; give rows"
-        )
+    found = column.str.extract(FERPLUS_NAME)[0]
+    rows = pd.to_numeric(found.fillna(column), errors="coerce")
+    rows = rows.where(rows % 1 == 0, -1).astype(np.int64)
+    check_lines(
+        path,
+        column,
+        usage_of(rows) == "none",
+        lambda cell: (
+            f"{cell!r} is no row of fer2013.csv (0 to {sum(USAGE_COUNTS.values()) - 1:,}) and no file name of FER+ "
+            "(fer0028638.png). Names of image folders do not tell the row; give rows"
+        ),
+    )
     return rows
 
 
-def _check_once(path, row_ids):
-    values, counts = np.unique(row_ids, return_counts=True)
-    if (counts > 1).any():
-        twice = values[counts > 1]
-        lines = np.flatnonzero(row_ids == twice[0])[:2] + 2
+def _check_once(path, rows):
+    twice = rows[rows.duplicated()].unique()
+    if len(twice):
+        first, second = rows.index[rows == twice[0]][:2]
         raise ScoreError(
-            f"{path}: {len(twice):,} images are answered more than once, the first on lines {lines[0]} and {lines[1]} "
+            f"{path}: {len(twice):,} images are answered more than once, the first on lines {first} and {second} "
             f"(row {twice[0]}). Give one answer an image; average those of several views"
         )
 
@@ -163,99 +168,109 @@ def _check_once(path, row_ids):
 
 
 def _plain(name):
-    return re.sub(r"^unnamed: \d+$", "", str(name).strip().lower())
+    return re.sub(r"^unnamed: \d+$", "", name.strip("# ").lower())  # np.savetxt puts # before its header
 
 
-def _emotion(name):
-    """The emotion that a column's name or an answer means, or None."""
-    plain = re.sub(r"^(p|prob|probability)[ _]", "", _plain(name))
-    plain = SYNONYMS.get(plain, plain)
-    return plain if plain in EMOTIONS else None
+def _quoted(names):
+    return " and ".join(map(repr, names))
 
 
-def _probability_columns(table):
-    """The names of the seven columns of probabilities, or None where there are none."""
-    named = [name for name in table.columns if _emotion(name)]
-    if sorted(map(_emotion, named)) == sorted(EMOTIONS):
-        return named
-    numbers = [name for name in table.columns if pd.api.types.is_float_dtype(table[name]) or _plain(name).isdigit()]
-    return numbers if len(numbers) == len(EMOTIONS) else None
+def _words(name):
+    return {SYNONYMS.get(word, word) for word in re.findall("[a-z]+", name.lower())} - FILLERS
 
 
-def _sorted(values, names):
+def emotion_of(name):
+    """The emotion that a column's name or an answer means, such as "p_happy" or "Happiness (%)", or None."""
+    words = _words(name)
+    return words.pop() if len(words) == 1 and words <= set(EMOTIONS) else None
+
+
+def _probability_columns(path, table):
+    """The seven columns of probabilities, or None where there are none. ScoreError where some alone name an emotion."""
+    named = np.array([emotion_of(name) or "" for name in table], str)
+    if sorted(named[named != ""]) == sorted(EMOTIONS):
+        return table.loc[:, named != ""]
+    if any(_words(name) & set(EMOTIONS) for name in table):
+        raise ScoreError(f"{path}: {'; '.join(_wrong_names(table.columns, named))}. Name each emotion once")
+    numbers = [pd.to_numeric(column, errors="coerce") for _, column in table.items()]
+    chosen = [
+        _plain(name).isdigit() or (own.dtype == float and own.notna().any() and _plain(name) not in ANSWER_NAMES)
+        for name, own in zip(table, numbers, strict=True)
+    ]
+    if sum(chosen) > len(EMOTIONS):
+        names = ", ".join(table.columns[chosen])
+        raise ScoreError(f"{path}: which seven of the columns {names} are probabilities? Name them as the emotions")
+    return table.loc[:, chosen] if sum(chosen) == len(EMOTIONS) else None
+
+
+def _wrong_names(names, named):
+    """What is wrong with columns of which `named` says the emotion, or "": a sentence each."""
+    for emotion in EMOTIONS:
+        if (named == emotion).sum() > 1:
+            yield f"the columns {_quoted(names[named == emotion])} each mean {emotion}"
+    missing = [emotion for emotion in EMOTIONS if emotion not in named]
+    others = [name for name in names[named == ""] if missing and _plain(name) not in ANSWER_NAMES]
+    yield from (f"column {name!r} is none of the seven emotions" for name in others)
+    yield from (f"{emotion!r} is missing" for emotion in missing)
+
+
+def sorted_columns(values, names):
     """Columns that stand in the order of `names`, in the order of EMOTIONS."""
     return values[:, [list(names).index(emotion) for emotion in EMOTIONS]]
 
 
 def _checked(path, columns, notes):
     """Probabilities float64 (n, 7) that sum to 1."""
-    try:
-        values = columns.to_numpy(dtype=float)
-    except ValueError as error:
+    numbers = columns.apply(pd.to_numeric, errors="coerce")
+    finite = np.isfinite(numbers.to_numpy(dtype=float))
+    if not finite.all():
+        row, column = np.argwhere(~finite)[0]
         raise ScoreError(
-            f"{path}: the columns {', '.join(map(str, columns))} hold other than numbers ({error}). Give probabilities"
-        ) from error
-    bad = np.flatnonzero(~np.isfinite(values).all(axis=1))
-    if len(bad):
-        raise ScoreError(f"{path}: line {bad[0] + 2}: a probability is missing, or infinite. Give seven numbers a line")
-    bad = np.flatnonzero((values < 0).any(axis=1))
-    if len(bad):
-        raise ScoreError(
-            f"{path}: line {bad[0] + 2}: a probability is below 0, so these may be logits. Give their softmax"
+            f"{path}: line {columns.index[row]}: column {columns.columns[column]!r} has {columns.iloc[row, column]!r}, "
+            "which is no number. Give seven probabilities a line, with points for decimals"
         )
-    sums = values.sum(axis=1)
+    lowest, sums = numbers.min(axis=1), numbers.sum(axis=1)
+    check_lines(
+        path, lowest, lowest < 0, lambda cell: "a probability is below 0, so these may be logits. Give their softmax"
+    )
     if np.allclose(sums, 100, atol=100 * SUM_TOLERANCE):
         notes.append("The probabilities are percentages.")
-    elif not np.allclose(sums, 1, atol=SUM_TOLERANCE):
-        first = np.flatnonzero(~np.isclose(sums, 1, atol=SUM_TOLERANCE))[0]
-        raise ScoreError(
-            f"{path}: line {first + 2}: the probabilities sum to {sums[first]:.4g}, not to 1. Give the softmax"
-        )
-    return values / sums[:, None]
+    else:
+        wrong = ~np.isclose(sums, 1, atol=SUM_TOLERANCE)
+        check_lines(path, sums, wrong, lambda own: f"the probabilities sum to {own:.4g}, not to 1. Give the softmax")
+    return numbers.div(sums, axis=0).to_numpy(dtype=float)
 
 
 def _labels(path, table, labels, notes):
     """One label an image, as codes in the order of EMOTIONS."""
-    known = [name for name in table.columns if _plain(name) in ANSWER_NAMES]
-    if len(known) > 1:
-        raise ScoreError(f"{path}: which of the columns {', '.join(map(str, known))} has the answers? Keep that one")
-    column = known[0] if known else table.columns[0] if len(table.columns) == 1 else None
-    if column is None:
+    known = np.array([_plain(name) in ANSWER_NAMES for name in table], bool)
+    if known.sum() > 1:
         raise ScoreError(
-            f"{path}: needs seven columns of probabilities, or one called label; it has "
-            f"{', '.join(map(str, table)) or 'none'}"
+            f"{path}: which of the columns {', '.join(table.columns[known])} has the answers? Keep that one"
         )
-    values = table[column]
-    if pd.api.types.is_integer_dtype(values):
-        return _codes(path, values, labels, notes)
-    names = values.map(_emotion)
-    if names.isna().any():
-        first = int(np.flatnonzero(names.isna())[0])
+    if not known.any() and table.shape[1] != 1:
         raise ScoreError(
-            f"{path}: line {first + 2}: {values.iloc[first]!r} is none of the seven emotions. Give one of "
-            f"{', '.join(EMOTIONS)}"
+            f"{path}: needs seven columns of probabilities, or one called label; it has {', '.join(table) or 'none'}"
         )
+    cells = table.iloc[:, int(np.argmax(known))]
+    codes, emotions = pd.to_numeric(cells, errors="coerce"), f"Give one of {', '.join(EMOTIONS)}"
+    check_lines(path, cells, cells == "", lambda cell: f"has no answer. {emotions}")
+    if codes.notna().mean() > 0.5:
+        wrong = ~codes.isin(range(len(EMOTIONS)))
+        check_lines(path, cells, wrong, lambda cell: f"{cell} is no code from 0 to {len(EMOTIONS) - 1}. {emotions}")
+        return order_of(path, np.eye(len(EMOTIONS))[codes.astype(int)], labels, notes).argmax(axis=1)
+    names = cells.map(emotion_of)
+    check_lines(path, cells, names.isna(), lambda cell: f"{cell!r} is none of the seven emotions. {emotions}")
     return names.map(EMOTIONS.index).to_numpy(dtype=np.int64)
 
 
-def _codes(path, values, labels, notes):
-    codes = values.to_numpy()
-    outside = np.flatnonzero((codes < 0) | (codes >= len(EMOTIONS)))
-    if len(outside):
-        raise ScoreError(
-            f"{path}: line {outside[0] + 2}: {codes[outside[0]]} is no code from 0 to {len(EMOTIONS) - 1}. Give "
-            "one, or the emotions' names"
-        )
-    return order_of(path, np.eye(len(EMOTIONS))[codes], labels, notes).argmax(axis=1)
-
-
-def order_of(path, values, labels, notes):
+def order_of(path, values, labels, notes, fix="Name the seven columns, or give the emotions' names"):
     """Seven unnamed columns (n, 7) in the order of EMOTIONS: of ``ORDERS`` that under which far more labels are met.
 
     Where the two give the same answers, as for who always says happy (code 3 in both), it is no matter; where they
-    differ by chance only, it cannot be told.
+    differ by chance only, it cannot be told, and ScoreError names the `fix`.
     """
-    ordered = {name: _sorted(values, order) for name, order in ORDERS.items()}
+    ordered = {name: sorted_columns(values, order) for name, order in ORDERS.items()}
     answers = {name: own.argmax(axis=1) for name, own in ordered.items()}
     known = labels >= 0
     hits = {name: int((answer == labels)[known].sum()) for name, answer in answers.items()}
@@ -264,7 +279,7 @@ def order_of(path, values, labels, notes):
     if differing and hits[best] - hits[other] < CLEAR * np.sqrt(differing):
         raise ScoreError(
             f"{path}: the order of the labels cannot be told: {hits[best]:,} answers are right in {best} order, "
-            f"{hits[other]:,} in {other} order. Name the seven columns, or give the emotions' names"
+            f"{hits[other]:,} in {other} order. {fix}"
         )
     if differing:
         notes.append(

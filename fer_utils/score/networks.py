@@ -4,11 +4,14 @@ It gets the faces as they are: gray, 48 x 48, 0 to 255, one channel. A network t
 owner, who then gives predictions.csv.
 """
 
+import re
+import zipfile
+
 import numpy as np
 
 from fer_utils import data
 from fer_utils.names import EMOTIONS, SIDE
-from fer_utils.score.answers import Answers, ScoreError, order_of, probabilities_of
+from fer_utils.score.answers import Answers, ScoreError, emotion_of, order_of, probabilities_of, sorted_columns
 
 KINDS = (".keras", ".onnx", ".tflite")
 BATCH = 64
@@ -18,7 +21,8 @@ ELSE = "Ask it yourself and give predictions.csv"
 def ask(path, given, facts) -> Answers:
     """The network's answers to the images of `facts` (``Known``): Answers. Raises ScoreError.
 
-    path: of the network. given: FER-2013 in any form that keeps the order of fer2013.csv.
+    path: of the network. given: FER-2013 in any form that keeps the order of fer2013.csv. The outputs are in the order
+    of the file's own labels (ONNX's metadata, LiteRT's labels.txt), or else in that which ``order_of`` finds.
     """
     if not given:
         raise ScoreError(f"{path}: a network has to be asked about the faces. Give FER-2013 as --data")
@@ -30,7 +34,8 @@ def ask(path, given, facts) -> Answers:
     if not np.array_equal(chosen.row_ids, facts.row_ids) or not np.array_equal(chosen.labels, facts.labels):
         raise ScoreError(f"{given}: is not the original FER-2013 in the order of fer2013.csv. Give that")
     try:
-        answers = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}[path.suffix](path, chosen.images)
+        asked = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}[path.suffix.lower()]
+        answers, order = asked(path, chosen.images), _stated(path)
     except ImportError as error:
         raise ScoreError(f"{path}: {error.name} is not installed. Install it (pip install {error.name})") from error
     except Exception as error:  # ONNX Runtime's kinds share no base
@@ -38,14 +43,40 @@ def ask(path, given, facts) -> Answers:
     if answers.shape != (len(chosen), len(EMOTIONS)):
         raise ScoreError(f"{path}: answers {answers.shape[1:]} to a face, where 7 emotions are asked for. {ELSE}")
     notes = []
-    probabilities = order_of(path, probabilities_of(answers, notes), facts.labels, notes)
+    probabilities = probabilities_of(answers, notes)
+    if order:
+        named = [emotion_of(name) for name in order]
+        if sorted(map(str, named)) != sorted(EMOTIONS):
+            raise ScoreError(f"{path}: its labels are {', '.join(order)}, not the seven emotions. {ELSE}")
+        notes.append(f"The file names its labels: {', '.join(order)}.")
+        probabilities = sorted_columns(probabilities, named)
+    else:
+        probabilities = order_of(path, probabilities, facts.labels, notes, f"{ELSE}, with the emotions' names")
     return Answers(str(path), facts.row_ids, probabilities.argmax(axis=1), probabilities, notes)
+
+
+def _stated(path):
+    """The labels that a file says its outputs have: a list of str, empty where it says none."""
+    text = ""
+    if path.suffix.lower() == ".onnx":
+        import onnxruntime
+
+        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+        text = session.get_modelmeta().custom_metadata_map.get("labels", "")
+    elif zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            text = archive.read("labels.txt").decode() if "labels.txt" in archive.namelist() else ""
+    return re.findall(r"[^,\n]+", text.strip())
 
 
 def _keras(path, images):
     from fer_utils.models import saved_models, tta  # here, so that predictions can be scored without Keras
 
-    return tta.predict(saved_models.load_classifier(path), images)
+    try:
+        model = saved_models.load_classifier(path)
+    except saved_models.WeightsError as error:  # whose fix is for runs of this project
+        raise ValueError(str(error).removeprefix(f"{path}: ").removesuffix(f". {saved_models.AGAIN}")) from error
+    return tta.predict(model, images)
 
 
 def _onnx(path, images):
