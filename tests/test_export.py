@@ -1,5 +1,7 @@
 """Exported networks answer as Keras does, say what they are, and leave nothing where they cannot be made."""
 
+import importlib.util
+import inspect
 import json
 import os
 import re
@@ -19,7 +21,7 @@ from fer_utils.evaluation.calibration import with_temperature
 from fer_utils.names import EMOTIONS
 from fer_utils.recognize import export as exporting
 from fer_utils.recognize.export import ExportError, export
-from fer_utils.recognize.to_onnx import METHODS
+from fer_utils.recognize.to_onnx import METHODS, to_onnx
 from fer_utils.score import networks
 
 onnx = pytest.importorskip("onnx", reason="exporting needs pip install -e '.[export]'")
@@ -171,12 +173,19 @@ def whole_numbers_alone(model):
     return converter.convert()
 
 
+def give_faces(monkeypatch, facts, order):
+    """Have PrivateTest be faces of one grey each, which `brightness` names rightly if its outputs are in this order."""
+    codes = np.array([order.index(EMOTIONS[label]) for label in facts.labels])
+    images = np.repeat((255 * (codes + 1.0) / 8).astype(np.uint8), 48 * 48).reshape(-1, 48, 48)
+    given = Faces(images, facts.labels, np.full(len(images), "PrivateTest"), facts.row_ids, checksum="drawn")
+    monkeypatch.setattr(networks.data, "load_fer2013", lambda source: given)
+    return images
+
+
 @pytest.mark.parametrize("name", ["a.keras", "a.onnx", "a.tflite"])
 def test_a_damaged_network_is_named_in_a_sentence(name, tmp_path, monkeypatch):
     facts = score.facts()
-    images = np.zeros((len(facts.row_ids), 48, 48), np.uint8)
-    given = Faces(images, facts.labels, np.full(len(images), "PrivateTest"), facts.row_ids, checksum="drawn")
-    monkeypatch.setattr(networks.data, "load_fer2013", lambda source: given)
+    give_faces(monkeypatch, facts, EMOTIONS)
     (tmp_path / name).write_bytes(b"no network")
     with pytest.raises(score.ScoreError, match=f"{name}: cannot be asked"):
         networks.ask(tmp_path / name, "drawn", facts)
@@ -185,9 +194,7 @@ def test_a_damaged_network_is_named_in_a_sentence(name, tmp_path, monkeypatch):
 @pytest.mark.parametrize("name", ["a.keras", "float32.onnx", "int8.onnx", "float32.tflite", "int8.tflite", "in.tflite"])
 def test_a_network_of_any_kind_is_scored(brightness, name, tmp_path, monkeypatch):
     facts = score.facts()
-    images = np.repeat((255 * (facts.labels + 1.0) / 8).astype(np.uint8), 48 * 48).reshape(-1, 48, 48)
-    given = Faces(images, facts.labels, np.full(len(images), "PrivateTest"), facts.row_ids, checksum="drawn")
-    monkeypatch.setattr(networks.data, "load_fer2013", lambda source: given)
+    images = give_faces(monkeypatch, facts, EMOTIONS)
     path = tmp_path / name
     if path.suffix == ".keras":
         brightness.save(path)
@@ -198,6 +205,43 @@ def test_a_network_of_any_kind_is_scored(brightness, name, tmp_path, monkeypatch
     answers = networks.ask(path, "drawn", facts)
     assert np.mean(answers.predicted == facts.labels) == 1
     np.testing.assert_allclose(answers.probabilities, brightness.predict(images, verbose=0), atol=0.1)
+
+
+@pytest.mark.parametrize("suffix", [".onnx", ".tflite", ".ONNX"])
+def test_the_labels_of_a_file_are_the_order_of_its_answers(brightness, suffix, tmp_path, monkeypatch):
+    """Neither the CSV's order nor the alphabetical one."""
+    facts, order, path = score.facts(), list(EMOTIONS[::-1]), tmp_path / f"a{suffix}"
+
+    def asked(labels):
+        export(brightness, path.with_suffix(suffix.lower()), about={"labels": labels})
+        path.with_suffix(suffix.lower()).rename(path)
+        return networks.ask(path, "drawn", facts)
+
+    give_faces(monkeypatch, facts, order)
+    assert np.array_equal(asked(",".join(order).replace("sad", "Sadness")).predicted, facts.labels)
+    said = "order of the labels cannot be told: .* Ask it yourself and give predictions.csv, with the emotions' names"
+    with pytest.raises(score.ScoreError, match=said):
+        asked("")
+    with pytest.raises(score.ScoreError, match="its labels are contempt, surprise, .*, not the seven emotions"):
+        asked(",".join(["contempt", *order[1:]]))
+
+
+def test_a_keras_network_with_an_axis_of_channels_is_refused_and_the_docs_wrap_it(brightness, tmp_path, monkeypatch):
+    facts = score.facts()
+    give_faces(monkeypatch, facts, EMOTIONS)
+    inputs = x = keras.Input((48, 48, 1))
+    for layer in brightness.layers[3:]:  # behind what makes the axis, and pixels from 0 to 1
+        x = layer(x)
+    network = keras.Model(inputs, x)
+    network.save(tmp_path / "network.keras")
+    said = r"cannot be asked \(takes \(None, 48, 48, 1\) and .* 7 emotions are needed\)\. Ask it yourself and give pred"
+    with pytest.raises(score.ScoreError, match=said):
+        networks.ask(tmp_path / "network.keras", "drawn", facts)
+    text = (runs.PROJECT_ROOT / "docs/score.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})
+    answers = networks.ask(tmp_path / "whole.keras", "drawn", facts)
+    assert np.array_equal(answers.predicted, facts.labels)
 
 
 def test_answers_in_whole_numbers_are_made_probabilities(brightness, tmp_path):
@@ -237,13 +281,16 @@ def test_a_missing_package_is_named_with_its_mend(deepcnn, tmp_path, monkeypatch
 
 
 def test_under_jax_tensorflow_is_asked_for(tmp_path):
-    code = "import sys; from fer_utils.recognize.export import export; print({'mtcnn', 'skimage'} & set(sys.modules)); "
-    code += "export(None, sys.argv[1])"
+    code = "import os, sys; from fer_utils.recognize.export import export; "
+    code += (
+        "print({'mtcnn', 'skimage'} & set(sys.modules), os.environ['TF_CPP_MIN_LOG_LEVEL']); export(None, sys.argv[1])"
+    )
     environment = os.environ | {"KERAS_BACKEND": "jax"}
+    environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     command = [sys.executable, "-c", code, str(tmp_path / "a.onnx")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=runs.PROJECT_ROOT)
     assert "exports are made by TensorFlow, and Keras runs on jax here. Set KERAS_BACKEND=tensorflow" in done.stderr
-    assert done.stdout.strip() == "set()"  # importing the room loads no face detector
+    assert done.stdout.strip() == "set() 3"  # importing the room loads no face detector, and lets TensorFlow be quiet
 
 
 def test_the_command_writes_a_file_or_one_line_of_error(deepcnn, tmp_path, capsys):
@@ -254,6 +301,24 @@ def test_the_command_writes_a_file_or_one_line_of_error(deepcnn, tmp_path, capsy
     assert exporting.main([*asked, "--temperature", "0.8", str(tmp_path / "a.onnx")]) == 0
     assert "float32, temperature 0.8" in capsys.readouterr().out
     np.testing.assert_allclose(ask(tmp_path / "a.onnx", FACES[:3]), expected(deepcnn, FACES[:3]), atol=1e-4)
+    assert exporting.main([*asked, str(tmp_path / "b.onnx")]) == 0
+    said = properties(tmp_path / "b.onnx")
+    assert said["temperature"] == "1.0" and not {"run", "licence"} & set(said)  # what is the package's network's alone
+
+
+@pytest.mark.parametrize("data, expected", [("sample", "sample"), ("kaggle", "kaggle"), ("a.csv", "{here}/a.csv")])
+def test_data_count_from_the_working_folder(data, expected, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    given = []
+    monkeypatch.setattr(exporting, "calibration_faces", given.append)
+    assert exporting.main(["--to", "onnx", "--precision", "int8", "--data", data, "a.onnx"]) == 2  # there are no faces
+    assert [str(source) for source in given] == [expected.format(here=tmp_path)]
+
+
+def test_data_that_are_not_there_are_named_with_their_option(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert exporting.main(["--to", "onnx", "--precision", "int8", "--data", "none.csv", "a.onnx"]) == 2
+    assert capsys.readouterr().err.startswith(f"--data: {tmp_path / 'none.csv'}: no such file")
 
 
 @pytest.mark.filterwarnings("ignore::fer_utils.data.DataWarning")
@@ -273,6 +338,11 @@ def test_calibration_faces_are_of_training_and_the_same_each_time(own_cache, tmp
 def test_the_pages_examples_run_as_they_are(deepcnn, tmp_path, monkeypatch, capsys):
     text = (runs.PROJECT_ROOT / "docs" / "exports.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
+    if importlib.util.find_spec("ai_edge_litert") is None:  # its Interpreter is TensorFlow's, which is here
+        from tensorflow import lite
+
+        for name in ("ai_edge_litert", "ai_edge_litert.interpreter"):
+            monkeypatch.setitem(sys.modules, name, lite)
     for suffix in exporting.SUFFIXES.values():
         export(deepcnn, f"network{suffix}")
     Image.fromarray(FACES[0]).resize((60, 60)).save("face.png")
@@ -299,7 +369,9 @@ def test_the_page_says_what_was_measured():
     page = (runs.PROJECT_ROOT / "docs/exports.md").read_text(encoding="utf-8")
     text = " ".join(page.split())
     assert exports.markdown(files) in page and measured["split"] == "PrivateTest"
-    assert measured["calibrated"]["onnx"]["chosen"] == exports.nearest(measured["calibrated"]["onnx"]["on_public_test"])
+    chosen = measured["calibrated"]["onnx"]["chosen"]
+    assert chosen == exports.nearest(measured["calibrated"]["onnx"]["on_public_test"])
+    assert inspect.signature(to_onnx).parameters["method"].default == chosen and f'`method="{chosen}"`' in text
     one = {name: row["milliseconds"]["1"] for name, row in files.items()}
     share = files["onnx int8"]["bytes"] / files["onnx float32"]["bytes"]
     assert f"{one['Keras, predict'] / one['onnx float32']:.0f} times as fast as Keras' `predict`" in text

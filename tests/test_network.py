@@ -236,6 +236,14 @@ def test_calibrated_probabilities_are_the_networks_at_its_temperature():
     np.testing.assert_allclose(uncalibrated, tta.predict(model, FACES, "flip"), atol=1e-6)
 
 
+@pytest.mark.parametrize("views", ["single", "flip"])
+def test_another_network_gets_no_temperature_of_this_one(views):
+    other = network_of("deepcnn-whole")
+    found = recognize.probabilities(other, FACES, views)
+    np.testing.assert_allclose(found, tta.predict(other, FACES, views), atol=1e-6)
+    assert recognize.probabilities(other, FACES[:0], views).shape == (0, 7)
+
+
 @pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the real FER-2013 in ../shared/fer2013")

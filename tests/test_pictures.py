@@ -105,6 +105,8 @@ ARRAYS = {
     "floats to 1": (COLOUR / 255, COLOUR),
     "floats to 255": (COLOUR.astype(np.float32), COLOUR),
     "black and white": (GRAY > 99, 255 * (RGB > 99)),
+    "Pillow's": (Image.fromarray(COLOUR), COLOUR),
+    "Pillow's, with a palette": (Image.fromarray((255 * (RGB > 99)).astype(np.uint8)).quantize(2), 255 * (RGB > 99)),
 }
 
 

@@ -1,5 +1,7 @@
 """What is said of the faces in pictures and films, on the command line too, and what the figures draw (recognize)."""
 
+import re
+
 import matplotlib
 import numpy as np
 import pandas as pd
@@ -7,7 +9,7 @@ import pytest
 from figure_rules import check_it_draws_where_it_is_told, check_it_makes_one_figure
 from PIL import Image
 
-from fer_utils import recognize
+from fer_utils import models, recognize, runs
 from fer_utils.evaluation.calibration import with_temperature
 from fer_utils.names import EMOTIONS
 from fer_utils.recognize import __main__ as command
@@ -27,6 +29,8 @@ HAPPY = np.array([0.05, 0.05, 0.05, 0.7, 0.05, 0.05, 0.05], np.float32)
 
 class SaysHappy:
     """A network that knows one answer, and remembers what it was asked."""
+
+    input_shape = (None, 48, 48)
 
     def __init__(self):
         self.asked = []
@@ -55,6 +59,34 @@ def test_every_face_is_answered_about_before_and_after_the_temperature(seen):
     assert answer.before[0] == pytest.approx(HAPPY, abs=1e-6)
     assert np.allclose(answer.after[0], with_temperature(HAPPY[None], 2.0)[0], atol=1e-6)
     assert answer.frames.shape == (2, 48, 48) and np.array_equal(network.asked[0], answer.frames[:1])
+
+
+def test_only_the_packages_network_gets_its_temperature(seen):
+    own, shipped = SaysHappy(), SaysHappy()
+    shipped.shipped = True
+    temperature = recognize.facts()["temperatures"]["single"]
+    for network, expected in ((own, 1.0), (shipped, temperature)):
+        after = recognize.answer_about(LIGHT, network).after[0]
+        assert np.allclose(after, with_temperature(HAPPY[None], expected)[0], atol=1e-6)
+
+
+@pytest.mark.parametrize("given", [LIGHT / 255, Image.fromarray(LIGHT), "path"], ids=["floats", "Pillow's", "path"])
+def test_what_can_be_read_can_be_asked_about(given, seen, tmp_path):
+    if isinstance(given, str):
+        Image.fromarray(LIGHT).save(given := str(tmp_path / "photo.png"))
+    answer = recognize.answer_about(given, SaysHappy())
+    assert np.array_equal(answer.picture, LIGHT) and len(answer.faces) == 2
+
+
+@pytest.mark.parametrize("page", ["model-card", "on-your-photos"])
+@pytest.mark.parametrize(("picture", "n"), [(LIGHT, 2), (DARK, 0)], ids=["two faces", "none"])
+def test_the_pages_examples_run_as_they_are(page, picture, n, seen, tmp_path, monkeypatch):
+    text = (runs.PROJECT_ROOT / f"docs/{page}.md").read_text(encoding="utf-8")
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(picture).save("photo.jpg")
+    exec("".join(re.findall(r"```python\n(.*?)```", text, re.DOTALL)), made := {})
+    assert len(made["answer"].table()) == n and made["answer"].after.shape == (n, 7)
+    assert np.isfinite(made["answer"].after).all(axis=1).tolist() == [True, False][:n]  # the second is too small
 
 
 def test_a_face_that_is_too_small_is_shown_and_not_answered_about(seen):
@@ -259,6 +291,53 @@ def test_a_folder_without_pictures_is_an_error(folder, capsys):
     assert "empty: no picture is in it" in capsys.readouterr().err
 
 
+def test_what_is_not_there_is_named_before_the_network_is_loaded(folder, monkeypatch, capsys):
+    monkeypatch.setattr(command, "_network", lambda given: pytest.fail("was loaded"))
+    assert call(folder / "none.jpg", folder / "none.mp4", "--out", folder / "new") == 2
+    said = capsys.readouterr().err.splitlines()
+    assert [line.rpartition("/")[2] for line in said] == [
+        f"{name}: there is no such file or folder. Check the name" for name in ("none.jpg", "none.mp4")
+    ]
+    assert not (folder / "new").exists()
+
+
+def test_an_empty_folder_keeps_no_other_source_from_its_answer(folder, capsys):
+    (folder / "empty").mkdir()
+    assert call(folder / "empty", folder / "b.png") == 2
+    said = capsys.readouterr()
+    assert "empty: no picture is in it" in said.err and "b.png: 2 faces" in said.out
+
+
+@pytest.mark.parametrize("out", ["notes.txt", "notes.txt/new", "/proc/nowhere"])
+def test_an_out_that_cannot_be_written_is_named_before_anything_else(out, folder, monkeypatch, capsys):
+    monkeypatch.setattr(command, "_network", lambda given: pytest.fail("was loaded"))
+    assert call(folder / "b.png", "--out", folder / out) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(f"--out {folder / out}: cannot be written (") and said.count("\n") == 1
+
+
+def test_a_table_that_cannot_be_written_is_one_line_of_error(folder, capsys):
+    (folder / "faces.csv").mkdir()
+    assert call(folder / "b.png", "--out", folder) == 2
+    said = capsys.readouterr().err
+    assert re.search(r"faces.csv: cannot be written \(Is a directory\)\. .* --out ", said) and said.count("\n") == 1
+
+
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "x"])
+def test_seconds_that_are_none_are_refused(seconds, folder, capsys):
+    with pytest.raises(SystemExit, match="2"):
+        call(folder / "b.png", "--seconds", seconds)
+    assert "argument --seconds: " in capsys.readouterr().err
+
+
+def test_a_network_of_one_size_is_not_asked_at_three(tmp_path, capsys):
+    path = tmp_path / "model.keras"
+    models.build_classifier("vgg16", "scratch", width=0.0625).save(path)
+    Image.fromarray(LIGHT).save(tmp_path / "a.png")
+    assert call(tmp_path, "--network", path, "--views", "scales") == 2
+    assert re.search(f"{path}: .* at one size only.* Use --views single or flip\n$", capsys.readouterr().err)
+
+
 def test_tables_and_figures_are_written_whole_and_not_read_as_pictures(folder, capsys):
     assert call(folder, "--out", folder) == 0
     assert call(folder, "--out", folder) == 0
@@ -301,7 +380,8 @@ def test_a_face_that_is_too_small_is_no_answer(folder, monkeypatch, capsys):
 
 
 def test_a_network_that_is_none_is_an_error(tmp_path, capsys):
-    assert call("photo.jpg", "--network", tmp_path / "none.keras") == 2
+    Image.fromarray(LIGHT).save(tmp_path / "b.png")
+    assert call(tmp_path / "b.png", "--network", tmp_path / "none.keras") == 2
     assert "none.keras: no such file" in capsys.readouterr().err
 
 

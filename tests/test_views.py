@@ -74,6 +74,8 @@ def test_a_network_of_one_size_is_not_asked_at_others(given):
 class Brightness:
     """Stands for a model: says how bright the left half of what it keeps is."""
 
+    input_shape = (None, 48, 48)
+
     def predict(self, images, batch_size, verbose):
         kept = centre(images, 40)[:, :, :20].mean(axis=(1, 2)) / 255
         return np.stack([kept, 1 - kept], axis=1).astype("float32")
@@ -86,6 +88,12 @@ def test_prediction_is_the_mean_over_the_views():
     np.testing.assert_allclose(answer, expected, rtol=1e-6)
     single = tta.predict(Brightness(), IMAGES)
     assert np.abs(single - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("kind", [np.uint8, float])
+def test_no_faces_have_no_answers(kind):
+    answers = tta.predict(Brightness(), np.zeros((0, 48, 48), kind))
+    assert answers.shape == (0, 7) and answers.dtype == np.float32
 
 
 def test_views_that_make_no_sense_are_refused():
@@ -114,6 +122,7 @@ def test_whole_grey_levels_of_another_type_are_answered_alike(kind):
         (IMAGES[0], r"shape \(48, 48\): give \(n, height, width\), one face as images\[None\]"),
         (IMAGES[..., None], r"shape \(3, 48, 48, 1\): give \(n, height, width\), as images\[..., 0\]"),
         (np.repeat(IMAGES[..., None], 3, axis=-1), r"as images.mean\(axis=-1\)"),
+        (IMAGES[:, :40], r"shape \(3, 40, 48\): resize them to the model's \(n, 48, 48\)$"),
     ],
 )
 def test_pixels_that_are_not_what_the_model_takes_are_refused(images, message):

@@ -9,7 +9,7 @@ import numpy as np
 
 from fer_utils.models.backbones import choose
 from fer_utils.models.classifier import answer_size, at_size
-from fer_utils.names import SCALES, VIEWS
+from fer_utils.names import EMOTIONS, SCALES, VIEWS
 
 
 def views(images, kind, crop=0):
@@ -47,8 +47,8 @@ def as_faces(images):
         raise ValueError(
             f"images have shape {images.shape}: give (n, height, width)" + (f", as {mend}" if mend else "")
         )
-    if images.dtype == np.uint8:
-        return images
+    if images.dtype == np.uint8 or not images.size:
+        return images.astype(np.uint8, copy=False)
     whole = images.dtype.kind in "iu" or (images.dtype.kind == "f" and np.array_equal(images, np.floor(images)))
     if images.dtype.kind not in "iuf" or not np.isfinite(images).all() or images.min(initial=0) < 0:
         raise ValueError("images hold something else than grey levels from 0 to 255: give those, as uint8")
@@ -62,12 +62,17 @@ def as_faces(images):
 
 
 def predict(model, images, kind="single", crop=0):
-    """Mean over the views of a model's probabilities: float32 (n, 7). Raises ValueError for images that are no bytes.
+    """Mean over the views of a model's probabilities: float32 (n, 7), n may be 0. They are not calibrated.
 
     model: takes uint8 (n, height, width), and so images are (``as_faces``); for "scales", one that ``models.at_size``
     takes, which raises ValueError for others. crop: for "ten-crop", the middle so many pixels that it answers on.
+    Raises ValueError for images that are no bytes, or of another size than the model takes.
     """
-    images = as_faces(images)
+    images, takes = as_faces(images), tuple(model.input_shape[1:3])
+    if images.shape[1:] != takes:  # TensorFlow would say so in 50 lines
+        raise ValueError(f"images have shape {images.shape}: resize them to the model's (n, {takes[0]}, {takes[1]})")
+    if not len(images):
+        return np.zeros((0, len(EMOTIONS)), np.float32)
     total, count = 0.0, 0
     for network in _at_scales(model) if kind == "scales" else [model]:
         for view in views(images, kind, crop):

@@ -1,5 +1,9 @@
 """The network that comes with this package: used on photos, looked into, exported (notebooks 10, 11)."""
 
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras: TensorFlow calls it an error to have no GPU
+
 from fer_utils.recognize.answers import NO_FACE, Answer, answer_about
 from fer_utils.recognize.detection import Face, find_faces
 from fer_utils.recognize.extras import RequirementError

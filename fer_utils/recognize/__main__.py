@@ -2,11 +2,13 @@
 
 Prints a table of each picture's faces, in percent, and with --out writes faces.csv and a figure of each picture. A film
 (.mp4, .avi, ...) or the word camera gives probabilities over time, and a CSV of its own.
-Exit status: 0, faces were answered about; 1, none was found that is large enough; 2, something could not be read.
+Exit status: 0, faces were answered about; 1, none was found that is large enough; 2, something could not be read or
+written.
 """
 
 import argparse
 import sys
+import tempfile
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +16,7 @@ from matplotlib.figure import Figure
 
 from fer_utils import recognize
 from fer_utils.command_line import leave_with
-from fer_utils.models import saved_models
+from fer_utils.models import classifier, saved_models
 from fer_utils.names import CHOICES, EMOTIONS
 from fer_utils.recognize import films, pictures, plots
 from fer_utils.runs import write_whole
@@ -30,31 +32,46 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, help="a folder for faces.csv and the figures")
     parser.add_argument("--views", choices=CHOICES["VIEWS"], default="single", help="of each face that are asked about")
     parser.add_argument("--network", type=Path, help="model.keras of a run, instead of the package's; not calibrated")
-    parser.add_argument("--seconds", type=float, default=60.0, help="of film or camera, at most (60)")
+    parser.add_argument("--seconds", type=seconds, default=60.0, help="of film or camera, at most (60)")
     given = parser.parse_args(arguments)
+    sources, unread = [], 0
+    for source in given.sources:
+        try:
+            sources += [source] if source == CAMERA else pictures.files_in(source, films.SUFFIXES)
+        except (recognize.PictureError, OSError) as error:
+            unread += 1
+            print(error, file=sys.stderr)
     try:
-        asked = _network(given)
-        sources = [path for source in given.sources for path in _listed(source)]
-        if given.out:
-            _check_names(sources, given.out)
-            given.out.mkdir(parents=True, exist_ok=True)
-    except (recognize.PictureError, recognize.RequirementError, ValueError, OSError) as error:
+        if given.out and sources:
+            _check_out(sources, given.out)
+        return _report(sources, unread, _network(given), given) if sources else 2
+    except (recognize.RequirementError, ValueError) as error:  # of the disk, or of the network
         print(error, file=sys.stderr)
         return 2
-    return _report(sources, asked, given)
 
 
-def _check_names(sources, out):
-    """Raise PictureError where two sources would write the same files."""
+def seconds(text):
+    if not float(text) > 0:  # nor is nan
+        raise argparse.ArgumentTypeError(f"give more than 0, not {text}")
+    return float(text)
+
+
+def _check_out(sources, out):
+    """Raise PictureError where two sources would write the same files, or where none can be written."""
     first = {}
     for source in sources:
         other = first.setdefault(Path(source).name, source)
         if other is not source:
             raise recognize.PictureError(f"{other} and {source} have one name in {out}. Give each folder an --out")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=out).close()
+    except OSError as error:
+        raise recognize.PictureError(f"--out {out}: cannot be written ({error.strerror}). Name another") from None
 
 
-def _report(sources, asked, given):
-    tables, answered, unread = [], 0, 0
+def _report(sources, unread, asked, given):
+    tables, answered = [], 0
     for source in sources:
         try:
             table, draw = _film(source, asked, given.seconds) if _is_film(source) else _picture(source, asked)
@@ -69,9 +86,6 @@ def _report(sources, asked, given):
         except recognize.PictureError as error:
             unread += 1
             print(error, file=sys.stderr)
-        except (recognize.RequirementError, ValueError) as error:  # of the disk, or of the network
-            print(error, file=sys.stderr)
-            return 2
     if given.out and tables:
         whole = pd.concat(tables, ignore_index=True)
         _save_table(whole[["source", *(name for name in whole if name != "source")]], given.out / "faces.csv")
@@ -79,14 +93,14 @@ def _report(sources, asked, given):
 
 
 def _network(given):
-    """What ``answer_about`` is asked with: the network, views and temperature (1 for a network of one's own)."""
-    if given.network is None:
-        return {"network": recognize.load_network(), "views": given.views}
-    return {"network": saved_models.load_classifier(given.network), "views": given.views, "temperature": 1.0}
-
-
-def _listed(source):
-    return [source] if source == CAMERA else pictures.files_in(source, films.SUFFIXES)
+    """What ``answer_about`` is asked with: the network and the views."""
+    network = saved_models.load_classifier(given.network) if given.network else recognize.load_network()
+    try:
+        if given.views == "scales":
+            classifier.answer_size(network)
+    except ValueError as error:
+        raise ValueError(f"{given.network}: {error}. Use --views single or flip") from None
+    return {"network": network, "views": given.views}
 
 
 def _is_film(source):
@@ -95,7 +109,7 @@ def _is_film(source):
 
 def _picture(path, asked):
     """The table of a picture's faces, and how it is drawn."""
-    answer = recognize.answer_about(recognize.read_picture(path), **asked)
+    answer = recognize.answer_about(path, **asked)
 
     def draw(figure):
         above, below = figure.subfigures(2, 1, height_ratios=(3, 2 * len(answer.faces)))

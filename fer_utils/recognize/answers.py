@@ -1,7 +1,7 @@
 """What the network says of each face of a picture, before and after its temperature (notebook 10).
 
 network = recognize.load_network()
-answer = recognize.answer_about(recognize.read_picture("photo.jpg"), network)
+answer = recognize.answer_about("photo.jpg", network)
 answer.table()
 """
 
@@ -14,6 +14,7 @@ from fer_utils.evaluation.calibration import with_temperature
 from fer_utils.names import EMOTIONS, SIDE
 from fer_utils.recognize import detection, framing
 from fer_utils.recognize import network as own
+from fer_utils.recognize.pictures import read_picture
 
 NO_FACE = "no face found"
 
@@ -52,10 +53,11 @@ def note(face):
 
 
 def answer_about(picture, network, views="single", temperature=None):
-    """Find the faces of a picture, uint8 (height, width, 3), frame them and ask the network: an Answer.
+    """Find the faces of a picture, frame them and ask the network: an Answer.
 
-    views, temperature: as ``network.probabilities`` has them.
+    picture: as ``read_picture`` takes it. views, temperature: as ``network.probabilities`` has them.
     """
+    picture = read_picture(picture)
     faces = detection.find_faces(picture)
     return Answer(picture, faces, *ask([(picture, face) for face in faces], network, views, temperature))
 
@@ -68,6 +70,6 @@ def ask(found, network, views="single", temperature=None):
     after = before.copy()
     if large.any():
         before[large] = own.probabilities(network, frames[large], views, temperature=1.0)
-        temperature = own.facts()["temperatures"][views] if temperature is None else temperature
+        temperature = own.temperature_for(network, views) if temperature is None else temperature
         after[large] = with_temperature(before[large], temperature)
     return frames, before, after

@@ -104,7 +104,7 @@ def main(arguments=None):
     parser.add_argument("--to", required=True, choices=SUFFIXES)
     parser.add_argument("--precision", choices=PRECISIONS, default="float32")
     parser.add_argument("--network", help="a run's model.keras; by default the network that comes with the package")
-    parser.add_argument("--temperature", type=float, help="of that network; 1 by default, which changes nothing")
+    parser.add_argument("--temperature", type=float, help="instead of the package's network's, or 1 with --network")
     parser.add_argument("--data", help="FER-2013 in any form, for int8")
     given = parser.parse_args(arguments)
     from fer_utils.data import DataError
@@ -115,7 +115,9 @@ def main(arguments=None):
     try:
         if given.file.suffix != SUFFIXES[given.to]:
             raise ExportError(f"{given.file}: {given.to} files end in {SUFFIXES[given.to]}. Name it so")
-        faces = calibration_faces(given.data) if given.data and given.precision == "int8" else None
+        # A path counts from the working folder, as FILE does, and not from the project's.
+        source = given.data if given.data in ("sample", "kaggle") else Path(given.data or "").expanduser().absolute()
+        faces = calibration_faces(source) if given.data and given.precision == "int8" else None
         if given.network:
             model, temperature, about = saved_models.load_classifier(given.network), 1.0, {}
         else:
@@ -123,7 +125,7 @@ def main(arguments=None):
         temperature = temperature if given.temperature is None else given.temperature
         export(model, given.file, given.precision, temperature, faces, about)
     except (ExportError, DataError, RunError, saved_models.WeightsError) as error:
-        print(error, file=sys.stderr)
+        print(f"--data: {error}" if isinstance(error, DataError) else error, file=sys.stderr)
         return 2
     print(f"{given.file}: {given.file.stat().st_size:,} bytes, {given.precision}, temperature {temperature}")
     return 0

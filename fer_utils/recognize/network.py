@@ -30,15 +30,23 @@ def facts():
 
 def load_network():
     """The network as a Keras model, uncompiled: uint8 (n, 48, 48) in; float32 (n, 7), not calibrated, out."""
-    return saved_models.load_classifier(FILE)
+    network = saved_models.load_classifier(FILE)
+    network.shipped = True  # so that no other network gets its temperatures
+    return network
+
+
+def temperature_for(network, views):
+    """The temperature of the network's answers to such views: of ``load_network``'s, as chosen; of another, 1."""
+    return facts()["temperatures"][views] if getattr(network, "shipped", False) else 1.0
 
 
 def probabilities(network, faces, views="single", temperature=None):
-    """Calibrated probabilities of each emotion: float64 (n, 7).
+    """Probabilities of each emotion: float64 (n, 7). Calibrated for ``load_network``'s network.
 
-    network: of ``load_network``. faces: grey levels uint8 (n, 48, 48), framed as FER-2013's are. views: "single",
-    "flip" or "scales", of whose answers the mean is taken. temperature: of another network; by default, this one's
-    for such views. Raises ValueError for faces that are no bytes, and for unknown views.
+    faces: grey levels uint8 (n, 48, 48), framed as FER-2013's are. views: "single", "flip" or "scales", of whose
+    answers the mean is taken. temperature: by default that of the network of ``load_network`` for such views, and 1
+    for another network, whose answers are then not calibrated. Raises ValueError for faces that are no bytes, and for
+    unknown views.
     """
     answers = tta.predict(network, faces, views)
-    return with_temperature(answers, facts()["temperatures"][views] if temperature is None else temperature)
+    return with_temperature(answers, temperature_for(network, views) if temperature is None else temperature)

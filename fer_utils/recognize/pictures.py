@@ -30,12 +30,14 @@ class PictureError(ValueError):
 def read_picture(source):
     """uint8 (height, width, 3), RGB, 24 to 4096 pixels a side.
 
-    source: a path, or an array: (height, width), gray, or (height, width, 3 or 4), as bytes, as whole numbers of 16
-    bits, or as floats from 0 to 1. Of a file with several frames the first is taken. EXIF's orientation is undone, and
-    what is transparent becomes white. Raises PictureError.
+    source: a path, an image of Pillow's, or an array: (height, width), gray, or (height, width, 3 or 4), as bytes, as
+    whole numbers of 16 bits, or as floats from 0 to 1. Of a file with several frames the first is taken. EXIF's
+    orientation is undone, and what is transparent becomes white. Raises PictureError.
     """
     if isinstance(source, str | os.PathLike):
         name, image = str(source), _open(Path(source))
+    elif isinstance(source, Image.Image):  # as an array, a palette's numbers would pass for grey levels
+        name, image = "the image", _as_rgb(_upright(source), "the image")
     else:
         name = "the array"
         image = _from_array(np.asarray(source), name)
@@ -52,9 +54,11 @@ def read_picture(source):
 def files_in(source, more=()):
     """A path as a list; of a folder, the pictures in it, by their names' ends, and those that end in one of `more`.
 
-    Raises PictureError for a folder without any.
+    Raises PictureError for a folder without any, and where there is nothing.
     """
     source = Path(source)
+    if not os.path.exists(source):
+        raise PictureError(f"{source}: there is no such file or folder. Check the name")
     if not source.is_dir():
         return [source]
     Image.init()

@@ -19,12 +19,13 @@ BATCH = 16  # calibration images at once; all activations of a batch are held
 METHODS = ("MinMax", "Entropy", "Percentile")  # how the range of an activation is chosen
 
 
-def to_onnx(model, precision, properties, faces=None, method="MinMax", bits=7):
+def to_onnx(model, precision, properties, faces=None, method="Percentile", bits=7):
     """A Keras model as ONNX: bytes. It takes `image` uint8 (n, 48, 48) and gives `probabilities` float32 (n, 7).
 
     model: plain, of ``answering.for_answers``. precision: "float32", "float16" or "int8". properties: what is written
-    beside the graph, str -> str. faces: uint8 (n, 48, 48), for int8. method: one of ``METHODS``. bits: 7 or 8 of a
-    weight that are used. Seven lose a little, and are right everywhere: processors without VNNI add two products in 16
+    beside the graph, str -> str. faces: uint8 (n, 48, 48), for int8. method: one of ``METHODS``; by default the
+    one that was chosen on PublicTest for the package's network (docs/exports.md). bits: 7 or 8 of a weight that are
+    used. Seven lose a little, and are right everywhere: processors without VNNI add two products in 16
     bits, and so may browsers, which overflows with eight.
     """
     import onnx
