@@ -48,7 +48,7 @@ class Kernel:
         code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
         self.cells = [cell for cell in code if "plotting." not in cell]
         self.cells = self.cells[: self.place("finish_run") + 1]
-        self.begin, self.identity = self.place("start_run"), self.place("runs.identity(")
+        self.begin, self.identity = self.place("collect_parameters"), self.place("runs.identity(")
         self.fits, self.saves = self.places(".fit("), self.places("checkpoint.verify(model)")
         declared = runs.declared_parameters(stem)
         self.names, self.given = {}, {name: value for name, value in given.items() if name in declared}

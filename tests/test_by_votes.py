@@ -55,8 +55,13 @@ def hand_made():
 def test_a_face_gets_the_answer_that_its_row_has():
     faces, _ = hand_made()
     given = np.arange(16) % 7
-    run = SimpleNamespace(predictions={"test": (np.arange(16)[::-1], None, np.eye(7)[given[::-1]])})
+    answers = [np.arange(16)[::-1], faces.labels[::-1], np.eye(7)[given[::-1]]]
+    run = SimpleNamespace(predictions={"test": answers}, folder=runs.PROJECT_ROOT / "outputs/x")
     assert by_votes.answers_of([run], "test", faces).tolist() == [given.tolist()]
+    for part, other in ((0, answers[0] + 1), (1, (answers[1] + 1) % 7)):
+        run.predictions["test"] = [*answers[:part], other, *answers[part + 1 :]]
+        with pytest.raises(runs.RunError, match="outputs/x: its PrivateTest is not that of fer2013.csv"):
+            by_votes.answers_of([run], "test", faces)
 
 
 def test_hits_and_gains_by_hand():

@@ -264,8 +264,23 @@ def begun(tmp_path, faces, identity=IDENTITY):
 def test_a_checkpoint_of_other_parameters_is_not_taken_up(faces, tmp_path, capsys):
     checkpoint = begun(tmp_path, faces, {"parameters": {"SEED": 1}, "data": "abc"})
     assert checkpoint.begin([], 6) == 0
-    assert "parameters.SEED was 0 and is 1" in capsys.readouterr().out
-    assert not (tmp_path / runs.CHECKPOINT).exists()
+    assert f"parameters.SEED was 0 and is 1. Until the run ends, it is {runs.OLD_CHECKPOINT}" in capsys.readouterr().out
+    assert not (tmp_path / runs.CHECKPOINT).exists() and (tmp_path / runs.OLD_CHECKPOINT).exists()
+
+
+def test_what_decides_nothing_in_a_training_does_not_end_it(faces, tmp_path):
+    elsewhere = {"SEED": 0, "OUTPUT_DIR": "b", "DATA": "c.csv", "REFERENCE": "", "FINAL": True}
+    assert begun(tmp_path, faces, {**IDENTITY, "parameters": elsewhere}).begin([], 6) == 1
+
+
+@pytest.mark.parametrize("planned", [{"settings": {"epochs": 3}}, {"parameters": {"EPOCHS": 3}}])
+def test_too_few_epochs_are_not_saved(planned, faces, tmp_path):
+    checkpoint = checkpoints.Checkpoint(tmp_path, training.Batches(*faces, 20), planned)
+    model = keras.Sequential([keras.Input(faces[0].shape[1:]), keras.layers.Flatten(), keras.layers.Dense(7)])
+    model.compile(loss="sparse_categorical_crossentropy")
+    model.fit(checkpoint.batches, epochs=2, callbacks=[checkpoint], shuffle=False, verbose=0)
+    with pytest.raises(runs.RunError, match="2 of 3 epochs are behind it"):
+        checkpoint.verify(model)
 
 
 def test_a_damaged_checkpoint_is_not_taken_up(faces, tmp_path, capsys):

@@ -158,7 +158,20 @@ def test_a_run_in_another_order_is_left_out_with_a_word(tmp_path, capsys):
 def test_a_copied_run_is_no_second_seed(tmp_path):
     for name in (None, "vgg16-scratch-copy"):
         write_run(tmp_path, "vgg16-scratch", name=name)
-    with pytest.raises(runs.RunError, match="vgg16-scratch-seed0 and vgg16-scratch-copy are the same arm"):
+    with pytest.raises(runs.RunError, match="vgg16-scratch-seed0 has the same seed as .*vgg16-scratch-copy: move one"):
+        comparison.load_runs(tmp_path)
+
+
+@pytest.mark.parametrize("name", ["TRAIN_WITHOUT", "CLASS_WEIGHTS", "EPOCHS", "MAX_IMAGES", "WIDTH", "PRECISION"])
+def test_an_arm_is_averaged_over_nothing_but_its_seeds(tmp_path, name):
+    write_run(tmp_path, "vgg16-transfer", 1, **{name: "other"})  # another arm may differ, and a note says so
+    for seed in range(2):
+        write_run(tmp_path, "vgg16-scratch", seed)
+    assert len(comparison.load_runs(tmp_path)) == 3
+    write_run(tmp_path, "vgg16-scratch", 2, **{name: "other"})
+    with pytest.raises(
+        runs.RunError, match=f"scratch-seed2 is no further seed of .*scratch-seed0: {name} is other, not"
+    ):
         comparison.load_runs(tmp_path)
 
 

@@ -124,7 +124,7 @@ def test_a_bad_row_is_named_with_what_is_wrong_and_the_mend(name, row):
     with pytest.raises(DataError, match=place + message) as error:
         read(with_row(row, change))
     assert "Download the file again" in str(error.value)
-    assert "mend or delete the row" in str(error.value)
+    assert "or mend the row" in str(error.value)
     assert "truncated" not in str(error.value)
 
 

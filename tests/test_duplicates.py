@@ -267,6 +267,12 @@ def test_a_protocol_without_twins_changes_training_alone(more):
 def test_a_set_that_is_unknown_or_empties_an_emotion_is_refused(faces, more):
     with pytest.raises(ValueError, match="Unknown TRAIN_WITHOUT 'copies'; it is one of 'none', 'twins', 'others'"):
         protocols.left_out(more, "copies")
+    alone = Faces(np.stack([crop(one) for one in pictures(24, seed=5)]), more.labels, more.usage, more.row_ids)
+    for without in ("twins", "others"):
+        with pytest.raises(
+            DataError, match=f"TRAIN_WITHOUT={without} takes nothing out, since no image of Training has"
+        ):
+            protocols.left_out(alone, without)
     with pytest.raises(DataError, match="made: TRAIN_WITHOUT=twins takes more images of happy, sad out of Training"):
         protocols.left_out(faces, "twins")
     few = more.take(np.delete(np.arange(24), [15, 16, 7]))  # one angry image beside the two twins

@@ -1,6 +1,7 @@
 """What tools/front.py prints of this study's networks, on the committed answers; nothing is timed here."""
 
 import json
+import shutil
 
 import front
 import pytest
@@ -45,6 +46,18 @@ def test_accuracies_are_of_the_committed_answers(kept):
         assert {views: row[views] for views in front.VIEWS if views in row} == front.accuracies(own)
         one = [run.metrics["test"]["accuracy"] for run in own]
         assert row["one view"]["accuracy"] == pytest.approx(sum(one) / len(one), abs=1e-9)
+
+
+def test_a_copied_run_is_no_further_seed(tmp_path, monkeypatch):
+    monkeypatch.setattr(front, "REFERENCE", tmp_path)
+    for copy in ("race-22-seed0", "race-22-seed1", "race-22-seed1 (copy)"):
+        source = front.KEPT.parent / "tuned/ladder" / copy.split(" ")[0]
+        shutil.copytree(source, tmp_path / "ladder" / copy)
+        if "copy" not in copy:
+            own = front.runs_of("ladder/race-22")
+    assert len(own) == 2
+    with pytest.raises(front.runs.RunError, match="race-22-seed1.* has the same seed as .*race-22-seed1"):
+        front.runs_of("ladder/race-22")
 
 
 @pytest.mark.parametrize("name", ["`small-80`", "`whole-80`", "VGG16, quarter width"])

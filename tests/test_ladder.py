@@ -96,11 +96,12 @@ def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climb
     assert table.loc["dead", "change"] == "+ what does not help"
 
 
-def test_reference_fills_in_what_the_folder_has_not(climbed, tmp_path_factory):
+def test_reference_fills_in_what_the_folder_has_not(climbed, tmp_path_factory, capsys):
     fresh = tmp_path_factory.mktemp("fresh")
     make_run(fresh, "better", {"validation": 300})
     table = results.summarize(fresh, climbed, samples=300).set_index("rung")
     assert table["accuracy"].tolist() == pytest.approx([0.5, 0.475, 0.75])
+    assert f"Runs of {fresh}: better. All others are of {climbed}." in capsys.readouterr().out
     assert results.summarize(fresh, samples=300)["rung"].tolist() == ["better"]
 
 
@@ -119,7 +120,77 @@ def test_runs_on_other_images_and_damaged_ones_are_named_and_left_out(climbed, c
     assert table["rung"].tolist() == ["start", "better"]
     said = capsys.readouterr().out
     assert "dead-seed0: not a finished run (No such file or directory: predictions.npz)" in said
-    assert "untried-seed0 has other validation images than start-seed0" in said
+    assert "untried-seed0 cannot be paired with start-seed0: other validation images" in said
+
+
+def rewrite(folder, **changes):
+    manifest = json.loads((folder / "manifest.json").read_text())
+    runs.write_json(folder / "manifest.json", manifest | changes)
+
+
+UNLIKE = {
+    "settings": ({"settings": {"epochs": 3}}, "epochs is 3, not 0"),
+    "a set of images": ({"parameters": {"TRAIN_WITHOUT": "twins"}}, "TRAIN_WITHOUT is twins, not none"),
+    "fewer images": ({"parameters": {"MAX_IMAGES": 9999}}, "MAX_IMAGES is 9999, not 0"),
+    "other data": ({"data_checksum": "ffff"}, "data checksum is ffff, not 0"),
+    "other teachers": (
+        {"teachers": [{"CHANGES": "epochs=9", "TRAIN_WITHOUT": "first half"}]},
+        "teachers is ['None, epochs=9",
+    ),
+    "filters of others": ({"weights_checksum": "imagenet"}, "pretraining is imagenet, not its own"),
+    "the same seed": ({"seed": 0}, "has the same seed as"),
+}
+
+
+@pytest.mark.parametrize("what", UNLIKE)
+def test_what_is_no_further_seed_is_left_out_by_name(climbed, what, capsys):
+    changes, reason = UNLIKE[what]
+    for seed in range(3):
+        make_run(climbed, "chosen", {"validation": 240 + 10 * seed, "test": 250}, seed=seed)
+    rewrite(climbed / results.FOLDER / "chosen-seed1", **changes)
+    assert [run.manifest["seed"] for run in results.load(climbed)["chosen"]] == [0, 2]
+    (said,) = capsys.readouterr().out.splitlines()
+    assert said.startswith("Left out: ") and "chosen-seed1 " in said and "chosen-seed0" in said and reason in said
+
+
+def test_seeds_may_differ_in_paths_and_in_settings_that_came_later(climbed):
+    for seed, made in enumerate(({"settings": {"epochs": 3}}, {"settings": {"epochs": 3, "voted": 0.0, "sizes": ""}})):
+        parameters = {"DATA": f"{seed}.csv", "OUTPUT_DIR": f"{seed}", "SEED": seed, "CHANGES": " " * seed}
+        parameters |= {"TRAIN_WITHOUT": "none", "PRECISION": "float32"} if seed else {}
+        rewrite(make_run(climbed, "chosen", {"validation": 240}, seed=seed), parameters=parameters, **made)
+    assert len(results.load(climbed)["chosen"]) == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"parameters": {"MAX_IMAGES": 9999}}, "cannot be paired with start-seed0: MAX_IMAGES is 9999, not 0"),
+        ({"data_checksum": "ffff"}, "cannot be paired with start-seed0: data checksum is ffff, not 0"),
+        ({"parameters": {"PROTOCOL": "paper"}}, "has PROTOCOL=paper, so PrivateTest steered it"),
+    ],
+)
+def test_a_rung_of_other_training_images_or_of_the_papers_protocol_is_left_out(climbed, changes, reason, capsys):
+    rewrite(climbed / results.FOLDER / "better-seed0", **changes)
+    assert results.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
+    assert f"better-seed0 {reason}" in capsys.readouterr().out
+
+
+def test_a_network_trained_on_votes_stands_among_no_finals_and_in_no_race(climbed, capsys):
+    for name, voted in (("votes", 1.0), ("labels", 0.0)):
+        folder = make_run(climbed, name, {"validation": 290, "test": 250})
+        rewrite(folder, settings={"voted": voted}, device={"gpu": "Acme"})
+    for make in (results.finals, results.race):
+        assert make(climbed)["recipe"].tolist() == ["labels"]
+        assert "Left out: votes, trained on votes" in capsys.readouterr().out
+
+
+def test_a_seed_that_was_not_asked_so_is_named(climbed, capsys):
+    for seed, kinds in enumerate((("", "-flip"), ("",))):
+        answers = {f"{split}{kind}": 240 for split in ("validation", "test") for kind in kinds}
+        make_run(climbed, "chosen", answers, seed=seed)
+    table = results.finals(climbed).set_index(["views", "networks"])["seeds"]
+    assert table.to_dict() == {("single", 1): 2, ("single", 2): 1, ("flip", 1): 1}
+    assert capsys.readouterr().out == "Left out: chosen-seed1 without answers validation-flip and test-flip.\n"
 
 
 def test_seeds_are_averaged(climbed):
@@ -135,7 +206,23 @@ def test_markdown_has_a_row_a_rung(climbed, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 3
     assert lines[4].startswith("| better | + what helps | 1 | 60.0 | 55.1 to 64.7 | +10.0 (+7.")
-    assert ladder.main([str(climbed / "empty")]) == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("none", "there is no such folder"),
+        (".", "holds no finished run in ladder/"),
+        ("ladder", "Give the one above it"),
+    ],
+)
+def test_a_folder_without_a_ladder_is_told_what_it_is(tmp_path, place, reason, capsys):
+    make_run(tmp_path / "x", "own", {"validation": 240})
+    for more in ([], ["--against", "own"]):
+        assert ladder.main([str(tmp_path / ("" if place == "." else "x") / place), *more]) == 1
+        assert reason in capsys.readouterr().err
+    assert ladder.main([str(tmp_path / "x")]) == 1
+    assert "x: none of own-seed0 is a rung or a final candidate that can be shown. --against" in capsys.readouterr().err
 
 
 def test_a_run_of_a_rung_as_it_once_was_is_left_out(climbed, capsys):

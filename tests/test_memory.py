@@ -115,8 +115,11 @@ def test_a_recipe_is_held_against_itself_trained_without(trained, capsys):
 
 WRONG = {
     "other faces": "without-twins/ladder/whole-seed1: did not answer about all of PrivateTest",
-    "other settings": "without-twins/ladder/whole-seed1: has other settings than whole-seed0: {'epochs': 40}",
-    "another training": "without-twins/ladder/whole-seed1: was not trained with TRAIN_WITHOUT=twins, as its place says",
+    "other labels": "without-twins/ladder/whole-seed1: did not answer about all of PrivateTest, or by other labels",
+    "other settings": "without-twins/ladder/whole-seed0 was trained unlike ",
+    "a setting that came later": "ladder/whole-seed0: voted is 1.0, not 0",
+    "other data": "ladder/whole-seed0: data checksum is of another, not 0",
+    "another training": "without-twins/ladder/whole-seed0: was not trained with TRAIN_WITHOUT=twins, as its place says",
     "a seed too few": "needs the same two or more seeds in each training, and has {'all': [0, 1], 'without others': [0",
     "one seed": "needs the same two or more seeds in each training, and has {'all': [0], 'without others': [0]",
 }
@@ -125,14 +128,21 @@ WRONG = {
 @pytest.mark.parametrize("wrong", WRONG)
 def test_trainings_that_cannot_be_held_against_each_other_are_named(trained, wrong, capsys):
     folder = trained / "without-twins/ladder/whole-seed1"
-    if wrong == "other faces":
-        predictions = dict(np.load(folder / "predictions.npz"))
-        predictions["test-scales_row_ids"] = predictions["test-scales_row_ids"] - 1
+    written = {
+        "other settings": {"settings": {"epochs": 40}},
+        "a setting that came later": {"settings": {"epochs": 80, "voted": 1.0}},
+        "other data": {"data_checksum": "of another"},
+        "another training": {"parameters": {"TRAIN_WITHOUT": "others"}},
+    }
+    if wrong in ("other faces", "other labels"):
+        predictions, part = dict(np.load(folder / "predictions.npz")), "labels" if "labels" in wrong else "row_ids"
+        predictions[f"test-scales_{part}"] = predictions[f"test-scales_{part}"] - (
+            predictions[f"test-scales_{part}"] > 0
+        )
         np.savez(folder / "predictions.npz", **predictions)
-    elif wrong == "other settings":
-        rewrite(folder, settings={"epochs": 40})
-    elif wrong == "another training":
-        rewrite(folder, parameters={"TRAIN_WITHOUT": "others"})
+    elif wrong in written:
+        for seed in range(2):
+            rewrite(folder.with_name(f"whole-seed{seed}"), **written[wrong])
     else:
         for second in [folder] if wrong == "a seed too few" else trained.rglob("whole-seed1"):
             shutil.rmtree(second)

@@ -68,6 +68,24 @@ def test_what_is_kept_is_what_the_manifest_says(stem, tmp_path):
     assert_equal(kernel.weights(), once)
 
 
+@pytest.mark.parametrize("stem", [stem for stem in OWN if not stem.startswith("02")])
+def test_data_that_are_not_there_leave_the_finished_run_as_it_is(stem, tmp_path, monkeypatch):
+    kernel = kernel_of(stem, tmp_path)
+    kernel.run()
+    kept = kernel.files()
+    monkeypatch.setattr(data, "load_fer2013", lambda path: data.loading.archives.locate("fer2013.cvs"))
+    with pytest.raises(data.DataError, match="fer2013.cvs: no such file or folder"):
+        kernel_of(stem, tmp_path).run()
+    assert kernel.files() == kept
+
+
+def test_notebook_08s_checkpoint_is_of_its_settings_and_training_images(tmp_path):
+    kernel = kernel_of("08_beyond_the_paper", tmp_path)
+    kernel.run(end=kernel.identity + 1)
+    found = kernel.names["checkpoint"].identity
+    assert found["settings"]["epochs"] == 2 and found["train"] == kernel.names["train"].checksum
+
+
 def test_a_training_that_was_broken_off_is_not_saved_and_goes_on(tmp_path, monkeypatch):
     kernel, through = kernel_of("05_fine_tuning", tmp_path / "a"), kernel_of("05_fine_tuning", tmp_path / "b")
     through.run()

@@ -72,6 +72,18 @@ def test_changes_keep_the_types_of_the_settings():
         ("sizes=8,40", "sizes='8,40' must be pixels from 16 on"),
         ("sizes=24,32,40 epochs=2", "needs an epoch for each size, and there are 2"),
         ("sizes=24,40 head=paper", "and head=average"),
+        ("epochs=60 EPOCHS=6", "CHANGES: epochs is there twice"),
+        ("epochs=1_0", "epochs='1_0' must be a whole number"),
+        ("width=0.5_5", "width='0.5_5' must be a number"),
+        ("warmup=6", "warmup=6.0 leaves none of epochs=6 to the cosine"),
+        ("architecture=resnet50 width=0.03", "WIDTH=0.03 is too narrow for resnet50"),
+        ("architecture=efficientnetb0", "width=0.5: efficientnetb0 exists in its published width only"),
+        ("answer_crop=39", "answer_crop=39 must be at least the crop, 40 pixels"),
+        ("crop=0 answer_crop=40", "answer_crop=40 must be at least the crop, 48 pixels"),
+        (
+            "average=0.9 schedule=plateau",
+            "average needs another schedule: plateau puts back the best epoch's own weights",
+        ),
     ],
 )
 def test_changes_that_make_no_sense_are_refused(changes, message):

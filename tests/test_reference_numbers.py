@@ -4,6 +4,7 @@ import json
 import math
 import re
 import shutil
+from pathlib import Path
 
 import frozen
 import heads
@@ -56,6 +57,14 @@ def test_metrics_can_be_computed_again_from_the_predictions(folder):
             assert again["confusion_matrix"] == kept["confusion_matrix"]
             for name in ("n", "accuracy", "balanced_accuracy", "macro_f1", "log_loss"):
                 assert again[name] == pytest.approx(kept[name], abs=1e-9), (run.name, split, name)
+
+
+def test_committed_runs_of_one_name_are_seeds_of_one_training():
+    groups = {}
+    for path in (path for folder in FOLDERS for path in folder.glob("*-seed*/predictions.npz")):
+        run = runs.read_run(path.parent, needs="validation")
+        groups.setdefault(path.parent.parent / path.parent.name.rpartition("-seed")[0], []).append(run)
+    assert sum(len(runs.as_seeds(own)) > 1 for own in groups.values()) == 18
 
 
 def test_all_profiles_together_stay_small():
@@ -345,6 +354,29 @@ def test_drawn_faces_are_no_look_at_private_test_whatever_they_are_called(tmp_pa
         manifest["parameters"]["DATA"] = source
         runs.write_json(tmp_path / "x" / name / "manifest.json", manifest | {"data_checksum": checksum})
     assert private_test.looks(tmp_path).loc["together", "runs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("source", "parts", "manifest", "counts"),
+    [
+        ("gpu/paper-protocol/vgg16-scratch-seed0", "validation", {"test_openings": 0}, [1, 49, 49]),  # never opened
+        ("tuned/ladder/whole-80-seed0", "validation", {}, [1, 1, 3]),  # opened, and the answers are gone
+        ("tuned/ladder/race-22-seed0", "", {"test_openings": 1}, [1, 1, 1]),  # as is every other trace
+        ("cpu/vgg16-scratch-seed0", "", {}, [1, 1, 1]),
+    ],
+)
+def test_a_look_that_left_few_traces_counts_and_a_copy_does_not(tmp_path, source, parts, manifest, counts, capsys):
+    folder = tmp_path / "x" / Path(source).name
+    shutil.copytree(REFERENCE / source, folder)
+    kept = dict(np.load(folder / "predictions.npz"))
+    np.savez(folder / "predictions.npz", **{name: kept[name] for name in kept if name.startswith(parts)})
+    runs.write_json(folder / "manifest.json", json.loads((folder / "manifest.json").read_text()) | manifest)
+    if source.startswith("gpu"):
+        metrics = json.loads((folder / "metrics.json").read_text())
+        runs.write_json(folder / "metrics.json", {"validation": metrics["validation"]})
+    shutil.copytree(folder, f"{folder} (copy)")
+    assert private_test.looks(tmp_path).loc["together"].tolist() == counts
+    assert f"{folder} (copy) is a copy of {folder}." in capsys.readouterr().err
 
 
 def test_the_page_counts_every_look_at_private_test():

@@ -75,5 +75,6 @@ def test_seeds_are_averaged_only_about_the_same_images(tmp_path, capsys):
 
 def test_answers_about_other_images_are_refused(faces):
     ids, labels, probabilities = answers([1] * 6)
-    with pytest.raises(runs.RunError, match="memory: its PrivateTest is not that of"):
-        results.score_twins(faces, {"memory": (ids + 1, labels, probabilities)})
+    for other in ((ids + 1, labels), (ids, labels + 1)):
+        with pytest.raises(runs.RunError, match="memory: its PrivateTest is not that of"):
+            results.score_twins(faces, {"memory": (*other, probabilities)})

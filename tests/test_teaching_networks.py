@@ -36,7 +36,7 @@ def write_teacher(folder, rows, labels, answers, checksum="a" * 64, views="singl
     runs.save_predictions(path, kept)
     manifest = {"architecture": "deepcnn", "strategy": "recipe", "seed": 0, "seconds": 60.0, "device": {}}
     manifest |= {
-        "parameters": {"PROTOCOL": "official", "MAX_IMAGES": 0, **parameters},
+        "parameters": {"PROTOCOL": "official", "MAX_IMAGES": 0, "TRAIN_WITHOUT": f"{rows}", **parameters},
         "data_checksum": checksum,
         "git_commit": "c0ffee",
     }
@@ -141,6 +141,39 @@ def test_an_image_that_nobody_left_out_is_named(two):
         taught(two.replace("*", "12-11-10"))
 
 
+UNFIT = {
+    "votes": ({"settings": {"voted": 1.0}}, "teacher-12-11-10: cannot teach, since it was trained on votes"),
+    "other settings": (
+        {"settings": {"epochs": 9}},
+        "cannot teach together with .*teacher-12-11-10: epochs is 0, not 9",
+    ),
+    "the same half": (
+        {"parameters": {"TRAIN_WITHOUT": "[12, 13, 14, 15]"}},
+        "12-11-10: same half, same seed. Move one",
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNFIT)
+def test_teachers_are_the_halves_of_one_recipe_on_labels(two, what):
+    changes, reason = UNFIT[what]
+    path = runs.resolve(two.replace("*", "12-11-10")) / "manifest.json"
+    manifest = json.loads(path.read_text())
+    parameters = manifest["parameters"] | changes.get("parameters", {})
+    runs.write_json(path, manifest | changes | {"parameters": parameters})
+    with pytest.raises(runs.RunError, match=reason):
+        read(two)
+    runs.write_json(path, manifest | {"seed": 1})  # of another seed it may be
+    assert len(read(two)) == 2
+
+
+@pytest.mark.parametrize("without", ["twins", "first half"])
+def test_what_a_student_must_not_see_its_teachers_must_not_either(two, without):
+    parameters = {"PROTOCOL": "official", "MAX_IMAGES": 0, "TRAIN_WITHOUT": without}
+    with pytest.raises(recipes.RecipeError, match=f"TRAIN_WITHOUT='{without}' and TEACHERS exclude each other"):
+        teaching.read_teachers(two, 0.5, parameters, "outputs/x/ladder/student-seed0")
+
+
 @pytest.mark.parametrize(("pattern", "share"), [("outputs/x", 0.0), ("", 0.5)])
 def test_teachers_and_their_share_need_each_other(pattern, share):
     with pytest.raises(recipes.RecipeError, match="need each other"):
@@ -217,7 +250,7 @@ def test_notebook_08_trains_teachers_and_then_their_student(tmp_path, monkeypatc
     monkeypatch.setattr(
         tta, "predict", lambda _, faces, *__: np.array([drawn[face.tobytes()] for face in faces], "float32")
     )
-    changes = "epochs=1 batch_size=32 width=0.0625 label_smoothing=0"
+    changes = "epochs=1 warmup=0 batch_size=32 width=0.0625 label_smoothing=0"
     given = {"DATA": "made", "OUTPUT_DIR": str(tmp_path), "RECIPE": "crop", "PRECISION": "float32", "REFERENCE": ""}
     with smallest_networks(), eagerly():
         for name, half in (("half-1", "first half"), ("half-2", "second half")):
@@ -264,6 +297,12 @@ def test_notebook_08_takes_votes_as_labels_and_refuses_them_for_drawn_faces(tmp_
         found["train"][chosen], 0.25 * np.eye(7)[labels[:60][chosen]] + 0.75 * shares[chosen], atol=1e-6
     )
     assert (found["validation"] == np.eye(7)[labels[60:67]]).all()  # who selects goes by the labels
+    lacking = faces.take(np.arange(len(rows)) != 20)
+    lacking = data.Faces(lacking.images, lacking.labels, lacking.usage, rows[:-1], source="fer2013.csv")
+    monkeypatch.setattr(data, "load_fer2013", lambda _path: lacking)
+    kernel = Kernel("08_beyond_the_paper", given)
+    with pytest.raises(data.DataError, match="rows have another usage than in FER"):
+        kernel.run(end=kernel.place("ferplus.join") + 1)
     monkeypatch.undo()
     kernel = Kernel("08_beyond_the_paper", {**given, "DATA": "sample"})
     with pytest.raises(data.DataError, match="the drawn faces are not FER-2013"):

@@ -55,8 +55,9 @@ def test_p_values_are_corrected_for_the_number_of_trials(place):
     assert table["p_holm"].min() == pytest.approx(2 * table["p_value"].min())
 
 
-def test_a_trial_that_does_not_answer_so_is_left_out(place):
+def test_a_trial_that_does_not_answer_so_is_left_out_by_name(place, capsys):
     table = trials.tried(place, "base", "flip").set_index("recipe")
+    assert capsys.readouterr().out == "Left out: wider-seed0 without answers validation-flip.\n"
     assert table["accuracy"].to_dict() == pytest.approx({"base": 250 / N, "bare": 260 / N})
 
 

@@ -19,7 +19,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import results
 from front import NETWORKS, VIEWS, runs_of
 
-from fer_utils import evaluation
+from fer_utils import evaluation, runs
 from fer_utils.labels import ferplus, plots
 from fer_utils.ladder.recipes import answer_name
 from fer_utils.ladder.results import said_gap
@@ -60,13 +60,19 @@ def faces_of(split):
     return Faces(split, facts.row_ids[chosen], labels, favourites[chosen], own)
 
 
-def answers_of(runs, name, faces):
-    """What runs answered about these faces: integers (runs, n). name: of the predictions."""
+def answers_of(own, name, faces):
+    """What runs answered about these faces: integers (runs, n). name: of the predictions.
+
+    RunError where a run's rows are other faces.
+    """
     found = []
-    for run in runs:
-        row_ids, _, probabilities = run.predictions[name]
-        predicted = pd.Series(probabilities.argmax(axis=1), index=row_ids)
-        found.append(predicted.loc[faces.row_ids].to_numpy())
+    for run in own:
+        row_ids, labels, probabilities = run.predictions[name]
+        answered = pd.DataFrame({"label": labels, "answer": probabilities.argmax(axis=1)}, index=row_ids)
+        answered = answered.reindex(faces.row_ids)
+        if (answered["label"] != faces.labels).any():
+            raise runs.RunError(f"{runs.shown(run.folder)}: its {faces.split} is not that of fer2013.csv")
+        found.append(answered["answer"].to_numpy(int))
     return np.stack(found)
 
 
@@ -79,11 +85,11 @@ def all_hits(faces):
     """(network, views) -> ``hits_of``; those that were not asked so are left out."""
     found = {}
     for network, place in ALL.items():
-        runs = runs_of(place)
+        own = runs_of(place)
         for words, views in VIEWS.items():
             name = answer_name(SPLITS[faces.split], views)
-            if all(name in run.predictions for run in runs):
-                found[network, words] = hits_of(answers_of(runs, name, faces), faces)
+            if all(name in run.predictions for run in own):
+                found[network, words] = hits_of(answers_of(own, name, faces), faces)
     return found
 
 

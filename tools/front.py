@@ -42,9 +42,9 @@ VIEWS = {"one view": "single", "six views": "scales"}
 
 
 def runs_of(place):
-    """The committed runs of a network, by seed: list of ``runs.Run``."""
-    folders = sorted((REFERENCE / place).parent.glob(f"{Path(place).name}-seed*"))
-    return [runs.read_run(folder, needs="validation") for folder in folders]
+    """The committed runs of a network, by seed: list of ``runs.Run``, checked by ``runs.as_seeds``."""
+    folders = (REFERENCE / place).parent.glob(f"{Path(place).name}-seed*")
+    return runs.as_seeds(runs.read_run(folder, needs="validation") for folder in folders)
 
 
 def accuracies(own):

@@ -29,6 +29,7 @@ from heads import KEY, answered, keep, public_test, read_table
 
 from fer_utils import data, evaluation, models, runs, training
 from fer_utils.names import CHOICES
+from fer_utils.runs import lock
 
 HEADS = {  # name -> arguments of ``models.add_head``, as HEAD and HEAD_UNITS of notebook 04
     "paper": {},  # dropout, 64, 32
@@ -162,6 +163,11 @@ def main():
     given = parser.parse_args()
     if given.images and given.out == REFERENCE:
         parser.error("--images is for trying the tool: name another folder with --out")
+    given.out.mkdir(parents=True, exist_ok=True)
+    try:
+        lock.hold(given.out)  # two at once would each write over the other's rows
+    except lock.HeldError as error:
+        parser.error(f"{given.out}: {error}")
     made = circumstances(network="VGG16", weights_checksum=runs.file_checksum(given.weights))
     faces = data.load_fer2013(given.data)
     splits = data.apply_protocol(faces, "official", given.images)
@@ -197,7 +203,6 @@ def main():
                 key = (size, preprocessing, stage, given.versions, head, rate, given.epochs, without, seed)
                 rows = [row for row in rows if tuple(row[word] for word in KEY) != key]
                 rows.append({**dict(zip(KEY, key, strict=True)), **found, "commit": made["commit"]})
-                given.out.mkdir(parents=True, exist_ok=True)
                 if whole:
                     keep(given.out, key, answers)
                 text = pd.DataFrame(rows).sort_values(KEY).to_csv(index=False)

@@ -5,6 +5,7 @@ python tools/ladder.py outputs/reference/tuned --against whole-80 --views scales
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -33,6 +34,16 @@ def _table(said):
     return tables.markdown([said.index.name, *said.columns], rows)
 
 
+def _no_runs(output_dir):
+    """Why a folder holds no run of notebook 08, and what to give instead."""
+    folder = runs.resolve(output_dir)
+    if not folder.is_dir():
+        return f"{output_dir}: there is no such folder. Give one that notebook 08 had as OUTPUT_DIR."
+    if folder.name == results.FOLDER and any(folder.glob("*/metrics.json")):
+        return f"{output_dir}: this folder holds the runs themselves. Give the one above it, {folder.parent}."
+    return f"{output_dir}: holds no finished run in {results.FOLDER}/. Make some with notebook 08."
+
+
 def main(arguments=None):
     """The command line: print the tables, draw the ladder; returns the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -45,18 +56,28 @@ def main(arguments=None):
         parser.error("--figure is of the ladder: leave --against out")
     if given.views and not given.against:
         parser.error("--views needs --against: a rung has its own")
+    there = [path.parent.name for path in runs.resolve(given.output_dir).glob(f"{results.FOLDER}/*/metrics.json")]
+    if not there:
+        print(_no_runs(given.output_dir), file=sys.stderr)
+        return 1
+    makers = (results.summarize, results.finals, results.race)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # what was left out is no part of the tables
+            if given.against:
+                table = trials.tried(given.output_dir, given.against, given.views or "single")
+            else:
+                rungs, chosen, raced = (make(given.output_dir) for make in makers)
+    except runs.RunError as error:
+        print(error, file=sys.stderr)
+        return 1
     if given.against:
-        try:
-            table = trials.tried(given.output_dir, given.against, given.views or "single")
-        except runs.RunError as error:
-            print(error, file=sys.stderr)
-            return 1
         print(_table(trials.for_reading(table)))
         return 0
-    rungs, chosen, raced = (make(given.output_dir) for make in (results.summarize, results.finals, results.race))
     said = markdown(rungs, chosen, raced)
     if not said or (given.figure and rungs.empty):
-        print("No finished run of a rung there. Make some with notebook 08.", file=sys.stderr)
+        what = "a rung" if said else "a rung or a final candidate"
+        why = f"none of {', '.join(sorted(there))} is {what} that can be shown"
+        print(f"{given.output_dir}: {why}. --against RECIPE compares all others with one.", file=sys.stderr)
         return 1
     print("\n\n".join(said))
     if given.figure:

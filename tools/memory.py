@@ -31,7 +31,6 @@ from fer_utils.score import known
 
 ARM = "vgg16-scratch"
 TRAININGS = {"all": "none", "without others": "others", "without twins": "twins"}  # name -> TRAIN_WITHOUT
-FREE = ("SEED", "DATA", "OUTPUT_DIR", "TRAIN_WITHOUT", "KEEP_EPOCHS")  # what may differ between them
 PAIRS = (("without twins", "all"), ("without twins", "without others"), ("without others", "all"))
 
 
@@ -79,11 +78,11 @@ def read(folder, recipe="", views="single"):
     first = trained["all"][0]
     for own in trained.values():
         for run in own:
-            if not np.array_equal(run.predictions[answers][0], facts.row_ids):
-                raise runs.RunError(f"{runs.shown(run.folder)}: did not answer about all of PrivateTest")
-            others = _unlike(run, first)
-            if others:
-                raise runs.RunError(f"{runs.shown(run.folder)}: has other settings than {first.name}: {others}")
+            place, (row_ids, labels, _) = runs.shown(run.folder), run.predictions[answers]
+            if not (np.array_equal(row_ids, facts.row_ids) and np.array_equal(labels, facts.labels)):
+                raise runs.RunError(f"{place}: did not answer about all of PrivateTest, or by other labels")
+            if difference := runs.unlike(run, first, but=("TRAIN_WITHOUT",)):
+                raise runs.RunError(f"{place} was trained unlike {runs.shown(first.folder)}: {difference}")
     seeds = {name: [run.manifest["seed"] for run in own] for name, own in trained.items()}
     if len(seeds["all"]) < 2 or any(own != seeds["all"] for own in seeds.values()):
         raise runs.RunError(f"{folder}: needs the same two or more seeds in each training, and has {seeds}")
@@ -104,12 +103,6 @@ def _trained(folder, lacks, recipe, answers):
         if run.manifest["parameters"].get("TRAIN_WITHOUT", "none") != lacks:
             raise runs.RunError(f"{name}: was not trained with TRAIN_WITHOUT={lacks}, as its place says")
     return own
-
-
-def _unlike(run, first):
-    """In which settings a run differs from the first, of those that both name: name -> the run's value."""
-    ours, theirs = (one.manifest.get("settings") or one.manifest["parameters"] for one in (run, first))
-    return {name: ours[name] for name in ours.keys() & theirs if name not in FREE and ours[name] != theirs[name]}
 
 
 def read_heads(folder):

@@ -121,7 +121,7 @@ def score_twins(faces, answers, votes=None):
     twins = near_duplicates.twin_in(faces, near_duplicates.near_groups(faces))[private]
     parts = []
     for name, (ids, labels, probabilities) in answers.items():
-        if not np.array_equal(ids, faces.row_ids[private]):
+        if not (np.array_equal(ids, faces.row_ids[private]) and np.array_equal(labels, faces.labels[private])):
             raise runs.RunError(
                 f"{name}: its PrivateTest is not that of {faces.source}. Give the data that it was made of"
             )

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from fer_utils import evaluation
+from fer_utils import evaluation, runs
 from fer_utils.comparison.summary import (
     TEST_SIZES,
     arm_name,
@@ -75,10 +75,8 @@ def findings(finished, summary, pretraining, pairs):
 def settings_note(finished):
     """A sentence on settings that differ between runs and so between arms; "" where none does."""
     differing = []
-    # Runs of before there was a parameter had its default in it; those of other notebooks have none.
-    before = {"TRAIN_WITHOUT": "none", "HEAD": "paper", "HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0}
-    for name in (*VARIED, *before):
-        values = sorted({run.manifest["parameters"].get(name, before.get(name)) for run in finished}, key=str)
+    for name in (*VARIED, *runs.BEFORE):  # runs of other notebooks have none of them
+        values = sorted({run.manifest["parameters"].get(name, runs.BEFORE.get(name)) for run in finished}, key=str)
         if len(values) > 1:
             differing.append(f"{name} ({', '.join(map(str, values))})")
     return f"Mind that these runs differ in more than their strategy: {_listed(differing)}." if differing else ""

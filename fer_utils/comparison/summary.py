@@ -71,7 +71,10 @@ def load_comparators(finished):
 
 
 def check_comparable(finished):
-    """Raise RunError, naming two runs, unless all were made from the same data, by one protocol, each seed once."""
+    """Raise RunError, naming two runs, unless they can stand in one table.
+
+    All must be made from the same data, by one protocol, and those of an arm must be its seeds (``runs.as_seeds``).
+    """
     for what, values in (
         ("data checksum", [str(run.manifest["data_checksum"])[:12] for run in finished]),
         ("protocol", [protocol([run]) for run in finished]),
@@ -85,13 +88,8 @@ def check_comparable(finished):
                     f"{run.name} cannot be compared with {other.name}: its {what} is {value}, not {usual}. "
                     "Move one of them to another folder, or run it again like the others"
                 )
-    first = {}
-    for run in finished:
-        twin = first.setdefault((run.arm, run.manifest["seed"]), run)
-        if twin is not run:
-            raise runs.RunError(
-                f"{run.name} and {twin.name} are the same arm with the same seed: move one of them to another folder"
-            )
+    for arm in dict.fromkeys(run.arm for run in finished):
+        runs.as_seeds(run for run in finished if run.arm == arm)
 
 
 def in_usual_order(finished):

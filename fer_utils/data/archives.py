@@ -94,7 +94,9 @@ def _add_folder_state(digest, folder, depth=2):
 
 
 def _add_state(digest, name, stat):
-    digest.update(f"{name}\0{stat.st_size}\0{stat.st_mtime_ns}\n".encode("utf-8", "surrogateescape"))
+    # The time of change cannot be put back, as `touch` and `cp -p` put back that of modification.
+    times = f"{stat.st_mtime_ns}\0{stat.st_ctime_ns}"
+    digest.update(f"{name}\0{stat.st_size}\0{times}\n".encode("utf-8", "surrogateescape"))
 
 
 def read(path):

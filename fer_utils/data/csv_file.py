@@ -50,7 +50,7 @@ def read_csv(stream, place, usage_needed=True):
         except ValueError as error:
             where = f"{place}, row {len(rows) + 1} (line {line})"
             hint = "" if next(lines, None) else "It is the last row, so the file may be truncated. "
-            raise DataError(f"{where}: {error}. {hint}{AGAIN}, or mend or delete the row.") from None
+            raise DataError(f"{where}: {error}. {hint}{AGAIN}, or mend the row.") from None
     if not rows:
         raise DataError(f"{place}: has a header but no row below it. {AGAIN}.")
     labels, usage, images = zip(*rows, strict=True)

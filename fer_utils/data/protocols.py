@@ -86,6 +86,11 @@ def left_out(faces, without, seed=0):
     training = faces.usage == "Training"
     chosen = _half(faces, training, without) if without in HALVES else _twins(faces, training)
     counts = np.bincount(faces.labels[chosen], minlength=len(EMOTIONS))
+    if not chosen.any():
+        raise DataError(
+            f"{faces.source}: TRAIN_WITHOUT={without} takes nothing out, since no image of Training has a duplicate in "
+            "another split. Set it to 'none'."
+        )
     if without == "others":
         chosen = _as_many(faces.labels, training & ~chosen, counts, seed)
     rest = np.bincount(faces.labels[training & ~chosen], minlength=len(EMOTIONS))

@@ -19,6 +19,7 @@ from typing import NamedTuple
 import pandas as pd
 
 from fer_utils.names import CHOICES, HEADS, NETWORKS, RANGES, SCALES, SIDE, VIEWS, did_you_mean
+from fer_utils.runs.parameters import problem_together
 
 WORDS = {  # name -> what a word in a recipe may be
     "architecture": CHOICES["ARCHITECTURE"],
@@ -89,6 +90,16 @@ class Recipe:
                 "scales": f"head=average and {self.architecture}'s least size in pixels at {SCALES[0]:.2f} of its size",
             }
             raise RecipeError(f"views={self.views!r} needs {needs[self.views]}")
+        if self.answer_crop and self.answer_crop < (self.crop or SIDE):
+            raise RecipeError(f"answer_crop={self.answer_crop} must be at least the crop, {self.crop or SIDE} pixels")
+        if narrow := problem_together({"ARCHITECTURE": self.architecture, "WIDTH": self.width}):
+            raise RecipeError(narrow)
+        if self.architecture == "efficientnetb0" and self.width != 1:
+            raise RecipeError(f"width={self.width}: efficientnetb0 exists in its published width only, 1.0")
+        if self.schedule == "cosine" and self.warmup >= self.epochs:
+            raise RecipeError(f"warmup={self.warmup} leaves none of epochs={self.epochs} to the cosine: give less")
+        if self.average and self.schedule == "plateau":
+            raise RecipeError("average needs another schedule: plateau puts back the best epoch's own weights")
         if self.taught and self.voted:
             raise RecipeError("taught and voted exclude each other: set one of them to 0")
         if self.mixup and self.cutmix:
@@ -196,6 +207,7 @@ def read_recipe(name, changes=""):
     """The recipe of a rung, with `changes` such as "epochs=60 width=0.5" made to it. Raises RecipeError."""
     fields = {field.name: field.default for field in dataclasses.fields(Recipe)}
     settings = {setting: value for step in path(name) for setting, value in step.settings.items()}
+    changed = set()
     for word in str(changes).split():
         if len(word) > 200:
             raise RecipeError(f"CHANGES: '{word[:40]}...' is too long for a setting: give name=value")
@@ -203,13 +215,16 @@ def read_recipe(name, changes=""):
         key = key.lower()
         if key not in fields:
             raise RecipeError(f"CHANGES: {word!r} names no setting of a recipe{did_you_mean(key, fields)}")
+        if key in changed:
+            raise RecipeError(f"CHANGES: {key} is there twice: give it once")
+        changed.add(key)
         settings[key] = _value(key, text, type(fields[key]))
     return Recipe(**settings)
 
 
 def _value(key, text, kind):
     try:
-        return kind(text)
+        return kind(text if kind is str else text.replace("_", "?"))  # Python takes 1_0 for 10
     except ValueError:
         raise RecipeError(
             f"CHANGES: {key}={text!r} must be {'a whole number' if kind is int else 'a number'}"

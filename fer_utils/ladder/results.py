@@ -26,35 +26,45 @@ COLUMNS = [
 def load(output_dir, reference=""):
     """The finished runs of notebook 08: name -> list of ``runs.Run``, sorted by seed.
 
-    reference: a folder whose runs stand in for names that `output_dir` has none of; "" for none. Runs that cannot be
-    paired with those of `output_dir`, since they were validated on other images, are left out, as are damaged ones and
-    those of a rung that had other settings; a printed line names each, and one the reference as a whole.
+    reference: a folder whose runs stand in for names that `output_dir` has none of; "" for none. A printed line says
+    which runs are whose. Left out, each with a printed line, are runs that are damaged, of PROTOCOL="paper", or no
+    further seed of the others of their name (``runs.as_seeds``); rungs that had other settings; and runs of other data
+    or other validation images than the lowest rung, or the whole reference.
     """
     own = _same_images(_read(output_dir))
     if not reference:
         return own
     stand_ins = _same_images(_read(reference))
-    if own and stand_ins and not _paired(_first(own), _first(stand_ins)):
-        print(f"The runs of {reference} were validated on other images than these, and are not shown among them.")
+    if own and stand_ins and _apart(_first(own), _first(stand_ins)):
+        print(f"The runs of {reference} were trained or validated on other images than these, and are not shown here.")
         return own
+    if stand_ins.keys() - own:
+        print(f"Runs of {output_dir}: {', '.join(own) or 'none'}. All others are of {reference}.")
     return {**stand_ins, **own}
 
 
 def _read(folder):
-    """The undamaged runs of a folder: name -> list, sorted by seed."""
-    found = {}
+    """The runs of a folder that can be used: name -> list, sorted by seed."""
+    found, usable = [], {}
     for path in sorted((runs.resolve(folder) / FOLDER).glob("*/metrics.json")):
         try:
-            run = runs.read_run(path.parent, needs="validation")
-            if "recipe" not in run.manifest:
-                print(f"Left out: {runs.shown(run.folder)} is no run of notebook 08. Move it elsewhere.")
-            elif _is_of_another_ladder(run):
-                print(f"Left out: {runs.shown(run.folder)} was trained with other settings than its rung has now.")
-            else:
-                found.setdefault(run.manifest["recipe"], []).append(run)
+            found.append(runs.read_run(path.parent, needs="validation"))
         except runs.RunError as error:
             print(f"Left out: {error}.")
-    return {name: sorted(own, key=lambda run: run.manifest["seed"]) for name, own in found.items()}
+    for run in sorted(found, key=lambda run: run.manifest["seed"]):
+        place, name = runs.shown(run.folder), run.manifest.get("recipe")
+        if name is None:
+            print(f"Left out: {place} is no run of notebook 08. Move it elsewhere.")
+        elif run.manifest["parameters"].get("PROTOCOL") == "paper":
+            print(f"Left out: {place} has PROTOCOL=paper, so PrivateTest steered it.")
+        elif _is_of_another_ladder(run):
+            print(f"Left out: {place} was trained with other settings than its rung has now.")
+        else:
+            try:
+                usable[name] = runs.as_seeds([*usable.get(name, []), run])
+            except runs.RunError as error:
+                print(f"Left out: {error}.")
+    return usable
 
 
 def _is_of_another_ladder(run):
@@ -75,22 +85,39 @@ def _first(found):
     return next(found[name][0] for name in (*recipes.NAMES, *found) if name in found)
 
 
-def _paired(ours, theirs):
-    """Whether two runs answered about the same PublicTest images."""
+def _apart(ours, theirs):
+    """Why two runs cannot be paired; "" where they had the same data and answered about the same PublicTest images."""
     pairs = zip(ours.predictions["validation"][:2], theirs.predictions["validation"][:2], strict=True)
-    return all(np.array_equal(one, other) for one, other in pairs)
+    same = all(np.array_equal(one, other) for one, other in pairs)
+    return runs.unlike(ours, theirs, ("data checksum", "MAX_IMAGES")) if same else "other validation images"
 
 
 def _same_images(found):
-    """The runs that were validated on the images that the lowest rung was; the others are named in a printed line."""
+    """The runs that can be paired with the lowest rung; the others are named in a printed line."""
     kept = {}
     for name, own in found.items():
         for run in own:
-            if _paired(run, _first(found)):
-                kept.setdefault(name, []).append(run)
+            if reason := _apart(run, _first(found)):
+                print(f"Left out: {runs.shown(run.folder)} cannot be paired with {_first(found).name}: {reason}.")
             else:
-                print(f"Left out: {runs.shown(run.folder)} has other validation images than {_first(found).name}.")
+                kept.setdefault(name, []).append(run)
     return kept
+
+
+def having(own, *answers):
+    """Those of some runs that have all these answers; a printed line names the others."""
+    lacking = [run for run in own if not all(name in run.predictions for name in answers)]
+    if lacking:
+        print(f"Left out: {', '.join(run.name for run in lacking)} without answers {' and '.join(answers)}.")
+    return [run for run in own if all(name in run.predictions for name in answers)]
+
+
+def _on_labels(found):
+    """The recipes that were trained on labels; those on votes, which are other data, are named in a printed line."""
+    voted = [name for name, own in found.items() if own[0].manifest.get("settings", {}).get("voted")]
+    if voted:
+        print(f"Left out: {', '.join(voted)}, trained on votes. Compare them by tools/by_votes.py or with --against.")
+    return {name: own for name, own in found.items() if name not in voted}
 
 
 def summarize(output_dir, reference="", samples=2000):
@@ -104,8 +131,7 @@ def summarize(output_dir, reference="", samples=2000):
     found = load(output_dir, reference)
     runs_of, right = {}, {}
     for rung in recipes.LADDER:
-        own = [run for run in found.get(network_of(rung.name), []) if answer_name(rung.name) in run.predictions]
-        if own:
+        if own := having(found.get(network_of(rung.name), []), answer_name(rung.name)):
             runs_of[rung.name] = own
             right[rung.name] = right_by_seed(own, answer_name(rung.name))
     trained = [right[rung.name] for rung in recipes.LADDER if rung.name in right and not rung.same_run]
@@ -213,10 +239,10 @@ def race(output_dir, reference="", accuracy=PAPER_ACCURACY):
 
     Columns: recipe, seed, seconds (of training, validation included, until one view of each face first gave it, and of
     its teachers), epoch (after which), of (all its epochs), parameters, hardware. The weights that a moving average
-    leaves at the end count as the last epoch's. Runs that never reach it have no row.
+    leaves at the end count as the last epoch's. Runs that never reach it, or were trained on votes, have no row.
     """
     rows = []
-    for name, own in load(output_dir, reference).items():
+    for name, own in _on_labels(load(output_dir, reference)).items():
         for run in own:
             reached = run.history["val_accuracy"].to_numpy() >= accuracy
             reached[-1] |= run.metrics["validation"]["accuracy"] >= accuracy
@@ -241,6 +267,7 @@ def finals(output_dir, reference=""):
     """What the final candidates say to PrivateTest: a row for each and each way of asking, empty without any.
 
     A candidate with several seeds gets further rows, of all its networks asked together: their probabilities averaged.
+    Networks trained on votes are left out, and so is a seed from the rows of views that it was not asked in.
 
     Columns: recipe, views, networks (that are asked about a face), seeds (how many such answers the row is a mean of),
     n, public, private (accuracies, 0 to 1, means over seeds), low, high (Wilson of `private`, 95 %, of one answer's
@@ -248,12 +275,11 @@ def finals(output_dir, reference=""):
     training, of all networks that are asked and of their teachers; mean over seeds).
     """
     rows = []
-    for name, own in load(output_dir, reference).items():
-        own = [run for run in own if "test" in run.predictions]
+    for name, own in _on_labels(load(output_dir, reference)).items():
         for views in VIEWS:
             splits = [recipes.answer_name(split, views) for split in ("validation", "test")]
-            if own and all(split in run.predictions for run in own for split in splits):
-                groups = [[[run] for run in own], [own]] if len(own) > 1 else [[own]]
+            if any(splits[1] in run.predictions for run in own) and (asked := having(own, *splits)):
+                groups = [[[run] for run in asked], [asked]] if len(asked) > 1 else [[asked]]
                 rows += [{"recipe": name, "views": views, **_final(group, *splits)} for group in groups]
     columns = ["recipe", "views", "networks", "seeds", "n", "public", "private", "low", "high"]
     return pd.DataFrame(rows, columns=[*columns, "sd", "seeds_low", "seeds_high", "seconds"])

@@ -23,20 +23,23 @@ def read_teachers(pattern, share, parameters, own_folder):
     pattern: TEACHERS of notebook 08, such as "outputs/taught/ladder/half-*". share: the recipe's `taught`. parameters:
     of the run that is to be taught. own_folder: that run's, which must not be its own teacher. Nothing is written.
 
-    Raises RecipeError where a pattern or a share is given without the other; RunError for a pattern that names no run,
-    and for a run that cannot teach: of another PROTOCOL or MAX_IMAGES, without answers about images that it left out,
-    or taught itself, and so told of these by others.
+    Raises RecipeError where a pattern or a share is given without the other, or with TRAIN_WITHOUT, whose images
+    teachers may know; RunError for a pattern that names no run, and for a run that cannot teach: of another PROTOCOL or
+    MAX_IMAGES, trained on votes, without answers about images that it left out, or taught itself, and so told of these
+    by others. Teachers must be alike but for their seed and what they left out, and each must be there once.
     """
     if bool(pattern) != bool(share):
         raise RecipeError(f"TEACHERS={pattern!r} and taught={share} need each other: give both, or neither")
     if not pattern:
         return []
+    if (without := parameters.get("TRAIN_WITHOUT", "none")) != "none":
+        raise RecipeError(f"TRAIN_WITHOUT={without!r} and TEACHERS exclude each other: teachers have seen these images")
     folders = _folders(pattern)
     if runs.resolve(own_folder) in folders:
         raise runs.RunError(f"TEACHERS={pattern!r} names this run's own folder, {own_folder}: give it another NAME")
     teachers = [runs.read_run(folder, needs="validation") for folder in folders]
-    for run in teachers:
-        _check(run, parameters)
+    for index, run in enumerate(teachers):
+        _check(run, parameters, teachers[:index])
     return teachers
 
 
@@ -52,13 +55,21 @@ def _folders(pattern):
     return folders
 
 
-def _check(run, parameters):
+def _check(run, parameters, others):
     made, place = run.manifest["parameters"], runs.shown(run.folder)
     for name in ("PROTOCOL", "MAX_IMAGES"):
         if made.get(name) != parameters[name]:
             raise runs.RunError(f"{place}: cannot teach, since {name} is {made.get(name)}, and here {parameters[name]}")
     if made.get("TEACHERS"):
         raise runs.RunError(f"{place}: cannot teach, since it was itself taught about these")
+    if run.manifest.get("settings", {}).get("voted"):
+        raise runs.RunError(f"{place}: cannot teach, since it was trained on votes, which are other data than labels")
+    for other in others:
+        with_it = f"{place}: cannot teach together with {runs.shown(other.folder)}"
+        if difference := runs.unlike(run, other, but=("TRAIN_WITHOUT",)):
+            raise runs.RunError(f"{with_it}: {difference}. Give a TEACHERS that only one of them fits")
+        if not runs.unlike(run, other) and run.manifest["seed"] == other.manifest["seed"]:
+            raise runs.RunError(f"{with_it}: same half, same seed. Move one of them to another folder")
     if not answers_of(run):
         raise runs.RunError(
             f"{place}: cannot teach, since it keeps no answers about images that it left out: train it by notebook 08 "

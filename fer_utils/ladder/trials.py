@@ -29,11 +29,10 @@ def tried(output_dir, base, views="single"):
     """
     answers = recipes.answer_name("validation", views)
     found = {
-        name: [run for run in own if answers in run.predictions]
+        name: asked
         for name, own in results.load(output_dir).items()
-        if name == base or name not in recipes.NAMES
+        if (name == base or name not in recipes.NAMES) and (asked := results.having(own, answers))
     }
-    found = {name: own for name, own in found.items() if own}
     if base not in found:
         there = ", ".join(sorted(found)) or "none"
         raise RunError(f"{output_dir}: holds no run of {base} that answers in views={views!r}. There are: {there}")

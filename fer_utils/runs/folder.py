@@ -22,7 +22,7 @@ import numpy as np
 from fer_utils.project import resolve, shown
 from fer_utils.runs import lock
 
-CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
+CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.npz", "checkpoint.npz.old", "epochs"
 AGAIN = "Restart the kernel and run all cells"
 
 
@@ -42,7 +42,7 @@ def start_run(output_dir, name):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.hold(folder)
-        spared = () if (folder / "metrics.json").exists() else (CHECKPOINT, EPOCHS)
+        spared = () if (folder / "metrics.json").exists() else (CHECKPOINT, OLD_CHECKPOINT, EPOCHS)
         (folder / "metrics.json").unlink(missing_ok=True)  # first: what is no longer whole must not count as finished
         for path in folder.iterdir():
             if path.name not in spared:
@@ -77,8 +77,8 @@ def write_whole(path, write):
         with contextlib.suppress(OSError):  # of a read-only folder
             part.unlink(missing_ok=True)
         raise RunError(
-            f"{shown(path)}: cannot be written ({error.strerror}). Make room, or set OUTPUT_DIR to a folder that can "
-            "be written, and run the notebook again"
+            f"{shown(path)}: cannot be written ({error.strerror}). Make room, or choose a folder that can be written "
+            "(a notebook's OUTPUT_DIR, a command's --out or file). Then start again"
         ) from error
 
 
@@ -97,6 +97,7 @@ def finish_run(folder, metrics):
     """
     write_json(Path(folder) / "metrics.json", metrics)
     if not os.environ.get("FER_KEEP_CHECKPOINT"):
-        (Path(folder) / CHECKPOINT).unlink(missing_ok=True)
+        for name in (CHECKPOINT, OLD_CHECKPOINT):
+            (Path(folder) / name).unlink(missing_ok=True)
         shutil.rmtree(Path(folder) / EPOCHS, ignore_errors=True)
     lock.release(folder)

@@ -23,6 +23,13 @@ REQUIRED = {  # what comparison reads of a run, file by file
     "history.csv": ("epoch", "val_accuracy", "seconds"),
 }
 KINDS = {"architecture": str, "strategy": str, "seed": int, "seconds": int | float, "data_checksum": str}  # else dict
+# What may differ between seeds of one training: paths, what is kept or shown, and what `settings` say in other words.
+FREE = {"SEED", "DATA", "OUTPUT_DIR", "WEIGHTS", "REFERENCE", "NAME", "FINAL", "KEEP_EPOCHS"}
+FREE |= {"RECIPE", "CHANGES", "TEACHERS"}
+BEFORE = {  # the value that a parameter had, in effect, in runs of before there was such a parameter
+    **{"TRAIN_WITHOUT": "none", "CLASS_WEIGHTS": "none", "PRECISION": "float32", "DEVICES": 1, "HEAD": "paper"},
+    **{"HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0, "DROPOUT": 0.5, "FREEZE_BATCH_NORM": True},
+}
 LARGEST_ARRAYS = 1 << 28  # bytes; the predictions of all 35,887 faces in six views take 3 MB
 
 
@@ -156,6 +163,49 @@ def collect(output_dir, names="*"):
             except RunError as error:
                 print(f"Left out: {error}.")
     return found
+
+
+def unlike(run, other, only=None, but=()):
+    """The first thing in which two trainings differ, as text: "EPOCHS is 3, not 25"; "" where only their seeds may.
+
+    Compared are the data, the protocol, and every parameter and setting of a recipe (``FREE`` are left out). only, but:
+    names that are compared alone, or not at all.
+    """
+    ours, theirs = _made(run), _made(other)
+    for name in only or {**theirs, **ours}:
+        one, two = (values.get(name) or 0 for values in (ours, theirs))  # a setting that came later was off: 0 or ""
+        if name not in but and one != two:
+            return f"{name} is {one}, not {two}"
+    return ""
+
+
+def _made(run):
+    """How a run was trained: name -> value."""
+    manifest = run.manifest
+    found = BEFORE | manifest["parameters"] | manifest.get("settings", {})
+    found = {name: value for name, value in found.items() if name not in FREE}
+    weights = "imagenet" if manifest.get("weights_checksum") == "imagenet" else "its own"
+    named = ("RECIPE", "CHANGES", "TRAIN_WITHOUT")
+    how = sorted(", ".join(str(one.get(name)) for name in named) for one in manifest.get("teachers", []))
+    return {"data checksum": manifest["data_checksum"][:12], **found, "pretraining": weights, "teachers": how}
+
+
+def as_seeds(found):
+    """The runs, sorted by seed. Raises RunError, naming two folders, unless they are seeds of one training.
+
+    Seeds of one training are alike but for their seed (``unlike``), and each seed is there once. Only such runs may be
+    averaged.
+    """
+    own = sorted(found, key=lambda run: run.manifest["seed"])
+    for index, run in enumerate(own):
+        place, twin = shown(run.folder), own[index - 1]
+        if index and twin.manifest["seed"] == run.manifest["seed"]:
+            raise RunError(f"{place} has the same seed as {shown(twin.folder)}: move one of them to another folder")
+        if difference := unlike(run, own[0]):
+            raise RunError(
+                f"{place} is no further seed of {shown(own[0].folder)}: {difference}. Move one of them elsewhere"
+            )
+    return own
 
 
 def _is_training(folder):

@@ -24,6 +24,12 @@ MEMORY = {
     keras.callbacks.EarlyStopping: ("best", "best_epoch", "wait", "stopped_epoch", "best_weights"),
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
 }
+WITHOUT_EFFECT = (
+    "DATA",
+    "OUTPUT_DIR",
+    "REFERENCE",
+    "FINAL",
+)  # parameters that change nothing in a training (DATA: a path)
 STATE = ("identity", "fit", "epoch", "epochs_done", "stopped", "variables", "callbacks")  # what is read of it
 SHARE = 0.05  # of a training's time for its checkpoints: on a GPU, writing one can take longer than an epoch
 TRAINED = weakref.WeakSet()  # last layers of models that have begun an epoch; models of other sizes share them
@@ -42,9 +48,9 @@ class Checkpoint(keras.callbacks.Callback):
         model.fit(batches, epochs=EPOCHS, initial_epoch=first, shuffle=False, callbacks=[*callbacks, checkpoint])
 
     batches: ``training.Batches``, which are told the number of each epoch. identity: JSON-able; what a checkpoint must
-    have been made with to be taken up. One of another identity, or a damaged one, is removed, and a printed line says
-    why. Code is no part of it: whoever mends a figure after hours of training wants to go on. So `commits` holds those
-    at which the epochs so far were trained, for the manifest.
+    have been made with to be taken up. One of another identity, or a damaged one, is renamed to checkpoint.npz.old, and
+    a printed line says why. Code is no part of it: whoever mends a figure after hours of training wants to go on. So
+    `commits` holds those at which the epochs so far were trained, for the manifest.
 
     A training of several `fit`s calls `begin` before each; those that the checkpoint has behind it are skipped. The
     checkpoint has to be the last callback of each, since it keeps what the others have decided.
@@ -59,6 +65,9 @@ class Checkpoint(keras.callbacks.Callback):
         self.batches = batches
         self.parameters = identity.get("parameters", {})
         self.identity = json.loads(json.dumps(identity))  # as it will be read
+        for name in WITHOUT_EFFECT:
+            self.identity.get("parameters", {}).pop(name, None)
+        self.planned = identity.get("settings", {}).get("epochs") or self.parameters.get("EPOCHS")
         self.fits = 0  # begun so far
         self.epochs_done = 0  # over all fits
         self.stopped = self.underway = False  # whether a callback ended the last fit, whether an epoch was begun in it
@@ -117,7 +126,7 @@ class Checkpoint(keras.callbacks.Callback):
         Where a head alone was trained (``models.split_at_head``), `model` is the classifier that answers with it.
         """
         runs.check_declared(self.parameters)
-        planned, reason = self.parameters.get("EPOCHS", self.epochs_done), ""
+        planned, reason = self.planned or self.epochs_done, ""
         optimizer = getattr(model, "optimizer", None) or getattr(self.model, "optimizer", None)
         if self.model is None or model.layers[-1] is not self.model.layers[-1]:
             reason = "it is not the one that was trained"
@@ -211,8 +220,9 @@ class Checkpoint(keras.callbacks.Callback):
         except (ValueError, KeyError, TypeError, RecursionError) as error:  # TypeError: a state that is no dict
             reason = f"it is damaged: {error}"
         if reason:
-            print(f"Starts anew, and not from {runs.shown(self.path)}: {reason}.")
-            self.path.unlink()
+            old = self.path.with_name(runs.OLD_CHECKPOINT)
+            print(f"Starts anew, and not from {runs.shown(self.path)}: {reason}. Until the run ends, it is {old.name}.")
+            self.path.replace(old)
             return None
         return {**state, "arrays": arrays}
 
