@@ -151,7 +151,7 @@ pd.Series({data.EMOTIONS[code]: weight for code, weight in weights.items()}, nam
 # ## 5. Copies across the splits (30 minutes)
 #
 # FER-2013's photographs were collected from the web, and some were collected twice. If one copy is in Training and another copy
-# is in a test split, the test measures memory.
+# is in a test split, the test may reward memory.
 #
 # Write `copied`. It returns the positions of all images *outside Training* that are equal to an image of Training in every
 # byte. The positions are in ascending order, and count from 0 in `images`. `images` is uint8 of shape (n, 48, 48). `usage` is

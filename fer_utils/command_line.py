@@ -15,6 +15,11 @@ def leave_with(main):
     sys.exit(status)
 
 
+def data_source(given):
+    """What --data names: a path counts from the working folder. sample, kaggle and None stay as they are."""
+    return given if given in (None, "", "sample", "kaggle") else os.path.abspath(os.path.expanduser(given))
+
+
 def duration(seconds):
     """Seconds as people say them: "42 s", "3 min 05 s", "25 min", "2 h 07 min"."""
     seconds = round(seconds)

@@ -153,10 +153,10 @@ def test_a_broken_cache_entry_counts_as_none(kind, tmp_path, own_cache, no_waiti
 
 
 @pytest.mark.parametrize("kind", CHECKPOINTS)
-def test_a_broken_checkpoint_is_put_aside_and_said_so(kind, tmp_path, capsys, no_waiting):
+def test_a_broken_checkpoint_is_removed_and_said_so(kind, tmp_path, capsys, no_waiting):
     content, reason = CHECKPOINTS[kind]
     write(tmp_path / runs.CHECKPOINT, content(tmp_path))
     assert checkpoints.Checkpoint(tmp_path, None, {}).found is None
     said = capsys.readouterr().out
     assert said.startswith("Starts anew, and not from ") and reason in said
-    assert [path.name for path in tmp_path.iterdir()] == [runs.OLD_CHECKPOINT]
+    assert listing(tmp_path) == []

@@ -9,7 +9,7 @@ import pytest
 from stand_ins import ROOT
 
 from fer_utils.audit import collapse
-from fer_utils.command_line import leave_with
+from fer_utils.command_line import data_source, leave_with
 from fer_utils.recognize import __main__ as recognize
 from fer_utils.workflow import __main__ as workflow
 
@@ -50,3 +50,13 @@ def test_a_reader_that_goes_away_is_no_error():
 def test_the_status_is_that_of_the_command(status):
     with pytest.raises(SystemExit, match=str(status)):
         leave_with(lambda: status)
+
+
+@pytest.mark.parametrize(
+    "given, expected",
+    [(None, None), ("", ""), ("sample", "sample"), ("kaggle", "kaggle"), ("a/../b.csv", "{}/b.csv"), ("~/b", "{}/b")],
+)
+def test_data_count_from_the_working_folder(given, expected, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert data_source(given) == (expected and expected.format(tmp_path))

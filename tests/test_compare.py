@@ -408,7 +408,7 @@ def test_findings_with_one_clear_winner_and_missing_arms(tmp_path):
 def test_findings_of_a_single_run(tmp_path):
     write_run(tmp_path, "resnet50-finetune")
     lines = findings_of(comparison.load_runs(tmp_path))
-    assert len(lines) == 2 and lines[1].startswith("Missing")
+    assert len(lines) == 2 and lines[1].startswith("Missing, because they have no finished run: VGG16")
 
 
 def test_notes_say_what_is_comparable(tmp_path):

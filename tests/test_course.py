@@ -146,8 +146,8 @@ def test_names_are_given_once_and_inputs_are_the_same_every_time():
 
 
 def test_jupyter_shows_the_message_and_no_traceback():
-    error = course.NotYet("wilson: not right yet.\nHint")
-    assert error._render_traceback_() == ["wilson: not right yet.", "Hint"]
+    error = course.NotYet("wilson: not accepted yet.\nHint")
+    assert error._render_traceback_() == ["wilson: not accepted yet.", "Hint"]
 
 
 # --- lab 1: what students get wrong ----------------------------------------------------------------------------------

@@ -112,7 +112,7 @@ def without_dense():
         (lambda: network(softmax=None), "not probabilities: the seven of one image add up to"),
         (lambda: network(softmax="sigmoid"), "not probabilities"),
         (lambda: network(scale=1.0), "sure. Are the pixels divided by 255?"),
-        (lambda: network(padding="valid"), "dense 1 of the table has 147,520. Its input is a 6 x 6 map if"),
+        (lambda: network(padding="valid"), "dense 1 of the table has 147,520. Its input is 64 maps of 6 x 6"),
         (lambda: network(bias=False), "has 144 parameters; conv 1 of the table has 160. The biases are missing"),
         (lambda: network(dense=128), "has 295,040 parameters; dense 1 of the table has 147,520"),
         (lambda: network(side=64), "The shape of the network's input is (64, 64, 1); (48, 48, 1) is expected"),

@@ -135,9 +135,9 @@ UNLIKE = {
     "other data": ({"data_checksum": "ffff"}, "data checksum is ffff, not 0"),
     "other teachers": (
         {"teachers": [{"CHANGES": "epochs=9", "TRAIN_WITHOUT": "first half"}]},
-        "teachers is ['None, epochs=9",
+        "teachers is ['epochs=9 None",
     ),
-    "filters of others": ({"weights_checksum": "imagenet"}, "pretraining is imagenet, not its own"),
+    "filters of others": ({"weights_checksum": "imagenet"}, "weights is ImageNet's, not not ImageNet's"),
     "the same seed": ({"seed": 0}, "has the same seed as"),
 }
 

@@ -244,6 +244,14 @@ def test_another_network_gets_no_temperature_of_this_one(views):
     assert recognize.probabilities(other, FACES[:0], views).shape == (0, 7)
 
 
+def test_its_temperature_is_gone_once_it_is_trained():
+    model = recognize.load_network()
+    assert network.temperature_for(model, "flip") == recognize.facts()["temperatures"]["flip"]
+    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.fit(FACES, np.arange(5), verbose=0)
+    np.testing.assert_allclose(recognize.probabilities(model, FACES), tta.predict(model, FACES), atol=1e-6)
+
+
 @pytest.mark.real
 @pytest.mark.slow
 @pytest.mark.skipif(not REAL.is_dir(), reason="needs the real FER-2013 in ../shared/fer2013")
@@ -270,7 +278,7 @@ def test_the_pages_say_what_the_changes_cost():
     pages = ("docs/model-card.md", "docs/on-your-photos.md")
     text = " ".join(" ".join((runs.PROJECT_ROOT / page).read_text(encoding="utf-8").split()) for page in pages)
     assert f"on the unchanged faces is {100 * unchanged:.1f} % (PrivateTest) and" in text
-    assert f"({100 * unchanged:.1f} % as their frames" in text
+    assert f"With their own frames, accuracy is {100 * unchanged:.1f} %" in text
     for kind, amount, words in (
         ("noise", 10, "10 grey levels already costs {} points"),
         ("zoom", 80, "| face at 80 % of the right size | {} |"),

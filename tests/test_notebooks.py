@@ -310,6 +310,16 @@ def test_no_cell_but_the_parameters_has_more_than_15_lines(path):
             assert len(lines) <= 15, f"{cell.id} has {len(lines)} lines:\n{cell.source}"
 
 
+@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+def test_a_finished_folder_is_emptied_once_all_inputs_are_read_and_before_a_training(path):
+    """A wrong path stops the notebook while the last result is still there."""
+    code = "\n".join(cell.source for cell in nbformat.read(path, as_version=4).cells if cell.cell_type == "code")
+    reads = r"load_(fer2013|runs|source)\(|load_classifier\(runs\.resolve\(|read_picture\(|films\.frames\("
+    read = [match.start() for match in re.finditer(reads, code)]
+    (start,) = (match.start() for match in re.finditer(r"runs\.start_run\(", code))
+    assert read and max(read) < start < min(code.find(word) % len(code) for word in (".fit(", "save_figure("))
+
+
 def test_a_link_leads_to_a_notebook_and_to_a_section_that_it_has():
     links = 0
     for path in NOTEBOOKS:

@@ -68,17 +68,6 @@ def test_what_is_kept_is_what_the_manifest_says(stem, tmp_path):
     assert_equal(kernel.weights(), once)
 
 
-@pytest.mark.parametrize("stem", [stem for stem in OWN if not stem.startswith("02")])
-def test_data_that_are_not_there_leave_the_finished_run_as_it_is(stem, tmp_path, monkeypatch):
-    kernel = kernel_of(stem, tmp_path)
-    kernel.run()
-    kept = kernel.files()
-    monkeypatch.setattr(data, "load_fer2013", lambda path: data.loading.archives.locate("fer2013.cvs"))
-    with pytest.raises(data.DataError, match="fer2013.cvs: no such file or folder"):
-        kernel_of(stem, tmp_path).run()
-    assert kernel.files() == kept
-
-
 def test_notebook_08s_checkpoint_is_of_its_settings_and_training_images(tmp_path):
     kernel = kernel_of("08_beyond_the_paper", tmp_path)
     kernel.run(end=kernel.identity + 1)

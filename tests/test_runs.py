@@ -221,12 +221,11 @@ def test_starting_a_run_removes_the_old_one(tmp_path):
 
 def test_an_unfinished_run_keeps_what_it_can_go_on_from_and_a_finished_one_does_not(tmp_path, monkeypatch):
     folder = runs.start_run(tmp_path, "run")
-    for name in (runs.CHECKPOINT, runs.OLD_CHECKPOINT, "history.csv"):
+    for name in (runs.CHECKPOINT, "history.csv"):
         (folder / name).write_text("x")
     (folder / runs.EPOCHS).mkdir()
     runs.start_run(tmp_path, "run")
-    kept = [runs.CHECKPOINT, runs.OLD_CHECKPOINT, runs.EPOCHS, "figures"]
-    assert sorted(path.name for path in folder.iterdir()) == kept
+    assert sorted(path.name for path in folder.iterdir()) == [runs.CHECKPOINT, runs.EPOCHS, "figures"]
     monkeypatch.setenv("FER_KEEP_CHECKPOINT", "1")
     runs.finish_run(folder, {})
     assert (folder / runs.CHECKPOINT).exists() and (folder / runs.EPOCHS).exists()

@@ -12,7 +12,6 @@ import pytest
 from scipy import stats
 
 from fer_utils import evaluation, runs, score
-from fer_utils.data import DataError
 from fer_utils.labels import ferplus
 from fer_utils.names import EMOTIONS, EXPECTED_COUNTS
 from fer_utils.score import __main__ as command
@@ -168,7 +167,11 @@ def test_names_and_their_synonyms_need_no_order(facts, ours, tmp_path):
     assert own.notes == []
 
 
-@pytest.mark.parametrize("name", ["{}_prob", "{} (%)", "P({})", "prob.{}", "emotion_{}", "{}_score"])
+NAMES_OF_PROBABILITIES = ["{}_prob", "{} (%)", "P({})", "prob.{}", "emotion_{}", "{}_score"]
+NAMES_OF_PROBABILITIES += ["softmax_{}", "{}_confidence", "conf {}", "{}_proba", "probability of {}"]
+
+
+@pytest.mark.parametrize("name", NAMES_OF_PROBABILITIES)
 def test_names_of_columns_may_say_that_they_are_probabilities(facts, ours, tmp_path, name):
     rows, _, probabilities = ours
     shuffled = np.random.default_rng(2).permutation(7)
@@ -266,8 +269,8 @@ def test_more_than_what_is_scored_is_left_aside(facts, table, tmp_path):
         (lambda t: t.drop(columns="sad"), ": 'sad' is missing. Name each emotion once"),
         (lambda t: t[["row"]], "needs seven columns of probabilities, or one called label; it has none"),
         (
-            lambda t: t.rename(columns={"row": "id"}).assign(file="x"),
-            "which of the columns 'id' and 'file' names the im",
+            lambda t: t.rename(columns={"row": "image"}).assign(file="x"),
+            "which of the columns 'image' and 'file' names the im",
         ),
         (
             lambda t: t.assign(sad=np.where(t["row"] == 32300, np.nan, t["sad"])),
@@ -310,6 +313,20 @@ def test_which_column_answers_is_asked_where_the_truth_stands_beside_it(facts, t
     said = refused(beside, tmp_path, facts)
     assert "which of the columns label, predicted has the answers? Keep that one" in said
     assert (read(beside.drop(columns="label"), tmp_path, facts).predicted == 3).all()
+
+
+def test_a_name_of_an_emotion_beside_a_label_is_left_aside(facts, tmp_path):
+    """One alone: of several, the labels beside them may be the truth."""
+    labelled = pd.DataFrame({"row": facts.row_ids, "label": "sad", "is_happy": 0})
+    assert (read(labelled, tmp_path, facts).predicted == EMOTIONS.index("sad")).all()
+    assert "'angry' is missing" in refused(labelled.drop(columns="label"), tmp_path, facts)
+    assert "'angry' is missing" in refused(labelled.assign(is_sad=1), tmp_path, facts)
+
+
+@pytest.mark.parametrize("beside", ["path", "image", "file"])
+def test_an_id_goes_before_the_name_of_a_file(facts, table, tmp_path, beside):
+    named = table.rename(columns={"row": "id"}).iloc[::-1].assign(**{beside: "faces/88305.jpg"})
+    assert np.mean(read(named, tmp_path, facts).predicted == facts.labels) == pytest.approx(0.618, abs=1e-3)
 
 
 def test_the_index_of_a_frame_is_no_row_where_there_is_one(facts, tmp_path):
@@ -453,31 +470,26 @@ def test_the_command_says_in_one_line_what_is_wrong_and_writes_nothing(tmp_path,
     assert words in said and said.count("\n") == 1 and not list(tmp_path.glob("*.score.*"))
 
 
-@pytest.mark.parametrize("out", ["none/mine", "a/page", "a/numbers"])
-def test_where_one_file_cannot_be_written_none_is(table, tmp_path, capsys, out):
+@pytest.mark.parametrize("out, written", [("none/mine", []), ("a/page", []), ("a/numbers", ["numbers.score.html"])])
+def test_a_file_that_cannot_be_written_is_named_and_the_other_is_whole(table, tmp_path, capsys, out, written):
     """Neither into a folder that is not there, nor over a folder."""
-    for folder in ("a/page.score.html", "a/numbers.score.json"):
+    folders = ["a/page.score.html", "a/numbers.score.json"]
+    for folder in folders:
         (tmp_path / folder).mkdir(parents=True)
+    before = set(tmp_path.rglob("*"))
     assert command.main([str(saved(table, tmp_path)), "--out", str(tmp_path / out)]) == 2
     said = capsys.readouterr().err
-    assert re.search(r"\.score\.(html|json): cannot be written \(.+\)\. Give another place as --out\n$", said)
-    assert sorted(path.name for path in tmp_path.rglob("*")) == sorted(
-        ["a", "page.score.html", "numbers.score.json", "predictions.csv"]
-    )
+    assert re.search(r"\.score\.(html|json): cannot be written \(.+\)\. .*--out.*\n$", said) and said.count("\n") == 1
+    new = set(tmp_path.rglob("*")) - before
+    assert sorted(path.name for path in new) == [*written, "predictions.csv"]
+    assert all(path.read_text(encoding="utf-8").endswith("</html>\n") for path in new if path.suffix == ".html")
 
 
-@pytest.mark.parametrize("given, asked", [("x.csv", "{}/x.csv"), ("sample", "sample"), ("kaggle", "kaggle")])
-def test_data_count_from_the_working_folder_and_are_called_as_the_option_is(
-    tmp_path, capsys, monkeypatch, given, asked
-):
-    def ask(path, source, facts):
-        assert source == asked.format(tmp_path)
-        raise DataError("DATA=kaggle fetches it. Give its path as DATA")
-
+def test_data_that_are_not_there_are_named_with_their_option(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(command.networks, "ask", ask)
-    assert command.main(["net.onnx", "--data", given]) == 2
-    assert capsys.readouterr().err == "--data kaggle fetches it. Give its path as --data\n"
+    (tmp_path / "net.onnx").touch()
+    assert command.main(["net.onnx", "--data", "as DATA.csv"]) == 2
+    assert capsys.readouterr().err.startswith(f"--data: {tmp_path}/as DATA.csv: no such file")
 
 
 def test_a_name_of_a_file_is_no_html(facts):

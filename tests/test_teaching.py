@@ -194,7 +194,13 @@ def test_the_glossarys_examples_are_those_of_the_committed_runs():
     [
         ("06_compare_strategies", ["0.109", "58.5 to 63.5", "0.7 to 5.3 points, p = 0.015", "0.03, 0.06"]),
         ("07_audit_the_paper", ["= 0.325", "= 0.693", "= 0.347", "= 9.03", "1,021.4", "2,042.9"]),
-        ("09_labels_and_errors", ["3 of 4 twins and 1 of 4 others: 50 points apart", "the gap within emotions is 0"]),
+        (
+            "09_labels_and_errors",
+            [
+                "3 of 4 twins and 1 of 4 others. The difference is 50 percentage points",
+                "the gap within emotions is 0",
+            ],
+        ),
     ],
 )
 def test_a_case_that_is_worked_on_paper_gives_the_same_by_the_package(stem, said, capsys):

@@ -4,7 +4,7 @@
 
 A run answers once for each way in which it asks (one view, mirror image, ...). Where every epoch was kept, or where a
 run steered by images of PrivateTest (protocol `paper`), the network of each epoch answered, too. Where a run did not
-keep its answers, its metrics and its manifest tell of them. A copy of another run does not count.
+keep its answers, its metrics and its manifest tell of them.
 """
 
 import argparse
@@ -29,7 +29,7 @@ def looks(reference):
 
     networks: states of weights, one a run or one an epoch; answers: networks, each as often as it was asked.
     """
-    rows, seen, drawn = {}, {}, data.load_fer2013("sample").checksum  # which DATA = "" may mean
+    rows, drawn = {}, data.load_fer2013("sample").checksum  # which DATA = "" may mean
     for path in sorted(Path(reference).rglob("predictions.npz")):
         manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
         parameters = manifest["parameters"]
@@ -42,10 +42,6 @@ def looks(reference):
         tested = {name for name in asked if name.startswith("test")}
         asked = tested or {name for name in asked if merged and name.startswith("validation")}
         if not asked or parameters["DATA"] == "sample" or manifest.get("data_checksum") == drawn:
-            continue
-        first = seen.setdefault(runs.file_checksum(path), path.parent)
-        if first != path.parent:
-            print(f"Left out: {runs.shown(path.parent)} is a copy of {runs.shown(first)}.", file=sys.stderr)
             continue
         every_epoch = (path.parent / "epochs.npz").exists() or merged
         networks = len(pd.read_csv(path.parent / "history.csv")) if every_epoch else 1

@@ -109,10 +109,12 @@ def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
     """
     rows, notes = [], []
     for variant in VARIANTS:
+        own = []
         for metrics in sorted((runs.resolve(output_dir) / FOLDER / variant.name).glob("*-finetune-seed*/metrics.json")):
             try:
                 run = runs.read_run(metrics.parent)
-                rows.append({"variant": variant.name, "change": variant.change, **describe(run)})
+                row = {"variant": variant.name, "change": variant.change, **describe(run)}
+                own, rows = runs.as_seeds([*own, run]), [*rows, row]
             except (runs.RunError, KeyError) as error:
                 notes.append(f"left out: {error}")
     return pd.DataFrame(rows, columns=COLUMNS), notes

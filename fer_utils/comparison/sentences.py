@@ -68,14 +68,17 @@ def findings(finished, summary, pretraining, pairs):
         lines.append(_cheapest(found, pretraining, sorted({hardware(run) for run in finished})))
     missing = [arm_name(arm) for arm in summary.loc[summary["runs"] == 0, "arm"]]
     if missing:
-        lines.append(f"Missing, because no run has finished: {_listed(missing)}.")
+        lines.append(f"Missing, because they have no finished run: {_listed(missing)}.")
     return lines
 
 
 def settings_note(finished):
     """A sentence on settings that differ between runs and so between arms; "" where none does."""
     differing = []
-    for name in (*VARIED, *runs.BEFORE):  # runs of other notebooks have none of them
+    for name in (
+        *VARIED,
+        *(name for name in runs.BEFORE if name != "FREEZE_BATCH_NORM"),
+    ):  # that is fine-tuning's alone
         values = sorted({run.manifest["parameters"].get(name, runs.BEFORE.get(name)) for run in finished}, key=str)
         if len(values) > 1:
             differing.append(f"{name} ({', '.join(map(str, values))})")

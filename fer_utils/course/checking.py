@@ -8,7 +8,7 @@ LABS = ("lab1", "lab2", "lab3", "lab4", "lab5", "lab6")
 
 
 class NotYet(AssertionError):
-    """An exercise is not right yet. Jupyter shows what is wrong, and no traceback through this package."""
+    """An exercise is not accepted yet. Jupyter shows what is wrong, and no traceback through this package."""
 
     def _render_traceback_(self):
         return str(self).splitlines()
@@ -37,5 +37,5 @@ def check(name, answer=None):
         raise NotYet(f"There is no exercise {name!r}{did_you_mean(name, known)}")
     said = known[name].wrong(name, answer)
     if said:
-        raise NotYet(f"{name}: not right yet.\n{said}")
+        raise NotYet(f"{name}: not accepted yet.\n{said}")
     print(f"{name}: {getattr(known[name], 'said', 'right.')}")

@@ -47,8 +47,9 @@ def _wrong_layers(model, layers):
         said = f"Your {name} has {count:,} parameters; {layer.name} of the table has {layer.parameters():,}."
         if count == layer.weights():
             return f"{said} The biases are missing."
-        same = " Its input is a 6 x 6 map if padding is 'same'." if layer.name == "dense 1" else ""
-        return said + same
+        if layer.name == "dense 1":
+            said += " Its input is 64 maps of 6 x 6, after padding 'same' and three poolings."
+        return said
     return None
 
 

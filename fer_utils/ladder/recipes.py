@@ -90,12 +90,8 @@ class Recipe:
                 "scales": f"head=average and {self.architecture}'s least size in pixels at {SCALES[0]:.2f} of its size",
             }
             raise RecipeError(f"views={self.views!r} needs {needs[self.views]}")
-        if self.answer_crop and self.answer_crop < (self.crop or SIDE):
-            raise RecipeError(f"answer_crop={self.answer_crop} must be at least the crop, {self.crop or SIDE} pixels")
         if narrow := problem_together({"ARCHITECTURE": self.architecture, "WIDTH": self.width}):
             raise RecipeError(narrow)
-        if self.architecture == "efficientnetb0" and self.width != 1:
-            raise RecipeError(f"width={self.width}: efficientnetb0 exists in its published width only, 1.0")
         if self.schedule == "cosine" and self.warmup >= self.epochs:
             raise RecipeError(f"warmup={self.warmup} leaves none of epochs={self.epochs} to the cosine: give less")
         if self.average and self.schedule == "plateau":
@@ -224,7 +220,7 @@ def read_recipe(name, changes=""):
 
 def _value(key, text, kind):
     try:
-        return kind(text if kind is str else text.replace("_", "?"))  # Python takes 1_0 for 10
+        return kind(text)
     except ValueError:
         raise RecipeError(
             f"CHANGES: {key}={text!r} must be {'a whole number' if kind is int else 'a number'}"

@@ -39,13 +39,15 @@ def load(output_dir, reference=""):
         print(f"The runs of {reference} were trained or validated on other images than these, and are not shown here.")
         return own
     if stand_ins.keys() - own:
-        print(f"Runs of {output_dir}: {', '.join(own) or 'none'}. All others are of {reference}.")
+        print(
+            f"Runs of {output_dir}: {', '.join(own)}. All others are of {reference}." if own else f"All of {reference}."
+        )
     return {**stand_ins, **own}
 
 
 def _read(folder):
     """The runs of a folder that can be used: name -> list, sorted by seed."""
-    found, usable = [], {}
+    found, named, usable = [], {}, {}
     for path in sorted((runs.resolve(folder) / FOLDER).glob("*/metrics.json")):
         try:
             found.append(runs.read_run(path.parent, needs="validation"))
@@ -60,8 +62,13 @@ def _read(folder):
         elif _is_of_another_ladder(run):
             print(f"Left out: {place} was trained with other settings than its rung has now.")
         else:
+            named.setdefault(name, []).append(run)
+    for name, own in named.items():
+        usual = max(own, key=lambda run: sum(not runs.unlike(other, run) for other in own))
+        usable[name] = [usual]
+        for run in own:
             try:
-                usable[name] = runs.as_seeds([*usable.get(name, []), run])
+                usable[name] = usable[name] if run is usual else runs.as_seeds([*usable[name], run])
             except runs.RunError as error:
                 print(f"Left out: {error}.")
     return usable
@@ -105,11 +112,11 @@ def _same_images(found):
 
 
 def having(own, *answers):
-    """Those of some runs that have all these answers; a printed line names the others."""
-    lacking = [run for run in own if not all(name in run.predictions for name in answers)]
-    if lacking:
-        print(f"Left out: {', '.join(run.name for run in lacking)} without answers {' and '.join(answers)}.")
-    return [run for run in own if all(name in run.predictions for name in answers)]
+    """Those of some runs that have all these answers; a printed line names each other, and what it lacks."""
+    for run in own:
+        if lacking := [name for name in answers if name not in run.predictions]:
+            print(f"Left out: {run.name} without answers {' and '.join(lacking)}.")
+    return [run for run in own if run.predictions.keys() >= set(answers)]
 
 
 def _on_labels(found):

@@ -38,8 +38,15 @@ def read_teachers(pattern, share, parameters, own_folder):
     if runs.resolve(own_folder) in folders:
         raise runs.RunError(f"TEACHERS={pattern!r} names this run's own folder, {own_folder}: give it another NAME")
     teachers = [runs.read_run(folder, needs="validation") for folder in folders]
-    for index, run in enumerate(teachers):
-        _check(run, parameters, teachers[:index])
+    for run in teachers:
+        _check(run, parameters)
+        if difference := runs.unlike(run, teachers[0], but=("TRAIN_WITHOUT",)):
+            raise runs.RunError(
+                f"{runs.shown(run.folder)}: cannot teach together with {runs.shown(teachers[0].folder)}: {difference}. "
+                "Give a TEACHERS that only one of them fits"
+            )
+    for half in {run.manifest["parameters"].get("TRAIN_WITHOUT") for run in teachers}:
+        runs.as_seeds(run for run in teachers if run.manifest["parameters"].get("TRAIN_WITHOUT") == half)
     return teachers
 
 
@@ -55,7 +62,7 @@ def _folders(pattern):
     return folders
 
 
-def _check(run, parameters, others):
+def _check(run, parameters):
     made, place = run.manifest["parameters"], runs.shown(run.folder)
     for name in ("PROTOCOL", "MAX_IMAGES"):
         if made.get(name) != parameters[name]:
@@ -64,12 +71,6 @@ def _check(run, parameters, others):
         raise runs.RunError(f"{place}: cannot teach, since it was itself taught about these")
     if run.manifest.get("settings", {}).get("voted"):
         raise runs.RunError(f"{place}: cannot teach, since it was trained on votes, which are other data than labels")
-    for other in others:
-        with_it = f"{place}: cannot teach together with {runs.shown(other.folder)}"
-        if difference := runs.unlike(run, other, but=("TRAIN_WITHOUT",)):
-            raise runs.RunError(f"{with_it}: {difference}. Give a TEACHERS that only one of them fits")
-        if not runs.unlike(run, other) and run.manifest["seed"] == other.manifest["seed"]:
-            raise runs.RunError(f"{with_it}: same half, same seed. Move one of them to another folder")
     if not answers_of(run):
         raise runs.RunError(
             f"{place}: cannot teach, since it keeps no answers about images that it left out: train it by notebook 08 "

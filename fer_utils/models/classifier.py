@@ -159,7 +159,7 @@ def answer_size(model):
 def _check_sizes(model):
     names = [layer.name for layer in model.layers]
     if backbone_of(model).input_shape[1] is not None or "rescale" not in names or "gray_to_rgb" in names:
-        raise ValueError(f"{model.name} sees images at one size only, so it cannot be asked at others")
+        raise ValueError(f"{model.name} sees images at one size only. Ask it with views single or flip")
 
 
 def parameter_counts(model):

@@ -32,7 +32,7 @@ def main(arguments=None):
     parser.add_argument("--out", type=Path, help="a folder for faces.csv and the figures")
     parser.add_argument("--views", choices=CHOICES["VIEWS"], default="single", help="of each face that are asked about")
     parser.add_argument("--network", type=Path, help="model.keras of a run, instead of the package's; not calibrated")
-    parser.add_argument("--seconds", type=seconds, default=60.0, help="of film or camera, at most (60)")
+    parser.add_argument("--seconds", type=_seconds, default=60.0, help="of film or camera, at most (60)")
     given = parser.parse_args(arguments)
     sources, unread = [], 0
     for source in given.sources:
@@ -50,7 +50,7 @@ def main(arguments=None):
         return 2
 
 
-def seconds(text):
+def _seconds(text):
     if not float(text) > 0:  # nor is nan
         raise argparse.ArgumentTypeError(f"give more than 0, not {text}")
     return float(text)
@@ -95,11 +95,8 @@ def _report(sources, unread, asked, given):
 def _network(given):
     """What ``answer_about`` is asked with: the network and the views."""
     network = saved_models.load_classifier(given.network) if given.network else recognize.load_network()
-    try:
-        if given.views == "scales":
-            classifier.answer_size(network)
-    except ValueError as error:
-        raise ValueError(f"{given.network}: {error}. Use --views single or flip") from None
+    if given.views == "scales":
+        classifier.answer_size(network)  # raises ValueError here, and not after the first face was found
     return {"network": network, "views": given.views}
 
 

@@ -10,7 +10,7 @@ import importlib.metadata
 import sys
 from pathlib import Path
 
-from fer_utils.command_line import leave_with
+from fer_utils.command_line import data_source, leave_with
 from fer_utils.names import EMOTIONS
 
 SUFFIXES = {"onnx": ".onnx", "litert": ".tflite"}
@@ -115,9 +115,7 @@ def main(arguments=None):
     try:
         if given.file.suffix != SUFFIXES[given.to]:
             raise ExportError(f"{given.file}: {given.to} files end in {SUFFIXES[given.to]}. Name it so")
-        # A path counts from the working folder, as FILE does, and not from the project's.
-        source = given.data if given.data in ("sample", "kaggle") else Path(given.data or "").expanduser().absolute()
-        faces = calibration_faces(source) if given.data and given.precision == "int8" else None
+        faces = calibration_faces(data_source(given.data)) if given.data and given.precision == "int8" else None
         if given.network:
             model, temperature, about = saved_models.load_classifier(given.network), 1.0, {}
         else:

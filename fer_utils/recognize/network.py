@@ -36,17 +36,17 @@ def load_network():
 
 
 def temperature_for(network, views):
-    """The temperature of the network's answers to such views: of ``load_network``'s, as chosen; of another, 1."""
-    return facts()["temperatures"][views] if getattr(network, "shipped", False) else 1.0
+    """The temperature for such views: of ``load_network``'s network, as chosen; of another, or once compiled, 1."""
+    as_shipped = getattr(network, "shipped", False) and not getattr(network, "optimizer", None)  # it may be trained on
+    return facts()["temperatures"][views] if as_shipped else 1.0
 
 
 def probabilities(network, faces, views="single", temperature=None):
     """Probabilities of each emotion: float64 (n, 7). Calibrated for ``load_network``'s network.
 
     faces: grey levels uint8 (n, 48, 48), framed as FER-2013's are. views: "single", "flip" or "scales", of whose
-    answers the mean is taken. temperature: by default that of the network of ``load_network`` for such views, and 1
-    for another network, whose answers are then not calibrated. Raises ValueError for faces that are no bytes, and for
-    unknown views.
+    answers the mean is taken. temperature: by default ``temperature_for`` such views; at 1 the answers are not
+    calibrated. Raises ValueError for faces that are no bytes, and for unknown views.
     """
     answers = tta.predict(network, faces, views)
     return with_temperature(answers, temperature_for(network, views) if temperature is None else temperature)

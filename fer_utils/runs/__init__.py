@@ -5,7 +5,6 @@ from fer_utils.runs.folder import (
     AGAIN,
     CHECKPOINT,
     EPOCHS,
-    OLD_CHECKPOINT,
     RunError,
     finish_run,
     save_figure,
@@ -17,4 +16,4 @@ from fer_utils.runs.manifest import checksum, device, file_checksum, git_commit,
 from fer_utils.runs.papermill import pretrained_backbone
 from fer_utils.runs.parameters import check_declared, collect_parameters, declared_parameters
 from fer_utils.runs.predictions import save_predictions
-from fer_utils.runs.reader import BEFORE, Run, as_seeds, collect, read_arrays, read_run, unlike
+from fer_utils.runs.reader import BEFORE, FREE, Run, as_seeds, collect, read_arrays, read_run, unlike

@@ -22,7 +22,7 @@ import numpy as np
 from fer_utils.project import resolve, shown
 from fer_utils.runs import lock
 
-CHECKPOINT, OLD_CHECKPOINT, EPOCHS = "checkpoint.npz", "checkpoint.npz.old", "epochs"
+CHECKPOINT, EPOCHS = "checkpoint.npz", "epochs"
 AGAIN = "Restart the kernel and run all cells"
 
 
@@ -42,7 +42,7 @@ def start_run(output_dir, name):
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.hold(folder)
-        spared = () if (folder / "metrics.json").exists() else (CHECKPOINT, OLD_CHECKPOINT, EPOCHS)
+        spared = () if (folder / "metrics.json").exists() else (CHECKPOINT, EPOCHS)
         (folder / "metrics.json").unlink(missing_ok=True)  # first: what is no longer whole must not count as finished
         for path in folder.iterdir():
             if path.name not in spared:
@@ -97,7 +97,6 @@ def finish_run(folder, metrics):
     """
     write_json(Path(folder) / "metrics.json", metrics)
     if not os.environ.get("FER_KEEP_CHECKPOINT"):
-        for name in (CHECKPOINT, OLD_CHECKPOINT):
-            (Path(folder) / name).unlink(missing_ok=True)
+        (Path(folder) / CHECKPOINT).unlink(missing_ok=True)
         shutil.rmtree(Path(folder) / EPOCHS, ignore_errors=True)
     lock.release(folder)

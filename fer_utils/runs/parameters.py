@@ -72,6 +72,8 @@ def problem_together(values):
     if size is not None and size < least:
         halvings = f"{values['ARCHITECTURE']} halves the image {least.bit_length() - 1} times"
         return f"INPUT_SIZE={size} is too small, since {halvings}: give {least} or more"
+    if values.get("ARCHITECTURE") == "efficientnetb0" and values.get("WIDTH", 1.0) != 1:
+        return f"WIDTH={values['WIDTH']}: efficientnetb0 exists in its published width only: give 1.0"
     if values.get("WIDTH", 1.0) < network.least_width:
         return (
             f"WIDTH={values['WIDTH']} is too narrow for {values['ARCHITECTURE']}, whose training crashes TensorFlow on "

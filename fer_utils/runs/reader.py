@@ -3,6 +3,7 @@
 Comparison, audit and ladder read nothing but these folders.
 """
 
+import itertools
 import json
 import zipfile
 import zlib
@@ -23,13 +24,15 @@ REQUIRED = {  # what comparison reads of a run, file by file
     "history.csv": ("epoch", "val_accuracy", "seconds"),
 }
 KINDS = {"architecture": str, "strategy": str, "seed": int, "seconds": int | float, "data_checksum": str}  # else dict
-# What may differ between seeds of one training: paths, what is kept or shown, and what `settings` say in other words.
-FREE = {"SEED", "DATA", "OUTPUT_DIR", "WEIGHTS", "REFERENCE", "NAME", "FINAL", "KEEP_EPOCHS"}
-FREE |= {"RECIPE", "CHANGES", "TEACHERS"}
+# What may differ between seeds of one training: paths, what is kept or shown, and what has its effect in `settings`.
+FREE = {
+    "SEED", "DATA", "OUTPUT_DIR", "WEIGHTS", "REFERENCE", "NAME", "FINAL", "KEEP_EPOCHS", "RECIPE", "CHANGES",
+    "TEACHERS",
+}  # fmt: skip
 BEFORE = {  # the value that a parameter had, in effect, in runs of before there was such a parameter
-    **{"TRAIN_WITHOUT": "none", "CLASS_WEIGHTS": "none", "PRECISION": "float32", "DEVICES": 1, "HEAD": "paper"},
-    **{"HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0, "DROPOUT": 0.5, "FREEZE_BATCH_NORM": True},
-}
+    "TRAIN_WITHOUT": "none", "CLASS_WEIGHTS": "none", "PRECISION": "float32", "DEVICES": 1, "HEAD": "paper",
+    "HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0, "DROPOUT": 0.5, "FREEZE_BATCH_NORM": True,
+}  # fmt: skip
 LARGEST_ARRAYS = 1 << 28  # bytes; the predictions of all 35,887 faces in six views take 3 MB
 
 
@@ -166,7 +169,7 @@ def collect(output_dir, names="*"):
 
 
 def unlike(run, other, only=None, but=()):
-    """The first thing in which two trainings differ, as text: "EPOCHS is 3, not 25"; "" where only their seeds may.
+    """The first thing in which two trainings differ, as text: "EPOCHS is 3, not 25"; "" where at most their seeds do.
 
     Compared are the data, the protocol, and every parameter and setting of a recipe (``FREE`` are left out). only, but:
     names that are compared alone, or not at all.
@@ -184,10 +187,12 @@ def _made(run):
     manifest = run.manifest
     found = BEFORE | manifest["parameters"] | manifest.get("settings", {})
     found = {name: value for name, value in found.items() if name not in FREE}
-    weights = "imagenet" if manifest.get("weights_checksum") == "imagenet" else "its own"
-    named = ("RECIPE", "CHANGES", "TRAIN_WITHOUT")
-    how = sorted(", ".join(str(one.get(name)) for name in named) for one in manifest.get("teachers", []))
-    return {"data checksum": manifest["data_checksum"][:12], **found, "pretraining": weights, "teachers": how}
+    weights = "ImageNet's" if manifest.get("weights_checksum") == "imagenet" else "not ImageNet's"
+    teachers = sorted(
+        " ".join([*sorted(str(one.get("CHANGES")).split()), f"{one.get('RECIPE')}, without {one.get('TRAIN_WITHOUT')}"])
+        for one in manifest.get("teachers", [])
+    )
+    return {"data checksum": manifest["data_checksum"][:12], **found, "weights": weights, "teachers": teachers}
 
 
 def as_seeds(found):
@@ -197,13 +202,15 @@ def as_seeds(found):
     averaged.
     """
     own = sorted(found, key=lambda run: run.manifest["seed"])
-    for index, run in enumerate(own):
-        place, twin = shown(run.folder), own[index - 1]
-        if index and twin.manifest["seed"] == run.manifest["seed"]:
-            raise RunError(f"{place} has the same seed as {shown(twin.folder)}: move one of them to another folder")
+    for one, run in itertools.pairwise(own):
+        if run.manifest["seed"] == one.manifest["seed"]:
+            raise RunError(
+                f"{shown(run.folder)} has the same seed as {shown(one.folder)}: move one of them to another folder"
+            )
         if difference := unlike(run, own[0]):
             raise RunError(
-                f"{place} is no further seed of {shown(own[0].folder)}: {difference}. Move one of them elsewhere"
+                f"{shown(run.folder)} is no further seed of {shown(own[0].folder)}: {difference}. Train it like that "
+                "one, or move one of them elsewhere"
             )
     return own
 

@@ -8,15 +8,14 @@ the faces first, which needs --data.
 """
 
 import argparse
-import contextlib
 import json
 import os
 import sys
 from pathlib import Path
 
-from fer_utils.command_line import leave_with
+from fer_utils.command_line import data_source, leave_with
 from fer_utils.data.faces import DataError
-from fer_utils.runs import RunError
+from fer_utils.runs import RunError, write_whole
 from fer_utils.score import ScoreError, facts, known, networks, page, read_csv, read_run, report
 
 
@@ -33,7 +32,7 @@ def main(arguments=None):
     reported = facts(given.protocol)
     try:
         if path.suffix.lower() in networks.KINDS:
-            answers = networks.ask(path, _data(given.data), reported)
+            answers = networks.ask(path, data_source(given.data), reported)
         elif path.is_dir():
             answers = read_run(path, reported)
         else:
@@ -41,10 +40,11 @@ def main(arguments=None):
         result = report(answers.about(reported.row_ids), reported)
         out = Path(os.path.abspath(given.out)) if given.out else path if path.is_dir() else path.with_suffix("")
         html, numbers = (out.with_name(f"{out.name}.score.{kind}") for kind in ("html", "json"))
-        _write({html: page.page(result), numbers: json.dumps(result, indent=1, allow_nan=False) + "\n"})
+        texts = {html: page.page(result), numbers: json.dumps(result, indent=1, allow_nan=False) + "\n"}
+        for target, text in texts.items():
+            write_whole(target, lambda stream, text=text: stream.write(text.encode()))
     except (ScoreError, DataError, RunError, OSError) as error:
-        said = str(error).replace("DATA=", "--data ").replace("as DATA", "as --data")  # notebooks' name for it
-        print(said, file=sys.stderr)
+        print(f"--data: {error}" if isinstance(error, DataError) else error, file=sys.stderr)
         return 2
     for line in (page.sentence(result), *result["notes"]):
         print(line)
@@ -52,28 +52,6 @@ def main(arguments=None):
         print(page.warning(result))
     print(f"All of it: {html}")
     return 0
-
-
-def _data(given):
-    """What --data names: a path counts from the working folder, as all others here."""
-    return given if given in (None, "sample", "kaggle") else os.path.abspath(os.path.expanduser(given))
-
-
-def _write(texts):
-    """Write each text (path -> str), or none where one cannot be written."""
-    parts = {path: Path(f"{path}.part") for path in texts}
-    try:
-        for path, part in parts.items():
-            part.write_text(texts[path], encoding="utf-8")
-            if path.is_dir():
-                raise IsADirectoryError(0, "there is a folder of this name")
-        for path, part in parts.items():
-            part.replace(path)
-    except OSError as error:
-        for part in parts.values():
-            with contextlib.suppress(OSError):
-                part.unlink()
-        raise ScoreError(f"{path}: cannot be written ({error.strerror}). Give another place as --out") from error
 
 
 if __name__ == "__main__":

@@ -19,11 +19,13 @@ ORDERS = {"the CSV's": EMOTIONS, "alphabetical": ALPHABETICAL}
 
 ID_NAMES = (  # of a column that says which image; an earlier kind goes before a later one
     ("row", "row_id", "rowid"),
-    ("id", "index", "file", "filename", "file_name", "image", "path", "name"),
+    ("id", "index"),
+    ("file", "filename", "file_name", "image", "path", "name"),
     ("",),  # a frame's own index
 )
 ANSWER_NAMES = ("label", "emotion", "prediction", "predicted", "answer", "class", "pred")
-FILLERS = {"p", "prob", "probability", "score", "percent", "pred", "prediction", "emotion", "class"}
+FILLERS = {"p", "prob", "proba", "probability", "conf", "confidence", "softmax", "score", "percent", "of"}
+FILLERS |= {"pred", "prediction", "emotion", "class"}
 """What may stand beside an emotion in the name of its column."""
 WHOLE = {
     USAGE_COUNTS["PrivateTest"]: ("PrivateTest",),
@@ -186,11 +188,12 @@ def emotion_of(name):
 
 
 def _probability_columns(path, table):
-    """The seven columns of probabilities, or None where there are none. ScoreError where some alone name an emotion."""
+    """The seven columns of probabilities, or None. ScoreError where columns name emotions, but not each once."""
     named = np.array([emotion_of(name) or "" for name in table], str)
     if sorted(named[named != ""]) == sorted(EMOTIONS):
         return table.loc[:, named != ""]
-    if any(_words(name) & set(EMOTIONS) for name in table):
+    naming = sum(bool(_words(name) & set(EMOTIONS)) for name in table)
+    if naming > any(_plain(name) in ANSWER_NAMES for name in table):  # a label may have one beside it, such as is_happy
         raise ScoreError(f"{path}: {'; '.join(_wrong_names(table.columns, named))}. Name each emotion once")
     numbers = [pd.to_numeric(column, errors="coerce") for _, column in table.items()]
     chosen = [
@@ -204,7 +207,7 @@ def _probability_columns(path, table):
 
 
 def _wrong_names(names, named):
-    """What is wrong with columns of which `named` says the emotion, or "": a sentence each."""
+    """What is wrong with the columns: a sentence each. named: the emotion that each name means, "" for none."""
     for emotion in EMOTIONS:
         if (named == emotion).sum() > 1:
             yield f"the columns {_quoted(names[named == emotion])} each mean {emotion}"

@@ -35,7 +35,7 @@ def ask(path, given, facts) -> Answers:
         raise ScoreError(f"{given}: is not the original FER-2013 in the order of fer2013.csv. Give that")
     try:
         asked = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}[path.suffix.lower()]
-        answers, order = asked(path, chosen.images), _stated(path)
+        answers, labels = asked(path, chosen.images)
     except ImportError as error:
         raise ScoreError(f"{path}: {error.name} is not installed. Install it (pip install {error.name})") from error
     except Exception as error:  # ONNX Runtime's kinds share no base
@@ -44,7 +44,7 @@ def ask(path, given, facts) -> Answers:
         raise ScoreError(f"{path}: answers {answers.shape[1:]} to a face, where 7 emotions are asked for. {ELSE}")
     notes = []
     probabilities = probabilities_of(answers, notes)
-    if order:
+    if order := re.findall(r"[^,\r\n]*[^\W\d][^,\r\n]*", labels):  # numbers are no names
         named = [emotion_of(name) for name in order]
         if sorted(map(str, named)) != sorted(EMOTIONS):
             raise ScoreError(f"{path}: its labels are {', '.join(order)}, not the seven emotions. {ELSE}")
@@ -55,18 +55,7 @@ def ask(path, given, facts) -> Answers:
     return Answers(str(path), facts.row_ids, probabilities.argmax(axis=1), probabilities, notes)
 
 
-def _stated(path):
-    """The labels that a file says its outputs have: a list of str, empty where it says none."""
-    text = ""
-    if path.suffix.lower() == ".onnx":
-        import onnxruntime
-
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        text = session.get_modelmeta().custom_metadata_map.get("labels", "")
-    elif zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            text = archive.read("labels.txt").decode() if "labels.txt" in archive.namelist() else ""
-    return re.findall(r"[^,\n]+", text.strip())
+# Each kind gives the answers (n, 7), and the text in which the file says what they are of, or "".
 
 
 def _keras(path, images):
@@ -76,7 +65,7 @@ def _keras(path, images):
         model = saved_models.load_classifier(path)
     except saved_models.WeightsError as error:  # whose fix is for runs of this project
         raise ValueError(str(error).removeprefix(f"{path}: ").removesuffix(f". {saved_models.AGAIN}")) from error
-    return tta.predict(model, images)
+    return tta.predict(model, images), ""
 
 
 def _onnx(path, images):
@@ -86,7 +75,8 @@ def _onnx(path, images):
     (taken,) = session.get_inputs()
     kind = np.uint8 if "uint8" in taken.type else np.float32
     batches = _shaped(images, taken.shape, kind)
-    return np.concatenate([session.run(None, {taken.name: batch})[0] for batch in batches])
+    answers = np.concatenate([session.run(None, {taken.name: batch})[0] for batch in batches])
+    return answers, session.get_modelmeta().custom_metadata_map.get("labels", "")
 
 
 def _tflite(path, images):
@@ -110,7 +100,11 @@ def _tflite(path, images):
         network.invoke()
         answers.append(network.get_tensor(given["index"]).copy())
     scale, zero = given["quantization"]  # scale 0: floats already
-    return (np.concatenate(answers).astype(np.float32) - zero) * (scale or 1)
+    labels = ""
+    if zipfile.is_zipfile(path):
+        with zipfile.ZipFile(path) as archive:
+            labels = archive.read("labels.txt").decode() if "labels.txt" in archive.namelist() else ""
+    return (np.concatenate(answers).astype(np.float32) - zero) * (scale or 1), labels
 
 
 def _shaped(images, shape, kind):

@@ -24,12 +24,6 @@ MEMORY = {
     keras.callbacks.EarlyStopping: ("best", "best_epoch", "wait", "stopped_epoch", "best_weights"),
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
 }
-WITHOUT_EFFECT = (
-    "DATA",
-    "OUTPUT_DIR",
-    "REFERENCE",
-    "FINAL",
-)  # parameters that change nothing in a training (DATA: a path)
 STATE = ("identity", "fit", "epoch", "epochs_done", "stopped", "variables", "callbacks")  # what is read of it
 SHARE = 0.05  # of a training's time for its checkpoints: on a GPU, writing one can take longer than an epoch
 TRAINED = weakref.WeakSet()  # last layers of models that have begun an epoch; models of other sizes share them
@@ -48,9 +42,10 @@ class Checkpoint(keras.callbacks.Callback):
         model.fit(batches, epochs=EPOCHS, initial_epoch=first, shuffle=False, callbacks=[*callbacks, checkpoint])
 
     batches: ``training.Batches``, which are told the number of each epoch. identity: JSON-able; what a checkpoint must
-    have been made with to be taken up. One of another identity, or a damaged one, is renamed to checkpoint.npz.old, and
-    a printed line says why. Code is no part of it: whoever mends a figure after hours of training wants to go on. So
-    `commits` holds those at which the epochs so far were trained, for the manifest.
+    have been made with to be taken up, but for paths and other parameters that change nothing in it (``runs.FREE``).
+    One of another identity, or a damaged one, is removed, and a printed line says why. Code is no part of it: whoever
+    mends a figure after hours of training wants to go on. So `commits` holds those at which the epochs so far were
+    trained, for the manifest.
 
     A training of several `fit`s calls `begin` before each; those that the checkpoint has behind it are skipped. The
     checkpoint has to be the last callback of each, since it keeps what the others have decided.
@@ -64,9 +59,10 @@ class Checkpoint(keras.callbacks.Callback):
         self.path = Path(folder) / runs.CHECKPOINT
         self.batches = batches
         self.parameters = identity.get("parameters", {})
-        self.identity = json.loads(json.dumps(identity))  # as it will be read
-        for name in WITHOUT_EFFECT:
-            self.identity.get("parameters", {}).pop(name, None)
+        kept = {
+            name: value for name, value in self.parameters.items() if name not in runs.FREE - {"SEED", "KEEP_EPOCHS"}
+        }
+        self.identity = json.loads(json.dumps({**identity, "parameters": kept}))  # as it will be read
         self.planned = identity.get("settings", {}).get("epochs") or self.parameters.get("EPOCHS")
         self.fits = 0  # begun so far
         self.epochs_done = 0  # over all fits
@@ -220,9 +216,8 @@ class Checkpoint(keras.callbacks.Callback):
         except (ValueError, KeyError, TypeError, RecursionError) as error:  # TypeError: a state that is no dict
             reason = f"it is damaged: {error}"
         if reason:
-            old = self.path.with_name(runs.OLD_CHECKPOINT)
-            print(f"Starts anew, and not from {runs.shown(self.path)}: {reason}. Until the run ends, it is {old.name}.")
-            self.path.replace(old)
+            print(f"Starts anew, and not from {runs.shown(self.path)}: {reason}.")
+            self.path.unlink()
             return None
         return {**state, "arrays": arrays}
 
