@@ -280,7 +280,10 @@ def test_another_package_than_the_pinned_one_is_refused(monkeypatch, tmp_path):
 def test_the_page_says_what_was_timed():
     times = json.loads((website.ROOT / "outputs/reference/try/times.json").read_text(encoding="utf-8"))
     text = (website.ROOT / try_page.PAGE).read_text(encoding="utf-8")
-    for of, words in (("faces_ms", "a picture takes {} to {} ms until"), ("network_ms", "and then {} to {} ms until")):
+    for of, words in (
+        ("faces_ms", "- {} to {} ms until the face is found"),
+        ("network_ms", "- then {} to {} ms until"),
+    ):
         least, most = sorted(times[picture][of] for picture in ("drawn", "astronaut"))
         assert words.format(*(int(time + 0.5) for time in (least, most))) in " ".join(text.split())
-    assert f"medians of {times['rounds']} askings" in text and f"Chromium {times['chromium'].split('.')[0]}" in text
+    assert f"medians of {times['rounds']} predictions" in text and f"Chromium {times['chromium'].split('.')[0]}" in text

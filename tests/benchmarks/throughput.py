@@ -67,6 +67,12 @@ def measure(name, changes, count):
     return row | {"fraction": row["fit_images_s"] / row["constant_images_s"]}
 
 
+def changed(changes, others):
+    """CHANGES in which `others` stand in the place of a case's own."""
+    settings = dict(word.split("=") for word in f"{changes} {others}".split())
+    return " ".join(f"{name}={value}" for name, value in settings.items())
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("report", type=Path)
@@ -75,9 +81,7 @@ def main():
     parser.add_argument("--changes", default="", help="further changes of the recipes, such as width=0.02 for a trial")
     given = parser.parse_args()
     report = {"matrix_tflops": matrix_rate(given.matrix) / 1e12}
-    report["rows"] = [
-        measure(name, f"{changes} {given.changes}".strip(), given.images) for name, changes in CASES.items()
-    ]
+    report["rows"] = [measure(name, changed(changes, given.changes), given.images) for name, changes in CASES.items()]
     report |= {"git_commit": runs.git_commit(), "versions": runs.versions(), "device": runs.device()}
     runs.write_json(given.report, report)
 

@@ -100,7 +100,7 @@ PARAMETERS = [
     parameter(TUNE, "give a whole number from 1 to 5", UNFREEZE_FROM=6),
     parameter(TUNE, "give a whole number from 3 to 5", HEAD_STAGE=2),
     parameter(TUNE, "leaves nothing to unfreeze, since HEAD_STAGE=4 .*give 4 or less", UNFREEZE_FROM=5, HEAD_STAGE=4),
-    parameter(TUNE, "give 5, all of it", HEAD_STAGE=4, ARCHITECTURE="efficientnetb0"),
+    parameter(TUNE, "give 5, all of it", HEAD_STAGE=4, ARCHITECTURE="efficientnetb0", WIDTH=1.0),
     parameter(TUNE, "give a number from 0.0 to 0.95", DROPOUT=1.0),
     parameter(TUNE, "give True or False", FREEZE_BATCH_NORM=1),
     parameter(PRETRAIN, "give a whole number from 0", MAX_IMAGES=-1),
