@@ -3,6 +3,7 @@
 import ast
 import getpass
 import os
+import pkgutil
 import re
 import shutil
 import subprocess
@@ -174,3 +175,20 @@ def test_the_locked_papermill_starts_without_compiling_a_grammar_of_addresses():
     """Importing it takes most of papermill's start, which is why pyproject.toml bounds jsonschema in the lock."""
     locked = (ROOT / "requirements.lock").read_text(encoding="utf-8")
     assert re.search(r"^papermill==", locked, re.M) and not re.search(r"^(lark|rfc3987-syntax)\b", locked, re.M)
+
+
+def test_the_page_of_the_package_names_what_is_there():
+    page = (ROOT / "docs/architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (`[^|]+) \|[^|]*\|([^|]*)\|", page, re.MULTILINE)
+    assert len(rows) == 16
+    for rooms, names in rows:
+        for name in re.findall(r"`([\w.]+)`", names):
+            places = [f"fer_utils.{room}.{name}" for room in re.findall(r"`(\w+)`", rooms)] + [f"fer_utils.{name}"]
+            assert any(exists(place) for place in places), name
+
+
+def exists(place):
+    try:
+        return pkgutil.resolve_name(place) is not None
+    except (ImportError, AttributeError):
+        return False
