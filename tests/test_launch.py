@@ -284,8 +284,8 @@ def test_what_the_notebooks_import_is_on_binder():
 OPENED = ["notebooks/03_train_from_scratch.ipynb", "notebooks/06_compare_strategies.ipynb", "course/lab3.ipynb"]
 
 
-def test_the_readme_opens_notebooks_at_the_addresses():
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
+def test_the_page_opens_notebooks_at_the_addresses():
+    text = (ROOT / "docs/running.md").read_text(encoding="utf-8")
     expected = {build(path) for build in (addresses.colab, addresses.kaggle) for path in OPENED}
     expected |= {addresses.binder(path) for path in OPENED[1:]}
     defined = dict(re.findall(r"^\[(\w+)\]: (\S+)$", text, re.MULTILINE))

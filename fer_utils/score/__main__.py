@@ -8,14 +8,13 @@ the faces first, which needs --data.
 """
 
 import argparse
-import json
 import os
 import sys
 from pathlib import Path
 
 from fer_utils.command_line import data_source, leave_with
 from fer_utils.data.faces import DataError
-from fer_utils.runs import RunError, write_whole
+from fer_utils.runs import RunError, write_json, write_whole
 from fer_utils.score import ScoreError, facts, known, networks, page, read_csv, read_run, report
 
 
@@ -40,9 +39,8 @@ def main(arguments=None):
         result = report(answers.about(reported.row_ids), reported)
         out = Path(os.path.abspath(given.out)) if given.out else path if path.is_dir() else path.with_suffix("")
         html, numbers = (out.with_name(f"{out.name}.score.{kind}") for kind in ("html", "json"))
-        texts = {html: page.page(result), numbers: json.dumps(result, indent=1, allow_nan=False) + "\n"}
-        for target, text in texts.items():
-            write_whole(target, lambda stream, text=text: stream.write(text.encode()))
+        write_whole(html, lambda stream: stream.write(page.page(result).encode()))
+        write_json(numbers, result)
     except (ScoreError, DataError, RunError, OSError) as error:
         print(f"--data: {error}" if isinstance(error, DataError) else error, file=sys.stderr)
         return 2
