@@ -1,13 +1,12 @@
-# make reproduce and make test do all the set-up on a fresh machine: Python 3.11, 3.12 or 3.13 with venv, and bash.
-# The environment goes to .venv; it is made once, and brought up to date when requirements.lock or
-# pyproject.toml changes.
+# make reproduce and make test set up everything on a fresh machine, which needs bash and Python 3.11, 3.12 or 3.13 with venv.
+# The environment is .venv. It is made once, and updated when requirements.lock or pyproject.toml changes.
 
 SHELL := bash
 .DEFAULT_GOAL := help
 
-# .venv is whole. What else the shell names would hide packages of it.
+# .venv is complete. Paths that the shell sets could hide packages of it.
 unexport PYTHONPATH PYTHONHOME
-# A container's user may have no name, and no home that can be written; Snakemake, Jupyter and Keras want both.
+# A container's user may have no name and no writable home; Snakemake, Jupyter and Keras need both.
 export LOGNAME ?= $(firstword $(shell id -un 2> /dev/null || id -u))
 ifneq ($(shell test -d "$$HOME" -a -w "$$HOME" && echo usable),usable)
 export HOME := $(CURDIR)/outputs/.home
@@ -26,11 +25,11 @@ PYTHON ?= python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 READY := .venv/ready
 
-# Handed over as they are (fer_utils/workflow/handover.py): a path may hold blanks, quotes, # and $, which shells and make would read.
+# Passed as environment variables (fer_utils/workflow/handover.py): in a path, shells and make would interpret blanks, quotes, # and $.
 OPTIONS := PROFILE DATA SOURCE SEEDS JOBS TIMEOUT EXECUTOR
 unexport $(OPTIONS)
 
-# A mistyped name would be a study of other settings than were meant.
+# Without this check, a mistyped name would silently run the study with other settings.
 SETTINGS := $(OPTIONS) PYTHON KILLS STUDY BOX_PYTHON BOX_PART_MB BOX_BEYOND ARGS OPEN UPGRADE
 GIVEN := $(foreach name,$(.VARIABLES),$(if $(filter command,$(origin $(name))),$(name)))
 ifneq ($(filter-out $(SETTINGS) MAKE% -%,$(GIVEN)),)
@@ -40,11 +39,11 @@ endif
 $(foreach name,$(OPTIONS),$(eval reproduce plan box box-rehearsal: export FER_OPTION_$(name) = $$(value $(name))))
 reproduce plan box: export FER_OPTION_ENVIRONMENT = $(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(name)))
 
-# A file's tests share what they made, so a file stays with one process; four at most, for the memory's sake.
-# A process that crashes ends the tests: xdist would start its whole file again, and again.
+# The tests of a file share fixtures, so each file stays in one process. At most four processes, to limit the memory.
+# A process that crashes ends the tests: otherwise xdist would start its whole file again and again.
 SIDE_BY_SIDE := -n auto --maxprocesses 4 --max-worker-restart 0 --dist loadfile --no-loadscope-reorder
 
-.NOTPARALLEL:  # tests and Snakemake have processes of their own side by side
+.NOTPARALLEL:  # tests and Snakemake start parallel processes themselves
 .PHONY: help setup reproduce plan site test test-latest fuzz kill-test slurm-test bench lab lock box box-rehearsal
 
 help:  ## this list
@@ -70,9 +69,9 @@ plan: $(READY)  ## print what the study costs and every papermill command, and r
 
 test: export TF_CPP_MIN_LOG_LEVEL = 3
 USERS_XLA_FLAGS := $(XLA_FLAGS)
-# A test runs once what it compiles, so making it fast would take longer than it saves.
+# A test runs compiled code only once, so optimising it would take longer than it saves.
 test: export XLA_FLAGS = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true $(USERS_XLA_FLAGS)
-test: $(READY)  ## style and layers, then the tests on JAX (models and training) and on TensorFlow (all)
+test: $(READY)  ## check style and layers, then run the tests on JAX (models and training) and on TensorFlow (all)
 	$(BIN)/ruff check
 	$(BIN)/lint-imports --no-cache --no-logo
 	$(BIN)/ruff format --check
@@ -80,7 +79,7 @@ test: $(READY)  ## style and layers, then the tests on JAX (models and training)
 	KERAS_BACKEND=jax $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist worksteal tests/test_models.py tests/test_layers.py tests/test_augmentation.py tests/test_training.py
 	KERAS_BACKEND=tensorflow $(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --durations=10
 
-# Of drawn faces and of the committed reference only, whatever data the environment names.
+# The site uses only drawn faces and the committed reference, whatever data the environment names.
 site: export FER_OPTION_PROFILE = site
 site: export TF_CPP_MIN_LOG_LEVEL = 3
 site: $(READY)  ## build the web site into outputs/site/html: this study's runs on drawn faces, then all pages
@@ -88,9 +87,9 @@ site: $(READY)  ## build the web site into outputs/site/html: this study's runs 
 	@env -u FER_DATA $(BIN)/python -m fer_utils.workflow reproduce
 	@cd tools && env -u FER_DATA ../$(BIN)/python -m website
 
-# What would break for somebody who installs today; the lock stays as it is.
+# This finds what would break for somebody who installs today. requirements.lock does not change.
 test-latest: export TF_CPP_MIN_LOG_LEVEL = 3
-test-latest: $(READY)  ## the same tests with the newest versions of all packages instead of the locked ones, in .venv-latest
+test-latest: $(READY)  ## run the same tests with the newest versions of all packages instead of the locked ones, in .venv-latest
 	$(BIN)/python -m venv --clear .venv-latest
 	.venv-latest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[test,jax,photos,export,site]'
 	@$(BIN)/python -m pip freeze --exclude-editable | sort > .venv-latest/locked.txt
@@ -98,41 +97,41 @@ test-latest: $(READY)  ## the same tests with the newest versions of all package
 	@echo 'Newer than the lock:'; diff .venv-latest/locked.txt .venv-latest/newest.txt | grep '^>' || echo '  nothing'
 	KERAS_BACKEND=tensorflow .venv-latest/bin/python -m pytest -q $(SIDE_BY_SIDE)
 
-fuzz: $(READY)  ## some minutes of damaged inputs, new ones each time
+fuzz: $(READY)  ## test with damaged inputs for some minutes, new ones each time
 	$(BIN)/python -m pytest -q $(SIDE_BY_SIDE) --dist load --hypothesis-profile=many --hypothesis-show-statistics tests/test_fuzz.py
 
 KILLS ?= 50
-kill-test: $(READY)  ## kill a training KILLS=50 times and compare what it comes to, into outputs/reference/reliability.json
+kill-test: $(READY)  ## kill a training KILLS=50 times and compare its results, into outputs/reference/reliability.json
 	$(BIN)/python tests/reliability/kill_runs.py --kills $(KILLS) outputs/reference/reliability.json
 
-# It installs packages of the system and writes into /etc/slurm: for a container, not for a cluster's login node.
+# It installs system packages and writes into /etc/slurm: use it in a container, not on a cluster's login node.
 STUDY ?= small
-slurm-test: $(READY)  ## on Debian, as root: the study on a real Slurm of two nodes, one of them lost (STUDY=sample: the whole)
+slurm-test: $(READY)  ## on Debian, as root: run the study on a real Slurm of two nodes, and lose one (STUDY=sample: the whole)
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends slurm-wlm munge
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation -e '.[slurm]'
 	$(BIN)/python tests/slurm/run.py --study $(STUDY) outputs/slurm-test
 
-# Ratios, each measured in one run; the machine should have nothing else to do.
+# Each ratio is measured in one run; the machine should be idle.
 bench: export TF_CPP_MIN_LOG_LEVEL = 3
-bench: $(READY)  ## measure what surrounds the networks, on FER_DATA or else the sample, into outputs/reference/benchmarks.json
+bench: $(READY)  ## time the code around the networks, on FER_DATA or else the sample, into outputs/reference/benchmarks.json
 	$(BIN)/python -m pytest -q tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' \
 		--benchmark-columns=median,iqr,rounds --benchmark-json=outputs/benchmarks.raw.json
 	@$(BIN)/python tests/benchmarks/summarize.py outputs/benchmarks.raw.json outputs/reference/benchmarks.json
 
-# docs/gpu-box.md. The archive fits BOX_PYTHON, the Python of the box.
+# See docs/gpu-box.md. BOX_PYTHON is the box's Python version; the archive's wheels are for it.
 BOX_PYTHON ?= 3.12
 BOX_PART_MB ?= 40
 BOX_BEYOND ?=
 box: PROFILE = gpu
 box: export TF_CPP_MIN_LOG_LEVEL = 3
-box: $(READY)  ## for a GPU box without a network: write what it runs into outputs/box (DATA=..., SOURCE=...)
+box: $(READY)  ## write the archive for a GPU box without a network into outputs/box (DATA=..., SOURCE=...)
 	@$(BIN)/python tools/box/make.py --python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)" $(if $(filter-out 0,$(BOX_BEYOND)),--beyond)
 
-# The same archive and the same run.sh, on this machine, with nothing but what such a box has (tools/box/machine.txt).
+# The same archive and run.sh run on this machine, with only the packages that a box has (tools/box/machine.txt).
 REHEARSAL := outputs/rehearsal
 box-rehearsal: PROFILE = gpu
 box-rehearsal: export TF_CPP_MIN_LOG_LEVEL = 3
-box-rehearsal: $(READY) .venv-box/ready  ## the same on this machine's CPU: drawn faces, tiny, in an environment like the box's
+box-rehearsal: $(READY) .venv-box/ready  ## run such an archive on this machine's CPU: drawn faces, tiny, in an environment like the box's
 	@rm -rf $(REHEARSAL) && mkdir -p $(REHEARSAL)/carried
 	@$(BIN)/python tools/box/make.py --data sample --source sample --python "$(BOX_PYTHON)" \
 		--out $(REHEARSAL)/box --kept outputs/box/kept
@@ -156,7 +155,7 @@ lab: $(READY)  ## open JupyterLab in the same environment (OPEN=course/lab1.ipyn
 	fi; PATH="$$PWD/$(BIN):$$PATH" JUPYTER_PATH="$$PWD/fer_utils$${JUPYTER_PATH:+:$$JUPYTER_PATH}" \
 		$(BIN)/jupyter lab --ServerApp.root_dir="$$PWD" $$root $(ARGS) "$(OPEN)"
 
-# Versions that are locked stay unless UPGRADE=--upgrade. One set serves Python 3.11 to 3.13 on every platform.
+# Locked versions stay, unless UPGRADE=--upgrade. One set is for Python 3.11 to 3.13 on every platform.
 lock: $(READY)  ## write requirements.lock anew from pyproject.toml (UPGRADE=--upgrade for newer versions)
 	@$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-strip-extras $(UPGRADE) \

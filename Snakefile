@@ -1,16 +1,16 @@
 # The study as a graph of notebooks: each rule is one plain papermill command.
 #
-#     make reproduce PROFILE=sample                            calls this with what the machine has
+#     make reproduce PROFILE=sample                            calls Snakemake with the machine's cores and GPUs
 #     snakemake --cores 8 --config profile=cpu data=kaggle     the same by hand
 #     snakemake --workflow-profile profiles/slurm --config profile=cpu data=...    the same as jobs of a Slurm cluster
 #     snakemake -n -p --cores 8 --config profile=sample        only list the runs and their commands
 #
-# papermill executes into logs/, since Snakemake deletes the outputs of a failed run but keeps its logs; the notebook is
-# copied beside its results once it is through. A run counts as finished when its metrics.json is there, written last.
+# papermill writes into logs/, since Snakemake deletes the outputs of a failed run but keeps its logs. A finished
+# notebook is copied next to its results. A run is finished when it has its metrics.json, which is written last.
 #
-# A finished training (02 to 05) is made again when its command changes, or the weights that it starts from, but not when
-# its notebook does (`ancient`): a mended comment must not cost hours. After a change in the code that matters, delete
-# the run's folder. 01, 06, 07 and 09 to 11 take seconds to two minutes, so they do follow their notebooks.
+# A finished training (02 to 05 and 08) is repeated when its command or its starting weights change, but not when its
+# notebook changes (`ancient`): a corrected comment must not cost hours. After an important change in the code, delete
+# the run's folder. 01, 06, 07 and 09 to 11 take seconds to two minutes, so they are repeated with their notebooks.
 
 from fer_utils.runs import CHECKPOINT, EPOCHS
 from fer_utils.workflow import start
@@ -25,9 +25,9 @@ try:
     study = load_study(
         given["profile"] or "sample", given["data"], given["source"], given["seeds"], root=workflow.basedir
     )
-    # Seconds that a cell may take. It is no part of a run's command, so setting it makes no finished run again.
+    # Seconds that a cell may take. It is not part of a run's command, so a new limit repeats no finished run.
     LIMIT = f" --execution-timeout {read_count('timeout', given['timeout'])}" if given["timeout"] else ""
-    # Of one run; as many runs at once as fit into --cores.
+    # Threads of one run; as many runs start at once as fit into --cores.
     THREADS = read_count("threads", given["threads"] or core_count())
 except ProfileError as error:
     raise WorkflowError(str(error)) from None
@@ -35,19 +35,19 @@ except ProfileError as error:
 OUT = study.output_dir
 ARMS = [run.name for run in (*study.arms(), *study.comparators())]
 RUNGS, TRIALS, FINALS = ([run.name for run in study.recipes(kind)] for kind in ("ladder", "trials", "finals"))
-# A cell can end a notebook without an error, so success is papermill's word and the file that is written last.
-# A notebook that is run again goes on from its checkpoint, which is needed until both outputs are in their places.
+# A cell can end a notebook without an error, so a run has succeeded only if its last file, metrics.json, exists too.
+# A repeated notebook continues from its checkpoint, which is needed until both outputs are in their places.
 RUN_NOTEBOOK = (
-    f"{{params.papermill}} --start-timeout 300{LIMIT} > {{log.text:q}} 2>&1"  # 60 s is little where many start together
+    f"{{params.papermill}} --start-timeout 300{LIMIT} > {{log.text:q}} 2>&1"  # 60 s is too little if many start together
     " && test -s {output.metrics:q}"
     " && cp {log.notebook:q} {output.executed:q}.part && mv {output.executed:q}.part {output.executed:q}"
     f" && cd \"$(dirname {{output.metrics:q}})\" && rm -rf {CHECKPOINT} {EPOCHS}"
 )
 
 shell.executable("bash")
-# A cluster has given its job the GPUs that it asked for; on one machine, each run takes one that is free.
+# A cluster gives its job the GPUs that it requested; on one machine, each run takes a free one.
 shell.prefix(shell_prefix([] if workflow.remote_exec else gpu_ids()))
-SETTINGS = workflow.output_settings  # a dry run, and who asks for more words, wants Snakemake's own messages
+SETTINGS = workflow.output_settings  # a dry run and --verbose need Snakemake's own messages
 progress = follow(study, replace=not (SETTINGS.dryrun or SETTINGS.verbose))
 start.mark_runs(workflow.basedir)
 
@@ -99,8 +99,7 @@ rule explore:
         RUN_NOTEBOOK
 
 
-# The backbone that transfer and fine-tuning start from, where the profile does not name WEIGHTS. The arms that start
-# from scratch do not wait for it.
+# The backbone for transfer and fine-tuning, if the profile does not name WEIGHTS. Arms from scratch do not wait for it.
 rule pretrain:
     input:
         ancient("notebooks/02_pretrain_backbone.ipynb"),
@@ -133,7 +132,7 @@ rule scratch:
     params:
         papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "scratch", wildcards.seed)),
     threads: THREADS
-    priority: 2  # the longest first: what is left at the end should be short
+    priority: 2  # the longest runs first, so that no long run is left at the end
     resources:
         gpu=1,
     shell:
@@ -141,7 +140,7 @@ rule scratch:
 
 
 def backbone(strategy):
-    """The input of an arm that transfers: notebook 02's weights, or none where the profile names WEIGHTS."""
+    """The input of transfer and fine-tuning: notebook 02's weights, or none if the profile names WEIGHTS."""
     return lambda wildcards: (
         [study.backbone(wildcards.architecture)] if study.pretrained(strategy, wildcards.architecture) else []
     )
@@ -186,11 +185,11 @@ rule finetune:
         RUN_NOTEBOOK
 
 
-# A final candidate waits for the ladder: it was chosen on it, and shows it whole at its end.
+# A final candidate waits for the ladder, which it was chosen on and which its notebook shows at the end.
 rule recipe:
     input:
         ancient("notebooks/08_beyond_the_paper.ipynb"),
-        lambda wildcards: (  # of its own seed: a seed more must not make finished finals again
+        lambda wildcards: (  # of the same seed: a further seed must not repeat finished finals
             [ancient(f"{OUT}/ladder/{run}/metrics.json") for run in RUNGS if run.endswith(f"-seed{wildcards.seed}")]
             if wildcards.recipe in study.profile.finals
             else []
@@ -227,7 +226,7 @@ rule compare:
         RUN_NOTEBOOK
 
 
-# What else can be said of the finished runs: the paper's numbers one by one, and the labels and the images.
+# Further reports on the finished runs: the paper's numbers one by one, and the labels and the images.
 rule report:
     input:
         lambda wildcards: f"notebooks/{REPORTS[wildcards.report]}.ipynb",
@@ -245,7 +244,7 @@ rule report:
         RUN_NOTEBOOK
 
 
-# About the network that comes with the package, whatever this study trains.
+# Notebooks about the network that comes with the package, whatever this study trains.
 rule packaged:
     input:
         lambda wildcards: f"notebooks/{PACKAGED[wildcards.packaged]}.ipynb",

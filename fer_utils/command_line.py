@@ -1,27 +1,27 @@
-"""How a command line of the package speaks and ends."""
+"""What the package's command lines share: their exit, the option --data, and times in words."""
 
 import os
 import sys
 
 
 def leave_with(main):
-    """Call `main()` and exit with the status that it returns; quietly, if its reader has gone, as `| head` does."""
+    """Call `main()` and exit with its status, or with 0 if a reader such as `| head` has closed the output."""
     try:
         status = main()
         sys.stdout.flush()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # what is still held back goes nowhere
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # else Python's flush at exit would fail, too
         status = 0
     sys.exit(status)
 
 
 def data_source(given):
-    """What --data names: a path counts from the working folder. sample, kaggle and None stay as they are."""
+    """Return --data as an absolute path, starting at the working folder. sample, kaggle, "" and None are kept."""
     return given if given in (None, "", "sample", "kaggle") else os.path.abspath(os.path.expanduser(given))
 
 
 def duration(seconds):
-    """Seconds as people say them: "42 s", "3 min 05 s", "25 min", "2 h 07 min"."""
+    """Return seconds in readable form: "42 s", "3 min 05 s", "25 min", "2 h 07 min"."""
     seconds = round(seconds)
     if seconds < 60:
         return f"{seconds} s"

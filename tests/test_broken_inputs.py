@@ -22,7 +22,7 @@ from fer_utils.training import checkpoints
 TABLES = (csv_files, folders, zips, tars, votes, run_folders, typed, networks)
 CORPUS = [case for table in TABLES for case in table.CASES]
 # Every message says what to do: in the imperative, or as what a value has to be.
-WORDS = "add delete download fill give install known make mend move must needs remove rename run save set start trust"
+WORDS = "add delete download fill fix give install known make move must needs remove rename run save set start trust"
 WORDS += " unpack use"
 MENDS = re.compile(rf"\b({'|'.join(WORDS.split())}|did you mean)\b", re.IGNORECASE)
 LONGEST = 1000  # characters: what a person reads
@@ -158,5 +158,5 @@ def test_a_broken_checkpoint_is_removed_and_said_so(kind, tmp_path, capsys, no_w
     write(tmp_path / runs.CHECKPOINT, content(tmp_path))
     assert checkpoints.Checkpoint(tmp_path, None, {}).found is None
     said = capsys.readouterr().out
-    assert said.startswith("Starts anew, and not from ") and reason in said
+    assert said.startswith("Training starts from the beginning, not from ") and reason in said
     assert listing(tmp_path) == []

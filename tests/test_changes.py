@@ -97,12 +97,12 @@ def test_size_keeps_what_so_few_pixels_can_hold(faces):
     ("kind", "amount", "message"),
     [
         ("blurr", 1, "did you mean blur"),
-        ("blur", -1, "blur: amount=-1 must lie in 0"),
-        ("shift right", 2.5, "shift right: amount=2.5"),
-        ("shift down", 48, "must lie in -47 to 47 .pixels"),
-        ("size", 0, "must lie in 1 to 48"),
-        ("occlusion", 49, "must lie in 0 to 48"),
-        ("zoom", 0, "must lie in 10"),
+        ("blur", -1, "blur: amount=-1 must be a number from 0"),
+        ("shift right", 2.5, "shift right: amount=2.5 must be a whole number"),
+        ("shift down", 48, "must be a whole number from -47 to 47 .pixels"),
+        ("size", 0, "must be a whole number from 1 to 48"),
+        ("occlusion", 49, "must be a whole number from 0 to 48"),
+        ("zoom", 0, "must be a number from 10"),
         ("noise", float("nan"), "noise: amount=nan"),
     ],
 )

@@ -175,7 +175,7 @@ def test_a_stopped_training_ends_as_if_it_had_not_been_stopped(undisturbed, face
         with pytest.raises(Killed):
             KINDS[kind](tmp_path, faces, KillAt(**kill))
     again = KINDS[kind](tmp_path, faces, KillAt())
-    assert "Goes on after" in capsys.readouterr().out
+    assert "Training resumes after" in capsys.readouterr().out
     assert_equal(result(*again), undisturbed[kind])
     on_disk = np.genfromtxt(tmp_path / "history.csv", delimiter=",", skip_header=1, usecols=3)
     assert len(on_disk) == len(undisturbed[kind][0])
@@ -279,7 +279,7 @@ def test_too_few_epochs_are_not_saved(planned, faces, tmp_path):
     model = keras.Sequential([keras.Input(faces[0].shape[1:]), keras.layers.Flatten(), keras.layers.Dense(7)])
     model.compile(loss="sparse_categorical_crossentropy")
     model.fit(checkpoint.batches, epochs=2, callbacks=[checkpoint], shuffle=False, verbose=0)
-    with pytest.raises(runs.RunError, match="2 of 3 epochs are behind it"):
+    with pytest.raises(runs.RunError, match="it was trained for 2 of 3 epochs"):
         checkpoint.verify(model)
 
 

@@ -1,5 +1,6 @@
 """The collapse experiment on run folders made by hand."""
 
+import json
 import math
 import shlex
 
@@ -98,10 +99,15 @@ def test_seeds_are_rows_and_unusable_runs_are_named(tmp_path):
         content = {name: array.copy() for name, array in arrays.items()}
     content["validation_probabilities"][3, 2] = np.nan
     np.savez_compressed(damaged / "predictions.npz", **content)
+    lacking = write_variant(tmp_path, "wider-head") / "metrics.json"
+    metrics = json.loads(lacking.read_text())
+    del metrics["validation"]["confusion_matrix"]
+    lacking.write_text(json.dumps(metrics))
     table, notes = collapse.summarize_collapse(tmp_path)
     assert table["variant"].tolist() == ["paper", "paper"]
     assert table["seed"].tolist() == [0, 1]
-    assert len(notes) == 2
+    assert len(notes) == 3
+    assert "wider-head" in notes[2] and "lacks 'confusion_matrix'" in notes[2]
     assert "higher-rate" in notes[0] and "lower-rate" in notes[1] and "NaN" in notes[1]
 
 
@@ -145,6 +151,8 @@ def test_values_are_read_as_the_notebook_has_them():
         ("WIDTH=abc", "WIDTH=abc: WIDTH is of type float, as in WIDTH=0.125"),
         ("EPOCHS=1.5", "EPOCHS is of type int"),
         ("FREEZE_BATCH_NORM=1", "FREEZE_BATCH_NORM is of type bool, as in FREEZE_BATCH_NORM=True"),
+        ("DATA=other.csv", "DATA: each variant has its own value. Leave it out"),
+        ("DROPOUT=0.3", "DROPOUT: each variant has its own value"),
     ],
 )
 def test_what_cannot_be_read_is_said_in_a_sentence(word, message, capsys):

@@ -170,7 +170,7 @@ def test_an_arm_is_averaged_over_nothing_but_its_seeds(tmp_path, name):
     assert len(comparison.load_runs(tmp_path)) == 3
     write_run(tmp_path, "vgg16-scratch", 2, **{name: "other"})
     with pytest.raises(
-        runs.RunError, match=f"scratch-seed2 is no further seed of .*scratch-seed0: {name} is other, not"
+        runs.RunError, match=f"scratch-seed2 differs from .*scratch-seed0 in more than its seed: {name} is other, not"
     ):
         comparison.load_runs(tmp_path)
 
@@ -384,7 +384,7 @@ def test_an_arm_is_told_from_another_only_by_both_tests_of_seeds():
             "speaks_of": evaluation.ARMS,
         }
     )
-    said = sentences._told_apart("vgg16-scratch", pairs)
+    said = sentences._best_against_others("vgg16-scratch", pairs)
     assert said.startswith("It is not significantly different from VGG16 transfer learning (")
 
 

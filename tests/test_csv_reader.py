@@ -124,7 +124,7 @@ def test_a_bad_row_is_named_with_what_is_wrong_and_the_mend(name, row):
     with pytest.raises(DataError, match=place + message) as error:
         read(with_row(row, change))
     assert "Download the file again" in str(error.value)
-    assert "or mend the row" in str(error.value)
+    assert "or fix the row" in str(error.value)
     assert "truncated" not in str(error.value)
 
 
@@ -163,9 +163,9 @@ def test_a_truncated_last_row_whose_pixels_stand_last():
         ("emotion,image,Usage", "missing column 'pixels'; .*'image'.* The first line must be emotion,pixels,Usage"),
         ("a,b,c", "missing column 'emotion' and 'pixels' and 'usage'"),
         ("0,1 2 3,Training", "The first line must be emotion,pixels,Usage .*: add it"),
-        ("emotion,pixels", "missing column 'usage'.*call it train.csv"),
+        ("emotion,pixels", "missing column 'usage'.*rename it to train.csv"),
         ("pixels", "challenge's test.csv, which has no labels: give fer2013.csv"),
-        ("emotion;pixels;Usage", "separated by commas: save the file so"),
+        ("emotion;pixels;Usage", "separated by commas: save the file with commas"),
         ("no header" + "x" * 200, r"first line has 'no headerx+\.\.\.\. .*download fer2013.csv again"),
     ],
 )

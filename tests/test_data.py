@@ -14,7 +14,7 @@ from PIL import Image
 
 from fer_utils import data
 from fer_utils.data import archives, cache, kaggle, loading, protocols
-from fer_utils.data.checks import _differences
+from fer_utils.data.checks import count_differences
 from fer_utils.data.faces import DataError, DataWarning, Faces
 from fer_utils.names import EMOTIONS, USAGES
 
@@ -269,7 +269,7 @@ def test_a_download_that_is_no_fer2013_is_removed_and_asked_for_again(csv, monke
 
 def test_a_download_that_is_only_spelled_otherwise_is_used_with_a_warning(csv, monkeypatch):
     stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": csv.parent})
-    monkeypatch.setattr(loading, "_differences", lambda faces: [])  # as if its counts were the original's
+    monkeypatch.setattr(loading, "count_differences", lambda faces: [])  # as if its counts were the original's
     with pytest.warns(DataWarning, match="its MD5 is .* Its counts are the original's"):
         data.load_fer2013("kaggle")
     assert csv.exists()
@@ -299,7 +299,7 @@ def test_integrity_of_the_original_counts():
     assert len(report.constant_images) == 35887
     assert "All counts are those of the original FER-2013." in str(report)
     assert "Constant images (one gray value only): 35887, row ids 0, 1," in str(report)
-    assert _differences(original()) == []
+    assert count_differences(original()) == []
 
 
 def test_integrity_says_what_differs():
@@ -310,7 +310,7 @@ def test_integrity_says_what_differs():
     assert report.differences.to_numpy().sum() == -1
     assert "Not the original FER-2013" in str(report)
     said = "PrivateTest 3588 images instead of 3589 (disgust 54 instead of 55)"
-    assert _differences(faces) == [f"made: other counts than the original FER-2013 has: {said}."]
+    assert count_differences(faces) == [f"made: the counts differ from the original FER-2013: {said}."]
 
 
 def test_integrity_of_a_merged_test_folder_compares_with_the_sum():
@@ -360,7 +360,7 @@ def test_a_merged_test_folder_has_the_papers_protocol_only(pixels):
     faces = make_faces(pixels, ["Training", "Test"])
     assert data.apply_protocol(faces, "paper").test_size == 21
     with pytest.raises(
-        DataError, match=r"made: PROTOCOL=official needs PublicTest and PrivateTest apart.*PROTOCOL=paper works"
+        DataError, match=r"made: PROTOCOL=official needs PublicTest and PrivateTest separately.*Use PROTOCOL=paper"
     ):
         data.apply_protocol(faces)
 
@@ -369,7 +369,7 @@ def test_a_merged_test_folder_has_the_papers_protocol_only(pixels):
 @pytest.mark.parametrize("protocol", data.PROTOCOLS)
 def test_a_missing_split_is_named(pixels, missing, protocol):
     faces = make_faces(pixels)
-    with pytest.raises(DataError, match=f"PROTOCOL={protocol} needs {missing}, of which the data have no image"):
+    with pytest.raises(DataError, match=f"PROTOCOL={protocol} needs {missing}, but the data have no such image"):
         data.apply_protocol(faces.take(faces.usage != missing), protocol)
 
 

@@ -82,7 +82,7 @@ def kaggle(server, tmp_path, monkeypatch):
 
 def test_a_download_that_broke_off_is_not_used_and_goes_on_where_it_was(server, kaggle):
     server.cut = True
-    with pytest.raises(DataError, match="nothing could be downloaded .*deadskull7/fer2013: .*Is there a network"):
+    with pytest.raises(DataError, match="nothing could be downloaded .*deadskull7/fer2013: .*Check the network"):
         data.load_fer2013("kaggle")
     (half,) = [path for path in kaggle.rglob("*") if path.is_file()]
     size = half.stat().st_size

@@ -187,7 +187,7 @@ def test_a_damaged_network_is_named_in_a_sentence(name, tmp_path, monkeypatch):
     facts = score.facts()
     give_faces(monkeypatch, facts, EMOTIONS)
     (tmp_path / name).write_bytes(b"no network")
-    with pytest.raises(score.ScoreError, match=f"{name}: cannot be asked"):
+    with pytest.raises(score.ScoreError, match=f"{name}: cannot predict"):
         networks.ask(tmp_path / name, "drawn", facts)
 
 
@@ -219,9 +219,9 @@ def test_the_labels_of_a_file_are_the_order_of_its_answers(brightness, suffix, t
 
     give_faces(monkeypatch, facts, order)
     assert np.array_equal(asked(",".join(order).replace("sad", "Sadness")).predicted, facts.labels)
-    said = "order of the labels cannot be told: .* Ask it yourself and give predictions.csv, with the emotions' names"
+    fix = "Predict the faces yourself and give predictions.csv, with the emotions' names"
     for none in ("", "0,1,2,3,4,5,6"):
-        with pytest.raises(score.ScoreError, match=said):
+        with pytest.raises(score.ScoreError, match=f"order of the labels is unclear: .* {fix}"):
             asked(none)
     with pytest.raises(score.ScoreError, match="its labels are contempt, surprise, .*, not the seven emotions"):
         asked(",".join(["contempt", *order[1:]]))
@@ -235,8 +235,8 @@ def test_a_keras_network_with_an_axis_of_channels_is_refused_and_the_docs_wrap_i
         x = layer(x)
     network = keras.Model(inputs, x)
     network.save(tmp_path / "network.keras")
-    said = r"cannot be asked \(takes \(None, 48, 48, 1\) and .* 7 emotions are needed\)\. Ask it yourself and give pred"
-    with pytest.raises(score.ScoreError, match=said):
+    said = r"cannot predict \(has inputs \(None, 48, 48, 1\) and .* 7 emotions are needed\)\. "
+    with pytest.raises(score.ScoreError, match=f"{said}Predict the faces yourself and give pred"):
         networks.ask(tmp_path / "network.keras", "drawn", facts)
     text = (runs.PROJECT_ROOT / "docs/score.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
@@ -261,7 +261,7 @@ def test_answers_in_whole_numbers_are_made_probabilities(brightness, tmp_path):
 @pytest.mark.parametrize(
     "name, options, words",
     [
-        ("a.h5", {}, "a.h5: a network is exported as .onnx or .tflite"),
+        ("a.h5", {}, "a.h5: the file name must end in .onnx or .tflite"),
         ("none/a.onnx", {}, "there is no folder .*none. Make it first"),
         ("a.onnx", {"precision": "int4"}, "precision='int4' is unknown: use one of 'float32', 'float16', 'int8'"),
         ("a.tflite", {"precision": "int8"}, "a.tflite: int8 is calibrated on faces of Training. Give FER-2013"),
@@ -290,7 +290,7 @@ def test_under_jax_tensorflow_is_asked_for(tmp_path):
     environment.pop("TF_CPP_MIN_LOG_LEVEL", None)
     command = [sys.executable, "-c", code, str(tmp_path / "a.onnx")]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=runs.PROJECT_ROOT)
-    assert "exports are made by TensorFlow, and Keras runs on jax here. Set KERAS_BACKEND=tensorflow" in done.stderr
+    assert "exporting needs TensorFlow, but Keras runs on jax here. Set KERAS_BACKEND=tensorflow" in done.stderr
     assert done.stdout.strip() == "set() 3"  # importing the room loads no face detector, and lets TensorFlow be quiet
 
 
@@ -298,7 +298,7 @@ def test_the_command_writes_a_file_or_one_line_of_error(deepcnn, tmp_path, capsy
     deepcnn.save(tmp_path / "model.keras")
     asked = ["--to", "onnx", "--network", str(tmp_path / "model.keras")]
     assert exporting.main([*asked, str(tmp_path / "a.tflite")]) == 2
-    assert "a.tflite: onnx files end in .onnx. Name it so\n" in capsys.readouterr().err
+    assert "a.tflite: with --to onnx, the name must end in .onnx\n" in capsys.readouterr().err
     assert exporting.main([*asked, "--temperature", "0.8", str(tmp_path / "a.onnx")]) == 0
     assert "float32, temperature 0.8" in capsys.readouterr().out
     np.testing.assert_allclose(ask(tmp_path / "a.onnx", FACES[:3]), expected(deepcnn, FACES[:3]), atol=1e-4)

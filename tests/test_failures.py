@@ -63,13 +63,15 @@ CAUSES = {
         "    too_much = bytearray(8 << 30)"
     ),
 }
-DIED = r"cell \[3\], DeadKernelError: Kernel died \(out of memory, most often: try JOBS=1, .*, as exit\(\) does\)"
+DIED = r"cell \[3\], DeadKernelError: Kernel died \(usually out of memory: try JOBS=1 .*, as exit\(\) does\)"
 REASONS = {
     "explore": DIED.replace("3", "4"),
     "vgg16-scratch": DIED,
     "resnet50-scratch": r"cell \[3\], SystemExit: enough",
     "vgg16-transfer": DIED,
-    "resnet50-transfer": rf"cell \[3\], CellTimeoutError: .* after {LIMIT} seconds.* \(TIMEOUT allows a cell no more\)",
+    "resnet50-transfer": (
+        rf"cell \[3\], CellTimeoutError: .* after {LIMIT} seconds.* \(the cell took longer than TIMEOUT allows\)"
+    ),
     "vgg16-finetune": r"cell \[3\], MemoryError",
 }
 STEMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}

@@ -190,5 +190,5 @@ def test_a_head_that_is_trained_on_behind_its_checkpoint_is_not_saved(kernel):
     stored = kernel("stored", FEATURE_COPIES=1)
     stored.run(end=stored.fits[-1] + 1)
     stored.names["trained"].fit(stored.names["shown"], stored.names["validation"].labels, verbose=0)
-    with pytest.raises(runs.RunError, match="trained on afterwards"):
+    with pytest.raises(runs.RunError, match="trained further afterwards"):
         stored.run(stored.saves[0])

@@ -91,9 +91,9 @@ def test_test_folder_without_prefixes_is_said_to_be_merged(tmp_path, pixels):
     parsed = archives.read(tmp_path)
     assert set(parsed.usage) == {"Training", "Test"}
     assert len(parsed.warnings) == 1
-    assert "14 file names in test do not tell PublicTest from PrivateTest" in parsed.warnings[0]
-    assert "official protocol cannot be had" in parsed.warnings[0]
-    assert "PROTOCOL=paper can" in parsed.warnings[0]
+    assert "14 file names in test do not distinguish PublicTest from PrivateTest" in parsed.warnings[0]
+    assert "as the official protocol requires" in parsed.warnings[0]
+    assert "Use PROTOCOL=paper" in parsed.warnings[0]
 
 
 @pytest.mark.parametrize("validation", ["validation", "val", "Validation"])
@@ -119,7 +119,7 @@ def test_a_name_that_contradicts_its_folder_decides_and_is_said(tmp_path, pixels
     path.rename(path.with_name("PublicTest_5.png"))
     parsed = archives.read(tmp_path)
     assert (parsed.usage == "PublicTest").sum() == 8
-    assert "1 files lie in another split's folder" in parsed.warnings[0]
+    assert "1 files are in another split's folder" in parsed.warnings[0]
     assert "PublicTest_5.png" in parsed.warnings[0]
 
 

@@ -121,7 +121,7 @@ def test_every_value_comes_to_papermill_as_it_is(word, executor, tmp_path, monke
     given = read_settings(ConfigSettings(configfiles=[tmp_path / file]).overwrite_config)
     study = load_study(given["profile"], given["data"], given["source"], given["seeds"])
     assert (data_of(study.papermill(study.once("explore"))), study.seeds) == (str(data), (3,))
-    assert "SNAKEMAKE_PROFILE=my-cluster in the environment is left aside" in capsys.readouterr().out
+    assert "SNAKEMAKE_PROFILE=my-cluster in the environment is ignored" in capsys.readouterr().out
     assert "SNAKEMAKE_PROFILE" not in os.environ
 
 
@@ -183,7 +183,7 @@ def test_plain_settings_may_be_typed():
         ({"profle": "cpu"}, ["profle=cpu"], "--config: unknown setting profle; did you mean profile?"),
         ({"data": 201310}, ["data=2013_10"], "--config data=2013_10: Snakemake reads it as 201310. Write"),
         ({"data": "/d/a"}, ["data=/d/a #2"], "--config data=/d/a #2: Snakemake reads it as '/d/a'. Write"),
-        ({"data": "/d/$x"}, ["data=/d/$x"], "may read it otherwise in a cluster's jobs"),
+        ({"data": "/d/$x"}, ["data=/d/$x"], "may read it differently in a cluster's jobs"),
         ({"data": 201310}, None, "--configfile: data was read as 201310. Put its text between quotes"),
         ({"seeds": [0, 1]}, None, "--configfile: seeds was read as [0, 1]. Put its text between quotes"),
         ({"threads": True}, None, "--configfile: threads was read as True. Put its text between quotes"),

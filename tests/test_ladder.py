@@ -51,7 +51,7 @@ def climbed(tmp_path, monkeypatch):
 
 
 def test_each_rung_is_held_against_the_last_kept_one_that_was_run(climbed):
-    table = results.summarize(climbed, samples=300).set_index("rung")
+    table = results.summarize(results.load(climbed), samples=300).set_index("rung")
     assert table.index.tolist() == ["start", "dead", "better"]
     assert table["accuracy"].tolist() == pytest.approx([0.5, 0.475, 0.6])
     assert table["before"].tolist()[1:] == ["start", "start"]
@@ -66,7 +66,7 @@ def test_each_rung_is_held_against_the_last_kept_one_that_was_run(climbed):
 
 def test_a_rung_that_only_asks_differently_answers_with_the_network_below(climbed):
     make_run(climbed, "untried", {"validation": 240, "validation-flip": 260})
-    table = results.summarize(climbed, samples=300).set_index("rung")
+    table = results.summarize(results.load(climbed), samples=300).set_index("rung")
     assert table.loc["mirror", "accuracy"] == pytest.approx(260 / N)
     assert table.loc["mirror", "before"] == "untried"
     assert table.loc["mirror", "difference"] == pytest.approx(20 / N)
@@ -76,21 +76,21 @@ def test_networks_that_are_asked_differently_are_tested_on_all_seeds_and_on_what
     """Accuracy varies over seeds far more than what the mirror image adds, which is 20, 20 and 23 faces."""
     for seed, right in enumerate((200, 240, 280)):
         make_run(climbed, "untried", {"validation": right, "validation-flip": right + (20, 20, 23)[seed]}, seed=seed)
-    mirror = results.summarize(climbed, samples=300).set_index("rung").loc["mirror"]
+    mirror = results.summarize(results.load(climbed), samples=300).set_index("rung").loc["mirror"]
     assert mirror["difference"] == pytest.approx(21 / N)
     of_images = np.repeat([1 / 3, 0], [63, N - 63]).var(ddof=1) / N  # each seed gains other faces
     of_seeds = np.var([20 / N, 20 / N, 23 / N], ddof=1) / 3
     low = evaluation.difference_test(21 / N, of_images, N - 1, of_seeds, 2)["low"]
     assert mirror["difference_low"] == pytest.approx(low) and low > 0
     make_run(climbed, "untried", {"validation": 300}, seed=3)  # of before there were mirror images
-    again = results.summarize(climbed, samples=300).set_index("rung").loc["mirror"]
+    again = results.summarize(results.load(climbed), samples=300).set_index("rung").loc["mirror"]
     assert again["difference_low"] == pytest.approx(low) and again["seeds"] == 3
 
 
 def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climbed):
     make_run(climbed, "untried", {"validation": 240})
     shutil.rmtree(climbed / results.FOLDER / "better-seed0")
-    table = results.summarize(climbed, samples=300).set_index("rung")
+    table = results.summarize(results.load(climbed), samples=300).set_index("rung")
     assert table.loc["untried", "before"] == "start"
     assert table.loc["untried", "change"] == "+ what helps, + what nobody ran"  # the dead end is not built upon
     assert table.loc["dead", "change"] == "+ what does not help"
@@ -99,16 +99,16 @@ def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climb
 def test_reference_fills_in_what_the_folder_has_not(climbed, tmp_path_factory, capsys):
     fresh = tmp_path_factory.mktemp("fresh")
     make_run(fresh, "better", {"validation": 300})
-    table = results.summarize(fresh, climbed, samples=300).set_index("rung")
+    table = results.summarize(results.load(fresh, climbed), samples=300).set_index("rung")
     assert table["accuracy"].tolist() == pytest.approx([0.5, 0.475, 0.75])
     assert f"Runs of {fresh}: better. All others are of {climbed}." in capsys.readouterr().out
-    assert results.summarize(fresh, samples=300)["rung"].tolist() == ["better"]
+    assert results.summarize(results.load(fresh), samples=300)["rung"].tolist() == ["better"]
 
 
 def test_a_reference_of_other_images_stays_out_as_a_whole(climbed, tmp_path_factory, capsys):
     fresh = tmp_path_factory.mktemp("fresh")
     make_run(fresh, "better", {"validation": 60}, n=100)
-    table = results.summarize(fresh, climbed, samples=300)
+    table = results.summarize(results.load(fresh, climbed), samples=300)
     assert table[["rung", "n"]].values.tolist() == [["better", 100]]
     assert "validated on other images than these" in capsys.readouterr().out
 
@@ -116,7 +116,7 @@ def test_a_reference_of_other_images_stays_out_as_a_whole(climbed, tmp_path_fact
 def test_runs_on_other_images_and_damaged_ones_are_named_and_left_out(climbed, capsys):
     make_run(climbed, "untried", {"validation": 100}, n=300)
     (climbed / results.FOLDER / "dead-seed0" / "predictions.npz").unlink()
-    table = results.summarize(climbed, samples=300)
+    table = results.summarize(results.load(climbed), samples=300)
     assert table["rung"].tolist() == ["start", "better"]
     said = capsys.readouterr().out
     assert "dead-seed0: not a finished run (No such file or directory: predictions.npz)" in said
@@ -166,12 +166,12 @@ def test_seeds_may_differ_in_paths_and_in_settings_that_came_later(climbed):
     [
         ({"parameters": {"MAX_IMAGES": 9999}}, "cannot be paired with start-seed0: MAX_IMAGES is 9999, not 0"),
         ({"data_checksum": "ffff"}, "cannot be paired with start-seed0: data checksum is ffff, not 0"),
-        ({"parameters": {"PROTOCOL": "paper"}}, "has PROTOCOL=paper, so PrivateTest steered it"),
+        ({"parameters": {"PROTOCOL": "paper"}}, "has PROTOCOL=paper, so PrivateTest steered its training"),
     ],
 )
 def test_a_rung_of_other_training_images_or_of_the_papers_protocol_is_left_out(climbed, changes, reason, capsys):
     rewrite(climbed / results.FOLDER / "better-seed0", **changes)
-    assert results.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
+    assert results.summarize(results.load(climbed), samples=300)["rung"].tolist() == ["start", "dead"]
     assert f"better-seed0 {reason}" in capsys.readouterr().out
 
 
@@ -180,7 +180,7 @@ def test_a_network_trained_on_votes_stands_among_no_finals_and_in_no_race(climbe
         folder = make_run(climbed, name, {"validation": 290, "test": 250})
         rewrite(folder, settings={"voted": voted}, device={"gpu": "Acme"})
     for make in (results.finals, results.race):
-        assert make(climbed)["recipe"].tolist() == ["labels"]
+        assert make(results.load(climbed))["recipe"].tolist() == ["labels"]
         assert "Left out: votes, trained on votes" in capsys.readouterr().out
 
 
@@ -188,14 +188,17 @@ def test_a_seed_that_was_not_asked_so_is_named(climbed, capsys):
     for seed, kinds in enumerate((("", "-flip"), ("",))):
         answers = {f"{split}{kind}": 240 for split in ("validation", "test") for kind in kinds}
         make_run(climbed, "chosen", answers, seed=seed)
-    table = results.finals(climbed).set_index(["views", "networks"])["seeds"]
+    table = results.finals(results.load(climbed)).set_index(["views", "networks"])["seeds"]
     assert table.to_dict() == {("single", 1): 2, ("single", 2): 1, ("flip", 1): 1}
-    assert capsys.readouterr().out == "Left out: chosen-seed1 without answers validation-flip and test-flip.\n"
+    assert (
+        capsys.readouterr().out
+        == "Left out: chosen-seed1, which has no predictions named validation-flip and test-flip.\n"
+    )
 
 
 def test_seeds_are_averaged(climbed):
     make_run(climbed, "better", {"validation": 260}, seed=1)
-    row = results.summarize(climbed, samples=300).set_index("rung").loc["better"]
+    row = results.summarize(results.load(climbed), samples=300).set_index("rung").loc["better"]
     assert row["seeds"] == 2
     assert row["accuracy"] == pytest.approx(250 / N)
     assert row["difference"] == pytest.approx(50 / N)
@@ -232,14 +235,14 @@ def test_a_run_of_a_rung_as_it_once_was_is_left_out(climbed, capsys):
         changed = settings | {"epochs": 10} if name == "better" else settings
         del changed["answer_crop"]  # as in a run made before there was such a setting
         runs.write_json(path, json.loads(path.read_text()) | {"settings": changed})
-    assert results.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
+    assert results.summarize(results.load(climbed), samples=300)["rung"].tolist() == ["start", "dead"]
     assert "better-seed0 was trained with other settings than its rung has now" in capsys.readouterr().out
 
 
 def test_a_run_without_some_images_is_no_rung(climbed, capsys):
     path = climbed / results.FOLDER / "better-seed0" / "manifest.json"
     runs.write_json(path, json.loads(path.read_text()) | {"parameters": {"TRAIN_WITHOUT": "first half"}})
-    assert results.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
+    assert results.summarize(results.load(climbed), samples=300)["rung"].tolist() == ["start", "dead"]
     assert "better-seed0 was trained with other settings" in capsys.readouterr().out
 
 
@@ -248,8 +251,8 @@ def test_a_run_of_another_notebook_is_named(climbed, capsys):
     manifest = json.loads(path.read_text())
     del manifest["recipe"]
     runs.write_json(path, manifest)
-    assert results.summarize(climbed, samples=300)["rung"].tolist() == ["start", "dead"]
-    assert "better-seed0 is no run of notebook 08. Move it elsewhere." in capsys.readouterr().out
+    assert results.summarize(results.load(climbed), samples=300)["rung"].tolist() == ["start", "dead"]
+    assert "better-seed0 is not a run of notebook 08. Move it elsewhere." in capsys.readouterr().out
 
 
 def test_the_ladder_is_drawn_where_it_is_asked_to_be(climbed, tmp_path):
@@ -258,11 +261,11 @@ def test_the_ladder_is_drawn_where_it_is_asked_to_be(climbed, tmp_path):
 
 
 def test_finals_are_those_that_opened_the_test_split(climbed, capsys):
-    assert results.finals(climbed).empty
+    assert results.finals(results.load(climbed)).empty
     for seed, (one, two) in enumerate(((260, 270), (290, 295), (300, 305))):
         answers = {"validation": 250, "validation-flip": 255, "test": one, "test-flip": two}
         make_run(climbed, "chosen", answers, seed=seed)
-    table = results.finals(climbed).set_index(["recipe", "views", "networks"])
+    table = results.finals(results.load(climbed)).set_index(["recipe", "views", "networks"])
     assert table.index.tolist() == [("chosen", views, count) for views in ("single", "flip") for count in (1, 3)]
     alone = table.xs(1, level="networks")
     assert alone["private"].tolist() == pytest.approx([850 / 3 / N, 870 / 3 / N])
@@ -280,7 +283,7 @@ def test_an_ensemble_answers_with_the_mean_of_its_networks_probabilities(climbed
     # All answer with equal confidence, so a face goes to the majority: that of the middle one of three.
     for seed, count in enumerate((260, 290, 300)):
         make_run(climbed, "chosen", {"validation": 250, "test": count}, seed=seed)
-    ensemble = results.finals(climbed).set_index("networks").loc[3]
+    ensemble = results.finals(results.load(climbed)).set_index("networks").loc[3]
     assert ensemble["private"] == pytest.approx(290 / N) and ensemble["public"] == pytest.approx(250 / N)
     assert (ensemble["low"], ensemble["high"]) == pytest.approx(evaluation.wilson_interval(290, N))
     assert ensemble["seeds"] == 1 and np.isnan(ensemble["sd"])
@@ -294,12 +297,12 @@ def test_a_candidates_price_includes_its_teachers_once(climbed):
         taught_by = [{"answers": "both", "seconds": 40.0}, {"answers": f"one-{seed}", "seconds": 7.0}]
         manifest |= {"teachers": taught_by, "device": {"gpu": "", "processor": "Acme", "cores": 2}}
         runs.write_json(folder / "manifest.json", manifest)
-    assert results.finals(climbed).set_index("networks")["seconds"].to_dict() == {1: 147, 2: 254}
-    assert results.race(climbed, accuracy=0.62)["seconds"].tolist() == [147, 147]
+    assert results.finals(results.load(climbed)).set_index("networks")["seconds"].to_dict() == {1: 147, 2: 254}
+    assert results.race(results.load(climbed), accuracy=0.62)["seconds"].tolist() == [147, 147]
 
 
 def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(climbed):
-    assert results.race(climbed).empty
+    assert results.race(results.load(climbed)).empty
     for name, accuracies, right in (
         ("late", [0.5, 0.6, 0.7], 280),
         ("early", [0.68, 0.5, 0.6], 240),
@@ -312,18 +315,18 @@ def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(cl
         manifest = json.loads((folder / "manifest.json").read_text())
         manifest["device"] = {"gpu": "", "processor": "Acme(R) CPU @ 2.50GHz", "cores": 2}
         runs.write_json(folder / "manifest.json", manifest)
-    table = results.race(climbed).set_index("recipe")
+    table = results.race(results.load(climbed)).set_index("recipe")
     assert table["seconds"].to_dict() == {"early": 50, "late": 120, "averaged": 120}
     assert table["epoch"].to_dict() == {"early": 1, "late": 3, "averaged": 3}
     assert table.loc["early", "hardware"] == "Acme 2.50 GHz, 2 cores"
     assert table.index[0] == "early"
     nothing = pd.DataFrame()
-    (said,) = ladder.markdown(nothing, nothing, results.race(climbed))
+    (said,) = ladder.markdown(nothing, nothing, results.race(results.load(climbed)))
     assert "| early | 0 | 50 | 1 | 3 | 1.50 M | Acme 2.50 GHz, 2 cores |" in said.splitlines()
 
 
 def test_figure_marks_dead_ends_and_differences(climbed):
-    left, right = ladder_differences(results.summarize(climbed, samples=300))
+    left, right = ladder_differences(results.summarize(results.load(climbed), samples=300))
     marks = [line for line in right.lines if line.get_marker() in ("o", "s")]
     assert [line.get_marker() for line in marks] == ["s", "o"]
     assert [line.get_xdata()[0] for line in marks] == pytest.approx([-2.5, 10])

@@ -114,12 +114,12 @@ def test_a_recipe_is_held_against_itself_trained_without(trained, capsys):
 
 
 WRONG = {
-    "other faces": "without-twins/ladder/whole-seed1: did not answer about all of PrivateTest",
-    "other labels": "without-twins/ladder/whole-seed1: did not answer about all of PrivateTest, or by other labels",
+    "other faces": "without-twins/ladder/whole-seed1: its faces or labels are not PrivateTest's",
+    "other labels": "without-twins/ladder/whole-seed1: its faces or labels are not PrivateTest's. Train on",
     "other settings": "without-twins/ladder/whole-seed0 was trained unlike ",
     "a setting that came later": "ladder/whole-seed0: voted is 1.0, not 0",
     "other data": "ladder/whole-seed0: data checksum is of another, not 0",
-    "another training": "without-twins/ladder/whole-seed0: was not trained with TRAIN_WITHOUT=twins, as its place says",
+    "another training": "without-twins/ladder/whole-seed0: was not trained with TRAIN_WITHOUT=twins, as its path says",
     "a seed too few": "needs the same two or more seeds in each training, and has {'all': [0, 1], 'without others': [0",
     "one seed": "needs the same two or more seeds in each training, and has {'all': [0], 'without others': [0]",
 }
@@ -152,7 +152,7 @@ def test_trainings_that_cannot_be_held_against_each_other_are_named(trained, wro
 
 def test_a_recipe_that_kept_private_test_shut_is_named(trained, capsys):
     assert memory.main([str(trained), "--recipe", "whole"]) == 1
-    assert "whole-seed0: has no answers 'test'. FINAL opens PrivateTest" in capsys.readouterr().err
+    assert "whole-seed0: has no predictions 'test'. FINAL opens PrivateTest" in capsys.readouterr().err
 
 
 def test_heads_have_no_recipe(tmp_path, capsys):

@@ -72,7 +72,7 @@ def test_parts_are_what_changes_and_a_pixel_around():
     assert np.array_equal(sample.parts(change[None])[0], masks)
 
 
-@pytest.mark.parametrize(("given", "message"), [((5, 0), "one face an emotion"), ((12, -1), "non-negative")])
+@pytest.mark.parametrize(("given", "message"), [((5, 0), "one face for each emotion"), ((12, -1), "non-negative")])
 def test_what_makes_no_sense_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         sample.draw_expressions(*given)
@@ -102,7 +102,7 @@ def test_shares_are_of_the_mass_above_zero_and_an_empty_map_is_a_flat_one():
     mask[:, :, :12] = True
     found[0, 0, 0], found[0, 0, 40], found[0, 5, 5] = 3, 1, -50
     assert scoring.share_on(found, mask) == pytest.approx([0.75, 0.25])
-    with pytest.raises(ValueError, match="must both be"):
+    with pytest.raises(ValueError, match="must both have the same shape"):
         scoring.share_on(found, mask[0])
 
 

@@ -89,10 +89,10 @@ def test_a_training_that_was_broken_off_is_not_saved_and_goes_on(tmp_path, monke
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(training.RecordHistory, "on_epoch_begin", interrupted)
         kernel.run()
-    with pytest.raises(runs.RunError, match="1 of 2 epochs are behind it"):
+    with pytest.raises(runs.RunError, match="it was trained for 1 of 2 epochs"):
         kernel.run(kernel.place("open_test"))
     for number in kernel.saves:
-        with pytest.raises(runs.RunError, match="1 of 2 epochs are behind it"):
+        with pytest.raises(runs.RunError, match="it was trained for 1 of 2 epochs"):
             kernel.run(number)
     assert not any(list(tmp_path.glob(f"a/*/{name}")) for name in ("model.keras", "manifest.json", "predictions.npz"))
     kernel.run(kernel.place("unfreeze_from"))
@@ -105,12 +105,12 @@ def test_another_model_than_the_trained_one_is_not_saved(tmp_path):
     after = kernel.fits[-1] + 1
     kernel.run(end=kernel.identity)
     kernel.names["model"].fit(kernel.names["train"].images, kernel.names["train"].labels, verbose=0)
-    with pytest.raises(runs.RunError, match="has been trained before, and `fit` would go on"):
+    with pytest.raises(runs.RunError, match="has been trained before, and `fit` would continue"):
         kernel.run(kernel.identity)
     kernel.run(end=after)
     kernel.names["model"].fit(kernel.names["train"].images, kernel.names["train"].labels, verbose=0)
     for number in (after, *kernel.saves):
-        with pytest.raises(runs.RunError, match="since it was trained on afterwards"):
+        with pytest.raises(runs.RunError, match="since it was trained further afterwards"):
             kernel.run(number)
     kernel.run(build, kernel.identity)
     for number in (after, *kernel.saves):

@@ -137,8 +137,8 @@ def written(path, content):
 BROKEN = {
     "nothing there": (lambda folder: folder / "none.jpg", "none.jpg: there is no such file"),
     "a folder": (lambda folder: folder, "is a folder. Give a picture"),
-    "a text": (lambda folder: written(folder / "a.jpg", b"no picture"), "a.jpg: is no picture that Pillow can read"),
-    "empty": (lambda folder: written(folder / "a.jpg", b""), "a.jpg: is no picture that Pillow can read"),
+    "a text": (lambda folder: written(folder / "a.jpg", b"no picture"), "a.jpg: is not a picture that Pillow can read"),
+    "empty": (lambda folder: written(folder / "a.jpg", b""), "a.jpg: is not a picture that Pillow can read"),
     "cut off JPEG": (lambda folder: cut_off(saved(folder / "a.jpg", Image.fromarray(COLOUR))), "damaged or cut off"),
     "cut off PNG": (lambda folder: cut_off(saved(folder / "a.png", Image.fromarray(COLOUR))), "damaged or cut off"),
     "cut off GIF": (lambda folder: cut_off(two_frames(folder)), None),  # its first frame may be whole
@@ -176,10 +176,10 @@ def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
         (np.zeros(9, np.uint8), r"shape \(9,\)"),
         (np.zeros((40, 60, 2), np.uint8), r"shape \(40, 60, 2\)"),
         (np.zeros((0, 60), np.uint8), r"shape \(0, 60\)"),
-        (np.full((40, 60), np.nan), "something else than grey levels"),
-        (np.full((40, 60), -1), "something else than grey levels"),
-        (np.full((40, 60), "a"), "something else than grey levels"),
-        (np.full((40, 60), 70_000), "something else than grey levels"),
+        (np.full((40, 60), np.nan), "values other than grey levels"),
+        (np.full((40, 60), -1), "values other than grey levels"),
+        (np.full((40, 60), "a"), "values other than grey levels"),
+        (np.full((40, 60), 70_000), "values other than grey levels"),
         (np.zeros((5, 60), np.uint8), "too small, 60 x 5 pixels"),
     ],
 )

@@ -53,8 +53,8 @@ but 48 is needed
 EXITED = 'papermill.exceptions.PapermillExecutionError:\nException encountered at "In [2]":\n\nSystemExit: enough\n\n'
 TOO_LONG = "nbclient.exceptions.CellTimeoutError: A cell timed out after 90 seconds.\nThe message was: timed out.\n"
 UNANSWERED = TRACEBACK + "RuntimeError: Kernel died before replying to kernel_info\n"
-MEMORY = "out of memory, most often: try JOBS=1, or a smaller BATCH_SIZE; or a cell ended it, as exit() does"
-WHOLE = "the environment is not whole: remove .venv, and make setup"
+MEMORY = "usually out of memory: try JOBS=1 or a smaller BATCH_SIZE; or a cell ended it, as exit() does"
+WHOLE = "the environment is incomplete: remove .venv, then run make setup"
 
 
 def cell(kind, started):
@@ -83,7 +83,7 @@ def logs(tmp_path):
         (
             TRACEBACK + TOO_LONG,
             "cell [2], CellTimeoutError: A cell timed out after 90 seconds. The message was: timed out. "
-            "(TIMEOUT allows a cell no more)",
+            "(the cell took longer than TIMEOUT allows)",
         ),
         (
             f"ValueError: printed by the cell\n{TRACEBACK}nbclient.exceptions.DeadKernelError: Kernel died\n",
@@ -91,7 +91,7 @@ def logs(tmp_path):
         ),
         ("Ending Cell 3------\n", "the notebook ran through, but did not write its metrics.json"),
         ("Ending Cell 3------\n[IPKernelApp] late\n", "the notebook ran through, but did not write its metrics.json"),
-        ("epoch 3 of 9\n", "cell [2], papermill was killed, for want of memory most often: try JOBS=1"),
+        ("epoch 3 of 9\n", "cell [2], papermill was killed, usually because memory ran out: try JOBS=1"),
     ],
 )
 def test_the_log_says_why_a_cell_failed(logs, text, reason):
@@ -129,7 +129,7 @@ def test_a_log_of_an_earlier_try_says_nothing(logs):
 def test_a_notebook_that_a_kill_left_half_written_costs_only_the_cells_number(logs):
     log = logs(CELLS)
     log.with_suffix(".ipynb").write_text('{"cells": [')
-    assert why(log) == "papermill was killed, for want of memory most often: try JOBS=1"
+    assert why(log) == "papermill was killed, usually because memory ran out: try JOBS=1"
 
 
 def test_a_full_disk_is_named(tmp_path, monkeypatch):
@@ -203,7 +203,7 @@ Failed: 1 of 3 runs, after 0 s.
 
   Runs not started, since they need what failed: 1
 
-The whole error is in the log. Mend its cause and give the same command: it goes on from here.
+The whole error is in the log. Fix its cause and give the same command: it continues from here.
 """
     )
 

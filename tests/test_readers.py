@@ -118,7 +118,7 @@ def test_train_csv_beside_test_csv_is_all_training_and_says_so(tmp_path, pixels)
     parsed = read(tmp_path)
     check(parsed, pixels, ["Training"])
     assert len(parsed.warnings) == 1
-    assert "neither protocol's evaluation can be had (the challenge's test.csv has no labels)" in parsed.warnings[0]
+    assert "no protocol can evaluate with it (the challenge's test.csv has no labels)" in parsed.warnings[0]
 
 
 def test_train_csv_in_a_zip_is_all_training_too(tmp_path, pixels):

@@ -207,9 +207,9 @@ def broken_film(folder, content):
     ("make", "words"),
     [
         (lambda folder: folder / "none.mp4", "none.mp4: there is no such file"),
-        (lambda folder: broken_film(folder, b"no film"), "film.mp4: is no film that OpenCV can read"),
-        (lambda folder: broken_film(folder, b""), "film.mp4: is no film that OpenCV can read"),
-        (lambda folder: 97, "camera 97: is not there"),
+        (lambda folder: broken_film(folder, b"no film"), "film.mp4: is not a film that OpenCV can read"),
+        (lambda folder: broken_film(folder, b""), "film.mp4: is not a film that OpenCV can read"),
+        (lambda folder: 97, "camera 97: was not found"),
     ],
     ids=["none", "text", "empty", "camera"],
 )
@@ -246,7 +246,7 @@ def test_a_film_that_gives_no_picture_says_so(decodes, film, monkeypatch):
     import cv2
 
     monkeypatch.setattr(cv2, "VideoCapture", lambda _: Stuck(decodes))
-    with pytest.raises(PictureError, match="film.avi: gives no picture. Save it again, as MP4"):
+    with pytest.raises(PictureError, match="film.avi: no picture could be read. Save it again as MP4"):
         list(films.frames(film))
 
 
@@ -278,7 +278,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_answered(folder, capsys):
     (folder / "c.jpg").write_text("no picture")
     assert call(folder) == 2
     said = capsys.readouterr()
-    assert said.err.count("\n") == 1 and "c.jpg: is no picture that Pillow can read" in said.err
+    assert said.err.count("\n") == 1 and "c.jpg: is not a picture that Pillow can read" in said.err
     assert [line.rpartition("/")[2] for line in said.out.splitlines() if line.startswith(str(folder))] == [
         "a.png: no face found",
         "b.png: 2 faces, in %, from left to right",
@@ -288,7 +288,7 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_answered(folder, capsys):
 def test_a_folder_without_pictures_is_an_error(folder, capsys):
     (folder / "empty").mkdir()
     assert call(folder / "empty") == 2
-    assert "empty: no picture is in it" in capsys.readouterr().err
+    assert "empty: contains no picture" in capsys.readouterr().err
 
 
 def test_what_is_not_there_is_named_before_the_network_is_loaded(folder, monkeypatch, capsys):
@@ -305,7 +305,7 @@ def test_an_empty_folder_keeps_no_other_source_from_its_answer(folder, capsys):
     (folder / "empty").mkdir()
     assert call(folder / "empty", folder / "b.png") == 2
     said = capsys.readouterr()
-    assert "empty: no picture is in it" in said.err and "b.png: 2 faces" in said.out
+    assert "empty: contains no picture" in said.err and "b.png: 2 faces" in said.out
 
 
 @pytest.mark.parametrize("out", ["notes.txt", "notes.txt/new", "/proc/nowhere"])
@@ -335,7 +335,7 @@ def test_a_network_of_one_size_is_not_asked_at_three(tmp_path, capsys):
     models.build_classifier("vgg16", "scratch", width=0.0625).save(path)
     Image.fromarray(LIGHT).save(tmp_path / "a.png")
     assert call(tmp_path, "--network", path, "--views", "scales") == 2
-    said = "vgg16_scratch sees images at one size only. Ask it with views single or flip\n"
+    said = "vgg16_scratch takes images of one size only. Use the views single or flip\n"
     assert capsys.readouterr().err == said
 
 

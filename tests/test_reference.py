@@ -155,7 +155,7 @@ def test_relative_paths_addresses_and_slashes_in_prose_are_fine(tmp_path):
 def test_what_would_be_lost_or_could_not_be_made_again_is_refused(tmp_path):
     write_run(tmp_path / "cpu" / "a")
     write_run(tmp_path / "cpu" / "a" / "again")
-    with pytest.raises(runs.RunError, match="a/again: lies in another run's folder"):
+    with pytest.raises(runs.RunError, match="a/again: is in another run's folder"):
         reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
     with pytest.raises(runs.RunError, match="cpu/a: is a run itself"):
         reference.copy_reference(tmp_path / "cpu" / "a", tmp_path / "kept")

@@ -109,7 +109,8 @@ def test_the_readmes_short_table_is_taken_from_the_long_ones(finished):
 
 @pytest.mark.parametrize(("profile", "page", "count"), [("tuned", BEYOND, 3), ("gpu", FULL_SCALE, 2)])
 def test_the_page_has_the_tables_of_the_ladder(profile, page, count):
-    printed = ladder.markdown(*(make(REFERENCE / profile) for make in (beyond.summarize, beyond.finals, beyond.race)))
+    found = beyond.load(REFERENCE / profile)
+    printed = ladder.markdown(beyond.summarize(found), beyond.finals(found), beyond.race(found))
     assert len(printed) == count  # no ladder has been climbed on a GPU
     for table in printed:
         assert table in page
@@ -144,7 +145,7 @@ def test_the_page_has_what_a_longer_training_without_duplicates_loses():
 
 
 def test_the_readme_has_the_small_network_as_its_run_has_it():
-    finals = beyond.finals(REFERENCE / "tuned").set_index(["recipe", "views", "networks"])
+    finals = beyond.finals(beyond.load(REFERENCE / "tuned")).set_index(["recipe", "views", "networks"])
     small = finals.loc["small-80", "scales", 1]
     both = [100 * finals.loc["small-80", views, 1]["private"] for views in ("single", "scales")]
     pace = json.loads((REFERENCE / "front/front.json").read_text())["networks"]["`small-80`"]["milliseconds"]
@@ -364,7 +365,7 @@ def test_the_scores_without_twins_are_of_the_runs_beside_them():
 
 def test_a_folder_without_a_look_at_private_test_is_named(tmp_path, capsys):
     assert private_test.main([str(tmp_path)]) == 1
-    assert "holds no run that answered PrivateTest. Give outputs/reference" in capsys.readouterr().err
+    assert "holds no run that predicted PrivateTest. Give outputs/reference" in capsys.readouterr().err
 
 
 def test_drawn_faces_are_no_look_at_private_test_whatever_they_are_called(tmp_path):

@@ -69,7 +69,7 @@ def test_seeds_are_averaged_only_about_the_same_images(tmp_path, capsys):
     assert "a test" in found and "b test" in found and "race-22, 2 together test" in found and len(found) == 3
     assert "Left out: c has PROTOCOL=paper" in capsys.readouterr().err
     written(tmp_path, "d", 2, shift=1)
-    with pytest.raises(runs.RunError, match="race-22: its seeds answered other images of test"):
+    with pytest.raises(runs.RunError, match="race-22: its seeds predicted other images of test"):
         results.private_answers(tmp_path)
 
 

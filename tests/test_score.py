@@ -229,7 +229,7 @@ def test_codes_may_be_whole_floats(facts, ours, tmp_path):
 
 def test_an_order_that_cannot_be_told_is_refused(facts, tmp_path):
     guesses = np.random.default_rng(0).integers(0, 7, len(facts))
-    assert "order of the labels cannot be told" in refused(
+    assert "order of the labels is unclear" in refused(
         pd.DataFrame({"row": facts.row_ids, "label": guesses}), tmp_path, facts
     )
 
@@ -259,12 +259,12 @@ def test_more_than_what_is_scored_is_left_aside(facts, table, tmp_path):
 @pytest.mark.parametrize(
     "spoil, words",
     [
-        (lambda t: t.iloc[10:], "no answer to 10 of 3,589 images, first to row 32298"),
-        (lambda t: pd.concat([t, t.iloc[:3]]), "3 images are answered more than once, the first on lines 2 and 3591"),
-        (lambda t: t.assign(row=t["row"] - 30000), "rows 2298 to 5886 of .* images of Training. Give answers to"),
+        (lambda t: t.iloc[10:], "no prediction for 10 of 3,589 images; the first is row 32298"),
+        (lambda t: pd.concat([t, t.iloc[:3]]), "3 images have more than one prediction, the first on lines 2 and 3591"),
+        (lambda t: t.assign(row=t["row"] - 30000), "rows 2298 to 5886 of .* images of Training. Give predictions for"),
         (lambda t: t.assign(row=t["row"] + 1), "line 3590: '35887' is no row of fer2013.csv"),
         (lambda t: t.assign(row=t["row"] + 0.5), "line 2: .* is no row"),
-        (lambda t: t.assign(row="PrivateTest_88305.jpg"), "Names of image folders do not tell the row"),
+        (lambda t: t.assign(row="PrivateTest_88305.jpg"), "File names of image folders do not show the row"),
         (lambda t: t.drop(columns="row").iloc[1:], "3,588 rows below the header are neither 3,589 nor 7,178"),
         (lambda t: t.drop(columns="sad"), ": 'sad' is missing. Name each emotion once"),
         (lambda t: t[["row"]], "needs seven columns of probabilities, or one called label; it has none"),
@@ -282,12 +282,18 @@ def test_more_than_what_is_scored_is_left_aside(facts, table, tmp_path):
         (lambda t: t[["row"]].assign(label="joy"), "line 2: 'joy' is none of the seven emotions"),
         (lambda t: t[["row"]].assign(label=7), "line 2: 7 is no code from 0 to 6"),
         (lambda t: t[["row"]].assign(label=2.5), "line 2: 2.5 is no code from 0 to 6"),
-        (lambda t: t[["row"]].assign(label=np.where(t["row"] == 32300, "", "3")), "line 4: has no answer. Give one of"),
+        (
+            lambda t: t[["row"]].assign(label=np.where(t["row"] == 32300, "", "3")),
+            "line 4: has no prediction. Give one of",
+        ),
         (lambda t: t.iloc[:0], "holds no row"),
         (lambda t: "", "holds no row"),
         (lambda t: t.to_csv(index=False, header=False), "the first line has no names, but numbers"),
         (lambda t: t[["row"]].assign(label="sad").to_csv(index=False, header=False), "the first line has no names"),
-        (lambda t: t.to_csv(index=False, sep=";"), "not separated by commas. Save it so, with points for decimals"),
+        (
+            lambda t: t.to_csv(index=False, sep=";"),
+            "not separated by commas. Save it with commas, and points for decimals",
+        ),
         (lambda t: t.to_csv(index=False, sep=";", decimal=","), "not separated by commas"),
         (lambda t: t.to_csv(index=False, sep="\t"), "not separated by commas"),
         (lambda t: t.to_csv(index=False, sep=" "), "not separated by commas"),
@@ -311,7 +317,7 @@ def test_which_column_answers_is_asked_where_the_truth_stands_beside_it(facts, t
     """A table of results has both; scored on the truth, anything is perfect."""
     beside = pd.DataFrame({"row": facts.row_ids, "label": facts.labels, "predicted": 3})
     said = refused(beside, tmp_path, facts)
-    assert "which of the columns label, predicted has the answers? Keep that one" in said
+    assert "which of the columns label, predicted has the predictions? Keep that one" in said
     assert (read(beside.drop(columns="label"), tmp_path, facts).predicted == 3).all()
 
 

@@ -77,7 +77,7 @@ def test_epochs_come_back_as_written(tmp_path, epochs):
 
 
 def test_a_run_without_epochs_says_how_to_get_them(tmp_path):
-    with pytest.raises(runs.RunError, match="epochs.npz: no answers of every epoch.*KEEP_EPOCHS=True"):
+    with pytest.raises(runs.RunError, match="epochs.npz: no predictions of every epoch.*KEEP_EPOCHS=True"):
         epoch_choice.read_epochs(tmp_path)
 
 
@@ -87,7 +87,7 @@ def test_a_damaged_file_is_named(tmp_path, kept):
     epoch_choice.save_epochs(tmp_path, labels, {split: np.ones((2, 4, 7)) for split in labels})
     path = tmp_path / epoch_choice.FILE
     path.write_bytes(path.read_bytes()[:kept])
-    with pytest.raises(runs.RunError, match="no answers of every epoch .*epochs.npz is damaged"):
+    with pytest.raises(runs.RunError, match="no predictions of every epoch .*epochs.npz is damaged"):
         epoch_choice.read_epochs(tmp_path)
 
 

@@ -75,7 +75,7 @@ def test_outputs_and_what_was_given_come_to_the_committed_cells(tmp_path):
 def test_outputs_of_other_code_are_refused(tmp_path):
     root = project_with(tmp_path, "A = 1")
     folder = run_folder(tmp_path / "run", "n", "x", [nbformat.v4.new_code_cell("A = 3", id="one")])
-    with pytest.raises(links.PageError, match="n has other code now. Delete"):
+    with pytest.raises(links.PageError, match="the code of n has changed. Delete"):
         executed.with_outputs("n", folder, {"x"}, root)
 
 
@@ -140,7 +140,7 @@ def test_each_page_stands_once_in_the_contents():
         ('<link rel="stylesheet" href="//example.org/x.css">', "would be loaded from elsewhere"),
         ('<a href="https://example.org/">b</a>', ""),
         ('<a href="other.html#there">b</a>', ""),
-        ('<a href="other.html#gone">b</a>', "leads to a page without that place"),
+        ('<a href="other.html#gone">b</a>', "leads to a page without that anchor"),
         ('<a href="gone.html">b</a>', "leads to no file"),
         ('<link rel="stylesheet" href="gone.css">', "leads to no file"),
     ],

@@ -121,7 +121,7 @@ def test_one_seed_has_no_spread():
 
 @pytest.mark.parametrize("values", [[], [0.5, np.nan], [[0.1, 0.2]]])
 def test_over_seeds_wants_one_number_a_seed(values):
-    with pytest.raises(ValueError, match="one finite number a seed"):
+    with pytest.raises(ValueError, match="one finite number per seed"):
         evaluation.over_seeds(values)
 
 

@@ -117,15 +117,15 @@ def test_without_teachers_labels_stay():
 @pytest.mark.parametrize(
     ("made", "says"),
     [
-        ({"checksum": "b" * 64}, "it is of other data than these"),
+        ({"checksum": "b" * 64}, "it was trained on other data"),
         ({"MAX_IMAGES": 64}, "MAX_IMAGES is 64, and here 0"),
         ({"PROTOCOL": "paper"}, "PROTOCOL is paper, and here official"),
-        ({"TEACHERS": "outputs/x"}, "it was itself taught about these"),
+        ({"TEACHERS": "outputs/x"}, "teachers of its own saw these images"),
         (
             {"rows": [], "labels": [], "answers": []},
-            "it keeps no answers about images that it left out: train it by notebook 08",
+            "it has no predictions of images that it left out: train it with notebook 08",
         ),
-        ({"labels": [0, 0, 3, 3, 4, 5]}, "it is of other data than these"),
+        ({"labels": [0, 0, 3, 3, 4, 5]}, "it was trained on other data"),
     ],
 )
 def test_a_run_that_cannot_teach_is_named(tmp_path, made, says):
@@ -183,7 +183,7 @@ def test_teachers_and_their_share_need_each_other(pattern, share):
 def test_a_pattern_that_names_nothing_or_the_student_is_refused(two, tmp_path, monkeypatch):
     with pytest.raises(runs.RunError, match="names no folder"):
         read(str(tmp_path / "none-*"))
-    with pytest.raises(runs.RunError, match=r"\$NOWHERE stands for nothing here"):
+    with pytest.raises(runs.RunError, match=r"\$NOWHERE has no value here"):
         read("$NOWHERE/half-*")
     with pytest.raises(runs.RunError, match="names this run's own folder, .*teacher-12-11-10: give it another NAME"):
         read(two, own=str(tmp_path / "teacher-12-11-10"))

@@ -57,7 +57,7 @@ def test_p_values_are_corrected_for_the_number_of_trials(place):
 
 def test_a_trial_that_does_not_answer_so_is_left_out_by_name(place, capsys):
     table = trials.tried(place, "base", "flip").set_index("recipe")
-    assert capsys.readouterr().out == "Left out: wider-seed0 without answers validation-flip.\n"
+    assert capsys.readouterr().out == "Left out: wider-seed0, which has no predictions named validation-flip.\n"
     assert table["accuracy"].to_dict() == pytest.approx({"base": 250 / N, "bare": 260 / N})
 
 
@@ -89,5 +89,6 @@ def test_the_command_prints_the_table_or_names_what_there_is(place, capsys):
     assert ladder.main([str(place), "--against", "base", "--views", "scales"]) == 1
     assert ladder.main([str(place), "--against", "best"]) == 1
     assert (
-        "holds no run of best that answers in views='single'. There are: bare, base, wider" in capsys.readouterr().err
+        "holds no run of best with predictions for views='single'. There are: bare, base, wider"
+        in capsys.readouterr().err
     )

@@ -67,7 +67,7 @@ def test_a_network_of_one_size_is_not_asked_at_others(given):
     model = models.build_classifier(
         "vgg16", "scratch", **{"input_size": 0, "width": 0.0625, "augmentation": "none", **given}
     )
-    with pytest.raises(ValueError, match="vgg16_scratch sees images at one size only"):
+    with pytest.raises(ValueError, match="vgg16_scratch takes images of one size only"):
         tta.predict(model, IMAGES, "scales")
 
 

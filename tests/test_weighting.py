@@ -74,7 +74,7 @@ def test_runs_that_start_from_other_backbones_are_left_out_wherever_these_lay(tm
         manifest = runs.read_run(folder).manifest
         runs.write_json(folder / "manifest.json", {**manifest, "weights_checksum": checksum})
     pairs, (note,) = weighting.weighted_twins([runs.read_run(plain.folder)])
-    assert pairs == [] and "vgg16-scratch-seed0 start from other backbones: give both the same WEIGHTS" in note
+    assert pairs == [] and "vgg16-scratch-seed0 start from different backbones: give both the same WEIGHTS" in note
 
 
 def test_weights_come_from_the_images_that_the_run_was_given(tmp_path):

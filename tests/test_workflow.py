@@ -163,8 +163,8 @@ def test_a_profiles_paths_are_filled_in_before_anything_runs(project, monkeypatc
     ("folder", "message"),
     [
         ("$NOWHERE/x", r"profiles/mine\.yaml: all: OUTPUT_DIR='\$NOWHERE/x': \$NOWHERE stands for nothing here"),
-        ("-x", r"profiles/mine\.yaml: OUTPUT_DIR=-x: begins with '-', which programs on the way take for"),
-        ("a {b}", r"OUTPUT_DIR=a \{b\}: holds '\{', which programs on the way"),
+        ("-x", r"profiles/mine\.yaml: OUTPUT_DIR=-x: begins with '-', which Snakemake, papermill or a shell would"),
+        ("a {b}", r"OUTPUT_DIR=a \{b\}: holds '\{', which Snakemake, papermill or a shell"),
         ("5$", r"OUTPUT_DIR=5\$: holds '\$', which"),
     ],
 )
@@ -390,7 +390,7 @@ def test_finished_runs_of_other_data_are_told_of(tmp_path):
         folder.mkdir(parents=True)
         (folder / "manifest.json").write_text(json.dumps({"parameters": {"DATA": given}}))
         (folder / "metrics.json").write_text("{}")
-    assert start.replaced(study).startswith(f"1 finished run(s) in {tmp_path}/runs were made of other DATA")
+    assert start.replaced(study).startswith(f"1 finished run(s) in {tmp_path}/runs were made from other DATA")
     (tmp_path / "runs/resnet50-scratch-seed0/metrics.json").unlink()  # of a run that is not finished
     assert start.replaced(study) == ""
     unsaid = load_study(str(tmp_path / "mine.yaml"))  # no DATA: each notebook's own default, which its manifest states
@@ -478,4 +478,4 @@ def test_without_bash_a_study_is_not_begun_and_the_mend_is_said(tmp_path, capsys
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["reproduce"]) == 2
     said = capsys.readouterr().err
-    assert said.startswith("Nothing was started. There is no bash, in which") and "fer_utils.workflow plan" in said
+    assert said.startswith("Nothing was started. There is no bash, and Snakemake") and "fer_utils.workflow plan" in said

@@ -1,4 +1,4 @@
-"""The addresses that links and badges are made of, from one place: `project.urls` in pyproject.toml."""
+"""Make the addresses of links and badges from one place: `project.urls` in pyproject.toml."""
 
 import tomllib
 from pathlib import Path
@@ -6,13 +6,13 @@ from urllib.parse import quote, urlsplit
 
 ROOT = Path(__file__).resolve().parents[1]
 PLACEHOLDER = "https://github.com/your-account/fer-reproduction"  # until the repository is public
-BRANCH, LAUNCH_BRANCH = "main", "launch"  # .github/workflows writes the second
+BRANCH, LAUNCH_BRANCH = "main", "launch"  # a workflow in .github/workflows writes the second
 
 
 def repository() -> str:
-    """The repository's address, without a slash at its end.
+    """Return the repository's address, without a slash at its end.
 
-    Raises ValueError where it is not an account and a name at GitHub, which Colab, Kaggle and Binder read from.
+    Raises ValueError if it is not an account and a name at GitHub, which Colab, Kaggle and Binder read from.
     """
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     address = project["urls"]["Repository"].rstrip("/")
@@ -25,6 +25,7 @@ def repository() -> str:
 
 
 def is_placeholder() -> bool:
+    """Return whether the repository has no public address yet."""
     return repository() == PLACEHOLDER
 
 
@@ -33,19 +34,20 @@ def account_and_name() -> str:
 
 
 def on_github(path: str, kind: str = "blob") -> str:
-    """A file of the repository (`kind` "blob") or a folder ("tree")."""
+    """Return the address of a file of the repository (`kind` "blob") or of a folder ("tree")."""
     return f"{repository()}/{kind}/{BRANCH}/{quote(path)}"
 
 
 def colab(notebook: str) -> str:
-    """notebook: its path in the repository; opened is the one of that name on the launch branch."""
+    """Return the address that opens a notebook in Colab. notebook: its path, which is the same on the launch branch."""
     return f"https://colab.research.google.com/github/{account_and_name()}/blob/{LAUNCH_BRANCH}/{quote(notebook)}"
 
 
 def kaggle(notebook: str) -> str:
+    """Return the address that opens a notebook of the launch branch in Kaggle."""
     return f"https://kaggle.com/kernels/welcome?src={repository()}/blob/{LAUNCH_BRANCH}/{quote(notebook)}"
 
 
 def binder(notebook: str) -> str:
-    """Binder builds .binder/ of the main branch, and opens the notebook in JupyterLab."""
+    """Return the address that opens a notebook in JupyterLab on Binder, which builds .binder/ of the main branch."""
     return f"https://mybinder.org/v2/gh/{account_and_name()}/{BRANCH}?labpath={quote(notebook, safe='')}"

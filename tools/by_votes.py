@@ -1,9 +1,9 @@
-"""By FER-2013's labels and by FER+'s voters: what of a better network's gain do ten people share?
+"""Compare networks by FER-2013's labels and by FER+'s votes: do ten voters agree with a better network's gain?
 
     python tools/by_votes.py [--split PublicTest] [--figure by_votes.png]
 
-On the faces that have no duplicate in Training and whose voters have a favourite among the seven emotions. Prints the
-tables of docs/beyond-the-paper.md from the committed answers.
+Uses the faces without a duplicate in Training whose most frequent vote ("favourite") is one of the seven emotions.
+Prints the tables of docs/beyond-the-paper.md from the committed predictions.
 """
 
 import argparse
@@ -26,11 +26,11 @@ from fer_utils.ladder.results import said_gap
 from fer_utils.names import EMOTIONS
 from fer_utils.score import known
 
-ALL = {**NETWORKS, "`small-80`, on votes": "votes/ladder/small-80-votes"}  # trained on shares of votes, not on labels
+ALL = {**NETWORKS, "`small-80`, on votes": "votes/ladder/small-80-votes"}  # trained on the shares of votes
 BASE, BEST = ("VGG16, quarter width", "one view"), ("`whole-80`", "six views")
 SMALL, VOTED = ("`small-80`", "one view"), ("`small-80`, on votes", "one view")
-SPLITS = {"PrivateTest": "test", "PublicTest": "validation"}  # and what runs call their answers about it
-MEASURES = {  # of hits (2, runs, n), those of the label and of the favourite: what is compared, (runs, n)
+SPLITS = {"PrivateTest": "test", "PublicTest": "validation"}  # split -> its name in the predictions of runs
+MEASURES = {  # name -> function of ``hits_of`` (2, runs, n) that returns the compared values (runs, n)
     "by labels": lambda hits: hits[0],
     "by votes": lambda hits: hits[1],
     "more by labels": lambda hits: hits[0].astype(float) - hits[1],
@@ -38,9 +38,9 @@ MEASURES = {  # of hits (2, runs, n), those of the label and of the favourite: w
 
 
 class Faces(NamedTuple):
-    """The faces that count. split: its name. row_ids, labels, favourites: integers (n,), the last two 0 to 6.
+    """The faces that are used. split: its name. row_ids, labels, favourites: integers (n,), the last two 0 to 6.
 
-    own_votes: how many of its voters give a face its label, integers (n,).
+    own_votes: integers (n,), the number of votes for each face's label.
     """
 
     split: str
@@ -51,7 +51,7 @@ class Faces(NamedTuple):
 
 
 def faces_of(split):
-    """Faces of "PublicTest" or "PrivateTest"."""
+    """Return the ``Faces`` of "PublicTest" or "PrivateTest"."""
     facts = known.facts("paper")
     favourites = ferplus.favourite(facts.votes)
     chosen = (known.usage_of(facts.row_ids) == split) & (favourites >= 0) & ~facts.twins
@@ -61,28 +61,28 @@ def faces_of(split):
 
 
 def answers_of(own, name, faces):
-    """What runs answered about these faces: integers (runs, n). name: of the predictions.
+    """Return the classes that runs predict for these faces, integers (runs, n). name: of the predictions.
 
-    RunError where a run's rows are other faces.
+    Raises RunError if a run's rows are other faces.
     """
     found = []
     for run in own:
         row_ids, labels, probabilities = run.predictions[name]
-        answered = pd.DataFrame({"label": labels, "answer": probabilities.argmax(axis=1)}, index=row_ids)
-        answered = answered.reindex(faces.row_ids)
-        if (answered["label"] != faces.labels).any():
+        table = pd.DataFrame({"label": labels, "predicted": probabilities.argmax(axis=1)}, index=row_ids)
+        table = table.reindex(faces.row_ids)
+        if (table["label"] != faces.labels).any():
             raise runs.RunError(f"{runs.shown(run.folder)}: its {faces.split} is not that of fer2013.csv")
-        found.append(answered["answer"].to_numpy(int))
+        found.append(table["predicted"].to_numpy(int))
     return np.stack(found)
 
 
 def hits_of(answers, faces):
-    """Where answers (runs, n) are the label, and where the voters' favourite: bool (2, runs, n)."""
+    """Return where predicted classes (runs, n) are the label, and where the voters' favourite: bool (2, runs, n)."""
     return np.stack([answers == faces.labels, answers == faces.favourites])
 
 
 def all_hits(faces):
-    """(network, views) -> ``hits_of``; those that were not asked so are left out."""
+    """Return (network, views) -> ``hits_of``, for the views that a network's runs have predictions for."""
     found = {}
     for network, place in ALL.items():
         own = runs_of(place)
@@ -94,28 +94,29 @@ def all_hits(faces):
 
 
 def gain(hits, key, measure, base=BASE):
-    """What a network has more than another by one of MEASURES: dict difference, low, high (95 %), p_value.
+    """Return a network's gain over another by one of MEASURES: dict of difference, low, high (95 %) and p_value.
 
-    Other seeds and faces are chance; the seeds' spread is pooled over all networks, each once.
+    Other seeds and faces count as chance. The variance over seeds is pooled over the networks, each in its first views.
     """
     measured = MEASURES[measure]
-    once = dict(reversed(hits))  # network -> the first views that it was asked in
-    of_seeds = evaluation.pooled_over_seeds(measured(hits[pair]).mean(axis=1) for pair in once.items())
+    first = {network: (network, views) for network, views in reversed(hits)}  # network -> key with its first views
+    of_seeds = evaluation.pooled_over_seeds(measured(hits[pair]).mean(axis=1) for pair in first.values())
     return evaluation.compare_arms(measured(hits[key]), measured(hits[base]), *of_seeds)
 
 
 def alike(hits, faces):
-    """Hits of the label and of the favourite where every emotion counts the same: two shares."""
+    """Return the shares of hits of the label and of the favourite, with every emotion counted equally."""
     pairs = zip(hits, (faces.labels, faces.favourites), strict=True)
     return [np.mean([own[:, truth == code].mean() for code in np.unique(truth)]) for own, truth in pairs]
 
 
 def _by_labels(hits):
+    """Return the items of `hits`, the lowest accuracy by labels first."""
     return sorted(hits.items(), key=lambda item: item[1][0].mean())
 
 
 def networks_markdown(hits, faces):
-    """A row for each of ``all_hits``, the fewest hits of labels first."""
+    """Return a table with one row for each of ``all_hits``, the lowest accuracy by labels first."""
     header = ["network", "views", "seeds", "labels %", "votes %", *MEASURES, "alike: labels %", "alike: votes %"]
     lines = []
     for (network, views), own in _by_labels(hits):
@@ -126,7 +127,7 @@ def networks_markdown(hits, faces):
 
 
 def kinds_of(faces):
-    """Words -> bool (n,): the kinds of faces by which a gain is told apart."""
+    """Return the kinds of faces for which a gain is given: words -> bool (n,)."""
     outvoted, neutral = faces.labels != faces.favourites, faces.favourites == EMOTIONS.index("neutral")
     return {
         "all": np.full(len(faces.labels), True),
@@ -140,7 +141,7 @@ def kinds_of(faces):
 
 
 def kinds_markdown(hits, faces, base=BASE, best=BEST):
-    """A row for each kind of faces: hits of `base` and of `best`, and what the latter has more."""
+    """Return a table with one row per kind of faces: the hits of `base` and `best`, and the gain of `best`."""
     lines = []
     for words, chosen in kinds_of(faces).items():
         own = {key: hits[key][:, :, chosen] for key in hits}
@@ -157,7 +158,7 @@ def _gap(found):
 
 
 def draw(hits, faces):
-    """How often each network names the label, and how often the favourite; returns the Axes."""
+    """Draw how often each network predicts the label, and how often the favourite; return the Axes."""
     dots = []
     for (network, views), own in _by_labels(hits):
         for kind, share in zip(("the label", "the voters' favourite"), own.mean(axis=(1, 2)), strict=True):

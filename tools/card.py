@@ -1,7 +1,7 @@
-"""The tables of docs/model-card.md: ``python tools/card.py`` prints them from what is committed.
+"""Print the tables of docs/model-card.md from the committed files: ``python tools/card.py``.
 
-They are of the network that comes with the package: what it answered (outputs/reference/network), scored as anybody's
-answers are (``fer_utils.score``), and what changes its answers (outputs/reference/robustness).
+They describe the network that comes with the package. Its predictions (outputs/reference/network) are scored with
+``fer_utils.score``. What changes its predictions is in outputs/reference/robustness.
 """
 
 import json
@@ -27,7 +27,7 @@ HEADINGS = ("By emotion", "By agreement of FER+'s ten voters")
 
 
 def accuracy(predictions, known):
-    """A row for each way of asking: both splits, and PrivateTest without twins."""
+    """Return a table of accuracies, one row per views: both splits, and PrivateTest without duplicates."""
     rows = []
     for views, name in VIEWS.items():
         right = {}
@@ -35,14 +35,17 @@ def accuracy(predictions, known):
             _, labels, probabilities = predictions[answer_name(part, views)]
             right[part] = probabilities.argmax(axis=1) == labels
         order = predictions[answer_name("test", views)][0].argsort()
-        parts = [right["validation"], right["test"], right["test"][order][~known.twins]]
-        rows.append([name, *(cell for part in parts for cell in _share(part))])
+        cells = [name]
+        for part in (right["validation"], right["test"], right["test"][order][~known.twins]):
+            own = errors.score(part)
+            cells += [page.percent(own), page.interval(own)]
+        rows.append(cells)
     header = ["views", "PublicTest", "95 %", "PrivateTest", "95 %", "without twins", "95 %"]
     return markdown(header, rows)
 
 
 def calibration(predictions):
-    """A row for each way of asking, before and after its temperature: PrivateTest."""
+    """Return a table of the calibration on PrivateTest, one row per views before and after the temperature."""
     rows = []
     for views, name in VIEWS.items():
         _, labels, probabilities = predictions[answer_name("test", views)]
@@ -50,28 +53,21 @@ def calibration(predictions):
         for when, given in (("before", probabilities), ("after", with_temperature(probabilities, temperature))):
             error = evaluation.calibration_error(labels, given)
             loss = evaluation.summarize(labels, given)["log_loss"]
-            confidence = given.max(axis=1).mean()
-            rows.append(
-                [name, when, f"{temperature:.2f}", f"{100 * confidence:.1f} %", f"{100 * error:.1f}", f"{loss:.3f}"]
-            )
+            confidence = f"{100 * given.max(axis=1).mean():.1f} %"
+            rows.append([name, when, f"{temperature:.2f}", confidence, f"{100 * error:.1f}", f"{loss:.3f}"])
     header = ["views", "", "temperature", "mean confidence", "calibration error, points", "log loss, nats"]
     return markdown(header, rows)
 
 
 def changes():
-    """What changes its answer, from what ``tools/robustness.py`` left; the intervals are in its files."""
+    """Return the table of ``tools/robustness.py`` from the files that it wrote; they also have the intervals."""
     faces = json.loads((robustness.REFERENCE / "robustness.json").read_text(encoding="utf-8"))["faces"]
     files = {name: robustness.REFERENCE / f"{name.replace(' ', '_')}.csv" for name in faces}
     return robustness.markdown({name: pd.read_csv(file) for name, file in files.items()})
 
 
-def _share(right):
-    own = errors.score(right)
-    return page.percent(own), page.interval(own)
-
-
 def tables():
-    """All of the card's tables: heading -> Markdown."""
+    """Return all of the card's tables: heading -> Markdown."""
     known = score.facts()
     predictions = runs.read_run(FOLDER, needs="validation").predictions
     report = score.report(score.read_run(FOLDER, known).about(known.row_ids), known)

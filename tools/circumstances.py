@@ -1,4 +1,4 @@
-"""Where and with what a tool made its numbers, for the JSON that it writes beside them."""
+"""Describe where and with what a tool made its numbers, for the JSON that it writes with them."""
 
 import importlib.metadata
 import shlex
@@ -10,12 +10,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fer_utils import runs
 
 
-def circumstances(*packages, **asked):
-    """Command, commit, machine and versions. packages: whose versions are said, too. asked: entries such as network."""
+def circumstances(*packages, **entries):
+    """Return command, commit, device and versions as a dict. packages: their versions are added. entries: more keys."""
     return {
         "command": shlex.join(["python", *sys.argv]),
         "commit": runs.git_commit(),
-        **asked,
+        **entries,
         "device": runs.device(),
         "versions": runs.versions() | {name: importlib.metadata.version(name) for name in packages},
     }

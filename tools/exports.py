@@ -1,10 +1,10 @@
-"""The network that comes with the package, exported six ways, asked and timed.
+"""Export the network that comes with the package in six ways, evaluate the files and time them.
 
     python tools/exports.py --data fer2013.csv
 
-Writes the files into outputs/exports, the int8 ONNX one into the package, too; and what each answers, its size and its
-pace into outputs/reference/exports/exports.json. Prints the table of docs/exports.md. All on one core; times mean
-something only on an idle machine. How int8 is calibrated is chosen on PublicTest.
+Writes the files to outputs/exports, and the int8 ONNX file also into the package. Writes each file's accuracy, size and
+time per face to outputs/reference/exports/exports.json. Prints the table of docs/exports.md. All runs on one core; the
+times are valid only on an idle machine. The calibration of int8 is chosen on PublicTest.
 """
 
 import argparse
@@ -15,7 +15,7 @@ import sys
 import time
 from pathlib import Path
 
-if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before anything counts the cores
+if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before any library counts the cores
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -31,12 +31,12 @@ from fer_utils.score.page import interval, percent
 
 WORK, KEPT = runs.PROJECT_ROOT / "outputs/exports", runs.PROJECT_ROOT / "outputs/reference/exports"
 PACKAGED = Path(recognize.__file__).with_name("network-int8.onnx")
-SEED = 0  # of the faces that int8 is calibrated on
-ROUNDS = {1: 100, 64: 15}  # faces at once -> how often each network is asked about them
+SEED = 0  # for drawing the faces that calibrate int8
+ROUNDS = {1: 100, 64: 15}  # faces per batch -> number of timed predictions
 
 
 def network_of(path):
-    """faces uint8 (n, 48, 48) -> float32 (n, 7), by the file's own runtime on one thread."""
+    """Return a function from faces, uint8 (n, 48, 48), to probabilities, float32 (n, 7), on one thread."""
     if path.suffix == ".onnx":
         import onnxruntime
 
@@ -46,28 +46,30 @@ def network_of(path):
         return lambda faces: session.run(["probabilities"], {"image": faces})[0]
     from tensorflow import lite
 
-    ask = lite.Interpreter(str(path), num_threads=1).get_signature_runner()
-    return lambda faces: ask(image=faces)["probabilities"]
+    runner = lite.Interpreter(str(path), num_threads=1).get_signature_runner()
+    return lambda faces: runner(image=faces)["probabilities"]
 
 
 def answers_of(network, faces):
+    """Return a network's probabilities for faces, float32 (n, 7), in batches of 64."""
     return np.concatenate([network(faces[start : start + 64]) for start in range(0, len(faces), 64)])
 
 
 def compared(answers, keras_answers, labels):
-    """What a file answers beside Keras: accuracy with its interval, differences, McNemar's test."""
-    difference, right = np.abs(answers - keras_answers), answers.argmax(axis=1) == labels
+    """Compare a file's probabilities with Keras': accuracy with its interval, differences, McNemar's test."""
+    difference = np.abs(answers - keras_answers)
+    predicted, keras_predicted = answers.argmax(axis=1), keras_answers.argmax(axis=1)
     return {
-        "accuracy": errors.score(right),
+        "accuracy": errors.score(predicted == labels),
         "largest_difference": float(difference.max()),
         "mean_difference": float(difference.mean()),
-        "same_answer": float(np.mean(answers.argmax(axis=1) == keras_answers.argmax(axis=1))),
-        "mcnemar": evaluation.mcnemar(right, keras_answers.argmax(axis=1) == labels),
+        "same_answer": float(np.mean(predicted == keras_predicted)),
+        "mcnemar": evaluation.mcnemar(predicted == labels, keras_predicted == labels),
     }
 
 
 def written(model, faces, public):
-    """(name -> file, which calibration of int8 was chosen): that whose answers to PublicTest are nearest to Keras'."""
+    """Export all files: (name -> path, the calibrations of int8 that were tried on `public`, and the chosen one)."""
     temperature, about = exporting.shipped()
     keras_answers = recognize.probabilities(model, public.images)
     tried, files = {}, {}
@@ -85,15 +87,15 @@ def written(model, faces, public):
 
 
 def nearest(tried):
-    """Which of METHODS answers most as Keras does, with 7 bits; tried: "method, bits" -> as ``compared``."""
+    """Return the one of METHODS that is nearest to Keras with 7 bits. tried: "method, bits" -> as ``compared``."""
     return min(METHODS, key=lambda method: tried[f"{method}, 7 bits"]["mean_difference"])
 
 
 def milliseconds(networks, faces):
-    """name -> faces at once -> median, of all networks in turn, so that what else the machine does meets all alike."""
+    """Return name -> faces per batch -> median. The networks take turns, so that other load affects all equally."""
     times = {name: {count: [] for count in ROUNDS} for name in networks}
     for count, rounds in ROUNDS.items():
-        for turn in range(-3, rounds):  # the first three are not counted
+        for turn in range(-3, rounds):  # the first three turns are not timed
             batch = faces[np.arange(turn * count, (turn + 1) * count) % len(faces)]
             for name, network in networks.items():
                 start = time.perf_counter()
@@ -104,22 +106,22 @@ def milliseconds(networks, faces):
 
 
 def markdown(rows):
-    """A row a file, and one for each way to ask Keras."""
+    """Return the table of docs/exports.md: one row per file, and one per way to predict with Keras."""
     table = []
     for name, row in rows.items():
-        beside = [""] * 3
+        against_keras = [""] * 3
         if "mcnemar" in row:
             same, most = f"{100 * row['same_answer']:.1f} %", f"{row['largest_difference']:.1g}"
-            beside = [same, most, f"{row['mcnemar']['p_value']:.2f}"]
+            against_keras = [same, most, f"{row['mcnemar']['p_value']:.2f}"]
         paces = [f"{row['milliseconds'][count]:.1f}" for count in ("1", "64")]
         own = row["accuracy"]
-        table.append([name, f"{row['bytes'] / 1e6:.1f}", percent(own), interval(own), *beside, *paces])
-    beside = ["as Keras answers", "largest difference", "p"]
-    return results.markdown(["file", "MB", "accuracy", "95 %", *beside, "ms, 1 face", "ms, 64 faces"], table)
+        table.append([name, f"{row['bytes'] / 1e6:.1f}", percent(own), interval(own), *against_keras, *paces])
+    header = ["file", "MB", "accuracy", "95 %", "as Keras answers", "largest difference", "p"]
+    return results.markdown([*header, "ms, 1 face", "ms, 64 faces"], table)
 
 
 def measured(model, files, faces):
-    """name -> row of the table: each file, and each way to ask Keras. faces: ``Faces`` that all are asked about."""
+    """Return name -> row of the table, for each file and each way to predict with Keras. faces: ``Faces``."""
     keras_answers = recognize.probabilities(model, faces.images)
     networks = {name: network_of(path) for name, path in files.items()}
     ways = {
@@ -140,8 +142,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="FER-2013 in any form")
     parser.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
-    parser.add_argument("--images", type=int, default=0, help="ask about so many alone, to try the tool; needs --out")
-    parser.add_argument("--out", type=runs.resolve, default=KEPT, help="elsewhere, the package is left alone")
+    parser.add_argument("--images", type=int, default=0, help="use only so many, to try the tool; needs --out")
+    parser.add_argument("--out", type=runs.resolve, default=KEPT, help="another folder leaves the package unchanged")
     given = parser.parse_args()
     if given.out == KEPT and (given.split, given.images) != ("PrivateTest", 0):
         parser.error("--split and --images are for trying the tool: name another folder with --out")
@@ -155,13 +157,7 @@ def main():
     files, methods = written(model, calibration, faces.take(splits["PublicTest"]))
     rows = measured(model, files, faces.take(splits[given.split]))
     calibrated = {"faces": len(calibration), "seed": SEED, "onnx": methods}
-    content = {
-        "split": given.split,
-        **made,
-        "calibrated": calibrated,
-        "rounds": ROUNDS,
-        "files": rows,
-    }
+    content = {"split": given.split, **made, "calibrated": calibrated, "rounds": ROUNDS, "files": rows}
     runs.write_json(given.out / "exports.json", content)
     if given.out == KEPT:
         runs.write_whole(PACKAGED, lambda stream: stream.write((WORK / PACKAGED.name).read_bytes()))

@@ -1,7 +1,7 @@
-"""How FER-2013's faces are framed: ``python tools/framing.py fer2013.csv`` (notebook 10).
+"""Measure how FER-2013's faces are framed: ``python tools/framing.py fer2013.csv`` (notebook 10).
 
-Asks the detector where its box lies in 2,000 images of Training, and writes the medians and quartiles to
-outputs/reference/framing/mtcnn.json. What a wrong frame costs is among what tools/robustness.py measures.
+Detects the faces in 2,000 images of Training, and writes the medians and quartiles of their boxes and eyes to
+outputs/reference/framing/mtcnn.json. tools/robustness.py measures the cost of a wrong frame.
 """
 
 import argparse
@@ -22,24 +22,24 @@ from fer_utils.names import SIDE
 from fer_utils.recognize import detection
 
 FOLDER = runs.PROJECT_ROOT / "outputs/reference/framing"
-ENLARGED = 2  # times, since the detector's last stage looks at 48 pixels of a face and a little around it
-BORDER = SIDE // 2  # pixels of the image's edge, repeated around it, so that a box may reach out of the image
+ENLARGED = 2  # times, since the detector's last stage needs 48 pixels for a face and a margin around it
+BORDER = SIDE // 2  # pixels around the image that repeat its edge, so that a box can be larger than the image
 BATCH = 50
 SHARES = (0.25, 0.5, 0.75)
-SEED, IMAGES = 0, 2000  # which of Training, and how many
+SEED, IMAGES = 0, 2000  # which images of Training, and how many
 
 
 def enlarged(image):
-    """An image of FER-2013 as a picture: twice as large, its edge repeated around it; uint8 (192, 192, 3)."""
+    """Return an image of FER-2013 as a picture of twice its size, with a border: uint8 (192, 192, 3)."""
     side = SIDE * ENLARGED
     large = np.asarray(Image.fromarray(image).resize((side, side), Image.Resampling.BICUBIC))
     return np.repeat(np.pad(large, BORDER * ENLARGED, mode="edge")[..., None], 3, axis=2)
 
 
 def places(images, find=detection.find_all):
-    """Of images in which a detector finds one face, where: dict of float arrays (n,), in sides of the image.
+    """Return the faces' places in the n images with one detected face: dict of float (n,), in sides of the image.
 
-    find: of another detector, from a list of pictures to a list of lists of ``detection.Face``.
+    find: function of a detector, from a list of pictures to a list of lists of ``detection.Face``. tilt: in degrees.
     """
     found = []
     for start in range(0, len(images), BATCH):
@@ -61,7 +61,7 @@ def places(images, find=detection.find_all):
 
 
 def measure(faces, count, detector, find):
-    """The quartiles of ``places`` for `count` images of Training, and the frame that follows from them: a dict."""
+    """Return the quartiles of ``places`` for `count` images of Training, and the frame that follows, as a dict."""
     chosen = data.apply_protocol(faces, "official", count, SEED).train
     measured = places(chosen.images, find)
     quartiles = {
@@ -83,7 +83,7 @@ def measure(faces, count, detector, find):
 
 
 def main(finder, detector, target, *packages):
-    """The command line of a detector. finder: a context that gives ``find``. target: the JSON that is committed."""
+    """Run the command line of a detector. finder: a context manager that returns ``find``. target: the JSON."""
     parser = argparse.ArgumentParser(description=f"How FER-2013's faces are framed, as {detector} sees them")
     parser.add_argument("data", help="FER-2013")
     parser.add_argument("--images", type=int, default=IMAGES, help="of Training; another number needs --out")

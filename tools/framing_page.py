@@ -1,10 +1,10 @@
-"""How FER-2013 frames its faces, as the detector of the page "Try it" sees them.
+"""Measure how FER-2013's faces are framed, with the detector of the page "Try it".
 
     python tools/framing_page.py fer2013.csv
 
-Asks face-api's tiny detector, in Chromium and with the page's own code (tools/website/try/faces.js), about 2,000 faces
-of Training, as tools/framing.py asks MTCNN. Writes outputs/reference/framing/face-api-tiny.json, by which the page
-frames the faces of a photo.
+Does the same as tools/framing.py, with face-api's tiny detector instead of MTCNN. It runs in Chromium, with the page's
+own code (tools/website/try/faces.js). Writes outputs/reference/framing/face-api-tiny.json, from which the page frames
+the faces of a photo.
 """
 
 import base64
@@ -38,7 +38,7 @@ window.find = async (picture) => {
 
 @contextlib.contextmanager
 def finder():
-    """A function from a list of pictures to a list of lists of Face, by the page's detector."""
+    """Yield a function of the page's detector, from a list of pictures to a list of lists of Face."""
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as playwright, serving.served(folder) as address:
         own = {"faces.js": (try_page.OWN / "faces.js").read_bytes(), "index.html": PAGE.encode()}
         for name, content in (try_page.packed() | own).items():

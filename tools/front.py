@@ -1,10 +1,11 @@
-"""Accuracy over size: what this study's networks know of PrivateTest, their parameters, and how long a face takes.
+"""Compare this study's networks: accuracy on PrivateTest, number of parameters, and time per face.
 
     python tools/front.py
 
-Accuracies are of the committed answers. The pace needs no trained weights: each network is built anew, exported as ONNX
-in float32 and asked about one face at a time, all in turn, on one core; it means something only on an idle machine.
-Writes outputs/reference/front/front.json and front.png, and prints the table of docs/beyond-the-paper.md.
+Accuracies are computed from the committed predictions. The time needs no trained weights: each network is built again,
+exported as ONNX in float32, and predicts one face at a time, in turn with the others. It runs on one core, and is valid
+only on an idle machine. Writes outputs/reference/front/front.json and front.png, and prints the table of
+docs/beyond-the-paper.md.
 """
 
 import argparse
@@ -12,7 +13,7 @@ import os
 import sys
 from pathlib import Path
 
-if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before anything counts the cores
+if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before any library counts the cores
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
@@ -30,7 +31,7 @@ from fer_utils.score.page import interval, percent
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
 KEPT, WORK = REFERENCE / "front", runs.PROJECT_ROOT / "outputs/front"
-NETWORKS = {  # name on the page -> its runs, without their seeds
+NETWORKS = {  # name on the page -> folder of its runs, without "-seed" and the seed
     "`small-80`": "tuned/ladder/small-80",
     "`whole-80`": "tuned/ladder/whole-80",
     "`deepcnn-200` (GPU)": "gpu/ladder/deepcnn-200",
@@ -42,13 +43,13 @@ VIEWS = {"one view": "single", "six views": "scales"}
 
 
 def runs_of(place):
-    """The committed runs of a network, by seed: list of ``runs.Run``, checked by ``runs.as_seeds``."""
+    """Return the committed runs of a network, sorted by seed: list of ``runs.Run``, checked by ``runs.as_seeds``."""
     folders = (REFERENCE / place).parent.glob(f"{Path(place).name}-seed*")
     return runs.as_seeds(runs.read_run(folder, needs="validation") for folder in folders)
 
 
 def accuracies(own):
-    """views -> accuracy (0 to 1), mean over the runs, and its Wilson interval; without views that were not asked."""
+    """Return views -> mean accuracy over the runs (0 to 1) and its Wilson interval, for views with predictions."""
     found = {}
     for name, views in VIEWS.items():
         answers = answer_name("test", views)
@@ -60,29 +61,21 @@ def accuracies(own):
 
 
 def build(manifest):
-    """The network of a run's manifest with weights as they come, and without what acts in training alone."""
+    """Return the network of a run's manifest with random weights, without the layers that only training uses."""
     from fer_utils import models
 
     settings, given = manifest.get("settings"), manifest["parameters"]
     if settings is None:  # an arm of notebook 03
-        return models.build_classifier(
-            manifest["architecture"], "scratch", input_size=given["INPUT_SIZE"], width=given["WIDTH"]
-        )
-    return models.build_classifier(
-        settings["architecture"],
-        "scratch",
-        input_size=settings["input_size"],
-        width=settings["width"],
-        head=settings["head"],
-        crop=settings["crop"],
-        answer_crop=settings["answer_crop"],
-        any_size=settings["head"] == "average",
-    )
+        size = {"input_size": given["INPUT_SIZE"], "width": given["WIDTH"]}
+        return models.build_classifier(manifest["architecture"], "scratch", **size)
+    options = {name: settings[name] for name in ("input_size", "width", "head", "crop", "answer_crop")}
+    options["any_size"] = settings["head"] == "average"
+    return models.build_classifier(settings["architecture"], "scratch", **options)
 
 
 def measured():
-    """name -> row of the table: seeds, parameters, accuracies, milliseconds of one face (median)."""
-    import exports  # needs the extra of that name, and Keras; the table and the figure do not
+    """Return name -> row of the table: seeds, parameters, accuracies, milliseconds per face (median)."""
+    import exports  # here, since it needs Keras and the extra `export`; the table and the figure do not
 
     from fer_utils import models
     from fer_utils.recognize import export
@@ -95,7 +88,7 @@ def measured():
         path = WORK / f"{Path(place).name}-{len(networks)}.onnx"
         export.export(model, path)
         networks[name] = exports.network_of(path)
-        parameters, _ = models.parameter_counts(model)  # those that training changes, as in the other tables
+        parameters, _ = models.parameter_counts(model)  # trainable parameters, as in the other tables
         rows[name] = {"runs": place, "seeds": len(own), "parameters": parameters, **accuracies(own)}
     faces = np.random.default_rng(0).integers(0, 256, (64, 48, 48), dtype=np.uint8)
     paces = exports.milliseconds(networks, faces)
@@ -103,19 +96,19 @@ def measured():
 
 
 def markdown(rows):
-    """The page's table, the smallest network first."""
+    """Return the page's table, the smallest network first."""
     table = []
     for name, row in sorted(rows.items(), key=lambda item: item[1]["parameters"]):
         cells = [name, millions(row["parameters"]), f"{row['milliseconds']:.1f}", row["seeds"]]
-        for own in (row.get(views) for views in VIEWS):
-            cells += [percent(own), interval(own)] if own else ["", ""]
+        for views in VIEWS:
+            cells += [percent(row[views]), interval(row[views])] if views in row else ["", ""]
         table.append(cells)
     header = ["network", "parameters", "ms a face", "seeds"]
     return results.markdown([*header, *(cell for views in VIEWS for cell in (views, "95 %"))], table)
 
 
 def draw(rows, ax=None):
-    """Accuracy over parameters, each network in one view and, where it was asked so, in six; returns the Axes."""
+    """Draw accuracy over parameters, for one view and, if there are predictions, for six; return the Axes."""
     ax = axes_or_new(ax, (7.5, 4.4))
     ax.axhline(PAPER_ACCURACY, color="0.6", linewidth=1, linestyle="--", zorder=0)
     note = {"color": "0.4", "fontsize": 8, "ha": "center", "va": "top", "xycoords": ax.get_yaxis_transform()}
@@ -123,9 +116,9 @@ def draw(rows, ax=None):
         "reported for VGG16, of other images", (0.3, PAPER_ACCURACY), (0, -3), textcoords="offset points", **note
     )
     for views, colour, marker, aside in (("one view", BLUE, "o", 1), ("six views", ORANGE, "s", 1.08)):
-        asked = pd.DataFrame([{"size": row["parameters"], **row[views]} for row in rows.values() if views in row])
-        reach = [asked["accuracy"] - asked["low"], asked["high"] - asked["accuracy"]]
-        ax.errorbar(aside * asked["size"], asked["accuracy"], reach, fmt=marker, color=colour, label=views)
+        table = pd.DataFrame([{"size": row["parameters"], **row[views]} for row in rows.values() if views in row])
+        reach = [table["accuracy"] - table["low"], table["high"] - table["accuracy"]]
+        ax.errorbar(aside * table["size"], table["accuracy"], reach, fmt=marker, color=colour, label=views)
     for name, row in rows.items():
         place = (row["parameters"], max(row[views]["high"] for views in VIEWS if views in row))
         text = f"{name.replace('`', '')}\n{row['milliseconds']:.1f} ms a face"

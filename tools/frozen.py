@@ -1,12 +1,12 @@
-"""Heads on a frozen VGG16 with ImageNet's filters: which size, stage and head suit it? By PublicTest alone.
+"""Train heads on a frozen VGG16 with ImageNet's filters, to choose size, stage and head by PublicTest alone.
 
     python tools/frozen.py fer2013.csv outputs/filters/vgg16-hed/backbone.weights.h5 --size 96
 
-The features of stages 3, 4 and 5 are computed once, of the images as they are and of augmented versions, and kept in
-outputs/frozen, so that a run that was stopped goes on. Then every head is trained on them, much as notebook 04 trains
-it: here in float32, and the first epoch is of augmented faces. PrivateTest is never opened. Adds its rows to
-outputs/reference/frozen/heads.csv, what each head answered about PublicTest to answers.npz beside it, and prints the
-whole table. A head can also be trained without the twins in Training (--without twins others), which tells memory from
+The features of stages 3, 4 and 5 are computed once, for the original images and for augmented versions. They are kept
+in outputs/frozen, so that a stopped run can resume. Then every head is trained on them nearly as in notebook 04; the
+differences are float32, and a first epoch of augmented faces. PrivateTest is never opened. The tool adds rows to
+outputs/reference/frozen/heads.csv, adds each head's predictions for PublicTest to answers.npz in the same folder, and
+prints the whole table. Training without the duplicates in Training (--without twins others) separates memory from
 ease: ``tools/memory.py outputs/reference/frozen``.
 """
 
@@ -34,17 +34,17 @@ from fer_utils.runs import lock
 HEADS = {  # name -> arguments of ``models.add_head``, as HEAD and HEAD_UNITS of notebook 04
     "paper": {},  # dropout, 64, 32
     "256": {"units": (256,)},
-    "batch norm": {"head": "batch_norm"},  # the paper's for fine-tuning: batch norm, 64, 32, dropout
+    "batch norm": {"head": "batch_norm"},  # the paper's head for fine-tuning: batch norm, 64, 32, dropout
     "batch norm, 256": {"head": "batch_norm", "units": (256,)},
 }
 STAGES = (3, 4, 5)
-WITHOUT = "what Training lacks (TRAIN_WITHOUT of notebook 04)"
+WITHOUT = "images left out of Training (TRAIN_WITHOUT of notebook 04)"
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/frozen"
 WORK = runs.PROJECT_ROOT / "outputs/frozen"
 
 
 def body_of(size, preprocessing, weights):
-    """(a frozen network from faces uint8 (n, 48, 48) to all stages' features side by side, stage -> their columns)."""
+    """Return a frozen network from faces uint8 (n, 48, 48) to all stages' features, and stage -> its columns."""
     model = models.build_classifier(
         "vgg16", "transfer", input_size=size, channels=3, preprocessing=preprocessing, weights=weights
     )
@@ -52,15 +52,16 @@ def body_of(size, preprocessing, weights):
     models.freeze(backbone)
     prepared = model.layers[model.layers.index(backbone) - 1].output
     ends = [keras.layers.Flatten()(backbone.get_layer(f"block{stage}_pool").output) for stage in STAGES]
-    beside = keras.Model(backbone.input, keras.layers.Concatenate()(ends), name="stages")(prepared)
+    features = keras.Model(backbone.input, keras.layers.Concatenate()(ends), name="stages")(prepared)
     edges = np.cumsum([0, *(end.shape[1] for end in ends)])
-    return keras.Model(model.input, beside, name="body"), dict(zip(STAGES, map(slice, edges, edges[1:]), strict=True))
+    columns = {stage: slice(*pair) for stage, pair in zip(STAGES, itertools.pairwise(edges), strict=True)}
+    return keras.Model(model.input, features, name="body"), columns
 
 
 def stored(body, faces, versions, work, name):
-    """Features float16 (n, ...) of each version, read from work/name-version.npy; what is not there is computed first.
+    """Return the features of each version, float16 (n, ...), from work/name-version.npy.
 
-    The augmentation goes on from version to version, so all that are missing are computed in one go.
+    If a file is missing, all versions are computed in one go, since their random augmentation is one sequence.
     """
     paths = [work / f"{name}-{version}.npy" for version in range(versions)]
     if not all(path.exists() for path in paths):
@@ -71,14 +72,14 @@ def stored(body, faces, versions, work, name):
 
 
 def stage_of(versions, columns, rows):
-    """Each version's features of one stage and some images, in memory: reading batches of a file takes longer."""
+    """Return each version's features of one stage and some images, in memory: reading batches from a file is slow."""
     return [np.ascontiguousarray(version[:, columns][rows]) for version in versions]
 
 
 def train_head(options, rate, epochs, seed, batches, seen, labels):
-    """A row's results: accuracy at the best epoch of PublicTest, and how many hidden units answer none of its faces.
+    """Train a head; return its row of results and its predictions for PublicTest, uint8 (n,), at its best epoch.
 
-    With them, what it answered about PublicTest at that epoch: uint8 (n,).
+    seen, labels: the features and labels of PublicTest. dead units: hidden units that are 0 for all of its faces.
     """
     keras.utils.set_random_seed(seed)
     inputs = keras.Input(seen.shape[1:])
@@ -92,20 +93,19 @@ def train_head(options, rate, epochs, seed, batches, seen, labels):
     fitted = head.fit(
         batches, epochs=epochs, validation_data=(seen, labels), callbacks=callbacks, shuffle=False, verbose=0
     )
-    found = pd.DataFrame(fitted.history)
-    best = found["val_accuracy"].idxmax()
+    history = pd.DataFrame(fitted.history)
+    best = history["val_accuracy"].idxmax()
     hidden = [layer.output for layer in head.layers if isinstance(layer, keras.layers.Dense)][:-1]
-    highest = [keras.Model(inputs, layer).predict(seen, verbose=0).max(axis=0) for layer in hidden]
-    units = np.concatenate(highest)
+    units = np.concatenate([keras.Model(inputs, layer).predict(seen, verbose=0).max(axis=0) for layer in hidden])
     answers = head.predict(seen, verbose=0).argmax(axis=1).astype("uint8")  # with the best epoch's weights
     right = int((answers == labels).sum())
-    if abs(right - found["val_accuracy"][best] * len(labels)) > 2:  # rounding may turn a face
-        raise RuntimeError(f"{right} answers are right, and at the best epoch it was another number: {found}")
+    if abs(right - history["val_accuracy"][best] * len(labels)) > 2:  # rounding may change a prediction
+        raise RuntimeError(f"{right} predictions are right, which is not the number of the best epoch: {history}")
     row = {
         "right": right,
         "n": len(labels),
         "PublicTest %": round(100 * right / len(labels), 2),
-        "Training %": round(100 * float(found["accuracy"][best]), 2),
+        "Training %": round(100 * float(history["accuracy"][best]), 2),
         "best epoch": int(best) + 1,
         "dead units": f"{(units == 0).sum()} of {len(units)}",
         "seconds": round(time.perf_counter() - started),
@@ -114,16 +114,16 @@ def train_head(options, rate, epochs, seed, batches, seen, labels):
 
 
 def train_heads(given, seed, versions, labels, shown, seen_labels):
-    """Train each head at each rate on the same features: yields (head, rate, row, answers), as ``train_head``."""
+    """Train each head at each rate on the same features; yield (head, rate, row, answers), as from ``train_head``."""
     for head, rate in itertools.product(given.head, given.rate):
         batches = training.Batches(versions, labels, 64, seed)
         yield head, rate, *train_head(HEADS[head], rate, given.epochs, seed, batches, shown, seen_labels)
 
 
 def markdown(table, answers):
-    """The table of docs/full-scale.md: a row for each head that was trained.
+    """Return the table of docs/full-scale.md, one row per trained head.
 
-    answers: as ``answered``; where a head has none, its share of the faces without a duplicate in Training is left out.
+    answers: from ``answered``. A head without answers has no accuracy on the faces without a duplicate in Training.
     """
     _, labels, twins = public_test()
     header = ["pixels", "preprocessing", "stage", "head", "rate", "Training lacks", "seed", "epoch"]
@@ -151,7 +151,7 @@ def main():
     parser.add_argument("--size", type=int, nargs="+", default=[96])
     parser.add_argument("--preprocessing", nargs="+", default=["imagenet"], choices=CHOICES["PREPROCESSING"])
     parser.add_argument("--stage", type=int, nargs="+", default=STAGES, choices=STAGES)
-    parser.add_argument("--versions", type=int, default=2, help="of each image; 1 for the image as it is, alone")
+    parser.add_argument("--versions", type=int, default=2, help="of each image; 1 for the original image alone")
     parser.add_argument("--head", nargs="+", default=list(HEADS), choices=list(HEADS))
     parser.add_argument("--rate", type=float, nargs="+", default=[1e-4])
     parser.add_argument("--epochs", type=int, default=25)
@@ -165,7 +165,7 @@ def main():
         parser.error("--images is for trying the tool: name another folder with --out")
     given.out.mkdir(parents=True, exist_ok=True)
     try:
-        lock.hold(given.out)  # two at once would each write over the other's rows
+        lock.hold(given.out)  # two tools at once would overwrite each other's rows
     except lock.HeldError as error:
         parser.error(f"{given.out}: {error}")
     made = circumstances(network="VGG16", weights_checksum=runs.file_checksum(given.weights))
@@ -175,7 +175,7 @@ def main():
     row_ids, labels, _ = public_test()
     whole = np.array_equal(seen.row_ids, row_ids) and np.array_equal(seen.labels, labels)
     if not whole and not given.images:
-        parser.error(f"{given.data}: its PublicTest is not that of fer2013.csv, in its order. Give that file")
+        parser.error(f"{given.data}: its PublicTest is not that of fer2013.csv in its order. Give that file")
     kept = {
         (without, seed): data.apply_protocol(faces, "official", 0, seed, without).train.row_ids
         for without, seed in itertools.product(given.without, given.seed)
@@ -198,7 +198,7 @@ def main():
             features = stage_of(versions, columns[stage], chosen)
             (seen_features,) = stage_of([shown], columns[stage], slice(None))
             trained = train_heads(given, seed, features, train.labels[chosen], seen_features, seen.labels)
-            del features  # gigabytes, of which the generator lets go at its end
+            del features  # gigabytes, which the generator frees at its end
             for head, rate, found, answers in trained:
                 key = (size, preprocessing, stage, given.versions, head, rate, given.epochs, without, seed)
                 rows = [row for row in rows if tuple(row[word] for word in KEY) != key]

@@ -1,4 +1,4 @@
-"""What ``tools/frozen.py`` keeps of its heads: rows of heads.csv, and their answers about PublicTest. No Keras."""
+"""Read and write the results of ``tools/frozen.py``, without Keras: heads.csv, and the predictions for PublicTest."""
 
 import json
 from pathlib import Path
@@ -13,13 +13,13 @@ KEY = ["size", "preprocessing", "stage", "versions", "head", "rate", "epochs", "
 
 
 def read_table(path):
-    """heads.csv; where it says nothing of it, a head was trained on all of Training."""
+    """Read heads.csv. Without a column "without", the heads were trained on all of Training."""
     table = pd.read_csv(path, dtype={"head": str})
     return table if "without" in table else table.assign(without="none")
 
 
 def answered(folder):
-    """What a folder's heads answered: {key of a row, as KEY: emotion codes uint8 (3589,)}; {} where none is kept."""
+    """Return the predictions of a folder's heads: key of a row, as KEY -> codes uint8 (3589,); {} if there are none."""
     path = Path(folder) / "answers.npz"
     if not path.exists():
         return {}
@@ -28,14 +28,14 @@ def answered(folder):
 
 
 def keep(folder, key, answers):
-    """Write a row's answers beside those that are there."""
-    everyones = {**answered(folder), key: answers}
-    named = {json.dumps(key): own for key, own in sorted(everyones.items())}
+    """Add a row's predictions to answers.npz, or replace them there."""
+    kept = {**answered(folder), key: answers}
+    named = {json.dumps(key): own for key, own in sorted(kept.items())}
     runs.write_whole(Path(folder) / "answers.npz", lambda stream: np.savez_compressed(stream, **named))
 
 
 def public_test():
-    """PublicTest in the file's order: (row_ids (3589,), labels (3589,), has a duplicate in Training: bool (3589,))."""
+    """Return PublicTest in the CSV's order: row_ids, labels, whether Training has a duplicate (bool), each (3589,)."""
     facts = known.facts("paper")
     chosen = known.usage_of(facts.row_ids) == "PublicTest"
     return facts.row_ids[chosen], facts.labels[chosen], facts.twins[chosen]

@@ -1,7 +1,7 @@
-"""What ``fer_utils.score`` knows of FER-2013: ``python tools/known.py fer2013.csv`` writes fer_utils/score/known.npz.
+"""Write fer_utils/score/known.npz, the facts for ``fer_utils.score``: ``python tools/known.py fer2013.csv``.
 
-Labels and twins of PublicTest and PrivateTest are taken from the data, what our runs answered to PrivateTest from
-outputs/reference: the arms of the paper, and of what came beyond it those that were chosen by PublicTest and opened.
+Labels and duplicates of PublicTest and PrivateTest come from the data. Our runs' predictions for PrivateTest come from
+outputs/reference: the arms of the paper, and the further runs that PublicTest chose and that were opened.
 """
 
 import sys
@@ -15,7 +15,7 @@ from fer_utils import data, runs
 from fer_utils.data import near_duplicates
 from fer_utils.score import known
 
-# Folder of outputs/reference -> how its runs are called here.
+# Folder of outputs/reference -> title of its runs.
 FOLDERS = {
     "cpu": "{} (quarter width)",
     "gpu": "{} (full width)",
@@ -26,7 +26,7 @@ FOLDERS = {
 
 
 def reference_answers():
-    """Name -> uint8 (3589,), the single-view answers of each reference run to PrivateTest."""
+    """Return the single-view predictions of each reference run for PrivateTest: name -> uint8 (3589,)."""
     found = {}
     for folder, title in FOLDERS.items():
         for path in sorted((runs.PROJECT_ROOT / "outputs/reference" / folder).glob("*/predictions.npz")):
@@ -38,9 +38,9 @@ def reference_answers():
 
 
 def write(faces, answers, path=known.FILE):
-    """faces: ``data.Faces`` of the original fer2013.csv. answers: name -> uint8 (3589,)."""
+    """Write known.npz. faces: ``data.Faces`` of the original fer2013.csv. answers: name -> uint8 (3589,)."""
     if not data.integrity_report(faces).is_original or not np.array_equal(faces.row_ids, np.arange(len(faces))):
-        raise data.DataError(f"{faces.source}: is not the original fer2013.csv, in its order")
+        raise data.DataError(f"{faces.source}: is not the original fer2013.csv in its order. Give that file")
     tested = faces.usage != "Training"
     arrays = {
         "labels": faces.labels[tested],

@@ -1,8 +1,8 @@
-"""Students' notebooks from the labs' solutions: ``python tools/labs.py`` writes course/lab*.ipynb.
+"""Make the students' notebooks from the labs' solutions: ``python tools/labs.py`` writes course/lab*.ipynb.
 
-course/labN.solution.py is the original (jupytext, percent format). What stands between ``### BEGIN SOLUTION`` and
-``### END SOLUTION``, nbgrader's own markers, is taken out of the student's notebook: a function's body is left to be
-written, and outside of functions the check below says what is missing.
+course/labN.solution.py is the original (jupytext, percent format). The lines between nbgrader's markers ``### BEGIN
+SOLUTION`` and ``### END SOLUTION`` are removed. Students write the body of a function themselves; outside of functions,
+the check below the exercise names what is missing.
 """
 
 import re
@@ -17,12 +17,12 @@ YOURS = "# YOUR CODE HERE"  # nbgrader's words
 
 
 def solutions():
-    """The originals, in the order of their numbers."""
+    """Return the paths of the originals, in the order of their numbers."""
     return sorted(COURSE.glob("lab*.solution.py"))
 
 
 def with_solutions(path):
-    """A lab with its solutions, as a notebook that can be run; cell ids follow from the lab and the cell's place."""
+    """Return a lab with its solutions as a notebook; cell ids consist of the lab's name and the cell's number."""
     notebook = jupytext.read(path)
     stem = path.name.removesuffix(".solution.py")
     for place, cell in enumerate(notebook.cells):
@@ -33,22 +33,25 @@ def with_solutions(path):
 
 
 def is_exercise(cell):
-    """Whether a student writes something in this cell."""
+    """Return whether a student has to write something in this cell."""
     return cell.cell_type == "code" and bool(SOLUTION.search(cell.source))
 
 
 def stripped(source):
-    """A cell's source without its solutions. Raises ValueError where a marker has no partner."""
-    left = SOLUTION.sub(
-        lambda found: f"{found[1]}{YOURS}" + (f"\n{found[1]}raise NotImplementedError" * bool(found[1])), source
-    )
+    """Return a cell's source without its solutions. Raises ValueError if a marker has no partner."""
+
+    def placeholder(solution):
+        indent = solution[1]
+        return f"{indent}{YOURS}\n{indent}raise NotImplementedError" if indent else YOURS
+
+    left = SOLUTION.sub(placeholder, source)
     if "### BEGIN SOLUTION" in left or "### END SOLUTION" in left:
         raise ValueError(f"a solution's marker without its partner in the cell:\n{source}")
     return left
 
 
 def students(path):
-    """The notebook that students get."""
+    """Return the notebook that students get."""
     notebook = with_solutions(path)
     for cell in notebook.cells:
         if cell.cell_type == "code":
@@ -61,7 +64,7 @@ def students_path(path):
 
 
 def text(notebook):
-    """A notebook as the repository keeps it."""
+    """Return a notebook as the text of its file."""
     return nbformat.writes(notebook, version=nbformat.NO_CONVERT, ensure_ascii=False).rstrip("\n") + "\n"
 
 

@@ -1,6 +1,6 @@
-"""Notebooks for Colab and Kaggle: ``python tools/launch.py`` writes outputs/launch/, a workflow the branch.
+"""Make notebooks for Colab and Kaggle: ``python tools/launch.py`` writes outputs/launch/, a workflow the branch.
 
-Each is a copy of its original with one cell in front, which brings the project to a machine that has none of it.
+Each notebook is a copy of its original with one more cell at the start, which fetches the project.
 """
 
 import json
@@ -13,13 +13,13 @@ from string import Template
 import addresses
 
 FOLDER = addresses.ROOT / "outputs" / "launch"
-LACKING = ("imagehash", "papermill")  # of what the notebooks import, Colab has all but these; Kaggle has them too
+LACKING = ("imagehash", "papermill")  # the notebooks import these, and Colab lacks them; Kaggle has all
 
-# Installing the project with what it depends on would replace packages that the running kernel has loaded, in Colab
-# ipykernel and psutil. So it is put on the path, and pip may install nothing but what is named here (--no-deps).
-# Names are small letters: a notebook takes a name in capitals for a mistyped parameter.
+# Installing the project with its dependencies would replace packages that the running kernel has loaded, in Colab
+# ipykernel and psutil. So the project is put on the path, and pip installs only the packages named here (--no-deps).
+# Variables are in lower case, since a notebook refuses a name in capitals as a mistyped parameter.
 CELL = Template("""\
-# Made for Colab and Kaggle: this cell fetches the project, and the packages that are not here; it replaces none.
+# For Colab and Kaggle: this cell fetches the project and the missing packages. It replaces no package.
 # On Kaggle, first switch Internet on (Settings). A data set that you add there is DATA = "/kaggle/input/<its name>".
 import importlib.util
 import os
@@ -46,33 +46,33 @@ for command in commands:
         subprocess.run(command, check=True, capture_output=True, text=True)
     except (OSError, subprocess.CalledProcessError) as error:
         reason = (getattr(error, "stderr", "") or str(error)).strip()
-        mend = f"Is Internet switched on? If so, delete the folder {project.name}, and run this cell again."
-        raise RuntimeError(f"{reason}\\n{mend}") from None
+        fix = f"Is Internet switched on? If so, delete the folder {project.name}, and run this cell again."
+        raise RuntimeError(f"{reason}\\n{fix}") from None
 os.chdir(project / folder)
 if str(project) not in sys.path:
     sys.path.insert(0, str(project))""")
 
 
 def originals():
-    """The notebooks and labs that are launched, as paths from the repository's root."""
+    """Return the notebooks and labs that are launched, as paths from the repository's root."""
     found = [*addresses.ROOT.glob("notebooks/*.ipynb"), *addresses.ROOT.glob("course/lab*.ipynb")]
     return sorted(path.relative_to(addresses.ROOT).as_posix() for path in found)
 
 
 def locked(package):
-    """The version that requirements.lock has of a package, as pip wants it: "imagehash==4.3.2"."""
+    """Return a package with its version in requirements.lock, for pip: "imagehash==4.3.2"."""
     text = (addresses.ROOT / "requirements.lock").read_text(encoding="utf-8")
     return re.search(rf"^{package}==\S+", text, re.MULTILINE)[0]
 
 
 def commit():
-    """What is checked out here. A copy that somebody saves keeps the package that it was made with."""
+    """Return the commit that is checked out here. A saved copy of a notebook keeps fetching this commit."""
     git = ["git", "-C", str(addresses.ROOT), "rev-parse", "HEAD"]
     return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def front_cell(path, made_of):
-    """The source of the cell in front. path: the notebook's, from the root; made_of: a commit."""
+    """Return the source of the first cell. path: the notebook, from the root. made_of: a commit."""
     return CELL.substitute(
         address=addresses.repository(),
         name=addresses.account_and_name().split("/")[1],
@@ -83,7 +83,7 @@ def front_cell(path, made_of):
 
 
 def with_addresses(text, folder):
-    """A text of a notebook in `folder`, its links to neighbours made links to the repository."""
+    """Return the text of a notebook in `folder`, with relative links changed to links to the repository."""
 
     def absolute(link):
         path, mark, anchor = link[1].partition("#")
@@ -93,7 +93,7 @@ def with_addresses(text, folder):
 
 
 def launched(path, made_of):
-    """The copy of a notebook, as JSON text. path, made_of: as of `front_cell`."""
+    """Return the copy of a notebook as JSON text. path, made_of: as for `front_cell`."""
     notebook = json.loads((addresses.ROOT / path).read_text(encoding="utf-8"))
     for cell in notebook["cells"]:
         if cell["cell_type"] == "markdown":

@@ -1,8 +1,8 @@
-"""The shipped network's mean map of each emotion: ``python tools/maps.py --data fer2013.csv``.
+"""Compute the shipped network's mean map of each emotion: ``python tools/maps.py --data fer2013.csv``.
 
-Of the faces of PublicTest that it names rightly: Grad-CAM of all, occlusion of the first --occluded of each emotion.
+Uses the faces of PublicTest that it predicts right: all for Grad-CAM, the first --occluded per emotion for occlusion.
 Writes outputs/reference/maps: mean_maps.npz (grad_cam and occlusion, float16 (7, 48, 48), from ``maps.mean_map``) and
-maps.json (of how many faces). A mean of maps holds no image.
+maps.json (the numbers of faces). A mean of maps contains no image.
 """
 
 import argparse

@@ -1,13 +1,13 @@
-"""Memory or ease: what a network loses when Training has no duplicates of the faces that it is asked about.
+"""Memory or ease: measure what a network loses if Training has no duplicates of the test faces.
 
     python tools/memory.py [outputs/reference/cpu]       VGG16 from scratch, on PrivateTest
-    python tools/memory.py outputs/tuned --recipe whole-80 --views scales    a recipe of notebook 08, likewise
+    python tools/memory.py outputs/tuned --recipe whole-80 --views scales    a recipe of notebook 08, on PrivateTest
     python tools/memory.py outputs/reference/frozen      a head on frozen filters (tools/frozen.py), on PublicTest
 
-Three trainings with the same settings: on all of Training, without the images of which a test split has a duplicate
-(TRAIN_WITHOUT="twins"), and, as a control, without as many other images of the same emotions ("others"). What is lost
-on the faces with a duplicate and on no others is memory. Runs of the second are in FOLDER/without-twins, of the third
-in FOLDER/without-others. Prints the tables of docs/results.md and docs/full-scale.md.
+Compares three trainings with the same settings. The first has all of Training. The second lacks the images with a
+duplicate in a test split (TRAIN_WITHOUT="twins", runs in FOLDER/without-twins). The third lacks as many random images
+of the same emotions ("others", the random control, in FOLDER/without-others). A loss only on the faces with a duplicate
+is memory. Prints the tables of docs/results.md and docs/full-scale.md.
 """
 
 import argparse
@@ -35,12 +35,12 @@ PAIRS = (("without twins", "all"), ("without twins", "without others"), ("withou
 
 
 def memory(right, twins):
-    """A row for each kind of face and pair of trainings, on the faces with a duplicate in Training, and on the others.
+    """Compare each pair of trainings on the faces with a duplicate in Training, and on the faces without one.
 
-    right: name of a training -> bool (seeds, n), which of the same images each of its networks named rightly. twins:
-    bool (n,). Columns: faces, n, first, second (trainings of PAIRS), accuracy_first, accuracy_second (means over seeds,
-    0 to 1), difference, low, high (95 %), p_value: ``compare_arms``, its seeds' variance pooled over all trainings on
-    these faces.
+    right: name of a training -> bool (seeds, n), whether each network predicts the same n images right. twins: bool
+    (n,). Columns: faces, n, first, second (trainings of PAIRS), accuracy_first, accuracy_second (means over seeds, 0 to
+    1), difference, low, high (95 %), p_value. The last four are from ``compare_arms``, with the variance over seeds
+    pooled over all trainings on these faces.
     """
     rows = []
     for faces, chosen in {"with a duplicate": twins, "without a duplicate": ~twins}.items():
@@ -54,24 +54,21 @@ def memory(right, twins):
 
 
 def markdown(table):
-    """``memory``'s table for the page."""
+    """Return the table of ``memory`` as Markdown."""
     header = ["faces", "n", "training", "%", "against", "%", "difference", "p"]
-    percent = 100 * table[["accuracy_first", "accuracy_second"]]
-    rows = zip(
-        table["faces"], table["n"].map("{:,}".format),
-        table["first"], percent["accuracy_first"].map("{:.1f}".format),
-        table["second"], percent["accuracy_second"].map("{:.1f}".format),
-        [said_gap(*gap) for gap in 100 * table[["difference", "low", "high"]].values], table["p_value"].map(said_p),
-        strict=True,
-    )  # fmt: skip
+    rows = []
+    for row in table.itertuples():
+        first, second = (f"{100 * accuracy:.1f}" for accuracy in (row.accuracy_first, row.accuracy_second))
+        gap = said_gap(100 * row.difference, 100 * row.low, 100 * row.high)
+        rows.append([row.faces, f"{row.n:,}", row.first, first, row.second, second, gap, said_p(row.p_value)])
     return results.markdown(header, rows)
 
 
 def read(folder, recipe="", views="single"):
-    """What each training's networks named rightly of PrivateTest: name -> bool (seeds, n).
+    """Return what each training's networks predict right on PrivateTest: name -> bool (seeds, n).
 
-    recipe: of notebook 08, asked in these views; "" for VGG16 from scratch. Raises RunError unless all trainings have
-    the same two or more seeds, with the same settings, and answered about all of PrivateTest.
+    recipe: of notebook 08, evaluated with these views; "" for VGG16 from scratch. Raises RunError unless all trainings
+    have the same two or more seeds, the same settings, and predictions for all of PrivateTest.
     """
     facts, answers = known.facts("official"), answer_name("test", views)
     trained = {name: _trained(folder, lacks, recipe, answers) for name, lacks in TRAININGS.items()}
@@ -80,7 +77,7 @@ def read(folder, recipe="", views="single"):
         for run in own:
             place, (row_ids, labels, _) = runs.shown(run.folder), run.predictions[answers]
             if not (np.array_equal(row_ids, facts.row_ids) and np.array_equal(labels, facts.labels)):
-                raise runs.RunError(f"{place}: did not answer about all of PrivateTest, or by other labels")
+                raise runs.RunError(f"{place}: its faces or labels are not PrivateTest's. Train on all of FER-2013")
             if difference := runs.unlike(run, first, but=("TRAIN_WITHOUT",)):
                 raise runs.RunError(f"{place} was trained unlike {runs.shown(first.folder)}: {difference}")
     seeds = {name: [run.manifest["seed"] for run in own] for name, own in trained.items()}
@@ -90,38 +87,38 @@ def read(folder, recipe="", views="single"):
 
 
 def _trained(folder, lacks, recipe, answers):
-    """The runs of one training by seed, checked to be trained so and to have such answers."""
+    """Return the runs of one training, sorted by seed. Raises RunError unless TRAIN_WITHOUT and predictions fit."""
     place = Path(folder) if lacks == "none" else Path(folder) / f"without-{lacks}"
     found = load(place).get(recipe, []) if recipe else comparison.load_runs(place)
     own = sorted((run for run in found if recipe or run.arm == ARM), key=lambda run: run.manifest["seed"])
     if not own:
-        raise runs.RunError(f"{place}: holds no run of {recipe or ARM}; make one with TRAIN_WITHOUT={lacks}")
+        raise runs.RunError(f"{place}: holds no run of {recipe or ARM}. Make one with TRAIN_WITHOUT={lacks}")
     for run in own:
         name = runs.shown(run.folder)
         if answers not in run.predictions:
-            raise runs.RunError(f"{name}: has no answers '{answers}'. FINAL opens PrivateTest")
+            raise runs.RunError(f"{name}: has no predictions '{answers}'. FINAL opens PrivateTest")
         if run.manifest["parameters"].get("TRAIN_WITHOUT", "none") != lacks:
-            raise runs.RunError(f"{name}: was not trained with TRAIN_WITHOUT={lacks}, as its place says")
+            raise runs.RunError(f"{name}: was not trained with TRAIN_WITHOUT={lacks}, as its path says")
     return own
 
 
 def read_heads(folder):
-    """The same of each head that was trained in all three ways with the same seeds: [(words for it, name -> bool)].
+    """Return what each head predicts right on PublicTest: list of (words for the head, name -> bool (seeds, n)).
 
-    On PublicTest. Raises RunError where there is no such head, or one with a single seed, which would not tell how much
-    seeds vary.
+    Heads without all three trainings on the same two or more seeds are left out, since one seed does not show how much
+    seeds vary. Raises RunError if no head is left.
     """
     _, labels, _ = heads.public_test()
-    found = {}
+    found = {}  # head -> TRAIN_WITHOUT -> seed -> bool (n,)
     for key, answers in sorted(heads.answered(folder).items()):
         row = dict(zip(heads.KEY, key, strict=True))
         without, seed = row.pop("without"), row.pop("seed")
         found.setdefault(tuple(row.items()), {}).setdefault(without, {})[seed] = answers == labels
     whole = []
     for head, own in found.items():
-        seeds = [set(own.get(without, {})) for without in TRAININGS.values()]
-        if len(seeds[0]) > 1 and seeds[0] == seeds[1] == seeds[2]:
-            words = ", ".join(f"{name} {value}" for name, value in head) + f"; {len(seeds[0])} seeds"
+        seeds = list(own.get("none", {}))
+        if len(seeds) > 1 and all(list(own.get(without, {})) == seeds for without in TRAININGS.values()):
+            words = ", ".join(f"{name} {value}" for name, value in head) + f"; {len(seeds)} seeds"
             whole.append((words, {name: np.stack([*own[without].values()]) for name, without in TRAININGS.items()}))
     if not whole:
         raise runs.RunError(
@@ -131,14 +128,14 @@ def read_heads(folder):
 
 
 def main(arguments=None):
-    """The command line: print the tables; returns the exit status."""
+    """Run the command line: print the tables. Return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", nargs="?", default=runs.PROJECT_ROOT / "outputs/reference/cpu")
     parser.add_argument("--recipe", default="", help="of notebook 08, instead of VGG16 from scratch")
-    parser.add_argument("--views", choices=VIEWS, help="in which that recipe answers; single by default")
+    parser.add_argument("--views", choices=VIEWS, help="views of that recipe; single by default")
     given = parser.parse_args(arguments)
     if given.views and not given.recipe:
-        parser.error("--views needs --recipe: all else was asked in one view")
+        parser.error("--views needs --recipe: all others have one view")
     try:
         if (Path(given.folder) / "heads.csv").exists():
             if given.recipe:

@@ -1,7 +1,8 @@
-"""The network that comes with the package: ``python tools/network.py RUN --data fer2013.csv``.
+"""Make the network that comes with the package: ``python tools/network.py RUN --data fer2013.csv``.
 
 RUN is the folder of a finished run of notebook 08. Its weights go into fer_utils/recognize/network.keras as float16,
-its temperatures into network.json, and what it then answers to both test splits into outputs/reference/network.
+and its temperatures into network.json. The predictions of that file for both test splits go into
+outputs/reference/network.
 """
 
 import argparse
@@ -30,11 +31,11 @@ VIEWS = CHOICES["VIEWS"]
 COPIED = ("run", "git_commit", "seed", "data_checksum")
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/network"
 ANSWERS = "of network.keras: the run's weights rounded to float16, computed in float32"
-DAY = (2020, 1, 1, 0, 0, 0)  # of the files in the archive, so that the same weights give the same bytes
+DAY = (2020, 1, 1, 0, 0, 0)  # date of the files in the archive, so that the same weights make the same bytes
 
 
 def write_half(model, path):
-    """Save a Keras model with its weights as float16, which Keras reads as float32; half the size, the same layout."""
+    """Save a Keras model with its weights as float16, which Keras reads as float32. The layout stays the same."""
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole.keras"
         model.save(whole)
@@ -49,7 +50,7 @@ def write_half(model, path):
 
 
 def halved(content):
-    """The bytes of an HDF5 file with every float32 array as float16."""
+    """Return the bytes of an HDF5 file with every float32 array changed to float16."""
     stream = io.BytesIO()
     with h5py.File(io.BytesIO(content)) as read, h5py.File(stream, "w") as written:
 
@@ -73,7 +74,7 @@ def main():
     manifest = json.loads((given.run / "manifest.json").read_text(encoding="utf-8"))
     splits = data.apply_protocol(data.load_fer2013(given.data), "official", 0, manifest["seed"], "none")
     parts = {"validation": splits.validation, "test": splits.open_test()}
-    with tempfile.TemporaryDirectory(dir=network.FILE.parent) as folder:  # until all that is said of it is known
+    with tempfile.TemporaryDirectory(dir=network.FILE.parent) as folder:  # until its temperatures are fitted
         made = Path(folder) / network.FILE.name
         write_half(for_answers(saved_models.load_classifier(given.run / "model.keras")), made)
         model = saved_models.load_classifier(made)
@@ -83,14 +84,10 @@ def main():
             for views in VIEWS
         }
         measured = {key: evaluation.summarize(parts[key[0]].labels, answer) for key, answer in answers.items()}
-        facts = {name: manifest[name] for name in COPIED} | {
-            "sha256": runs.file_checksum(made),
-            "emotions": list(EMOTIONS),
-            "temperatures": {
-                views: round(fit_temperature(parts["validation"].labels, answers["validation", views]), 4)
-                for views in VIEWS
-            },
-        }
+        labels = parts["validation"].labels
+        temperatures = {views: round(fit_temperature(labels, answers["validation", views]), 4) for views in VIEWS}
+        facts = {name: manifest[name] for name in COPIED}
+        facts |= {"sha256": runs.file_checksum(made), "emotions": list(EMOTIONS), "temperatures": temperatures}
         made.replace(network.FILE)
         runs.write_json(network.FACTS, facts)
     REFERENCE.mkdir(parents=True, exist_ok=True)

@@ -1,7 +1,7 @@
-"""How long the page "Try it" takes for a picture, in Chromium: ``python tools/page_times.py``, on an idle machine.
+"""Time the page "Try it" in Chromium: ``python tools/page_times.py``, on an idle machine.
 
-Builds the page alone, asks it for each of its two pictures again and again, and writes the medians of what it says
-itself into outputs/reference/try/times.json: to find the faces, and for the network to answer.
+Builds only this page and lets it predict each of its two pictures many times. Writes the medians of the times that the
+page shows, for finding the faces and for the network's prediction, to outputs/reference/try/times.json.
 """
 
 import json
@@ -21,21 +21,21 @@ from website import serving, try_page
 
 from fer_utils import recognize, runs
 
-ROUNDS = 20  # after a first that is not counted
-SAYS = "document.getElementById('try-state').textContent.startsWith('{}')"
+ROUNDS = 20  # after a first one that is not timed
+STATE = "document.getElementById('try-state').textContent.startsWith('{}')"
 WRITTEN = runs.PROJECT_ROOT / "outputs/reference/try/times.json"
 
 
 def median_times(page, button):
-    """[milliseconds to find the faces, to answer]: medians of what the page says of one of its pictures."""
-    said = []
+    """Return the median milliseconds for one picture of the page: [to find the faces, to predict]."""
+    times = []
     for _ in range(ROUNDS + 1):
         page.evaluate("document.getElementById('try-state').textContent = ''")
         page.locator(button).click()
-        page.wait_for_function(SAYS.format("One face"))
+        page.wait_for_function(STATE.format("One face"))
         text = page.locator("#try-times").text_content()
-        said.append([float(number.replace(",", "")) for number in re.findall(r"([\d.,]+) ms", text)])
-    return np.median(said[1:], axis=0).tolist()
+        times.append([float(number.replace(",", "")) for number in re.findall(r"([\d.,]+) ms", text)])
+    return np.median(times[1:], axis=0).tolist()
 
 
 def main():
@@ -46,9 +46,7 @@ def main():
             browser = playwright.chromium.launch(executable_path=serving.CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page()
             page.goto(f"{address}docs/try-it.html")
-            page.wait_for_function(
-                "document.getElementById('try-state').textContent.startsWith('Ready')", timeout=120_000
-            )
+            page.wait_for_function(STATE.format("Ready"), timeout=120_000)
             found = {name: median_times(page, f"[data-image=try-{name}]") for name in ("drawn", "astronaut")}
             facts = {**circumstances(network=recognize.facts()["run"]), "chromium": browser.version, "rounds": ROUNDS}
             browser.close()

@@ -1,10 +1,10 @@
-"""Which networks have answered PrivateTest, counted over the committed runs, as a Markdown table.
+"""Count the networks of the committed runs that have predicted PrivateTest, as a Markdown table.
 
     python tools/private_test.py outputs/reference
 
-A run answers once for each way in which it asks (one view, mirror image, ...). Where every epoch was kept, or where a
-run steered by images of PrivateTest (protocol `paper`), the network of each epoch answered, too. Where a run did not
-keep its answers, its metrics and its manifest tell of them.
+A run predicts once for each kind of views (one view, mirror image, ...). The network of each epoch also predicts if
+every epoch was kept, or if images of PrivateTest steered training (protocol `paper`). If a run did not keep its
+predictions, its metrics or its manifest show that there were some.
 """
 
 import argparse
@@ -25,43 +25,45 @@ COLUMNS = ("runs", "networks", "answers")
 
 
 def looks(reference):
-    """A row a folder of runs that answered PrivateTest of FER-2013: how many runs, networks and answers (DataFrame).
+    """Count runs, networks and answers for PrivateTest of FER-2013: DataFrame with one row per folder of runs.
 
-    networks: states of weights, one a run or one an epoch; answers: networks, each as often as it was asked.
+    networks: states of weights, one per run or one per epoch. answers: networks, each counted once per kind of views.
     """
-    rows, drawn = {}, data.load_fer2013("sample").checksum  # which DATA = "" may mean
+    rows = []
+    sample = data.load_fer2013("sample").checksum  # DATA = "" may mean the built-in sample, which does not count
     for path in sorted(Path(reference).rglob("predictions.npz")):
         manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
         parameters = manifest["parameters"]
-        merged = parameters["PROTOCOL"] == "paper"  # validation, too, holds PrivateTest
+        merged = parameters["PROTOCOL"] == "paper"  # then validation has the images of PrivateTest, too
         with np.load(path) as stored:
-            asked = {name.removesuffix("_labels") for name in stored.files if name.endswith("_labels")}
+            names = {name.removesuffix("_labels") for name in stored.files if name.endswith("_labels")}
         if (metrics := path.with_name("metrics.json")).exists():
-            asked |= json.loads(metrics.read_text(encoding="utf-8")).keys()
-        asked |= {"test"} if manifest.get("test_openings") else set()
-        tested = {name for name in asked if name.startswith("test")}
-        asked = tested or {name for name in asked if merged and name.startswith("validation")}
-        if not asked or parameters["DATA"] == "sample" or manifest.get("data_checksum") == drawn:
+            names |= json.loads(metrics.read_text(encoding="utf-8")).keys()
+        if manifest.get("test_openings"):
+            names.add("test")
+        views = [name for name in names if name.startswith("test")]
+        if merged and not views:
+            views = [name for name in names if name.startswith("validation")]
+        if not views or parameters["DATA"] == "sample" or manifest.get("data_checksum") == sample:
             continue
         every_epoch = (path.parent / "epochs.npz").exists() or merged
         networks = len(pd.read_csv(path.parent / "history.csv")) if every_epoch else 1
-        group = "/".join(path.parent.parent.relative_to(reference).parts[:2]) or path.parent.name
-        row = rows.setdefault(group, dict.fromkeys(COLUMNS, 0))
-        for name, more in zip(COLUMNS, (1, networks, networks + len(asked) - 1), strict=True):
-            row[name] += more
+        folder = "/".join(path.parent.parent.relative_to(reference).parts[:2]) or path.parent.name
+        rows.append((folder, 1, networks, networks + len(views) - 1))
     if not rows:
-        raise runs.RunError(f"{reference}: holds no run that answered PrivateTest. Give outputs/reference")
-    table = pd.DataFrame.from_dict(rows, orient="index", columns=COLUMNS)
+        raise runs.RunError(f"{reference}: holds no run that predicted PrivateTest. Give outputs/reference")
+    table = pd.DataFrame(rows, columns=["folder", *COLUMNS]).groupby("folder", sort=False).sum()
     table.loc["together"] = table.sum()
     return table
 
 
 def markdown(table):
+    """Return the table of ``looks`` as Markdown."""
     return results.markdown(["folder", *COLUMNS], table.itertuples())
 
 
 def main(arguments=None):
-    """The command line: print the table; returns the exit status."""
+    """Run the command line: print the table. Return the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("reference", help="folder of committed runs, outputs/reference")
     try:

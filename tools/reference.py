@@ -2,14 +2,13 @@
 
     python tools/reference.py outputs/cpu       copies its finished runs to outputs/reference/cpu/
 
-With --answers, only those of predictions.npz come along; what the others came to is in metrics.json.
+With --answers, only the named predictions are copied; metrics.json has the results of all.
 
-Models, weights and executed notebooks stay behind. Of the figures only those come along that are named here as free of
-faces: FER-2013's images may not be redistributed, so whatever is not known to be harmless is left out.
+Models, weights and executed notebooks are not copied. FER-2013's images may not be redistributed, so only the figures
+that this file lists as free of faces are copied.
 """
 
 import argparse
-import fnmatch
 import io
 import json
 import re
@@ -25,34 +24,26 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from fer_utils import runs
 from fer_utils.command_line import leave_with
 
-LIMIT = 20_000_000  # bytes of all references together: they enter git, where they stay for good
+LIMIT = 20_000_000  # bytes of all references together, since git keeps them for ever
 FILES = ("manifest.json", "metrics.json", "predictions.npz", "epochs.npz", "*.csv", "tables/*.csv")
 FIGURES = ("history", "confusion_matrix", "roc", "accuracy", "time", "class_counts", "pairs", "verdicts", "collapse")
-FIGURES += ("stated_counts", "stated_accuracies", "stated_costs", "selection", "reliability", "recalls")
-FIGURES += (
-    "agreement_by_class",
-    "scale",
-    "accuracy_by_agreement",
-    "without_twins",
-    "shared_confusions",
-    "class_weights",
-)
+FIGURES += ("stated_counts", "stated_accuracies", "stated_costs", "selection", "reliability", "recalls", "scale")
+FIGURES += ("agreement_by_class", "accuracy_by_agreement", "without_twins", "shared_confusions", "class_weights")
 EXPLORE_FIGURES = ("class_counts", "architecture*")  # most others of notebook 01 show faces
 # A path from the root of a disk or from a home folder, at the start of a string or of a word in it.
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=,;(\[])((?:file:/|~|[A-Za-z]:)?[/\\][^\s"']+)""")
 
 
 def copy_reference(output_dir, destination=None, answers=()):
-    """Copy each finished run below `output_dir`, however deep; return {path of the run below it: bytes copied}.
+    """Copy each finished run below `output_dir`, at any depth; return {path of the run below it: bytes copied}.
 
-    output_dir: such as outputs/cpu. destination: outputs/reference/<its name> by default. answers: which of a run's
-    predictions, such as "validation" and "validation-scales"; () for all. Everything is checked before
-    anything is written, and a run's folder is replaced whole or not at all. Runs that the destination holds and
-    `output_dir` does not are left alone.
+    output_dir: such as outputs/cpu. destination: outputs/reference/<its name> by default. answers: the predictions to
+    copy, such as "validation" and "validation-scales"; () for all. Everything is checked before anything is written,
+    and a run's folder is replaced as a whole or not at all. Other runs in the destination stay.
 
-    Raises RunError where there is no finished run, where a figure is damaged, where a manifest or metrics file holds an
-    absolute path, where a run lacks one of `answers`, where one run lies in another, or where
-    all would be more than ``LIMIT``, with what lies beside `destination`.
+    Raises RunError if there is no finished run, or if one run is inside another. Also if a run has a damaged figure,
+    lacks one of `answers`, or has an absolute path in its manifest or metrics. Also if all references together would be
+    larger than ``LIMIT``.
     """
     source = runs.resolve(output_dir)
     destination = runs.resolve(destination or Path("outputs/reference") / source.name)
@@ -65,25 +56,26 @@ def copy_reference(output_dir, destination=None, answers=()):
         if folder == source:
             raise runs.RunError(f"{output_dir}: is a run itself. Name the folder that holds it")
         if inside := next((other for other in folders if folder in other.parents), None):
-            raise runs.RunError(f"{inside}: lies in another run's folder, with which it would be replaced. Move it out")
+            raise runs.RunError(f"{inside}: is in another run's folder and would be replaced with it. Move it out")
         for name in ("manifest.json", "metrics.json"):
             refuse_absolute_paths(folder / name)
-    # Of an experiment's many runs, the numbers alone: its figures are drawn from all of them.
-    chosen = {folder.relative_to(source).as_posix(): kept_files(folder, folder.parent == source) for folder in folders}
-    contents = {
-        name: {path.relative_to(source / name): small_enough(path, answers) for path in files}
-        for name, files in chosen.items()
-    }
+    contents = {}  # path of a run below `source` -> path of a file in it -> bytes
+    for folder in folders:
+        # An experiment's runs keep no figures, since its own figures show all of its runs.
+        files = kept_files(folder, figures=folder.parent == source)
+        small = {path.relative_to(folder): small_enough(path, answers) for path in files}
+        contents[folder.relative_to(source).as_posix()] = small
     sizes = {name: sum(map(len, files.values())) for name, files in contents.items()}
-    replaced = {destination / name for name in contents}
-    kept = destination.parent.rglob("*") if destination.parent == runs.resolve("outputs/reference") else ()
-    beside = [path for path in kept if path.is_file() and replaced.isdisjoint(path.parents)]
-    total = sum(sizes.values()) + sum(path.stat().st_size for path in beside)
+    total = sum(sizes.values())
+    if destination.parent == runs.resolve("outputs/reference"):
+        replaced = {destination / name for name in contents}
+        kept = [path for path in destination.parent.rglob("*") if replaced.isdisjoint(path.parents)]
+        total += sum(path.stat().st_size for path in kept if path.is_file())
     if total > LIMIT:
         largest = max(sizes, key=sizes.get)
         raise runs.RunError(
-            f"{output_dir}: {total / 1e6:.1f} MB with what lies beside it, more than the {LIMIT / 1e6:.0f} MB in all; "
-            f"{largest} is the largest ({sizes[largest] / 1e6:.1f} MB)"
+            f"{output_dir}: all references together would have {total / 1e6:.1f} MB, more than the "
+            f"{LIMIT / 1e6:.0f} MB allowed. Leave out a run: {largest} is the largest ({sizes[largest] / 1e6:.1f} MB)"
         )
     for name, files in contents.items():
         write_folder(destination / name, files)
@@ -91,22 +83,19 @@ def copy_reference(output_dir, destination=None, answers=()):
 
 
 def kept_files(folder, figures=True):
-    """The files of a run folder that may be kept, as sorted paths, with figures or without; links are not followed."""
+    """Return the files of a run folder that may be kept, as sorted paths. Symbolic links are left out."""
     folder = Path(folder)
     allowed = EXPLORE_FIGURES if folder.name == "explore" else FIGURES
     files = [path for pattern in FILES for path in folder.glob(pattern)]
-    files += [
-        path
-        for path in folder.glob("figures/*.png")
-        if figures and any(fnmatch.fnmatchcase(path.stem, pattern) for pattern in allowed)
-    ]
+    if figures:
+        files += [path for pattern in allowed for path in folder.glob(f"figures/{pattern}.png")]
     return sorted(path for path in files if path.is_file() and not path.is_symlink())
 
 
 def small_enough(path, answers=()):
-    """The bytes to keep of a file: its own, but a figure in colour gets a palette of 256, a third of the size.
+    """Return the bytes to keep of a file: a figure in colour gets a palette, which makes it a third as large.
 
-    answers: those of predictions.npz that are kept; () for all.
+    answers: the predictions of predictions.npz to keep; () for all. Other files are kept unchanged.
     """
     written = io.BytesIO()
     if answers and path.name == "predictions.npz":
@@ -122,10 +111,10 @@ def small_enough(path, answers=()):
         with Image.open(path) as image:
             if image.mode not in ("RGB", "RGBA"):
                 return path.read_bytes()
-            # This choice of colours moves none by more than 15 of 255 levels in 53 figures, where a median cut takes
-            # up to 48 off the edges of letters; without dithering, a drawn area stays one colour.
-            coverage, none = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
-            palette = image.convert("RGB").quantize(256, method=coverage, dither=none)
+            # In 53 figures, MAXCOVERAGE changes no colour by more than 15 of 255 levels; a median cut changes the edges
+            # of letters by up to 48. Without dithering, a drawn area keeps one colour.
+            method, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
+            palette = image.convert("RGB").quantize(256, method=method, dither=dither)
     except OSError as error:
         raise runs.RunError(f"{path.parent.parent.name}/figures/{path.name}: is no readable PNG ({error})") from error
     palette.save(written, "PNG", optimize=True)
@@ -133,13 +122,13 @@ def small_enough(path, answers=()):
 
 
 def left_out(folder, figures=True):
-    """Names of the figures of a run folder that are not kept; figures: as for ``kept_files``."""
+    """Return the names of the figures of a run folder that are not kept. figures: as for ``kept_files``."""
     kept = set(kept_files(folder, figures))
     return [path.name for path in sorted(Path(folder).glob("figures/*")) if path not in kept]
 
 
 def refuse_absolute_paths(path):
-    """Raise RunError if any string in a JSON file holds an absolute path: it would tell of one person's machine."""
+    """Raise RunError if a string in a JSON file has an absolute path, since it describes one person's machine."""
     try:
         content = json.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -154,7 +143,7 @@ def refuse_absolute_paths(path):
 
 
 def _strings(content, place=""):
-    """Pairs (place, string) of everything in parsed JSON, keys included; place reads "parameters.DATA"."""
+    """Yield (place, string) for every string and key in parsed JSON. A place is, for example, "parameters.DATA"."""
     if isinstance(content, str):
         yield place, content
     elif isinstance(content, dict):
@@ -168,7 +157,7 @@ def _strings(content, place=""):
 
 
 def write_folder(target, files):
-    """Write to a neighbour of the folder `target` first and then swap, so that `target` is never half a run.
+    """Write to a folder next to `target` and then swap the two, so that `target` is never half a run.
 
     files: path relative to `target` -> bytes.
     """
@@ -187,19 +176,18 @@ def write_folder(target, files):
 
 
 def main(arguments=None):
-    """The command line: copy, say what was copied and what was left out; returns the exit status."""
+    """Run the command line: copy, and print what was copied and left out. Return the exit status."""
     parser = argparse.ArgumentParser(prog="python tools/reference.py", description=__doc__.splitlines()[0])
     parser.add_argument("output_dir", help="folder that holds the runs, such as outputs/cpu")
-    parser.add_argument("--answers", nargs="+", default=(), help="of predictions.npz; by default all")
+    parser.add_argument("--answers", nargs="+", default=(), help="names of predictions to copy; by default all")
     given = parser.parse_args(arguments)
-    output_dir = given.output_dir
     try:
-        sizes = copy_reference(output_dir, answers=given.answers)
+        sizes = copy_reference(given.output_dir, answers=given.answers)
     except runs.RunError as error:
         print(f"Nothing was copied. {error}", file=sys.stderr)
         return 1
     for name, size in sizes.items():
-        skipped = left_out(runs.resolve(output_dir) / name, figures="/" not in name)
+        skipped = left_out(runs.resolve(given.output_dir) / name, figures="/" not in name)
         print(f"{name:46} {size / 1e3:8,.0f} kB" + (f"  left out: {', '.join(skipped)}" if skipped else ""))
     print(f"{'total':46} {sum(sizes.values()) / 1e3:8,.0f} kB")
     return 0

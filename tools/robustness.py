@@ -1,10 +1,10 @@
-"""What changes the shipped network's answers: ``python tools/robustness.py --data fer2013.csv``.
+"""Measure what changes the shipped network's predictions: ``python tools/robustness.py --data fer2013.csv``.
 
-Each change of ``fer_utils.recognize.changes``, on faces of the split drawn once (--faces, 0 for all) and on as many
-faces of the drawn sample's Training, which the network has never seen. Writes outputs/reference/robustness: a CSV each,
-and robustness.json with the network, the seed and the number of faces. Prints the worst amounts for the model card.
+Applies each change of ``fer_utils.recognize.changes`` to randomly chosen faces of the split (--faces, 0 for all). Does
+the same with as many faces of the built-in sample's Training, which the network has never seen. Writes both CSV files
+and robustness.json (network, seed, number of faces) to outputs/reference/robustness. Prints the model card's table.
 
-PrivateTest, the default, is the split that reports: run it once, on the final network; develop with --split PublicTest.
+PrivateTest, the default, is for reporting: use it once, on the final network. Develop with --split PublicTest.
 """
 
 import argparse
@@ -21,40 +21,41 @@ from fer_utils.models import tta
 from fer_utils.recognize import changes
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference/robustness"
-SEED, FACES = 0, 1500  # of which faces, and of noise; how many
+SEED, FACES = 0, 1500  # the seed chooses the faces and the noise
 DECIMALS = {"accuracy": 4, "low": 4, "high": 4, "stay": 4}
 
 
 def markdown(tables):
-    """The largest amounts of each change, a row each, for the model card."""
+    """Return the table of the model card: one row for the largest amounts of each change. tables: name -> DataFrame."""
     first = next(iter(tables.values()))
     rows = []
     for kind, (unit, nothing, _) in changes.KINDS.items():
         amounts = first[first["kind"] == kind]["amount"]
         for amount in sorted({amounts.min(), amounts.max()} - {nothing}):
-            found = [t[(t["kind"] == kind) & (t["amount"] == amount)].iloc[0] for t in tables.values()]
-            shown = [f"{100 * row[share]:.1f} %" for row in found for share in ("accuracy", "stay")]
-            rows.append([f"{kind}: {amount:g} ({unit})", *shown])
-    return results.markdown(["change", *(text for name in tables for text in (f"right, {name}", "same answer"))], rows)
+            cells = [f"{kind}: {amount:g} ({unit})"]
+            for table in tables.values():
+                row = table[(table["kind"] == kind) & (table["amount"] == amount)].iloc[0]
+                cells += [f"{100 * row['accuracy']:.1f} %", f"{100 * row['stay']:.1f} %"]
+            rows.append(cells)
+    header = [text for name in tables for text in (f"right, {name}", "same answer")]
+    return results.markdown(["change", *header], rows)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", required=True)
     parser.add_argument("--split", choices=("PublicTest", "PrivateTest"), default="PrivateTest")
-    parser.add_argument("--faces", type=int, default=FACES, help="of each; 0 for all; another number needs --out")
+    parser.add_argument(
+        "--faces", type=int, default=FACES, help="number for each of the two; 0 for all; another number needs --out"
+    )
     parser.add_argument("--out", type=runs.resolve, default=REFERENCE)
     given = parser.parse_args()
     if given.out == REFERENCE and (given.split, given.faces) != ("PrivateTest", FACES):
         parser.error("another --split or number of --faces is for trying the tool: name another folder with --out")
-    real, drawn = (
-        data.apply_protocol(data.load_fer2013(source), "official", given.faces, SEED)
-        for source in (given.data, "sample")
-    )
-    parts = {
-        given.split: real.open_test() if given.split == "PrivateTest" else real.validation,
-        "drawn faces": drawn.train,
-    }
+    real = data.apply_protocol(data.load_fer2013(given.data), "official", given.faces, SEED)
+    drawn = data.apply_protocol(data.load_fer2013("sample"), "official", given.faces, SEED)
+    split = real.open_test() if given.split == "PrivateTest" else real.validation
+    parts = {given.split: split, "drawn faces": drawn.train}
     model = recognize.load_network()
     tables = {
         name: changes.robustness(lambda some: tta.predict(model, some), faces.images, faces.labels, seed=SEED)

@@ -1,7 +1,7 @@
-"""FER+'s votes as they come with the package: ``python tools/votes.py DATA`` writes fer_utils/labels/ferplus_votes.npz.
+"""Write FER+'s votes for the package: ``python tools/votes.py DATA`` writes fer_utils/labels/ferplus_votes.npz.
 
-DATA: fer2013new.csv of github.com/microsoft/FERPlus. Of its 1.6 MB only the counts are kept, a row an image, in the
-order of fer2013.csv. The same counts give the same bytes.
+DATA: fer2013new.csv from github.com/microsoft/FERPlus. Of its 1.6 MB only the counts are kept, one row per image, in
+the order of fer2013.csv. The same counts make the same bytes.
 """
 
 import sys
@@ -17,7 +17,7 @@ from fer_utils.runs import write_whole
 
 
 def read(path):
-    """The published file's counts: integers (35887, 10) in the order of ``ferplus.VOTES``."""
+    """Return the published file's counts: integers (35887, 10), columns in the order of ``ferplus.VOTES``."""
     table = pd.read_csv(path)
     if not np.array_equal(table["Usage"], ferplus.csv_order()):
         raise ValueError(f"{path}: its rows are not in the order of fer2013.csv. Download it again")
@@ -30,7 +30,7 @@ def read(path):
 def write(votes, path=ferplus.SHIPPED):
     """Write integers (35887, 10), each up to 255, as the only array of an npz file."""
     if votes.max() > 255:
-        raise ValueError(f"{votes.max()} votes for one answer: more than a byte holds, where FER+ has ten a row")
+        raise ValueError(f"{votes.max()} votes for one answer: more than a byte can store, and FER+ has ten per row")
     write_whole(path, lambda stream: np.savez_compressed(stream, votes=votes.astype(np.uint8)))
 
 

@@ -1,3 +1,3 @@
-"""The audit of the paper: its numbers against arithmetic (`checks`, `rules`) and our runs (`reruns`), its conclusions
-(`statements`), and why its ResNet50 collapsed (`collapse`). `claims` puts them into one table.
+"""The audit of the paper. `checks` and `rules` test its numbers by arithmetic, `reruns` compares them with our runs;
+`claims` puts both into one table. `statements` tests its conclusions, `collapse` looks into its ResNet50's collapse.
 """

@@ -1,7 +1,7 @@
-"""Each number of the paper with what arithmetic says of it, what our runs show, and a verdict (notebook 07).
+"""Each number of the paper with its arithmetic, what our runs show, and a verdict (notebook 07).
 
-The numbers come from ``paper``, their arithmetic from ``rules``, what our runs show from ``reruns``, a fair reviewer's
-sentence from ``readings``. ``statements`` does the same for the paper's conclusions.
+The numbers come from ``paper``, the arithmetic from ``rules``, the comparison with our runs from ``reruns``, and a fair
+reviewer's sentence from ``readings``. ``statements`` does the same for the paper's conclusions.
 """
 
 import pandas as pd
@@ -15,21 +15,21 @@ from fer_utils.comparison import paper
 
 
 def audit(finished=()) -> pd.DataFrame:
-    """One row for every number of ``paper.reported()``, in its order, with further columns.
+    """The table of ``paper.reported()``, one row per number, with further columns.
 
-    finished: our runs of the arms; none for an audit without reruns.
+    finished: our runs of the arms; empty for an audit without reruns.
 
-    ``arithmetic`` says what a check found, ``expected`` is the number that it gives (NaN if none) and
-    ``arithmetic_verdict`` what follows; ``ours``, ``ours_value`` and ``rerun_verdict`` are our runs', empty where the
-    arm has none; ``verdict`` is a key of ``checks.VERDICTS``: of the two verdicts the one that comes first there.
-    ``reason`` is one sentence, with a charitable explanation where there is one.
+    ``arithmetic`` is what a check found, ``expected`` the number that it returns (NaN if none), ``arithmetic_verdict``
+    its verdict. ``ours``, ``ours_value`` and ``rerun_verdict`` are the same for our runs, empty if the arm has none.
+    ``verdict`` is that of the two which comes first in ``checks.VERDICTS``. ``reason`` is one sentence: the kindest
+    explanation, if there is one.
     """
-    summary, rows = comparison.summarize_arms(finished), []
+    summary = comparison.summarize_arms(finished)
+    rows = []
     for row in paper.reported().to_dict("records"):
         arithmetic = check_number(row)
         rerun = compare_with_runs(row, summary, finished)
-        verdicts = [arithmetic.verdict, rerun.verdict]
-        verdict = next(name for name in checks.VERDICTS if name in verdicts)
+        verdict = next(name for name in checks.VERDICTS if name in (arithmetic.verdict, rerun.verdict))
         rows.append(
             {
                 **row,
@@ -47,15 +47,15 @@ def audit(finished=()) -> pd.DataFrame:
 
 
 def verdict_counts(table) -> pd.Series:
-    """How many rows of ``audit`` have each verdict that occurs, in the order of ``VERDICTS``."""
+    """The number of rows of ``audit`` with each verdict that occurs, in the order of ``VERDICTS``."""
     counts = table["verdict"].value_counts()
     return counts.reindex([name for name in checks.VERDICTS if name in counts])
 
 
 def stated_costs() -> pd.DataFrame:
-    """What each time that the paper states comes to, a row a time (1,445 s and 1,445.48 s are one).
+    """One row for each time that the paper states, with its cost per epoch (1,445 s and 1,445.48 s are one row).
 
-    Columns: arm, label, seconds, epochs (the arm's, as planned where no other number is stated), seconds_per_epoch,
+    Columns: arm, label, seconds, epochs (those planned, if the paper states no other number), seconds_per_epoch,
     seconds_per_megapixel (28,709 images an epoch, 48 pixels a side from scratch and 224 otherwise).
     """
     rows = []
@@ -75,10 +75,9 @@ def stated_costs() -> pd.DataFrame:
 
 
 def _reason(row, verdict, arithmetic, rerun):
+    """One sentence: what our runs show if they decide, else the written reading, else the arithmetic."""
     if verdict in (checks.REPRODUCED, checks.NOT_REPRODUCED):
-        return _sentence(f"ours: {rerun.text}")
-    return reading(row) or _sentence(arithmetic.text)
-
-
-def _sentence(text):
-    return f"{text[:1].upper()}{text[1:]}." if text and not text.endswith(".") else text
+        text = f"ours: {rerun.text}"
+    else:
+        text = reading(row) or arithmetic.text
+    return f"{text[:1].upper()}{text[1:].removesuffix('.')}."

@@ -1,8 +1,8 @@
-"""Why the paper's fine-tuned ResNet50 says "happy" to every face: one change at a time (notebook 07).
+"""Why the paper's fine-tuned ResNet50 predicts "happy" for every face: one change at a time (notebook 07).
 
-The suspects are the preprocessing (pixels / 255 into a network trained on something else), batch norm, the learning
-rate, and a head of 64 and 32 units with half of them dropped. ``VARIANTS`` changes one of them at a time, away from the
-paper's setting and back from a repaired one; each is a run of notebook 05 in ``OUTPUT_DIR/collapse/<name>/``.
+The possible causes are the preprocessing (pixels / 255, which the backbone was not trained with), batch norm, the
+learning rate, and a head of 64 and 32 units with half of them dropped. ``VARIANTS`` changes one of them at a time: in
+the paper's setting, and back again in a repaired one. Each is a run of notebook 05 in ``OUTPUT_DIR/collapse/<name>/``.
 
     python -m fer_utils.audit.collapse OUTPUT_DIR DATA [NAME=VALUE ...]      prints the papermill commands, one a line
 """
@@ -22,7 +22,7 @@ from fer_utils.runs.papermill import command
 
 NOTEBOOK, PRETRAINING = "05_fine_tuning", "02_pretrain_backbone"
 FOLDER = "collapse"
-COLLAPSED = 0.95  # of all answers being the same: called a collapse
+COLLAPSED = 0.95  # share of the most frequent prediction from which on a run counts as collapsed
 COLUMNS = [
     "variant", "change", "seed", "n", "accuracy", "majority", "majority_share", "answer_entropy", "log_loss",
     "prior_entropy", "collapsed", "seconds",
@@ -30,20 +30,20 @@ COLUMNS = [
 
 
 class Variant(NamedTuple):
-    """name: of its folder. change: what differs, in words. parameters: for notebook 05, beside ``PAPER_SETTING``."""
+    """name: its folder. change: what differs, in words. parameters: of notebook 05, on top of ``PAPER_SETTING``."""
 
     name: str
     change: str
     parameters: dict
 
 
-# What the paper states for this arm (section 'ResNet50 with Fine-Tuning'); size, width and epochs are the study's.
+_PAPER_RATES = {"LEARNING_RATE": 1e-4, "FINE_TUNING_RATE": 1e-4}
+# What the paper states for this arm (section 'ResNet50 with Fine-Tuning'). Size, width and epochs are this study's.
 PAPER_SETTING = {
     "ARCHITECTURE": "resnet50",
     "PREPROCESSING": "rescale",
     "AUGMENTATION": "paper",
-    "LEARNING_RATE": 1e-4,
-    "FINE_TUNING_RATE": 1e-4,
+    **_PAPER_RATES,
     "FREEZE_BATCH_NORM": True,
     "HEAD_UNITS": "",
     "DROPOUT": 0.5,
@@ -63,49 +63,52 @@ VARIANTS = (
     Variant("no-dropout", "+ no dropout", {"DROPOUT": 0.0}),
     Variant("repaired", "preprocessing, rates and head changed", _REPAIRED),
     Variant("repaired-rescale", "repaired, but pixels / 255 again", {**_REPAIRED, "PREPROCESSING": "rescale"}),
-    Variant(
-        "repaired-rate",
-        "repaired, but the paper's rate again",
-        {**_REPAIRED, "LEARNING_RATE": 1e-4, "FINE_TUNING_RATE": 1e-4},
-    ),
+    Variant("repaired-rate", "repaired, but the paper's rate again", {**_REPAIRED, **_PAPER_RATES}),
     Variant("repaired-head", "repaired, but the paper's head again", {**_REPAIRED, "HEAD_UNITS": ""}),
 )
+FIXED = {"DATA", "OUTPUT_DIR", "ARCHITECTURE"}.union(*(variant.parameters for variant in VARIANTS))
 
 
 # --- what to run -----------------------------------------------------------------------------------------------------
 
 
 def commands(output_dir, data="", weights="", source="", pretrain_epochs=0, **given) -> dict[str, str]:
-    """Name -> papermill command, in the order in which to run them; a folder each below output_dir/collapse.
+    """Run's name -> papermill command, in the order in which to run them. Each writes below output_dir/collapse.
 
-    weights: WEIGHTS of a backbone that was trained with the *imagenet* preprocessing, without which the first suspect
-    is no suspect: "imagenet", or "" for one that notebook 02 makes first, of SOURCE `source` and EPOCHS
-    `pretrain_epochs` (0 for its own). given: further parameters, the same for all variants, such as WIDTH or EPOCHS.
+    weights: WEIGHTS of a backbone that was trained with the *imagenet* preprocessing; with another backbone, the
+    preprocessing cannot be the cause. Either "imagenet", or "" for one that notebook 02 makes first, with SOURCE
+    `source` and EPOCHS `pretrain_epochs` (its defaults for "" and 0). given: parameters for all variants. Raises
+    RunError for one that the variants set themselves.
     """
-    folder, found = f"{output_dir}/{FOLDER}", {}
+    if fixed := sorted(FIXED.intersection(given)):
+        raise runs.RunError(f"{', '.join(fixed)}: each variant has its own value. Leave it out")
+    folder = f"{output_dir}/{FOLDER}"
+    by_name = {}
     if not weights:
         weights = f"{folder}/resnet50-pretrain/backbone.weights.h5"
         chosen = {key: given[key] for key in ("WIDTH", "SEED") if key in given}
         chosen |= {"ARCHITECTURE": "resnet50", "PREPROCESSING": "imagenet", "OUTPUT_DIR": folder}
-        chosen |= {"SOURCE": source} if source else {}
-        chosen |= {"EPOCHS": pretrain_epochs} if pretrain_epochs else {}
-        found["resnet50-pretrain"] = command(PRETRAINING, chosen, f"{folder}/pretrain.ipynb")
+        if source:
+            chosen["SOURCE"] = source
+        if pretrain_epochs:
+            chosen["EPOCHS"] = pretrain_epochs
+        by_name["resnet50-pretrain"] = command(PRETRAINING, chosen, f"{folder}/pretrain.ipynb")
     for variant in VARIANTS:
         own = {"DATA": data, "OUTPUT_DIR": f"{folder}/{variant.name}", "WEIGHTS": weights}
         chosen = {**PAPER_SETTING, **given, **variant.parameters, **own}
-        found[variant.name] = command(NOTEBOOK, chosen, f"{folder}/{variant.name}.ipynb")
-    return found
+        by_name[variant.name] = command(NOTEBOOK, chosen, f"{folder}/{variant.name}.ipynb")
+    return by_name
 
 
 # --- what came of it -------------------------------------------------------------------------------------------------
 
 
 def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
-    """What each finished run of a variant answers, as a table with ``COLUMNS``, and a sentence on each unusable folder.
+    """A table with ``COLUMNS``, one row per finished run of a variant, and a sentence on each unusable folder.
 
-    Of the validation split, which is what the paper reports: accuracy; majority, the emotion that is answered most, and
-    majority_share, how often (0 to 1); answer_entropy, of the shares of the answers, nats (0: always the same);
-    log_loss, to be held against prior_entropy, the loss of answering the split's class shares to every face.
+    All measures are of the validation split, as in the paper. accuracy: 0 to 1. majority: the emotion that is predicted
+    most often, and majority_share its share (0 to 1). answer_entropy: of the predictions' shares, in nats (0: always
+    the same). log_loss: to compare with prior_entropy, the loss of predicting the split's class shares for every face.
     """
     rows, notes = [], []
     for variant in VARIANTS:
@@ -114,26 +117,29 @@ def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
             try:
                 run = runs.read_run(metrics.parent)
                 row = {"variant": variant.name, "change": variant.change, **describe(run)}
-                own, rows = runs.as_seeds([*own, run]), [*rows, row]
-            except (runs.RunError, KeyError) as error:
+                own = runs.as_seeds([*own, run])
+                rows.append(row)
+            except runs.RunError as error:
                 notes.append(f"left out: {error}")
+            except KeyError as error:
+                notes.append(f"left out: {runs.shown(metrics.parent)} lacks {error}. Run this variant again")
     return pd.DataFrame(rows, columns=COLUMNS), notes
 
 
 def describe(run) -> dict:
-    """The columns of ``summarize_collapse`` that come from one run."""
-    found = run.metrics["validation"]
-    matrix = np.array(found["confusion_matrix"])
-    answers = matrix.sum(axis=0)
-    share = answers.max() / answers.sum()
+    """The columns of ``summarize_collapse`` that are computed from one run."""
+    measured = run.metrics["validation"]
+    matrix = np.array(measured["confusion_matrix"])
+    predicted = matrix.sum(axis=0)
+    share = predicted.max() / predicted.sum()
     return {
         "seed": run.manifest["seed"],
-        "n": found["n"],
-        "accuracy": found["accuracy"],
-        "majority": EMOTIONS[int(answers.argmax())],
+        "n": measured["n"],
+        "accuracy": measured["accuracy"],
+        "majority": EMOTIONS[int(predicted.argmax())],
         "majority_share": float(share),
-        "answer_entropy": checks.entropy(answers),
-        "log_loss": found["log_loss"],
+        "answer_entropy": checks.entropy(predicted),
+        "log_loss": measured["log_loss"],
         "prior_entropy": checks.entropy(matrix.sum(axis=1)),
         "collapsed": bool(share >= COLLAPSED),
         "seconds": run.manifest["seconds"],
@@ -141,14 +147,15 @@ def describe(run) -> dict:
 
 
 def explanation(table) -> list[str]:
-    """What the variants say, and which have no run, in sentences computed from ``summarize_collapse``'s table."""
-    if table.empty or "paper" not in set(table["variant"]):
+    """Sentences on what the variants show and which have no run. table: from ``summarize_collapse``."""
+    if "paper" not in set(table["variant"]):
         return ["The paper's setting has not been run yet, so nothing is explained."]
     means = table.groupby("variant", sort=False)[["collapsed", "accuracy", "majority_share"]].mean()
     paper = means.loc["paper"]
+    collapses = "collapses" if paper["collapsed"] > 0.5 else "does not collapse"
     lines = [
-        f"The paper's setting {'collapses' if paper['collapsed'] > 0.5 else 'does not collapse'} here: "
-        f"{paper['majority_share']:.0%} of its answers are the same, {paper['accuracy']:.1%} are right."
+        f"The paper's setting {collapses} here: {paper['majority_share']:.0%} of its answers are the same, "
+        f"{paper['accuracy']:.1%} are right."
     ]
     changes = {variant.name: variant.change for variant in VARIANTS}
     for name, collapsed, accuracy, share in means.drop("paper").itertuples():
@@ -158,9 +165,7 @@ def explanation(table) -> list[str]:
     if missing:
         lines.append(f"No run yet, so nothing is known about: {', '.join(missing)}.")
     if table.groupby("variant")["seed"].nunique().min() == 1:
-        lines.append(
-            "With one seed of a variant, whether it collapses may be seen; a few points of accuracy are noise."
-        )
+        lines.append("With one seed per variant, a collapse is visible, but a few points of accuracy may be chance.")
     return lines
 
 
@@ -168,7 +173,7 @@ def explanation(table) -> list[str]:
 
 
 def read_value(word) -> tuple[str, object]:
-    """NAME=VALUE as (name, value), the value of the type that notebook 05's default has; RunError if it is none."""
+    """Split NAME=VALUE into (name, value), of the type of notebook 05's default. Raises RunError if that fails."""
     name, equals, text = word.partition("=")
     if not equals:
         raise runs.RunError(f"{word}: must read NAME=VALUE")
@@ -177,13 +182,14 @@ def read_value(word) -> tuple[str, object]:
         raise runs.RunError(f"{NOTEBOOK} has no parameter {name}. Its parameters: {', '.join(defaults)}")
     kind = type(defaults[name])
     try:
-        return name, {"True": True, "False": False}[text] if kind is bool else kind(text)
+        value = {"True": True, "False": False}[text] if kind is bool else kind(text)
     except (ValueError, KeyError) as error:
         raise runs.RunError(f"{word}: {name} is of type {kind.__name__}, as in {name}={defaults[name]}") from error
+    return name, value
 
 
 def main(arguments=None):
-    """The command line: print the commands; returns the exit status."""
+    """The command line: print the papermill commands. Returns the exit status."""
     parser = argparse.ArgumentParser(prog="python -m fer_utils.audit.collapse", description=__doc__.splitlines()[0])
     parser.add_argument("output_dir", help="the study's folder, such as outputs/cpu")
     parser.add_argument("data", help="DATA of the notebooks")

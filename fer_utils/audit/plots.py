@@ -1,4 +1,4 @@
-"""The figures of the audit (notebook 07): what the paper states, drawn against what is known."""
+"""The figures of the audit (notebook 07): the paper's numbers, its verdicts, and the collapse experiment."""
 
 import pandas as pd
 import seaborn as sns
@@ -25,7 +25,7 @@ VERDICT_COLOURS = {
 
 
 def class_counts(stated, ax=None):
-    """Bars of Table 2's training counts beside FER-2013's. stated: dict emotion -> images."""
+    """Bars of the training images per class, in Table 2 and in FER-2013. stated: Table 2's, emotion -> images."""
     ax = axes_or_new(ax, (9, 3.8))
     both = {"the paper's Table 2": stated, "FER-2013": checks.TRAINING_COUNTS}
     table = pd.DataFrame({f"{name}: {sum(counts.values()):,.0f}": counts for name, counts in both.items()})
@@ -40,10 +40,10 @@ def class_counts(stated, ax=None):
 
 
 def stated_accuracies(reported, ax=None):
-    """Every validation accuracy that the paper states, by arm, with its 95 % interval at 7,178 images.
+    """Every validation accuracy that the paper states, by arm, with its 95 % interval for 7,178 images.
 
-    reported: ``paper.reported()``. Hollow marks are the prose's readings of a curve; dashed lines are the thresholds
-    that stopped an arm, the dotted one is what people are said to reach.
+    reported: ``paper.reported()``. Hollow marks are values that the text reads off a curve. Dashed lines are the
+    thresholds that were to stop an arm. The dotted line is the accuracy that people are said to reach.
     """
     ax = axes_or_new(ax, (9, 5.2))
     rows = reported[reported["quantity"].isin(["validation accuracy", "stopping threshold"])]
@@ -70,25 +70,24 @@ def stated_accuracies(reported, ax=None):
 
 
 def costs(table, axes=None):
-    """Seconds an epoch, and seconds a megapixel, of every time that the paper states; two Axes.
+    """Bars of the seconds per epoch and per megapixel for every time that the paper states; returns two Axes.
 
-    table: a row a time, columns label, seconds_per_epoch, seconds_per_megapixel.
+    table: from ``claims.stated_costs``.
     """
     if axes is None:
         axes = plt.subplots(1, 2, figsize=(10, 3.8), sharey=True, layout="constrained")[1]
-    for ax, column, title in zip(
-        axes, ("seconds_per_epoch", "seconds_per_megapixel"), ("an epoch", "a megapixel"), strict=True
-    ):
+    titles = {"seconds_per_epoch": "seconds an epoch", "seconds_per_megapixel": "seconds a megapixel"}
+    for ax, (column, title) in zip(axes, titles.items(), strict=True):
         sns.barplot(table, y="label", x=column, color=SKY, **BARS, ax=ax)
         ax.bar_label(ax.containers[0], fmt="{:.3g}", padding=3, fontsize=8)
-        ax.set(xlabel=f"seconds {title}", ylabel="")
+        ax.set(xlabel=title, ylabel="")
         ax.margins(x=0.15)
         finish(ax)
     return axes
 
 
 def verdicts(counts, ax=None):
-    """Bars of how many rows have each verdict. counts: from ``claims.verdict_counts``."""
+    """Bars of the number of rows with each verdict. counts: from ``claims.verdict_counts``."""
     ax = axes_or_new(ax, (8, 0.4 * len(counts) + 1))
     colours = [VERDICT_COLOURS.get(name, "0.7") for name in counts.index]
     sns.barplot(x=counts.to_numpy(), y=list(counts.index), hue=list(counts.index), palette=colours, **BARS, ax=ax)
@@ -99,7 +98,7 @@ def verdicts(counts, ax=None):
 
 
 def collapse(table, ax=None):
-    """Share of the most frequent answer and accuracy of each variant. table: from ``collapse.summarize_collapse``."""
+    """Bars of each variant's majority_share and accuracy. table: from ``collapse.summarize_collapse``."""
     means = table.groupby("change", sort=False)[["majority_share", "accuracy"]].mean()
     ax = axes_or_new(ax, (9, 0.5 * len(means) + 1.2))
     means = means.set_axis(["share of the most frequent answer", "accuracy"], axis=1)

@@ -1,7 +1,7 @@
-"""How a fair reviewer would read the paper's numbers: a sentence each, the kindest that fits (notebook 07).
+"""How a fair reviewer might explain the paper's numbers: the kindest sentence that fits each (notebook 07).
 
-The verdict is computed elsewhere; these sentences only say what may lie behind it. A test sees to it that no sentence
-stands beside a number whose check it does not fit.
+The verdict is computed elsewhere; a sentence only says what may have caused it. A test checks that each sentence
+belongs to a number of the paper.
 """
 
 _TWO_RUNS = (
@@ -37,7 +37,7 @@ _SETTING = "A setting, not a result: our notebooks take it as it stands unless t
 _FIGURE = "Read off a curve that is not in the text."
 _OTHERS = "Measured by others, on splits that this paper does not name: only repeated here."
 
-# (arm, quantity) or (arm, quantity, place) -> sentence; the longer key wins.
+# (arm, quantity) or (arm, quantity, place) -> sentence. The longer key takes precedence.
 _READINGS = {
     ("vgg16-scratch", "validation accuracy"): _TWO_RUNS,
     ("vgg16-scratch", "validation accuracy", "Fig. 19"): "Read off a curve; it fits both printed numbers.",
@@ -122,6 +122,8 @@ _BY_PREFIX = (
     ("test class count", _TABLE2_TEST),
     ("published", _OTHERS),
     ("Sarvakar", _OTHERS),
+    ("settling epoch", _FIGURE),
+    ("spike epoch", _FIGURE),
 )
 _SETTINGS = (
     "epochs", "epochs planned", "learning rate", "learning rate factor", "plateau patience", "dropout", "dense units",
@@ -130,7 +132,7 @@ _SETTINGS = (
 
 
 def reading(row) -> str:
-    """The sentence on one row of ``paper.reported()`` (a dict), "" where none was written."""
+    """The sentence for one row of ``paper.reported()`` (a dict); "" if there is none."""
     arm, quantity, place = row["arm"], row["quantity"], row["place"]
     for key in ((arm, quantity, place), (arm, quantity)):
         if key in _READINGS:
@@ -138,6 +140,4 @@ def reading(row) -> str:
     for prefix, sentence in _BY_PREFIX:
         if quantity.startswith(prefix):
             return sentence
-    if quantity in _SETTINGS:
-        return _SETTING
-    return _FIGURE if quantity in ("settling epoch", "spike epoch") else ""
+    return _SETTING if quantity in _SETTINGS else ""

@@ -1,8 +1,8 @@
-"""Every number that the paper reports, with its place, as one table (notebooks 06 and 07).
+"""One table of every number that the paper reports, with its place in the paper (notebooks 06 and 07).
 
-Jahangir et al. 2024 give several values for the same quantity in different places. None is corrected or left out here;
-``headline`` picks the set of their sections on comparison and training time, which Tables 5 and 6 and Figs. 22 and 23
-belong to. Tables 1, 3, 5 and 6 are printed as pictures; the numbers come from the text that discusses them.
+Jahangir et al. 2024 give several values for the same quantity in different places. The table corrects none and leaves
+out none. ``headline`` picks the values of the sections on comparison and training time, to which Tables 5 and 6 and
+Figs. 22 and 23 belong. Tables 1, 3, 5 and 6 are printed as pictures; their numbers come from the text about them.
 """
 
 import pandas as pd
@@ -11,7 +11,7 @@ from fer_utils.names import ARCHITECTURE_NAMES, EMOTIONS, STRATEGY_NAMES
 
 ARMS = tuple(f"{architecture}-{strategy}" for architecture in ARCHITECTURE_NAMES for strategy in STRATEGY_NAMES)
 
-# Places, spelled once.
+# Places in the paper that are named more than once.
 _ABSTRACT, _CONCLUSION, _COMPARISON = "abstract", "conclusion", "comparison section"
 _TIMING = "training time comparison"
 _DATA, _SETUP = "section 'Dataset Description'", "section 'Experiment Setup'"
@@ -25,7 +25,7 @@ _RES_FINETUNE = "section 'ResNet50 with Fine-Tuning'"
 _VALIDATION, _TRAINING = "validation accuracy", "training accuracy"
 _PROSE = "prose reading of the curve"
 
-# (arm, quantity, value, unit, place, note); one row a number as printed.
+# (arm, quantity, value, unit, place, note): one row per printed number.
 _ARM_ROWS = [
     ("vgg16-scratch", _VALIDATION, 67.23, "%", _ABSTRACT, ""),
     ("vgg16-scratch", _VALIDATION, 67.23, "%", "Table 4", ""),
@@ -165,7 +165,7 @@ _OTHER_ROWS = [
 
 _MODELS = "section 'Model Architectures'"
 _NO_DENSE = 'later: "instead of fully connected layers, [it] does not have them"'
-# Found on a second reading; at the end, so that no id moved.
+# Found on a second reading. They are at the end, so that the ids of the others did not change.
 _LATER_ROWS = [
     ("resnet50-scratch", "minutes", 24, "min", _RES_SCRATCH, "about; the 1,445 seconds in other words"),
     ("resnet50-finetune", "settling epoch", 10, "", "Fig. 13", 'prose: "decreasing rapidly in the first 10 epochs"'),
@@ -207,25 +207,25 @@ REPORTED.insert(0, "id", [f"P{number:03d}" for number in range(1, len(REPORTED) 
 
 
 def reported() -> pd.DataFrame:
-    """A copy of the whole table, free to change.
+    """Return a copy of the whole table, which the caller may change.
 
-    Columns: id ("P001" and on), arm ("vgg16-scratch", ... or "" where no arm is meant), quantity, value (float, in its
-    unit: accuracies are percents as printed), unit ("%", "s", "nats", "images", ...), place (where in the paper), note.
+    Columns: id ("P001" and on), arm ("vgg16-scratch", ... or "" for no arm), quantity, value (float in its unit;
+    accuracies in percent, as printed), unit ("%", "s", "nats", "images", ...), place (in the paper), note.
     """
     return REPORTED.copy()
 
 
 def headline(arm) -> dict[str, float]:
-    """The three numbers of one arm that the paper compares: its sections on comparison and on training time, Table 6.
+    """Return the three numbers of an arm that the paper compares in its sections on comparison and training time.
 
-    Returns training_accuracy and validation_accuracy, 0 to 1 as in ``metrics.json``, and seconds. Raises ValueError for
-    an unknown arm.
+    They are those of Table 6: training_accuracy and validation_accuracy, 0 to 1 as in ``metrics.json``, and seconds.
+    Raises ValueError for an unknown arm.
     """
     if arm not in ARMS:
         raise ValueError(f"the paper has no arm {arm!r}: use one of {', '.join(ARMS)}")
     rows = REPORTED[REPORTED["arm"] == arm].set_index(["quantity", "place"])["value"]
     return {
-        # Rounded, since 67.1 / 100 is not 0.671 in binary.
+        # Rounded, since 67.1 / 100 is not exactly 0.671 as a float.
         "training_accuracy": round(float(rows[_TRAINING, _COMPARISON]) / 100, 6),
         "validation_accuracy": round(float(rows[_VALIDATION, _COMPARISON]) / 100, 6),
         "seconds": float(rows["seconds", _TIMING]),
@@ -233,11 +233,11 @@ def headline(arm) -> dict[str, float]:
 
 
 def stated(arm, quantity) -> list[float]:
-    """All values that the paper states of an arm ("" for those of none), in the order of ``reported``."""
+    """Return all values that the paper states for an arm ("" for no arm), in the order of ``reported``."""
     return REPORTED.loc[(REPORTED["arm"] == arm) & (REPORTED["quantity"] == quantity), "value"].tolist()
 
 
 def epochs_and_size(arm) -> tuple[float, int]:
-    """(epochs, pixels a side) of an arm's training: as planned where no other number of epochs is stated."""
+    """Return (epochs, pixels a side) of an arm's training; the planned epochs if the paper states no others."""
     epochs = (stated(arm, "epochs") or stated(arm, "epochs planned"))[0]
     return epochs, 48 if arm.endswith("scratch") else 224

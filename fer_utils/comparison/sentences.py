@@ -1,4 +1,4 @@
-"""What finished runs say, in sentences computed from them, so that none outlives its numbers (notebook 06)."""
+"""Sentences about finished runs, computed from their numbers so that they always agree with them (notebook 06)."""
 
 import numpy as np
 
@@ -20,7 +20,7 @@ VARIED = ("EPOCHS", "BATCH_SIZE", "LEARNING_RATE", "WIDTH", "INPUT_SIZE", "MAX_I
 
 
 def protocol_note(finished):
-    """One paragraph: which of our numbers the paper's validation accuracy is comparable with."""
+    """Return a paragraph on which of our numbers can be compared with the paper's validation accuracy."""
     size = finished[0].metrics["test"]["n"]
     if protocol(finished) == "paper":
         note = (
@@ -36,17 +36,16 @@ def protocol_note(finished):
     expected = TEST_SIZES[protocol(finished)]
     if size != expected:
         note += (
-            f" These runs were tested on {size:,} images, not on FER-2013's {expected:,}: they are of the built-in "
-            "sample, or of a part of FER-2013. They show how to compare. Their distance from the paper's numbers means "
-            "nothing."
+            f" These runs were tested on {size:,} images, not on FER-2013's {expected:,}: on the built-in sample or on "
+            "a part of FER-2013. They show how to compare. Their difference from the paper's numbers means nothing."
         )
     return note
 
 
 def findings(finished, summary, pretraining, pairs):
-    """What these runs say, as a list of sentences computed from them.
+    """Return the findings of these runs as a list of sentences.
 
-    finished: the runs. summary, pretraining: as ``tables.table5`` takes them. pairs: from ``evaluation.pairwise``.
+    finished: list of ``runs.Run``. summary, pretraining: as for ``tables.table5``. pairs: from ``evaluation.pairwise``.
     """
     found = summary[summary["runs"] > 0].sort_values("test_accuracy", ascending=False, kind="stable").to_dict("records")
     best, others = found[0], found[1:]
@@ -55,7 +54,7 @@ def findings(finished, summary, pretraining, pairs):
         f"of {best['n']:,.0f} faces (95 % interval {interval_text(best['test_low'], best['test_high'])})."
     ]
     if others:
-        lines.append(_told_apart(best["arm"], pairs))
+        lines.append(_best_against_others(best["arm"], pairs))
     theirs = paper_arms()
     for architecture, name in ARCHITECTURE_NAMES.items():
         ours = summary[(summary["architecture"] == architecture) & (summary["runs"] > 0)]
@@ -73,25 +72,23 @@ def findings(finished, summary, pretraining, pairs):
 
 
 def settings_note(finished):
-    """A sentence on settings that differ between runs and so between arms; "" where none does."""
+    """Return a sentence on the settings that differ between runs, or "" if none does."""
+    later = [name for name in runs.BEFORE if name != "FREEZE_BATCH_NORM"]  # only fine-tuning has this setting
     differing = []
-    for name in (
-        *VARIED,
-        *(name for name in runs.BEFORE if name != "FREEZE_BATCH_NORM"),
-    ):  # that is fine-tuning's alone
+    for name in (*VARIED, *later):
         values = sorted({run.manifest["parameters"].get(name, runs.BEFORE.get(name)) for run in finished}, key=str)
         if len(values) > 1:
             differing.append(f"{name} ({', '.join(map(str, values))})")
     return f"Mind that these runs differ in more than their strategy: {_listed(differing)}." if differing else ""
 
 
-def _told_apart(best, pairs):
-    """From which arms the paired tests tell the best one."""
+def _best_against_others(best, pairs):
+    """Return a sentence on the arms from which the best arm differs significantly by the paired tests."""
     own = pairs[(pairs["first"] == best) | (pairs["second"] == best)]
     others = own["first"].where(own["first"] != best, own["second"])
-    # Both tests of seeds must agree; that by the arms' own seeds is missing (NaN) where one of them has a single seed.
-    told = own["differ"] & ~(own["own_p_holm"] >= LEVEL)
-    close = [arm_name(arm) for arm in others[~told]]
+    # Both tests over seeds must agree. The test by the arms' own seeds is missing (NaN) if an arm has a single seed.
+    different = own["differ"] & ~(own["own_p_holm"] >= LEVEL)
+    close = [arm_name(arm) for arm in others[~different]]
     of_arms = (pairs["speaks_of"] == evaluation.ARMS).all()
     scope = "seeds and faces counted as chance" if of_arms else "these networks only"
     how = f"face by face, {scope}, corrected for {len(pairs)} comparison{'s' if len(pairs) > 1 else ''}"
@@ -105,8 +102,8 @@ def _told_apart(best, pairs):
 
 
 def _cheapest(found, pretraining, machines):
-    """found: rows of ``summarize_arms``, the most accurate first. Seconds of several machines are no comparison."""
-    if len(machines) > 1:
+    """Return a sentence on the cheapest arm. found: rows of ``summarize_arms``, the most accurate first."""
+    if len(machines) > 1:  # seconds on several machines cannot be compared
         return f"Which arm is cheapest is unknown, because the runs were made on {' and '.join(machines)}."
     costs = [row["seconds"] + pretraining_of(row, pretraining) for row in found]
     cheap = int(np.argmin(costs))

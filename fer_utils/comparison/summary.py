@@ -1,7 +1,7 @@
-"""Which finished runs can be compared, and what they come to arm by arm, beside the paper (notebook 06).
+"""Find the finished runs that can be compared, and summarise them by arm, next to the paper (notebook 06).
 
-Everything is built from run folders (``runs.collect``) and from what the paper reports (``paper``); no Keras.
-``tables`` makes the paper's tables of it, ``evaluation`` tests which arms differ.
+The inputs are run folders (``runs.collect``) and the paper's numbers (``paper``); Keras is not needed. ``tables`` makes
+the paper's tables from the summary, and ``evaluation`` tests which arms differ.
 """
 
 import json
@@ -17,7 +17,7 @@ from fer_utils.names import ARCHITECTURE_NAMES, COMPARATOR_NAMES, STRATEGY_NAMES
 
 MISSING = "missing"
 COMPARATORS = tuple(f"{architecture}-scratch" for architecture in COMPARATOR_NAMES)
-# What is reported: FER-2013's PrivateTest, or, as the paper has it, PublicTest and PrivateTest merged.
+# The reported images: FER-2013's PrivateTest or, as in the paper, PublicTest and PrivateTest merged.
 TEST_NAMES = {"official": "PrivateTest", "paper": "merged test folder"}
 TEST_SIZES = {
     "official": USAGE_COUNTS["PrivateTest"],
@@ -33,10 +33,10 @@ MEASURES = (
 
 
 def load_runs(output_dir, reference=""):
-    """The finished runs of the study's six arms below `output_dir`: ``runs.Run``s, sorted by arm and seed.
+    """Return the finished runs of the study's six arms below `output_dir`: list of ``runs.Run``, by arm and seed.
 
-    reference: a folder of runs that is shown, and said to be shown, where `output_dir` has none; "" for none.
-    Raises RunError where there is nothing to show, or where the runs cannot be compared (``check_comparable``).
+    reference: a folder whose runs are used if `output_dir` has none, which a printed line states; "" for no folder.
+    Raises RunError if there is no run, or if the runs cannot be compared (``check_comparable``).
     """
     for folder in filter(None, (output_dir, reference)):
         found = [run for run in runs.collect(folder) if run.arm in paper.ARMS]
@@ -54,26 +54,27 @@ def load_runs(output_dir, reference=""):
 
 
 def load_comparators(finished):
-    """The networks that the paper has no arm of, from scratch, beside the `finished` arms: list of ``runs.Run``.
+    """Return the from-scratch runs of networks that are no arm of the paper: list of ``runs.Run``.
 
-    They stand in the folder that `finished` came from (notebook 03 with another ARCHITECTURE). Those that cannot be
-    compared with the arms are left out, and a printed line names each.
+    They are in the folder of the `finished` arms (notebook 03 with another ARCHITECTURE). Runs that cannot be compared
+    with the arms are left out, and a printed line names each.
     """
-    beside = [run for arm in COMPARATORS for run in runs.collect(finished[0].folder.parent, f"{arm}-*")]
+    candidates = [run for arm in COMPARATORS for run in runs.collect(finished[0].folder.parent, f"{arm}-*")]
     kept = []
-    for run in beside:
+    for run in candidates:
         try:
             check_comparable([*finished, *kept, run])
-            kept += in_usual_order([*finished, run])[len(finished) :]
+            if len(in_usual_order([*finished, run])) > len(finished):  # `run` is not left out
+                kept.append(run)
         except runs.RunError as error:
             print(f"Left out: {error}.")
     return kept
 
 
 def check_comparable(finished):
-    """Raise RunError, naming two runs, unless they can stand in one table.
+    """Raise RunError, naming two runs, unless all runs can be in one table.
 
-    All must be made from the same data, by one protocol, and those of an arm must be its seeds (``runs.as_seeds``).
+    All must have the same data, protocol and test images. The runs of an arm must be its seeds (``runs.as_seeds``).
     """
     for what, values in (
         ("data checksum", [str(run.manifest["data_checksum"])[:12] for run in finished]),
@@ -93,7 +94,7 @@ def check_comparable(finished):
 
 
 def in_usual_order(finished):
-    """The runs whose test images stand in the order that most have; the others are named in a printed line."""
+    """Return the runs whose test images are in the most common order. A printed line names each of the others."""
     orders = [run.predictions["test"][0].tobytes() for run in finished]
     usual = Counter(orders).most_common(1)[0][0]
     for run, order in zip(finished, orders, strict=True):
@@ -103,18 +104,18 @@ def in_usual_order(finished):
 
 
 def _images(run):
-    """How many test images a run has, and which, as a short string."""
+    """Return the number and a checksum of a run's test images, as a short text."""
     row_ids = np.sort(run.predictions["test"][0])
     return f"{len(row_ids):,} ({runs.checksum(row_ids)[:8]})"
 
 
 def protocol(finished):
-    """The runs' protocol: "official" or "paper"."""
+    """Return the runs' protocol: "official" or "paper"."""
     return finished[0].manifest["parameters"]["PROTOCOL"]
 
 
 def runs_table(finished):
-    """One row a run: what it was trained on, how large, for how long and where. Index: the run's name."""
+    """Return a table of the runs' data, sizes, epochs, times and devices. Index: the run's name."""
     rows = []
     for run in finished:
         parameters = run.manifest["parameters"]
@@ -137,18 +138,18 @@ def runs_table(finished):
 
 
 def hardware(run):
-    """What a run was computed on, as a short string: the GPU's name, or the processor's with its cores.
+    """Return the device of a run as a short text: the GPU's name, or the processor's name with its cores.
 
-    "1 of 2 cores" where TensorFlow was told to use fewer than there are (TF_NUM_INTRAOP_THREADS).
+    It has "1 of 2 cores" if TensorFlow was limited to fewer cores than there are (TF_NUM_INTRAOP_THREADS).
     """
     device = run.manifest["device"]
     if device["gpu"]:
         return device["gpu"]
-    # "Intel(R) Xeon(R) Processor @ 2.50GHz" is the Intel Xeon of 2.50 GHz.
+    # "Intel(R) Xeon(R) Processor @ 2.50GHz" becomes "Intel Xeon 2.50 GHz".
     processor = re.sub(r"\((R|TM)\)|\b(Processor|CPU)\b|@", " ", device["processor"])
     processor = re.sub(r"(?<=\d)GHz", " GHz", processor)
-    told = run.manifest.get("environment", {}).get("TF_NUM_INTRAOP_THREADS", "")
-    fewer = f"{told} of " if told.isdigit() and 0 < int(told) < device["cores"] else ""
+    threads = run.manifest.get("environment", {}).get("TF_NUM_INTRAOP_THREADS", "")
+    fewer = f"{threads} of " if threads.isdigit() and 0 < int(threads) < device["cores"] else ""
     return f"{' '.join(processor.split())}, {fewer}{device['cores']} core{'s' if device['cores'] != 1 else ''}"
 
 
@@ -156,31 +157,23 @@ def hardware(run):
 
 
 def summarize_arms(finished, arms=paper.ARMS):
-    """One row for each of `arms`, the paper's six in its order; NaN throughout where an arm has no finished run.
+    """Return a table with one row per arm, by default the paper's six. An arm without a finished run has only NaN.
 
-    Columns: arm, architecture, strategy, source ("ours"), runs (number of seeds), n, then of each name in ``MEASURES``
-    the mean over seeds and, as <name>_min and <name>_max, its range; validation_low, validation_high, test_low and
-    test_high: the Wilson 95 % interval of the mean accuracy; seeds_sd, seeds_low, seeds_high: standard deviation and t
-    interval of test accuracy over seeds (NaN with one). All rates 0 to 1, times in seconds. Seeds share their test
-    images, so the Wilson interval uses the images of one run, not of all: it says what other images would do, the t
-    interval what other seeds would.
+    Columns: arm, architecture, strategy, source ("ours"), runs (number of seeds), n (test images). For each name in
+    ``MEASURES``: the mean over seeds, and its range as <name>_min and <name>_max. validation_low, validation_high,
+    test_low, test_high: the Wilson 95 % interval of the mean accuracy. seeds_sd, seeds_low, seeds_high: standard
+    deviation and t interval of test accuracy over seeds (NaN with one). Rates are 0 to 1, times in seconds.
 
-    Training accuracy is that of the epoch whose weights were kept, measured during the epoch with augmentation and
-    dropout on, since that is what the paper's curves show.
+    Seeds share their test images, so the Wilson interval uses the images of one run. It shows the effect of other
+    images, the t interval that of other seeds. Training accuracy is that of the epoch whose weights were kept. It is
+    measured during the epoch, with augmentation and dropout, as in the paper's curves.
     """
     rows = []
     for arm in arms:
         architecture, strategy = arm.split("-")
         own = [run for run in finished if run.arm == arm]
-        n = min((run.metrics["test"]["n"] for run in own), default=np.nan)
-        row = {
-            "arm": arm,
-            "architecture": architecture,
-            "strategy": strategy,
-            "source": "ours",
-            "runs": len(own),
-            "n": n,
-        }
+        row = {"arm": arm, "architecture": architecture, "strategy": strategy, "source": "ours", "runs": len(own)}
+        row["n"] = min((run.metrics["test"]["n"] for run in own), default=np.nan)
         measured = pd.DataFrame([_measure(run) for run in own], columns=MEASURES, dtype=float)
         for name in MEASURES:
             values = measured[name]
@@ -196,10 +189,10 @@ def summarize_arms(finished, arms=paper.ARMS):
 
 
 def paper_arms():
-    """The paper's six arms in the columns of ``summarize_arms`` that it has numbers for (source "paper").
+    """Return the paper's six arms, with the columns of ``summarize_arms`` that the paper has numbers for.
 
-    The intervals are ours, from the 7,178 images of its validation set. Its epochs and input sizes are those of its
-    sections ("epochs planned" where it states no other number); megapixels count 28,709 images an epoch.
+    source is "paper". The intervals are ours, for the 7,178 images of the paper's validation set. Epochs and input
+    sizes are from its sections (``paper.epochs_and_size``). Megapixels count 28,709 images per epoch.
     """
     rows = []
     for arm in paper.ARMS:
@@ -207,32 +200,26 @@ def paper_arms():
         row = {"arm": arm, "architecture": architecture, "strategy": strategy, "source": "paper", **paper.headline(arm)}
         low, high = evaluation.accuracy_interval(row["validation_accuracy"], TEST_SIZES["paper"])
         epochs, side = paper.epochs_and_size(arm)
-        rows.append(
-            {
-                **row,
-                "validation_low": low,
-                "validation_high": high,
-                "epochs": epochs,
-                "seconds_per_epoch": row["seconds"] / epochs,
-                "seconds_per_megapixel": seconds_per_megapixel(row["seconds"], epochs, side),
-            }
-        )
+        row |= {"validation_low": low, "validation_high": high, "epochs": epochs}
+        row["seconds_per_epoch"] = row["seconds"] / epochs
+        row["seconds_per_megapixel"] = seconds_per_megapixel(row["seconds"], epochs, side)
+        rows.append(row)
     return pd.DataFrame(rows)
 
 
 def last_phase(run):
-    """The epochs of a run's history that end with its network: of fine-tuning, those after unfreezing."""
+    """Return the epochs of a run's last phase: for fine-tuning, the epochs after unfreezing."""
     phase = run.history.get("phase")
     return run.history if phase is None else run.history[phase == phase.iloc[-1]]
 
 
 def _measure(run):
-    """Name -> number of one run, for each of ``MEASURES``; NaN where the run has none."""
+    """Return the ``MEASURES`` of one run: name -> number, or NaN if the run has none."""
     ending, parameters = last_phase(run), run.manifest["parameters"]
-    # Of stored features, the backbone saw each image as many times as there are copies of it, not once an epoch.
+    # With stored features, the backbone computed each image once per stored copy, not once per epoch.
     passes = parameters.get("FEATURE_COPIES") or len(run.history)
     return {
-        # The weights that are kept are those of the phase's best epoch, as validation has it (EarlyStopping).
+        # EarlyStopping keeps the weights of the phase's epoch with the best validation accuracy.
         "training_accuracy": ending.loc[ending["val_accuracy"].idxmax(), "accuracy"],
         "validation_accuracy": run.metrics["validation"]["accuracy"],
         "test_accuracy": run.metrics["test"]["accuracy"],
@@ -247,30 +234,31 @@ def _measure(run):
 
 
 def seconds_per_megapixel(seconds, passes, side, images=USAGE_COUNTS["Training"]) -> float:
-    """Training time over the pixels that the backbone saw, in millions: `passes` over `images` of `side` squared."""
+    """Return training seconds per million pixels that the backbone got, in `passes` over `images` of `side` squared."""
     return seconds / (passes * images * side**2 / 1e6)
 
 
 def number(value):
-    """A metric from JSON as a float: NaN for null."""
+    """Return a metric from JSON as a number: NaN for null."""
     return np.nan if value is None else value
 
 
 def pretraining_seconds(finished):
-    """Architecture -> seconds that its backbone cost, from <architecture>-pretrain/manifest.json beside the runs.
+    """Return the pretraining seconds: architecture -> seconds, from <architecture>-pretrain/manifest.json.
 
-    NaN where there is no such run, or where the arms started from ImageNet weights, whose cost others bore; and where
-    its manifest is damaged, which a printed line says.
+    Those folders are next to the runs. NaN if there is no such run, or if the arms used ImageNet weights, which others
+    trained. Also NaN if the manifest is damaged, which a printed line states.
     """
     seconds = {}
     for architecture in ARCHITECTURE_NAMES:
         own = [run for run in finished if run.manifest["architecture"] == architecture]
         manifest = finished[0].folder.parent / f"{architecture}-pretrain" / "manifest.json"
         downloaded = any(run.manifest.get("weights_checksum") == "imagenet" for run in own)
-        known = manifest.exists() and (manifest.parent / "metrics.json").exists() and not downloaded
         seconds[architecture] = np.nan
+        if downloaded or not manifest.exists() or not (manifest.parent / "metrics.json").exists():
+            continue
         try:
-            seconds[architecture] = json.loads(manifest.read_text(encoding="utf-8"))["seconds"] if known else np.nan
+            seconds[architecture] = json.loads(manifest.read_text(encoding="utf-8"))["seconds"]
         except (ValueError, KeyError, TypeError) as error:
             print(f"Left out: {runs.shown(manifest)} is damaged ({error!r}). Run notebook 02 again.")
     return seconds
@@ -280,27 +268,27 @@ def pretraining_seconds(finished):
 
 
 def arm_name(arm):
-    """ "vgg16-scratch" as words: "VGG16 from scratch"."""
+    """Return an arm in words: "VGG16 from scratch" for "vgg16-scratch"."""
     architecture, strategy = arm.split("-")
     return f"{(ARCHITECTURE_NAMES | COMPARATOR_NAMES)[architecture]} {STRATEGY_NAMES[strategy]}"
 
 
 def json_records(table):
-    """A DataFrame as a list of dicts that strict JSON takes: NaN becomes None."""
+    """Return a DataFrame as a list of dicts for strict JSON: NaN becomes None."""
     return table.astype(object).where(table.notna(), None).to_dict("records")
 
 
 def pretraining_of(row, pretraining):
-    """Seconds that an arm's backbone cost; 0 from scratch and where it is not known."""
+    """Return the pretraining seconds of an arm: 0 from scratch, and if they are unknown."""
     seconds = 0 if row["strategy"] == "scratch" else pretraining[row["architecture"]]
     return 0 if np.isnan(seconds) else seconds
 
 
 def percent(value):
-    """A rate as a percentage with one decimal, without its sign."""
+    """Return a rate in percent with one decimal, without the percent sign."""
     return MISSING if pd.isna(value) else f"{100 * value:.1f}"
 
 
 def interval_text(low, high):
-    """Two rates as "59.7 to 62.9", in percent."""
+    """Return two rates in percent, as "59.7 to 62.9"."""
     return MISSING if pd.isna(low) else f"{100 * low:.1f} to {100 * high:.1f}"

@@ -1,28 +1,25 @@
-"""The paper's Tables 4, 5 and 6 with ours beside theirs (notebook 06)."""
+"""The paper's Tables 4, 5 and 6, with our numbers next to the paper's (notebook 06)."""
 
 import pandas as pd
 
 from fer_utils import evaluation
 from fer_utils.comparison import paper
-from fer_utils.comparison.summary import MISSING, arm_name, interval_text, number, paper_arms, percent, summarize_arms
+from fer_utils.comparison.summary import MISSING, arm_name, interval_text, paper_arms, percent, summarize_arms
 from fer_utils.names import ARCHITECTURE_NAMES, EMOTIONS, STRATEGY_NAMES
 
 
 def table4(summary, comparators=()):
-    """Published accuracies, the paper's and ours (Table 4): method, accuracy (%), 95 %, measured on, whose.
+    """Return published accuracies, the paper's and ours (Table 4): method, accuracy (%), 95 %, measured on, whose.
 
-    summary: from ``summarize_arms``. comparators: from ``load_comparators``, a row for each architecture. The intervals
-    are Wilson's, over images, of ours; what others published states none ("").
+    summary: from ``summarize_arms``. comparators: from ``load_comparators``, one row per architecture. Our intervals
+    are Wilson's, over images. The published accuracies state none ("").
     """
     reported = paper.reported()
     published = reported[(reported["place"] == "Table 4") & (reported["arm"] == "")]
-    rows = [
-        (q.split(": ")[1], v, "", "validation", note) for q, v, note in published[["quantity", "value", "note"]].values
-    ]
-    theirs = paper_arms()
+    rows = [(row.quantity.split(": ")[1], row.value, "", "validation", row.note) for row in published.itertuples()]
     rows += [
         (arm_name(row.arm), 100 * row.validation_accuracy, "", "validation", "paper, its comparison")
-        for row in theirs.itertuples()
+        for row in paper_arms().itertuples()
     ]
     further = summarize_arms(comparators, dict.fromkeys(run.arm for run in comparators))
     for own in (summary, further):
@@ -34,9 +31,9 @@ def table4(summary, comparators=()):
 
 
 def table5(summary, pretraining):
-    """Training seconds (Table 5), a row per strategy; per architecture: paper, ours, and what pretraining adds.
+    """Return training seconds (Table 5), one row per strategy. Per architecture: paper, ours, and our pretraining.
 
-    summary: from ``summarize_arms``. pretraining: from ``pretraining_seconds``; it is 0 from scratch.
+    summary: from ``summarize_arms``. pretraining: from ``pretraining_seconds``; the table has 0 from scratch.
     """
     table = pd.DataFrame(index=pd.Index(STRATEGY_NAMES.values(), name="seconds"))
     for architecture, name in ARCHITECTURE_NAMES.items():
@@ -49,7 +46,7 @@ def table5(summary, pretraining):
 
 
 def table6(summary):
-    """Accuracies in percent and seconds of the six arms (Table 6), as strings to be read: ours beside the paper's.
+    """Return accuracies in percent and seconds of the six arms (Table 6), as texts: ours next to the paper's.
 
     With several seeds: the mean, and the range over seeds in brackets. An arm without a run is "missing".
     """
@@ -77,7 +74,7 @@ def table6(summary):
 
 
 def seeds_table(summary):
-    """Test accuracy of the arms that have runs, in percent: over images (Wilson) and over seeds (sd, t interval).
+    """Return the test accuracy of arms with runs, in percent: over images (Wilson) and over seeds (sd, t interval).
 
     Columns: seeds, mean, "images: low", "images: high", "seeds: sd", "seeds: low", "seeds: high"; the last three are
     NaN with one seed. Index: the arms in words.
@@ -97,22 +94,22 @@ def seeds_table(summary):
 
 
 def side_by_side(summary):
-    """The numbers behind Table 6, for a CSV: ``summarize_arms`` and, as paper_<name>, the paper's. Rates 0 to 1."""
+    """Return Table 6 as numbers, for a CSV: ``summarize_arms`` and the paper's as paper_<name>. Rates are 0 to 1."""
     theirs = paper_arms().drop(columns=["architecture", "strategy", "source"]).set_index("arm").add_prefix("paper_")
     return summary.drop(columns="source").join(theirs, on="arm").round(6)
 
 
 def bars(summary):
-    """Ours and the paper's in one table, as ``plotting.accuracy_bars`` and ``time_bars`` take it."""
+    """Return our arms and the paper's in one table, for ``plotting.accuracy_bars`` and ``time_bars``."""
     table = pd.concat([summary, paper_arms()], ignore_index=True)
     return table.rename(columns={"validation_low": "low", "validation_high": "high"})
 
 
 def cost_table(summary):
-    """What training cost, free of the machine where that can be: a row per arm, numbers of ours and of the paper.
+    """Return the training cost of each arm, ours and the paper's, as far as possible independent of the machine.
 
-    relative: seconds divided by those of VGG16 from scratch of the same source. s / epoch, s / megapixel: seconds per
-    epoch, and per million pixels that went into the network.
+    relative: seconds divided by the same source's seconds of VGG16 from scratch. s / epoch, s / megapixel: seconds per
+    epoch, and per million pixels of the network's input.
     """
     table = pd.DataFrame(index=[arm_name(arm) for arm in paper.ARMS])
     sources = {"paper": paper_arms().set_index("arm"), "ours": summary.set_index("arm")}
@@ -125,23 +122,20 @@ def cost_table(summary):
 
 
 def recall_table(finished):
-    """Recall on the test split, 0 to 1: a row per arm (mean over seeds, NaN without a run), a column per emotion."""
+    """Return recall on the test split, 0 to 1: one row per arm (mean over seeds, NaN without a run)."""
     rows = {}
     for arm in paper.ARMS:
         own = [run.metrics["test"]["per_class"] for run in finished if run.arm == arm]
-        recalls = pd.DataFrame(
-            [{e: number(classes[e]["recall"]) for e in EMOTIONS} for classes in own], columns=EMOTIONS
-        )
-        rows[arm_name(arm)] = recalls.astype(float).mean()
+        recalls = [[classes[emotion]["recall"] for emotion in EMOTIONS] for classes in own]
+        rows[arm_name(arm)] = pd.DataFrame(recalls, columns=EMOTIONS, dtype=float).mean()
     return pd.DataFrame(rows).T[list(EMOTIONS)]
 
 
 def intervals_table(finished, samples=2000):
-    """Every measure of every run's test split with its 95 % interval over other images, for a CSV.
+    """Return every measure of every run's test split with its 95 % interval over other images, for a CSV.
 
-    finished: list of ``runs.Run``.
-    Columns: run, n (images), measure (as in ``evaluation.metric_intervals``), value, low, high; rates 0 to 1, log loss
-    in nats; all NaN for the recall of an emotion without images.
+    finished: list of ``runs.Run``. Columns: run, n (images), measure (as in ``evaluation.metric_intervals``), value,
+    low, high. Rates are 0 to 1, log loss is in nats. The recall of an emotion without images is NaN.
     """
     rows = []
     for run in finished:
@@ -157,7 +151,7 @@ def intervals_table(finished, samples=2000):
 
 
 def spread(row, name, form="{:.1f}", scale=100):
-    """The mean, and with several seeds the range behind it."""
+    """Return a measure as text: the mean, and with several seeds also the range."""
     if pd.isna(row[name]):
         return MISSING
     mean, low, high = (form.format(scale * row[key]) for key in (name, f"{name}_min", f"{name}_max"))

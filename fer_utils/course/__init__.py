@@ -1,3 +1,3 @@
-"""The course: checks of what students write in the six labs (``course/``)."""
+"""The course: checks of the students' answers in the six labs (``course/``)."""
 
 from fer_utils.course.checking import NotYet, check

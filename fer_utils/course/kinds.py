@@ -1,4 +1,4 @@
-"""Kinds of exercises: each says what is wrong with an answer, or nothing (the labs of ``course/``)."""
+"""The kinds of exercises in the labs of ``course/``. Their ``wrong`` returns what is wrong with an answer, or None."""
 
 import copy
 import inspect
@@ -7,14 +7,15 @@ import traceback
 import warnings
 import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 CASES = 40  # inputs that a function is called with
-TOLERANCE = 1e-6  # relative; another order of additions differs by less
-FROM_ZERO = 1e-9  # absolute, where a result is 0
+TOLERANCE = 1e-6  # relative; adding up in another order changes a result by less
+FROM_ZERO = 1e-9  # absolute, for a result of 0
+RIGHT = "right."
 UNWRITTEN = "The body of your function is not written yet."
 WRITTEN = "written down. This check does not judge its content."
 LONGEST = 500  # characters of a value that are shown
@@ -22,16 +23,17 @@ LONGEST = 500  # characters of a value that are shown
 
 @dataclass(frozen=True)
 class Function:
-    """The student's function gives what the package's does, on inputs that grow from case to case.
+    """A function that must return the same as the package's own function, on inputs that grow from case to case.
 
-    reference: the package's own. draw: (numpy Generator, number of the case from 0) -> dict of arguments. hint: how to
-    think about it, without the answer. tolerance: relative.
+    reference: the package's own function. draw: (numpy Generator, number of the case from 0) -> dict of arguments.
+    hint: how to think about the exercise, without the answer. tolerance: relative.
     """
 
     reference: Callable
     draw: Callable
     hint: str
     tolerance: float = TOLERANCE
+    said = RIGHT
 
     def wrong(self, name, answer) -> str | None:
         if not callable(answer):
@@ -40,24 +42,26 @@ class Function:
         for case in range(CASES):
             given = self.draw(generator, case)
             expected = self.reference(**copy.deepcopy(given))
-            said = _called(answer, given, expected, self.tolerance)
-            if said == UNWRITTEN:
-                return said  # a hint comes after an attempt
-            if said:
-                return f"Your function is wrong on this input:\n{_arguments(given)}\n{said}\nHint: {self.hint}"
+            problem = _called(answer, given, expected, self.tolerance)
+            if problem == UNWRITTEN:
+                return problem  # no hint before the first attempt
+            if problem:
+                arguments = "\n".join(f"    {argument} = {described(value)}" for argument, value in given.items())
+                return f"Your function is wrong on this input:\n{arguments}\n{problem}\nHint: {self.hint}"
         return None
 
 
 @dataclass(frozen=True)
 class Number:
-    """A number that the student worked out or measured lies from `low` to `high`, both allowed."""
+    """A number that the student computed or measured. It must be from `low` to `high`, both allowed."""
 
     low: float
     high: float
     hint: str
+    said = RIGHT
 
     def wrong(self, name, answer) -> str | None:
-        if isinstance(answer, bool) or np.ndim(answer) or not _is_number(answer):
+        if not _is_number(answer):
             return f"Give a number. You gave {described(answer)}."
         if not self.low <= float(answer) <= self.high:
             return f"Your number, {answer}, is not accepted.\nHint: {self.hint}"
@@ -66,42 +70,38 @@ class Number:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Anything that can be meant, from `low` to `high`: what is asked for is that it was written down."""
+    """A guess that the student must write down. Every number from `low` to `high` is accepted."""
 
     low: float
     high: float
     unit: str
-    said: str = field(default=WRITTEN, init=False)
+    said = WRITTEN
 
     def wrong(self, name, answer) -> str | None:
-        inside = not isinstance(answer, bool) and not np.ndim(answer) and _is_number(answer)
-        if not inside or not self.low <= float(answer) <= self.high:
-            return f"First write down your guess: {self.unit} from {self.low:g} to {self.high:g}."
-        return None
+        if _is_number(answer) and self.low <= float(answer) <= self.high:
+            return None
+        return f"First write down your guess: {self.unit} from {self.low:g} to {self.high:g}."
 
 
 @dataclass(frozen=True)
 class Judged:
-    """Something that has no single right answer, such as a network.
+    """An answer that can be right in more than one way, such as a network.
 
-    judge: answer -> a sentence on what is wrong, or None. said: what is printed of an answer that is right.
+    judge: function of the answer that returns a sentence on what is wrong, or None. said: printed if nothing is wrong.
     """
 
     judge: Callable
     hint: str
-    said: str = "right."
+    said: str = RIGHT
 
     def wrong(self, name, answer) -> str | None:
         try:
-            said = self.judge(answer)
+            problem = self.judge(answer)
         except NotImplementedError:
             return UNWRITTEN
         except Exception as error:
-            said = f"The check of your answer stopped with an error: {type(error).__name__}: {error}"
-        return f"{said}\nHint: {self.hint}" if said else None
-
-
-# --- calling -----------------------------------------------------------------------------------------------------
+            problem = f"The check of your answer stopped with an error: {type(error).__name__}: {error}"
+        return f"{problem}\nHint: {self.hint}" if problem else None
 
 
 def _called(answer, given, expected, tolerance):
@@ -120,46 +120,44 @@ def _called(answer, given, expected, tolerance):
         return _raised(error)
     if got is None and expected is not None:
         return "Your function returns nothing. Does it end with a `return` line?"
-    changed = next((name for name in given if difference(given[name], own[name])), None)
-    if changed:
-        return f"Your function changes its argument {changed}. Make a copy, and change only the copy."
-    said = difference(expected, got, tolerance)
-    return f"Your function returns {described(got)}\n{said}" if said else None
+    for name in given:
+        if difference(given[name], own[name]):
+            return f"Your function changes its argument {name}. Make a copy, and change only the copy."
+    problem = difference(expected, got, tolerance)
+    return f"Your function returns {described(got)}\n{problem}" if problem else None
 
 
 def _raised(error):
-    own = traceback.extract_tb(error.__traceback__)[1:2]  # the first is the call in this module
-    line = f", in its line `{own[0].line}`" if own and own[0].line else ""
+    frames = traceback.extract_tb(error.__traceback__)  # the first is in this module, the second is the student's
+    line = f", in its line `{frames[1].line}`" if len(frames) > 1 and frames[1].line else ""
     return f"Your function raises {type(error).__name__}: {error}{line}."
 
 
-def _arguments(given):
-    return "\n".join(f"    {name} = {described(value)}" for name, value in given.items())
-
-
-# --- comparing ---------------------------------------------------------------------------------------------------
-
-
 def difference(expected, got, tolerance=TOLERANCE) -> str | None:
-    """In what `got` is another thing than `expected`, without naming the value that is expected; None if in nothing."""
+    """How `got` differs from `expected`, without showing the expected value; None if they agree."""
     if expected is None:
         return None if got is None else "None is expected."
     if isinstance(expected, dict):
         return _of_dicts(expected, got, tolerance)
-    if isinstance(expected, str | bool | np.bool_):
-        same_kind = isinstance(got, str if isinstance(expected, str) else bool | np.bool_)
-        return None if same_kind and expected == got else _asked(expected)
+    if isinstance(expected, str):
+        return None if isinstance(got, str) and got == expected else "Another text is expected."
+    if isinstance(expected, bool | np.bool_):
+        same = isinstance(got, bool | np.bool_) and got == expected
+        return None if same else "Another answer (True or False) is expected."
+    kind = type(expected).__name__
+    other = f"A {kind} with other contents is expected." if kind in ("list", "tuple") else "Another result is expected."
     try:
         wanted, found = np.asarray(expected), np.asarray(got)
-    except ValueError:
-        return _asked(expected)
+    except ValueError:  # a nested list whose parts have several lengths
+        return other
     if isinstance(expected, list) and wanted.ndim == found.ndim == 1 and len(wanted) != len(found):
         return f"The result has {len(found)} entries; {len(wanted)} are expected."
     if wanted.shape != found.shape:
-        return f"The result has the shape {found.shape}; {_shape(wanted.shape)} is expected."
+        shape = f"the shape {wanted.shape}" if wanted.shape else "a single number"
+        return f"The result has the shape {found.shape}; {shape} is expected."
     if wanted.dtype.kind in "biuf":
         return _of_numbers(wanted, found, tolerance)
-    return None if wanted.tolist() == found.tolist() else _asked(expected)
+    return None if wanted.tolist() == found.tolist() else other
 
 
 def _of_dicts(expected, got, tolerance):
@@ -168,8 +166,11 @@ def _of_dicts(expected, got, tolerance):
     got = dict(got)
     if set(got) != set(expected):
         return f"The keys are {', '.join(map(repr, got)) or 'none'}; {', '.join(map(repr, expected))} are expected."
-    wrong = {key: said for key, value in expected.items() if (said := difference(value, got[key], tolerance))}
-    return next((f"At the key {key!r}: {said}" for key, said in wrong.items()), None)
+    for key, value in expected.items():
+        problem = difference(value, got[key], tolerance)
+        if problem:
+            return f"At the key {key!r}: {problem}"
+    return None
 
 
 def _of_numbers(wanted, found, tolerance):
@@ -182,30 +183,20 @@ def _of_numbers(wanted, found, tolerance):
         return None
     if not wanted.ndim:
         return "Another value is expected."
-    place = tuple(int(index) for index in np.argwhere(~close)[0])
-    first = f"first at [{', '.join(map(str, place))}]"
-    return f"The result is wrong at {int((~close).sum())} of {close.size} places, {first}."
-
-
-def _asked(expected):
-    truth, other = "Another answer (True or False)", "with other contents"
-    kinds = {str: "Another text", bool: truth, np.bool_: truth, list: f"A list {other}", tuple: f"A tuple {other}"}
-    return f"{kinds.get(type(expected), 'Another result')} is expected."
-
-
-def _shape(shape):
-    return "a single number" if shape == () else f"the shape {shape}"
+    wrong = np.argwhere(~close)
+    return f"The result is wrong at {len(wrong)} of {close.size} places, first at {wrong[0].tolist()}."
 
 
 def _is_number(value):
+    """Whether a value is one finite number, or the text of one; True and False are not."""
     try:
-        return math.isfinite(float(value))
+        return not isinstance(value, bool) and np.ndim(value) == 0 and math.isfinite(float(value))
     except (TypeError, ValueError):
         return False
 
 
 def described(value) -> str:
-    """A value as it is printed, cut where it is long; of arrays with more than a few numbers their shape too."""
+    """A value as text, cut off if it is long; of an array with more than 60 numbers, the dtype, shape and beginning."""
     if isinstance(value, np.ndarray) and value.size > 60:
         return f"array of {value.dtype}, shape {value.shape}, beginning with {np.array2string(value.ravel()[:8])}"
     text = np.array2string(value, separator=", ") if isinstance(value, np.ndarray) else repr(value)

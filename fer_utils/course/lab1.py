@@ -1,4 +1,4 @@
-"""Exercises of lab 1, what is in the data: floors, class weights, copies across splits."""
+"""Exercises of lab 1, what is in the data: the floor, class weights, copies across splits."""
 
 import numpy as np
 
@@ -8,17 +8,17 @@ from fer_utils.names import EMOTIONS, SIDE, USAGES
 
 
 def floor_accuracy(train_labels, test_labels):
-    """Accuracy on the test labels of whoever always answers the most frequent training label (a tie: the lower)."""
+    """Accuracy on the test labels of always predicting the most frequent training label (on a tie, the lower code)."""
     return float(np.mean(test_labels == np.bincount(train_labels).argmax()))
 
 
 def copied(images, usage):
-    """Positions of all images outside Training that Training holds to the byte, ascending: int64 (k,)."""
+    """Positions of the images outside Training that equal a Training image in every byte, ascending: int64 (k,)."""
     labels = np.zeros(len(images), np.uint8)
-    faces = data.Faces(images, labels, usage, np.arange(len(images)))
-    table = data.exact_duplicates(faces)
-    trained = table.loc[table["usage"] == "Training", "group"]
-    return np.sort(table.loc[(table["usage"] != "Training") & table["group"].isin(trained), "row_id"].to_numpy())
+    table = data.exact_duplicates(data.Faces(images, labels, usage, np.arange(len(images))))
+    in_training = table["usage"] == "Training"
+    copies = ~in_training & table["group"].isin(table.loc[in_training, "group"])
+    return np.sort(table.loc[copies, "row_id"].to_numpy())
 
 
 def _draw_labels(generator, case):
@@ -28,13 +28,13 @@ def _draw_labels(generator, case):
 
 
 def _draw_images(generator, case):
-    """A few faces of random gray values with copies planted within a split, across splits, and none at all."""
+    """6 + case faces of random gray values, with more planted copies from case to case, within and across splits."""
     n = 6 + case
     images = generator.integers(0, 256, (n, SIDE, SIDE), dtype=np.uint8)
     usage = np.array(USAGES)[generator.integers(0, 3, n)]
     for source, copy in generator.integers(0, n, (case // 2, 2)):
         images[copy] = images[source]
-    # Almost copies: one gray value apart in a pixel in the middle; upside down, which has the same mean.
+    # Two near copies: one differs by one gray value in the middle, one is upside down and has the same mean.
     images[-2:] = images[0], images[0][::-1]
     images[-2, SIDE // 2, SIDE // 2] ^= 1
     return {"images": images, "usage": usage}

@@ -1,4 +1,4 @@
-"""Exercises of lab 3, how sure: Wilson's interval, recall, McNemar's test, Holm's correction."""
+"""Exercises of lab 3, how sure: Wilson's interval, recall, McNemar's test and Holm's correction."""
 
 import re
 
@@ -11,7 +11,7 @@ from fer_utils.names import EMOTIONS
 
 
 def recall(labels, predicted):
-    """Share of each class's images that were named rightly: float (7,), NaN for a class without an image."""
+    """Share of each class's images that are predicted correctly: float (7,), NaN for a class without an image."""
     codes = range(len(EMOTIONS))
     return metrics.recall_score(labels, predicted, labels=codes, average=None, zero_division=np.nan)
 
@@ -21,13 +21,14 @@ def mcnemar(first_right, second_right):
 
 
 def _draw_count(generator, case):
-    n = [10, 10, 1, 55][case] if case < 4 else int(generator.integers(2, 4000))
-    correct = [3, 0, 1, 0][case] if case < 4 else int(generator.integers(0, n + 1))
-    return {"correct": correct, "n": n}
+    if case < 4:
+        return [{"correct": 3, "n": 10}, {"correct": 0, "n": 10}, {"correct": 1, "n": 1}, {"correct": 0, "n": 55}][case]
+    n = int(generator.integers(2, 4000))
+    return {"correct": int(generator.integers(0, n + 1)), "n": n}
 
 
-def _draw_answers(generator, case):
-    if case == 0:  # recall of the code 3 is 2 / 3, its precision 1
+def _draw_predictions(generator, case):
+    if case == 0:  # code 3 has a recall of 2 / 3 and a precision of 1
         return {"labels": np.array([3, 3, 3, 4]), "predicted": np.array([3, 3, 4, 4])}
     n = 4 + 3 * case
     labels = generator.integers(0, len(EMOTIONS), n)
@@ -36,7 +37,7 @@ def _draw_answers(generator, case):
 
 
 def _draw_pair(generator, case):
-    """The lab's own case (8 to 2), a pair that differs nowhere, and pairs that differ on up to hundreds of images."""
+    """The lab's example (8 to 2), a pair without a difference, and pairs that differ on up to hundreds of images."""
     if case == 0:
         return {"first_right": np.array([True] * 8 + [False] * 2), "second_right": np.array([False] * 8 + [True] * 2)}
     n = 10 + 20 * case
@@ -48,7 +49,7 @@ def _draw_pair(generator, case):
 
 def _draw_p_values(generator, case):
     if case == 0:
-        return {"p_values": np.array([0.01, 0.04, 0.03])}  # the lab's own case
+        return {"p_values": np.array([0.01, 0.04, 0.03])}  # the lab's example
     p_values = generator.random(1 + case // 3) ** 3
     if len(p_values) > 3:
         p_values[1] = p_values[2]  # a tie
@@ -58,14 +59,15 @@ def _draw_p_values(generator, case):
 def _a_sentence(text):
     if not isinstance(text, str) or len(text.split()) < 12:
         return "Write a sentence of at least twelve words."
-    numbers = re.findall(r"\b\d", text)  # not the one of VGG16
-    return None if numbers else "Put numbers into your sentence: how much, of how many faces, how sure."
+    if not re.search(r"\b\d", text):  # the digits in VGG16 do not count
+        return "Put numbers into your sentence: the difference, the number of faces, and how sure it is."
+    return None
 
 
 EXERCISES = {
     "points guess": Prediction(0.1, 50, "a number of percentage points"),
     "own sentence": Judged(
-        _a_sentence, "Say which two arms, n, the difference, the p value, and what the result does not show.", WRITTEN
+        _a_sentence, "Name the two arms, n, the difference, the p value, and what the result does not show.", WRITTEN
     ),
     "wilson": Function(
         evaluation.wilson_interval,
@@ -76,7 +78,7 @@ EXERCISES = {
     ),
     "recall": Function(
         recall,
-        _draw_answers,
+        _draw_predictions,
         "For each code, take the images whose *label* is this code. Which share of them is predicted as this code? The "
         "recall of a class without an image is np.nan. (If you divide by the images *predicted* as this code, you get "
         "the precision.)",

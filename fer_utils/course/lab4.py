@@ -1,4 +1,4 @@
-"""Exercises of lab 4, features of another task: freezing, unfreezing, and the spread of features."""
+"""Exercises of lab 4, features of another task: freezing, unfreezing and the spread of features."""
 
 import numpy as np
 
@@ -6,27 +6,27 @@ from fer_utils.course.kinds import Function, Judged, Number, Prediction
 
 
 def feature_spread(features):
-    """Mean standard deviation of a feature over images, by the mean of all features; 0 if all features are 0.
+    """Mean of the features' standard deviations over images, divided by the mean of all features; 0 if all are 0.
 
-    features: float (n, d), at least 0. The result does not change if all features are multiplied by a number. (A mean
-    of each feature's own ratio would be ruled by features that are nearly always 0.)
+    features: float (n, d), at least 0. The result stays the same if all features are multiplied by a number. (Features
+    that are nearly always 0 would dominate a mean of each feature's own ratio.)
     """
     size = features.mean()
     return float(features.std(axis=0).mean() / size) if size else 0.0
 
 
 def _draw_features(generator, case):
-    """Features of all sizes, some constant, some always 0, as ReLU leaves them; in every tenth case, all are 0."""
+    """Features of all sizes as ReLU returns them: some are constant, some always 0. In every tenth case, all are 0."""
     n, d = 3 + case, 2 + case // 2
     features = np.maximum(0, generator.normal(0.5, 1, (n, d))) * 10 ** generator.uniform(-2, 2, d)
-    kinds = generator.random(d)
-    features[:, kinds < 0.2] = 0
-    features[:, kinds > 0.8] = 3
+    kind = generator.random(d)
+    features[:, kind < 0.2] = 0
+    features[:, kind > 0.8] = 3
     return {"features": features * (case % 10 != 9)}
 
 
 def _freeze(answer):
-    from fer_utils.course import networks  # imports Keras, and every check imports this module, Keras or not
+    from fer_utils.course import networks  # imports Keras, which may be absent when another lab is checked
 
     return networks.judge_freeze(answer)
 

@@ -1,4 +1,4 @@
-"""Exercises of lab 5, reading a paper: shares of whole numbers, always one answer, losses, verdicts."""
+"""Exercises of lab 5, reading a paper: possible counts, a constant prediction, losses, verdicts."""
 
 from fer_utils.audit import checks
 from fer_utils.comparison import paper
@@ -18,7 +18,8 @@ FEWEST_WORDS = 8  # of a reason
 def possible_counts(percent, n):
     """All whole numbers k from 0 to n, ascending, for which k / n prints as `percent` with two decimals: list of int.
 
-    Reckoned in whole numbers, since 67.225 is no float. A tie may be printed either way, so both counts are possible.
+    Computed with whole numbers, because no float is exactly 67.225. A tie may be rounded up or down, so it counts as
+    possible for both percentages.
     """
     near, reach = round(percent / 100 * n), n // 10_000 + 2
     counts = range(max(0, near - reach), min(n, near + reach) + 1)
@@ -26,12 +27,12 @@ def possible_counts(percent, n):
 
 
 def always_happy(happy, n, batch_size):
-    """Percent right of whoever always answers happy, on the whole batches among n images, all happy ones in them."""
+    """Accuracy in percent of always predicting happy, on whole batches of n images that include all happy images."""
     return checks.majority_class(0.0, happy, n // batch_size * batch_size).value
 
 
 def _draw_percent(generator, case):
-    """Half of the percentages are shares of n, the others mostly not; no tie, which programs round differently."""
+    """Half of the percentages are shares of n, most others are not. No ties, since programs round them differently."""
     n = (7, 30, 365, 3589, 7178, 28_709, 50_021)[case % 7]
     while True:
         right = int(generator.integers(0, n + 1))
@@ -47,7 +48,7 @@ def _draw_always_happy(generator, case):
 
 
 def _draw_counts(generator, case):
-    """Two equal classes first, then up to seven; later, some are empty."""
+    """First two equal classes, then two to seven classes; after case 6, some are empty."""
     if case == 0:
         return {"counts": [5, 5]}
     counts = generator.integers(1, 40, 2 + case % 6)

@@ -1,4 +1,4 @@
-"""Judges of what students build of Keras and do to it (labs 2 and 4). It imports Keras, so the labs import it late."""
+"""Judges of the students' Keras networks and functions (labs 2 and 4). They need Keras, so labs import them late."""
 
 import keras
 import numpy as np
@@ -8,16 +8,13 @@ from fer_utils.course.kinds import described
 from fer_utils.names import EMOTIONS, SIDE
 from fer_utils.plotting.networks import flat_layers
 
-# Of the largest of seven probabilities, mean over noise images: lab 2's network with random weights has 0.15 to 0.18 if
-# pixels are scaled, 0.87 to 1 if not (twelve seeds).
+# Mean over noise images of the largest of seven probabilities. With random weights, lab 2's network has 0.15 to 0.18 if
+# the pixels are scaled, and 0.87 to 1 if they are not (twelve seeds).
 TOO_SURE = 0.6
 
 
-# --- a network (lab 2) -----------------------------------------------------------------------------------------------
-
-
 def judge_network(answer, layers):
-    """What is wrong with the function `answer`, which is to return a new network of lab 2's `layers`, or None."""
+    """What is wrong with the function `answer`, which must return a new network with lab 2's `layers`, or None."""
     if isinstance(answer, keras.Model) or not callable(answer):
         return f"Give the function itself, small_cnn, without brackets. You gave {described(answer)}."
     model = answer()
@@ -64,11 +61,8 @@ def _wrong_answers(model):
     return None
 
 
-# --- freezing (lab 4) ------------------------------------------------------------------------------------------------
-
-
 def judge_freeze(answer):
-    """What is wrong with the function `answer`, which is to freeze the model that it is given, or None."""
+    """What is wrong with the function `answer`, which must freeze the model that it gets, or None."""
     for build in BACKBONES.values():
         backbone = build()
         model = classifier(backbone)
@@ -83,10 +77,10 @@ def judge_freeze(answer):
 
 
 def judge_unfreeze(answer):
-    """What is wrong with the function `answer`, which is to unfreeze a frozen backbone from a stage on, or None.
+    """What is wrong with the function `answer`, which must unfreeze a frozen backbone from a stage on, or None.
 
-    Each stage gets a network of its own: under TensorFlow, setting `trainable` to what it is does nothing, so whoever
-    sets a backbone to True twice, by the book, would be wrong the second time.
+    Each stage is tested on a new network. Under TensorFlow, setting `trainable` to its old value does nothing. So a
+    correct answer that sets a backbone to True would fail the second time.
     """
     for name, build in BACKBONES.items():
         for stage in (3, 1, 2, 4):
@@ -102,7 +96,7 @@ def judge_unfreeze(answer):
 
 
 def classifier(backbone):
-    """A backbone nested in a model with a head, as in lab 4."""
+    """A model that contains the backbone and a head, as in lab 4."""
     images = keras.Input(backbone.input_shape[1:])
     x = keras.layers.GlobalAveragePooling2D()(backbone(images))
     outputs = keras.layers.Dense(len(EMOTIONS), "softmax", name="probabilities")(x)
@@ -110,11 +104,11 @@ def classifier(backbone):
 
 
 def _by_hand():
-    """A backbone whose batch norm is not called so, and has no weights of its own in one place."""
+    """A backbone whose batch norms have other names, and one of them has no trainable weights."""
     layers = [keras.Input((8, 8, 1), name="by_hand_input")]
     for stage in (1, 2, 3, 4):
-        layers.append(keras.layers.Conv2D(2, 3, padding="same", name=f"block{stage}_conv"))
         weights = stage != 2
+        layers.append(keras.layers.Conv2D(2, 3, padding="same", name=f"block{stage}_conv"))
         layers.append(keras.layers.BatchNormalization(center=weights, scale=weights, name=f"block{stage}_scaling"))
     return keras.Sequential(layers, name="by_hand")
 

@@ -1,4 +1,4 @@
-"""Data loading: FER-2013 from any layout or the built-in sample, checked, and dealt into train, validation and test."""
+"""Data loading: FER-2013 in any layout or the built-in sample, checked, and split into train, validation and test."""
 
 from fer_utils.data.checks import exact_duplicates, integrity_report
 from fer_utils.data.faces import DataError, DataWarning, Faces

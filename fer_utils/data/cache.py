@@ -1,8 +1,8 @@
-"""Parsed data on disk, so that only the first notebook waits for a CSV of 301 MB or for 35,887 small images.
+"""A cache of parsed data on disk, so that only the first notebook waits for a CSV of 301 MB or for 35,887 small images.
 
-An entry is an .npz file (uncompressed: a load is then hardly more than a copy). It holds the state that its source was
-in (size, time of change), so a changed source is read again; zipfile checks its content at each load; and it appears
-under its name only when it is whole. A cache that cannot be used costs time and nothing else.
+An entry is an .npz file. It is uncompressed, so that loading takes hardly longer than copying. It holds the state of
+its source (size, time of change), so that a changed source is read again. zipfile checks its content at each load. It
+gets its name only when it is complete. A cache that cannot be used costs time, but is no error.
 """
 
 import hashlib
@@ -20,25 +20,25 @@ ARRAYS = ("images", "labels", "usage", "row_ids")
 
 
 def cache_folder():
-    """$FER_CACHE, else fer_utils in $XDG_CACHE_HOME, else in ~/.cache, or without a home in the temporary folder."""
+    """Return $FER_CACHE, or else fer_utils in $XDG_CACHE_HOME or ~/.cache; without a home in the temporary folder."""
     if chosen := os.environ.get("FER_CACHE"):
         return resolve(chosen)
     if base := os.environ.get("XDG_CACHE_HOME"):
         return Path(base) / "fer_utils"
-    home = os.path.expanduser("~")  # which is left as it is for a user whom the machine does not know, without HOME
+    home = os.path.expanduser("~")  # stays "~" without HOME, if the machine does not know the user
     return Path(home if home != "~" else tempfile.gettempdir()) / ".cache" / "fer_utils"
 
 
 def entry_path(source):
-    """Where the entry of `source` (a name or a path) lies."""
+    """Return the path of the entry for `source` (a name or a path)."""
     name = hashlib.sha256(source.encode("utf-8", "surrogateescape")).hexdigest()[:16]
     return cache_folder() / f"faces-{name}.npz"
 
 
 def load(source, state):
-    """(Faces, list of the reader's warnings) of `source` in `state` (whatever changes with its content), else None.
+    """Return (Faces, list of the reader's warnings) for `source` in `state`, or None if there is no such entry.
 
-    A damaged entry counts as none, with a warning that says so.
+    state: a text that changes with the source's content. A damaged entry counts as none, with a DataWarning.
     """
     path = entry_path(source)
     try:
@@ -51,7 +51,7 @@ def load(source, state):
         return None
     except Exception as error:  # a damaged file makes NumPy and zipfile raise almost anything
         warnings.warn(
-            f"The cache file {path} is damaged or cannot be read ({type(error).__name__}: {error}); "
+            f"The cache file {path} is damaged or cannot be read ({type(error).__name__}: {error}), so "
             "the source is read again.",
             DataWarning,
             stacklevel=5,
@@ -60,7 +60,7 @@ def load(source, state):
 
 
 def store(faces, state, messages):
-    """Keep `faces` and the reader's warnings, whole or not at all, in place of an older entry of the same source."""
+    """Save `faces` and the reader's warnings, completely or not at all, in place of the source's older entry."""
     path = entry_path(faces.source)
     content = {name: getattr(faces, name) for name in ARRAYS}
     content |= {"state": state, "checksum": faces.checksum, "warnings": np.array(messages, str)}

@@ -1,4 +1,4 @@
-"""Is this the original FER-2013, and what in it occurs twice? (Notebooks 01 and 09.)"""
+"""Check whether data are the original FER-2013, and which images occur twice (notebooks 01 and 09)."""
 
 import hashlib
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from fer_utils.names import EMOTIONS, EXPECTED_COUNTS, MERGED_USAGE
 
 @dataclass(frozen=True, eq=False)
 class IntegrityReport:
-    """What `integrity_report` found; `str()` is for reading.
+    """The result of ``integrity_report``; `str()` makes it readable.
 
-    counts, expected, differences: DataFrames, a row for each usage and a column for each emotion; differences is counts
-    less expected. constant_images: int64 array of the row ids of images with one gray value only. is_original: whether
-    all counts are those of the original.
+    counts, expected, differences: DataFrames, a row for each usage and a column for each emotion. differences is counts
+    minus expected. constant_images: int64 array, row ids of the images with one gray value only. is_original: whether
+    all counts are the original's.
     """
 
     source: str
@@ -32,7 +32,7 @@ class IntegrityReport:
         if self.is_original:
             lines.append("All counts are those of the original FER-2013.")
         else:
-            lines.append("Not the original FER-2013. Counts less the original's:")
+            lines.append("Not the original FER-2013. Counts minus the original counts:")
             lines.append(self.differences.assign(total=self.differences.sum(axis=1)).to_string())
         ids = self.constant_images
         shown = ", ".join(map(str, ids[:20])) + (", ..." if len(ids) > 20 else "")
@@ -49,7 +49,7 @@ def integrity_report(faces):
 
 
 def _count_tables(faces):
-    """Counts and expected counts: DataFrames with the same rows (usages) and columns (emotions)."""
+    """Return counts and expected counts: DataFrames with the same rows (usages) and columns (emotions)."""
     if (faces.usage == MERGED_USAGE).any():
         merged = np.add(EXPECTED_COUNTS["PublicTest"], EXPECTED_COUNTS["PrivateTest"])
         known = {"Training": EXPECTED_COUNTS["Training"], MERGED_USAGE: tuple(merged.tolist())}
@@ -61,35 +61,34 @@ def _count_tables(faces):
     return tuple(pd.DataFrame(table, index=rows, columns=EMOTIONS).astype(int) for table in (counted, expected))
 
 
-def _differences(faces):
-    """One warning that says which counts differ from the original's; none if all agree."""
+def count_differences(faces):
+    """Return a list of one warning about the counts that differ from the original's, or of none if all agree."""
     counts, expected = _count_tables(faces)
     if counts.equals(expected):
         return []
-    said = []
+    differences = []
     for usage in counts.index:
         differing = [emotion for emotion in EMOTIONS if counts.at[usage, emotion] != expected.at[usage, emotion]]
         if not counts.loc[usage].any():
-            said.append(f"{usage} no image instead of {expected.loc[usage].sum()}")
+            differences.append(f"{usage} no image instead of {expected.loc[usage].sum()}")
         elif differing:
             total = f"{usage} {counts.loc[usage].sum()} images instead of {expected.loc[usage].sum()}"
             each = (f"{name} {counts.at[usage, name]} instead of {expected.at[usage, name]}" for name in differing)
-            said.append(f"{total} ({', '.join(each)})")
-    return [f"{faces.source}: other counts than the original FER-2013 has: {'; '.join(said)}."]
+            differences.append(f"{total} ({', '.join(each)})")
+    return [f"{faces.source}: the counts differ from the original FER-2013: {'; '.join(differences)}."]
 
 
 def exact_duplicates(faces):
-    """Every image that has a copy with the very same bytes: DataFrame, a row an image, empty if there is none.
+    """Find every image that has an exact copy, byte by byte: DataFrame, a row per image, empty if there is none.
 
     Columns: group (int from 0, in the order of first appearance), row_id, usage, emotion (name), constant (bool: one
-    gray value only, so that sameness says nothing about a face). Sorted by group, within it in the order of `faces`.
+    gray value only, so that a copy says nothing about a face). Sorted by group, then in the order of `faces`.
     """
-    digests = [hashlib.blake2b(image.tobytes(), digest_size=16).digest() for image in faces.images]
-    codes = pd.factorize(np.array(digests, dtype=object))[0]
-    positions = np.flatnonzero(np.bincount(codes)[codes] > 1) if len(faces) else np.array([], dtype=np.int64)
+    digests = pd.Series([hashlib.sha256(image.tobytes()).digest() for image in faces.images], dtype=object)
+    positions = np.flatnonzero(digests.duplicated(keep=False))
     table = pd.DataFrame(
         {
-            "group": pd.factorize(codes[positions])[0],
+            "group": pd.factorize(digests[positions])[0],
             "row_id": faces.row_ids[positions],
             "usage": faces.usage[positions],
             "emotion": np.array(EMOTIONS)[faces.labels[positions]],

@@ -1,22 +1,22 @@
-"""Which images are hard, told from pixels alone, so that a rule chooses examples and no hand (notebook 01)."""
+"""Find hard images by their pixels alone, so that a rule chooses examples and not a person (notebook 01)."""
 
 import numpy as np
 import pandas as pd
 
 from fer_utils.names import SIDE
 
-THUMBNAIL = 16  # pixels a side: enough for the layout of a face, too few for noise
-SAME = 0.995  # correlation from which two thumbnails count as the same picture rather than as two alike
-CHUNK = 2048  # images at once: statistics of 36,000 images as floats would take 300 MB
+THUMBNAIL = 16  # side in pixels: enough for the layout of a face, too few for noise
+SAME = 0.995  # above this correlation, two thumbnails are copies of one picture and not two similar pictures
+CHUNK = 2048  # images at once, since 36,000 images as floats would take 300 MB
 
 
 def pixel_statistics(images):
-    """Brightness, contrast, sharpness and resemblance of each image: DataFrame (n rows), float.
+    """Compute brightness, contrast, sharpness and resemblance of each image: DataFrame (n rows), float.
 
     images: uint8 (n, 48, 48), 0 to 255. brightness: mean gray value. contrast: standard deviation of the gray values.
-    sharpness: mean absolute step between neighbouring pixels, relative to the contrast (low in a blurred image).
-    resemblance: correlation with the mean of all images, -1 to 1 (low where no upright frontal face is). Constant
-    images have contrast 0, and neither sharpness nor resemblance (NaN).
+    sharpness: mean absolute difference of neighbouring pixels, divided by the contrast (low in a blurred image).
+    resemblance: correlation with the mean of all images, -1 to 1 (low without an upright frontal face). Constant images
+    have contrast 0, and NaN for sharpness and resemblance.
     """
     typical = thumbnails(images.mean(axis=0)[None])[0]
     parts = [_statistics(images[start : start + CHUNK], typical) for start in range(0, len(images), CHUNK)]
@@ -24,15 +24,16 @@ def pixel_statistics(images):
 
 
 def lookalikes(images, labels, pairs=4, most=4000):
-    """The most similar pairs of images with different labels: int64 (pairs or fewer, 2), positions, most similar first.
+    """Find at most `pairs` pairs of similar images with different labels: int64 (k, 2), positions, best first.
 
-    Similarity is the correlation of 16x16 thumbnails. Copies (correlation above 0.995) and constant images are passed
-    over, and no image is in two pairs. Only the first `most` images are compared, since time grows with the square.
+    Similarity is the correlation of 16x16 thumbnails. Copies (correlation above 0.995) and constant images are skipped,
+    and no image is in two pairs. Only the first `most` images are compared, since time grows with the square.
     """
     images, labels = images[:most], labels[:most]
     small = thumbnails(images)
     similarity = small @ small.T
-    similarity[(labels[:, None] == labels) | (similarity > SAME) | ~np.tri(len(labels), k=-1, dtype=bool)] = -1
+    counted_once = np.tri(len(labels), k=-1, dtype=bool)
+    similarity[~counted_once | (labels[:, None] == labels) | (similarity > SAME)] = -1
     found = []
     while len(found) < pairs and len(labels):
         later, earlier = np.unravel_index(np.argmax(similarity), similarity.shape)
@@ -60,9 +61,9 @@ def _statistics(images, typical):
 
 
 def thumbnails(images):
-    """Means of 3x3 blocks, centred and scaled to length 1, so that dot products are correlations: float32 (n, 256).
+    """Compute means of 3x3 blocks, centred and scaled to length 1: float32 (n, 256). Dot products are correlations.
 
-    images: numbers (n, 48, 48), 0 to 255. The row of an image of one gray value is all zeros.
+    images: numbers (n, 48, 48), 0 to 255. The row of an image with one gray value only is all zeros.
     """
     step = SIDE // THUMBNAIL
     blocks = images.reshape(-1, THUMBNAIL, step, THUMBNAIL, step).mean(axis=(2, 4), dtype=np.float32)

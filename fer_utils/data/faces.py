@@ -1,4 +1,4 @@
-"""Labelled faces in memory, and the errors of data (all notebooks, through ``data``)."""
+"""Labelled faces in memory, and the exceptions for data (all notebooks, through ``data``)."""
 
 from dataclasses import dataclass
 
@@ -8,17 +8,17 @@ from fer_utils.names import EMOTIONS, SIDE
 from fer_utils.runs import checksum
 
 CODES = ", ".join(f"{code} {name}" for code, name in enumerate(EMOTIONS))
-"""The codes as messages name them."""
+"""The emotions' codes, for messages."""
 
 PIXELS = SIDE * SIDE
 
 
 class DataError(ValueError):
-    """The data cannot be used: one message with the file, the place in it, what is wrong, and the mend."""
+    """The data cannot be used. The message has the file, the place in it, what is wrong, and the fix."""
 
 
 class DataWarning(UserWarning):
-    """The data can be used, but differs from FER-2013 in a way that its reader should know."""
+    """The data can be used, but differ from FER-2013 in a way that the user should know."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,11 +26,11 @@ class Faces:
     """Labelled faces in memory.
 
     images: uint8 (n, 48, 48), 0 to 255. labels: uint8 (n,), 0 to 6 in the order of EMOTIONS. usage: <U11 (n,), one of
-    USAGES, or "Test" where the source does not tell PublicTest from PrivateTest. row_ids: int64 (n,), the CSV's row
+    USAGES, or "Test" if the source does not distinguish PublicTest from PrivateTest. row_ids: int64 (n,), the CSV's row
     from 0, or for image folders the number in the file name. source: where the faces came from.
-    checksum: SHA-256 (hexadecimal) of images, labels and usage; computed where it is not given.
+    checksum: SHA-256 (hexadecimal) of images, labels and usage; computed if it is not given.
 
-    Raises ValueError if the arrays do not fit together.
+    Raises ValueError if the arrays' shapes or the images' dtype are wrong.
     """
 
     images: np.ndarray
@@ -42,8 +42,9 @@ class Faces:
 
     def __post_init__(self):
         n = len(self.labels)
-        for name, pixels in {"images": (SIDE, SIDE), "labels": (), "usage": (), "row_ids": ()}.items():
-            if (found := getattr(self, name).shape) != (wanted := (n, *pixels)):
+        for name, wanted in {"images": (n, SIDE, SIDE), "labels": (n,), "usage": (n,), "row_ids": (n,)}.items():
+            found = getattr(self, name).shape
+            if found != wanted:
                 raise ValueError(f"Faces: {name} has shape {found}, but {n} labels need {wanted}.")
         if self.images.dtype != np.uint8:
             raise ValueError(f"Faces: images must be uint8, 0 to 255, not {self.images.dtype}.")
@@ -60,11 +61,11 @@ class Faces:
         return f"Faces({len(self)} images: {counts}; source={self.source!r}, checksum={self.checksum[:12]})"
 
     def take(self, chosen):
-        """Those faces that `chosen` picks: an integer array of positions or a boolean mask (n,)."""
+        """Return the `chosen` faces. chosen: an integer array of positions or a boolean mask (n,)."""
         picked = (array[chosen] for array in (self.images, self.labels, self.usage, self.row_ids))
         return Faces(*picked, source=self.source)
 
 
 def constant(images):
-    """Whether each image has one gray value only: bool (n,). images: uint8 (n, 48, 48)."""
+    """Return whether each image has one gray value only: bool (n,). images: uint8 (n, 48, 48)."""
     return (images == images[:, :1, :1]).all(axis=(1, 2))

@@ -1,4 +1,4 @@
-"""FER-2013's image-folder layouts: train/<emotion>/*.jpg beside test/ and, in some releases, validation/ or val/."""
+"""FER-2013's image-folder layouts: train/<emotion>/*.jpg next to test/ and, in some releases, validation/ or val/."""
 
 import io
 import re
@@ -11,17 +11,9 @@ from fer_utils.data import file_kinds
 from fer_utils.data.faces import CODES, DataError
 from fer_utils.names import EMOTIONS, MERGED_USAGE, SIDE, USAGES
 
-SPLIT_NAMES = {
-    "train": "train",
-    "training": "train",
-    "validation": "validation",
-    "val": "validation",
-    "valid": "validation",
-    "publictest": "validation",
-    "test": "test",
-    "testing": "test",
-    "privatetest": "test",
-}
+SPLIT_NAMES = dict.fromkeys(("train", "training"), "train")
+SPLIT_NAMES |= dict.fromkeys(("validation", "val", "valid", "publictest"), "validation")
+SPLIT_NAMES |= dict.fromkeys(("test", "testing", "privatetest"), "test")
 SYNONYMS = {
     "anger": "angry",
     "disgusted": "disgust",
@@ -31,113 +23,109 @@ SYNONYMS = {
     "surprised": "surprise",
 }
 NUMBERS = {str(code) for code in range(len(EMOTIONS))}
-ROUNDING = 1  # by how much the channels of a gray image differ once it is kept as WebP
+ROUNDING = 1  # gray levels by which the channels of a gray image may differ after it was saved as WebP
 AGAIN = "Delete it, or download the data again"
 ALL_SUCH = (
-    "Where all images are so, this is another data set: give FER-2013 as DATA, or, to pretrain on these as they are, "
-    "their train folder as SOURCE of notebook 02"
+    "If all images are like this, this is another data set: give FER-2013 as DATA. To pretrain on these images as they "
+    "are, give their train folder as SOURCE of notebook 02"
 )
 PREFIX = re.compile("(" + "|".join(USAGES) + ")_", re.IGNORECASE)
 PREFIX_USAGE = {name.lower(): name for name in USAGES}
 
 
-def split_folders(names):
-    """{"train" | "validation" | "test": name} for the folders' names that are splits; empty if there is no train."""
+def split_folders(names, place):
+    """Return {"train" | "validation" | "test": name} for the folders in `place` that are splits; {} without train."""
     splits = {}
     for name in names:
         split = SPLIT_NAMES.get(name.lower())
-        if split in splits and split:
-            raise DataError(f"Two folders for the same split, {splits[split]} and {name}: move one away.")
+        if split in splits:
+            raise DataError(f"{place}: holds two folders for one split, {splits[split]} and {name}. Move one away.")
         if split:
             splits[split] = name
     return splits if "train" in splits else {}
 
 
 def holds_classes(names):
-    """Whether folders of these names are the emotions' own, as they lie in one split."""
-    return len([name for name in names if _code(name) is not None]) > 1
+    """Return whether at least two of the folders' names are emotions, as in a split."""
+    return sum(_code(name) is not None for name in names) > 1
 
 
 def read_folders(tree, base, splits):
-    """Read class folders from a tree of `fer_utils.data.archives`.
+    """Read class folders from a tree (``data.trees``).
 
-    splits: {"train" | "validation" | "test": folder name} under `base`. Images are 48 x 48 and gray, or RGB with three
-    equal channels; an image in colour is an error, since FER-2013 has none and a silent conversion would hide that the
-    data are something else. Returns images uint8 (n, 48, 48), labels uint8 (n,), usage <U11 (n,), row_ids int64 (n,),
+    splits: {"train" | "validation" | "test": folder name} under `base`. Images must be 48 x 48 and gray, or RGB with
+    three equal channels. An image in colour is an error: FER-2013 has none, and a silent conversion would hide that
+    this is another data set. Returns images uint8 (n, 48, 48), labels uint8 (n,), usage <U11 (n,), row_ids int64 (n,),
     warnings (list of str). Raises DataError, naming the image or folder.
     """
-    listed, numbered = [], False  # (split, label, name of the file)
+    listed, classes = [], set()  # listed: (split, label, file name)
     for split, folder in splits.items():
-        classes, files = _list_split(tree, f"{base}/{folder}" if base else folder)
-        listed += [(split, *item) for item in files]
-        numbered |= not NUMBERS.isdisjoint(classes)
+        names, files = _list_split(tree, f"{base}/{folder}" if base else folder)
+        classes.update(names)
+        listed += [(split, label, name) for label, name in files]
     images = np.empty((len(listed), SIDE, SIDE), np.uint8)
     for position, (_, _, name) in enumerate(listed):
         images[position] = _read_image(tree, name)
     labels = np.array([label for _, label, _ in listed], np.uint8)
     usage, messages = _usages([(split, name) for split, _, name in listed], splits, tree.place(base))
-    if numbered:
+    if NUMBERS & classes:
         messages.append(f"{tree.place(base)}: folders named by numbers are read as the CSV's codes: {CODES}.")
     return images, labels, usage, _row_ids([name for _, _, name in listed]), messages
 
 
 def _list_split(tree, folder):
-    """The names of a split's class folders, and [(label, name of the file)] of all its images, by label and name."""
+    """Return the names of a split's class folders, and [(label, file name)] of all its images, sorted."""
     classes, files = tree.children(folder)
     if files or not classes:
         found = f"the file {files[0]}" if files else "nothing"
         raise DataError(
             f"{tree.place(folder)}: must hold a folder for each emotion ({', '.join(EMOTIONS)}), but holds {found}. "
-            "Move the images into such folders and other files away, or download the data again."
+            "Move the images into such folders, move other files away, or download the data again."
         )
     listed = []
     for name in classes:
         inner = f"{folder}/{name}"
-        label = _label(name, tree.place(inner))
+        place = tree.place(inner)
+        label = _code(name)
+        if label is None:
+            raise DataError(f"{place}: unknown class folder {name!r}. The classes are {CODES}: rename or move it.")
         subfolders, files = tree.children(inner)
         if subfolders:
-            raise DataError(f"{tree.place(inner)}: holds a folder ({subfolders[0]}) among the images. Move it away.")
+            raise DataError(f"{place}: holds a folder ({subfolders[0]}) among the images. Move it away.")
         if not files:
-            raise DataError(
-                f"{tree.place(inner)}: the class folder is empty. Delete it if that is meant, or download the data "
-                "again."
-            )
+            raise DataError(f"{place}: the class folder is empty. Delete it if intended, or download the data again.")
         listed += [(label, f"{inner}/{file}") for file in files]
     return classes, sorted(listed)
 
 
-def _label(name, place):
-    if (code := _code(name)) is None:
-        raise DataError(f"{place}: unknown class folder {name!r}. The classes are {CODES}: rename it or move it away.")
-    return code
-
-
 def _code(name):
-    """The label that a class folder's name stands for, by word or by number; None if for none."""
+    """Return the label for a class folder's name, which is a word or a number; None for an unknown name."""
     word = name.strip().lower()
     word = SYNONYMS.get(word, word)
-    return EMOTIONS.index(word) if word in EMOTIONS else int(word) if word in NUMBERS else None
+    if word in NUMBERS:
+        return int(word)
+    return EMOTIONS.index(word) if word in EMOTIONS else None
 
 
 def _read_image(tree, name):
-    """uint8 (48, 48). Raises DataError naming the image."""
+    """Return the image as uint8 (48, 48). Raises DataError naming the image."""
     place = tree.place(name)
     with tree.open(name) as file:
         content = file.read()
     try:
         image = Image.open(io.BytesIO(content))
-        if image.size == (SIDE, SIDE):  # else nothing is decoded, however much its header states
+        if image.size == (SIDE, SIDE):  # any other size is refused without decoding the image, however large it is
             image.load()
     except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
         if content.startswith(b"version https://git-lfs"):
-            kind, mend = file_kinds.recognize(content)
-            raise DataError(f"{place}: is {kind}. {mend}.") from None
-        raise DataError(f"{place}: is no image, or a damaged one. {AGAIN}.") from None
+            kind, fix = file_kinds.recognize(content)
+            raise DataError(f"{place}: is {kind}. {fix}.") from None
+        raise DataError(f"{place}: is not an image, or is damaged. {AGAIN}.") from None
     return _gray_values(image, place)
 
 
 def _gray_values(image, place):
-    """uint8 (48, 48) of an image as FER-2013 has them; DataError for any other."""
+    """Return uint8 (48, 48) for an image of FER-2013's size that is gray. Raises DataError for any other."""
     if image.size != (SIDE, SIDE):
         found = f"{image.width} x {image.height} pixels; FER-2013's images are {SIDE} x {SIDE}"
         raise DataError(f"{place}: is {found}. {AGAIN}, or resize it. {ALL_SUCH}.")
@@ -148,55 +136,57 @@ def _gray_values(image, place):
         raise DataError(f"{place}: has {found}. {AGAIN}, or convert it. {ALL_SUCH}.")
     channels = np.asarray(image.convert("RGB"))
     if np.ptp(channels, axis=-1).max() > ROUNDING:
-        found = "in colour; FER-2013 is gray"
-        raise DataError(f"{place}: is {found}. {AGAIN}, or convert it to gray (Pillow: convert('L')). {ALL_SUCH}.")
+        fix = f"{AGAIN}, or convert it to gray (Pillow: convert('L'))"
+        raise DataError(f"{place}: is in colour; FER-2013 is gray. {fix}. {ALL_SUCH}.")
     return channels[..., 1]
 
 
 def _usage_of_splits(splits):
-    """Which usage a split's images have where their names say none: {"train" | "validation" | "test": usage}."""
+    """Return each split's usage for images whose file names have none: {"train" | "validation" | "test": usage}."""
     usage = {"train": "Training", "validation": "PublicTest", "test": "PrivateTest"}
     if len(splits) < 3:
         usage |= {"validation": MERGED_USAGE, "test": MERGED_USAGE}
     return usage | {split: PREFIX_USAGE[name.lower()] for split, name in splits.items() if name.lower() in PREFIX_USAGE}
 
 
-def _not_told(place, splits, unnamed):
-    """The warning that the names of so many held-out images do not tell their split."""
+def _unnamed_warning(place, splits, unnamed):
+    """Return the warning that this many held-out images have no split in their file names."""
     if len(splits) == 3:
         return (
-            f"{place}: {unnamed} file names do not tell PublicTest from PrivateTest, so {splits['validation']} counts "
-            f"as PublicTest and {splits['test']} as PrivateTest. These are the uploader's splits, perhaps not the "
-            "official ones, which fer2013.csv has."
+            f"{place}: {unnamed} file names do not distinguish PublicTest from PrivateTest, so {splits['validation']} "
+            f"counts as PublicTest and {splits['test']} as PrivateTest. These are the uploader's splits, which may "
+            "differ from the official ones in fer2013.csv."
         )
     held_out = next(name for split, name in splits.items() if split != "train")
     return (
-        f"{place}: {unnamed} file names in {held_out} do not tell PublicTest from PrivateTest, so the official "
-        "protocol cannot be had (PROTOCOL=paper can); fer2013.csv tells them apart."
+        f"{place}: {unnamed} file names in {held_out} do not distinguish PublicTest from PrivateTest, as the official "
+        "protocol requires. Use PROTOCOL=paper, or give fer2013.csv, which has both splits."
     )
 
 
 def _usages(listed, splits, place):
-    """Usage of each (split, file name), and warnings about what the folders do not tell."""
+    """Return the usage for each (split, file name), and warnings about missing or contradictory names."""
     by_split = _usage_of_splits(splits)
     usage, unnamed, elsewhere = [], 0, []
     for split, name in listed:
-        prefix = PREFIX.match(PurePosixPath(name).name)
-        usage.append(PREFIX_USAGE[prefix[1].lower()] if prefix else by_split[split])
-        unnamed += prefix is None and split != "train" and splits[split].lower() not in PREFIX_USAGE
-        if prefix and (usage[-1] == "Training") != (split == "train"):
-            elsewhere.append(name)
-    messages = [_not_told(place, splits, unnamed)] if unnamed else []
+        if prefix := PREFIX.match(PurePosixPath(name).name):
+            usage.append(PREFIX_USAGE[prefix[1].lower()])
+            if (usage[-1] == "Training") != (split == "train"):
+                elsewhere.append(name)
+        else:
+            usage.append(by_split[split])
+            unnamed += split != "train" and splits[split].lower() not in PREFIX_USAGE
+    messages = [_unnamed_warning(place, splits, unnamed)] if unnamed else []
     if elsewhere:
         messages.append(
-            f"{place}: {len(elsewhere)} files lie in another split's folder than their names say, {elsewhere[0]} the "
-            "first; the names decide. Move them, or download the data again."
+            f"{place}: {len(elsewhere)} files are in another split's folder than their names say, such as "
+            f"{elsewhere[0]}. Their names decide the split. Move the files, or download the data again."
         )
     return np.array(usage, dtype="<U11"), messages
 
 
 def _row_ids(names):
-    """The number in each file name where all have one and no two the same, else the position: int64 (n,)."""
+    """Return the number in each file name, if all have one and all differ, else the position: int64 (n,)."""
     numbers = [re.findall(r"\d+", PurePosixPath(name).stem) for name in names]
     if all(numbers):
         ids = [int(found[-1]) for found in numbers]

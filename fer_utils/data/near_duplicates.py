@@ -1,13 +1,14 @@
-"""Images that FER-2013 holds more than once: to the byte, or as another crop or size (notebooks 03 to 05, 08 and 09).
+"""Images that are in FER-2013 more than once: exact copies, or other crops or sizes (notebooks 03 to 05, 08 and 09).
 
-Exact copies are found by a hash of their bytes, near ones in three steps. A perceptual hash (pHash of the library
-ImageHash: of each of the 64 lowest cosine frequencies, whether it lies above their median) finds candidates among 644
-million pairs in seconds; the correlation of thumbnails drops most of those that are none; the correlation of the
-pixels, at the best of 49 small shifts, decides. The thresholds were chosen on FER-2013 itself: see `CORRELATION` and
-`DISTANCE`.
+Exact copies are found by a hash of their bytes. Near-duplicates are found in three steps:
 
-All images of one photograph are a group, and to each of them the others are its twins. Images with one gray value only
-are passed over: that two of them are equal says nothing about a face.
+1. A perceptual hash finds candidates among 644 million pairs in seconds. It is pHash of the library ImageHash: one bit
+   for each of the 64 lowest cosine frequencies, which says whether it is above their median.
+2. The correlation of thumbnails drops most pairs that are no duplicates.
+3. The correlation of the pixels, at the best of 49 small shifts, decides.
+
+The thresholds were chosen on FER-2013 itself: see `CORRELATION` and `DISTANCE`. All images of one photograph form a
+group. Images with one gray value only are skipped: that two of them are equal says nothing about a face.
 """
 
 import numpy as np
@@ -20,30 +21,28 @@ from fer_utils.data.faces import constant
 from fer_utils.names import SIDE
 
 CORRELATION = 0.90
-"""From which aligned correlation two images count as one photograph. In FER-2013 the candidates' correlations have two
-humps, other faces around 0.7 and copies around 0.96, with the valley between 0.84 and 0.90. Of 14 pairs drawn at random
-from 0.90 to 0.92 all were one photograph to our eyes, from 0.88 to 0.90 three of 14 were not; of 20,000 random pairs of
-images, none lay above."""
+"""Two images with at least this aligned correlation count as one photograph. In FER-2013, the candidates' correlations
+have two peaks: other faces around 0.7, copies around 0.96. The valley is between 0.84 and 0.90. Of 14 random pairs from
+0.90 to 0.92, all were one photograph by eye; of 14 from 0.88 to 0.90, three were not. Of 20,000 random pairs of images,
+none was above 0.90."""
 
 DISTANCE = 12
-"""Up to how many of the 64 bits candidates may differ. Against a comparison of 500 PrivateTest images with all others
-without a hash, 8 bits find 80 % of the pairs, 10 find 87 %, 12 find 93 %, 14 find 95 % with several times the
-candidates. So what is found is a lower bound, by something under a tenth."""
+"""In how many of the 64 bits candidates may differ. For reference, 500 PrivateTest images were compared with all others
+without a hash. Of the pairs found there, 8 bits find 80 %, 10 bits 87 %, 12 bits 93 %, and 14 bits 95 % with several
+times the candidates. So the number of pairs found is a lower bound: somewhat less than a tenth is missing."""
 
 ROUGH = 0.80
-"""From which correlation of 16x16 thumbnails, unshifted, a candidate's pixels are compared: 149 of the 152 pairs
-in the comparison above reach it, most candidates at 12 bits do not."""
+"""The pixels of candidates are compared if their unshifted 16x16 thumbnails have at least this correlation. Of the 152
+pairs in the comparison above, 149 reach it; most candidates at 12 bits do not."""
 
-REACH = 3  # pixels by which one image is shifted against the other, each way: crops of one photograph differ by as much
-
+REACH = 3  # largest shift between two images in pixels, in each direction: crops of one photograph differ by as much
 BLOCK = 512  # images whose distances to all others are computed at once: 18 million bytes
-
 CHUNK = 1024  # pairs whose pixels are compared at once: about 40 MB
 
 
 def perceptual_hashes(images):
-    """ImageHash's pHash of each image, 64 bits: uint64 (n,). images: uint8 (n, 48, 48)."""
-    import imagehash  # here, so that who looks for exact copies only does not need it
+    """Compute ImageHash's pHash of each image, 64 bits: uint64 (n,). images: uint8 (n, 48, 48)."""
+    import imagehash  # here, since the search for exact copies does not need it
     from PIL import Image
 
     bits = [np.packbits(imagehash.phash(Image.fromarray(image)).hash) for image in images]
@@ -51,7 +50,7 @@ def perceptual_hashes(images):
 
 
 def candidate_pairs(hashes, distance=DISTANCE):
-    """Pairs of positions whose hashes differ in at most `distance` bits: int64 (k, 2), first below second."""
+    """Find the pairs whose hashes differ in at most `distance` bits: int64 (k, 2), positions, the smaller first."""
     found = [np.empty((0, 2), np.int64)]
     for start in range(0, len(hashes), BLOCK):
         differing = np.bitwise_count(hashes[start : start + BLOCK, None] ^ hashes[None, start:])
@@ -61,11 +60,10 @@ def candidate_pairs(hashes, distance=DISTANCE):
 
 
 def aligned_correlation(images, pairs, reach=REACH):
-    """The correlation of two images' pixels at the best of all shifts up to `reach` pixels: float32 (k,), -1 to 1.
+    """Correlate the pixels of pairs at the best of all shifts up to `reach` pixels: float32 (k,), -1 to 1.
 
-    images: uint8 (n, 48, 48). pairs: int64 (k, 2), positions. The middle of the first image is compared with as large
-    windows of the second. Correlation ignores brightness and contrast. A window of one gray value correlates with
-    nothing (0).
+    images: uint8 (n, 48, 48). pairs: int64 (k, 2), positions. The middle of the first image is compared with windows of
+    the same size in the second. Correlation ignores brightness and contrast. It is 0 for a window of one gray value.
     """
     best = np.full(len(pairs), -1, np.float32)
     side = SIDE - 2 * reach
@@ -82,7 +80,7 @@ def aligned_correlation(images, pairs, reach=REACH):
 
 
 def _unit(windows):
-    """Windows as rows with mean 0 and length 1: float32 (k, pixels)."""
+    """Return windows as rows with mean 0 and length 1: float32 (k, pixels)."""
     rows = windows.reshape(len(windows), -1).astype(np.float32)
     rows -= rows.mean(axis=1, keepdims=True)
     length = np.sqrt(np.einsum("ij,ij->i", rows, rows))[:, None]
@@ -90,10 +88,10 @@ def _unit(windows):
 
 
 def near_pairs(images, distance=DISTANCE, correlation=CORRELATION):
-    """Pairs of images that are one photograph, exact copies included: int64 (k, 2), positions, first below second.
+    """Find the pairs of images of one photograph, with exact copies: int64 (k, 2), positions, the smaller first.
 
-    images: uint8 (n, 48, 48). Constant images are in no pair. Takes about half a minute of one core for FER-2013's
-    35,887 images and 200 MB beside them.
+    images: uint8 (n, 48, 48). Constant images are in no pair. FER-2013's 35,887 images take about half a minute on one
+    core, and 200 MB in addition to the images.
     """
     positions = np.flatnonzero(~constant(images))
     pairs = positions[candidate_pairs(perceptual_hashes(images[positions]), distance)]
@@ -102,40 +100,42 @@ def near_pairs(images, distance=DISTANCE, correlation=CORRELATION):
 
 
 def _rough_correlation(images, pairs):
-    """Correlation of thumbnails: float32 (k,)."""
+    """Correlate the thumbnails of pairs: float32 (k,)."""
     small = thumbnails(images)
-    parts = [pairs[start : start + CHUNK].T for start in range(0, len(pairs), CHUNK)]
-    values = [np.einsum("ij,ij->i", small[first], small[second]) for first, second in parts]
-    return np.concatenate(values) if values else np.zeros(0, np.float32)
+    values = np.empty(len(pairs), np.float32)
+    for start in range(0, len(pairs), CHUNK):
+        first, second = pairs[start : start + CHUNK].T
+        values[start : start + CHUNK] = np.einsum("ij,ij->i", small[first], small[second])
+    return values
 
 
 def connected(n, pairs):
-    """Groups of images that pairs connect, directly or over others: int64 (n,), from 0; -1 for who is alone."""
+    """Number the groups of images that pairs connect, directly or not: int64 (n,), from 0; -1 for a single image."""
     links = sparse.coo_array((np.ones(len(pairs), bool), (pairs[:, 0], pairs[:, 1])), shape=(n, n))
     _, component = sparse.csgraph.connected_components(links, directed=False)
     return _numbered(component)
 
 
 def exact_groups(faces):
-    """Groups of images with the very same bytes, constant ones excluded: int64 (n,); -1 for who has no copy."""
+    """Number the groups of exact copies, without constant images: int64 (n,), from 0; -1 for an image without copy."""
     table = exact_duplicates(faces)
     table = table[~table["constant"]]
     position = pd.Series(np.arange(len(faces)), index=faces.row_ids)
-    groups = np.arange(len(faces)) + len(faces)  # everybody a group of their own, above all numbers of the table
+    groups = np.arange(len(faces)) + len(faces)  # each image is its own group, with numbers above the table's
     groups[position[table["row_id"]]] = table["group"]
     return _numbered(groups)
 
 
 def near_groups(faces, distance=DISTANCE, correlation=CORRELATION):
-    """Groups of images of one photograph, exact copies included: int64 (n,); -1 for who has no twin.
+    """Number the groups of images of one photograph: int64 (n,), from 0; -1 for an image without duplicate.
 
-    A group is all that pairs connect, so its ends may differ more than `correlation` allows a pair.
+    Exact copies are included. Pairs connect a group, so two of its images may differ more than `correlation` allows.
     """
     return connected(len(faces), near_pairs(faces.images, distance, correlation))
 
 
 def _numbered(component):
-    """Components with at least two members numbered in the order of first appearance, -1 for the others."""
+    """Number the components with at least two members in the order of first appearance; the others are -1."""
     _, inverse, counts = np.unique(component, return_inverse=True, return_counts=True)
     together = counts[inverse] > 1
     groups = np.full(len(component), -1, np.int64)
@@ -144,6 +144,6 @@ def _numbered(component):
 
 
 def twin_in(faces, groups, usage="Training"):
-    """Whether each image that is not of `usage` has a twin in it: bool (n,), False for the images of `usage`."""
+    """Return whether each image outside `usage` has a duplicate in it: bool (n,), False for the images of `usage`."""
     inside = faces.usage == usage
-    return ~inside & (groups >= 0) & np.isin(groups, np.unique(groups[inside & (groups >= 0)]))
+    return ~inside & (groups >= 0) & np.isin(groups, groups[inside])

@@ -1,4 +1,4 @@
-"""Who is train, validation and test: protocols, subsets and class weights (notebooks 01 to 05 and 08)."""
+"""Split faces into train, validation and test: protocols, subsets, class weights (notebooks 01 to 05 and 08)."""
 
 from dataclasses import dataclass, field
 
@@ -13,11 +13,11 @@ PROTOCOLS = CHOICES["PROTOCOL"]
 
 @dataclass
 class Splits:
-    """Who is train, validation and test (three Faces) under which protocol.
+    """Train, validation and test split (three Faces) under a protocol.
 
-    Nothing that trains, selects, stops or schedules needs the test split, so it is not in reach by accident: it is
-    taken out with ``open_test``, and ``test_openings`` counts how often. Under "paper", test is validation. left_out:
-    what of Training ``train`` lacks by TRAIN_WITHOUT.
+    Training, selecting, stopping and scheduling must not use the test split. So it cannot be used by accident: only
+    ``open_test`` returns it, and ``test_openings`` counts the calls. Under "paper", test is validation. left_out: the
+    images of Training that TRAIN_WITHOUT has removed from ``train``.
     """
 
     protocol: str
@@ -29,11 +29,11 @@ class Splits:
 
     @property
     def test_size(self):
-        """How many images the test split holds."""
+        """Number of images in the test split."""
         return len(self._test)
 
     def open_test(self):
-        """The test split, to report on; each call is counted, and the count belongs into the run's manifest."""
+        """Return the test split, to report on. Each call is counted; the run's manifest must have the count."""
         self.test_openings += 1
         return self._test
 
@@ -42,19 +42,20 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
     """Split faces by a protocol: Splits.
 
     protocol: "official" trains on Training, selects on PublicTest and reports on PrivateTest. "paper" does as the paper
-    did: the merged PublicTest and PrivateTest (its 7,178-image "validation set") both select and report.
-    max_images: cut each split to at most so many, stratified by class and the same for the same seed; 0 cuts nothing,
-    and nothing of what is left out is cut.
-    without: what Training is to lack, see ``left_out``. Raises ValueError for an unknown protocol or `without`,
-    DataError where the data lack a split that the protocol needs, or Training is left without an emotion.
+    did: PublicTest and PrivateTest together (its 7,178-image "validation set") are used to select and to report.
+    max_images: largest size of each split, stratified by class and the same for the same seed; 0 for all images. The
+    images left out are not cut. without: what to remove from Training, see ``left_out``.
+    Raises ValueError for an unknown protocol or `without`, and DataError if the data lack a split that the protocol
+    needs or if Training would lack an emotion.
     """
     if protocol not in PROTOCOLS:
         raise ValueError(f"Unknown protocol {protocol!r}; PROTOCOL is one of {', '.join(map(repr, PROTOCOLS))}.")
     if max_images < 0:
-        raise ValueError(f"MAX_IMAGES is {max_images}; give 0 for all images, or how many each split may have.")
+        raise ValueError(f"MAX_IMAGES is {max_images}; give 0 for all images, or the largest size of each split.")
     _check_usages(faces, protocol)
-    lacking = left_out(faces, without, seed)
-    faces, missing = faces.take(~lacking), faces.take(lacking)
+    is_left_out = left_out(faces, without, seed)
+    missing = faces.take(is_left_out)
+    faces = faces.take(~is_left_out)
 
     def part(*usages):
         chosen = np.flatnonzero(np.isin(faces.usage, usages))
@@ -70,16 +71,17 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
 
 
 def left_out(faces, without, seed=0):
-    """Which images Training is to lack: bool (n,), all False for "none".
+    """Choose the images to remove from Training: bool (n,), all False for "none".
 
-    without: "twins", all of Training of whose photograph another split has an image, too (``near_duplicates``), to tell
-    what a network remembers from what it finds easy; "others", as many images of each emotion at random out of the rest
-    of Training, to tell what fewer images cost; "first half" or "second half" of Training, to ask a network about what
-    it has not learned (``ladder.teaching``). All images of one photograph are in the same half. The same for the same
-    seed, and the halves for any. Takes half a minute for FER-2013. Raises ValueError for another word, DataError where
-    an emotion has too few images for it.
+    without: "twins" chooses all images with a duplicate in another split (``near_duplicates``). This separates what a
+    network remembers from what it finds easy. "others" is the random control: as many images of each emotion, drawn
+    with the seed from the rest of Training. It shows the effect of fewer images. "first half" and "second half" let a
+    network predict images that it has not learned (``ladder.teaching``). They do not depend on the seed, and all images
+    of one photograph are in the same half. Takes half a minute for FER-2013. Raises ValueError for another `without`,
+    and DataError if an emotion has too few images.
     """
-    if without not in (known := CHOICES["TRAIN_WITHOUT"]):
+    known = CHOICES["TRAIN_WITHOUT"]
+    if without not in known:
         raise ValueError(f"Unknown TRAIN_WITHOUT {without!r}; it is one of {', '.join(map(repr, known))}.")
     if without == "none":
         return np.zeros(len(faces), bool)
@@ -95,41 +97,45 @@ def left_out(faces, without, seed=0):
         chosen = _as_many(faces.labels, training & ~chosen, counts, seed)
     rest = np.bincount(faces.labels[training & ~chosen], minlength=len(EMOTIONS))
     found = np.bincount(faces.labels[chosen], minlength=len(EMOTIONS))
-    if (wrong := (counts > 0) & ((rest == 0) | (found < counts))).any():
+    wrong = (counts > 0) & ((rest == 0) | (found < counts))
+    if wrong.any():
         names = ", ".join(np.array(EMOTIONS)[wrong])
         raise DataError(
-            f"{faces.source}: TRAIN_WITHOUT={without} takes more images of {names} out of Training than it can spare. "
-            "Give all of FER-2013, or set it to 'none'."
+            f"{faces.source}: TRAIN_WITHOUT={without} takes too many images of {names} out of Training. Give all of "
+            "FER-2013, or set it to 'none'."
         )
     return chosen
 
 
 def _twins(faces, training):
-    """Which of Training have a twin in another split: bool (n,)."""
+    """Return which images of Training have a duplicate in another split: bool (n,)."""
     groups = near_duplicates.near_groups(faces)
     others = set(faces.usage.tolist()) - {"Training"}
     return training & np.any([near_duplicates.twin_in(faces, groups, usage) for usage in sorted(others)], axis=0)
 
 
 def _half(faces, training, which):
-    """One half of Training, photograph by photograph: bool (n,). No other split is looked at."""
-    chosen, own = np.zeros(len(faces), bool), faces.take(training)
+    """Return which images are in one half of Training, where a photograph's images stay together: bool (n,)."""
+    own = faces.take(training)
     groups = near_duplicates.near_groups(own)
-    numbers = np.where(groups < 0, len(own) + np.arange(len(own)), groups)
-    _, places, photographs = np.unique(numbers, return_index=True, return_inverse=True)
-    dealt = np.random.default_rng(0).permutation(len(places))
-    # Emotion by emotion (of a photograph's first image), one to this half and one to the other.
-    by_emotion = dealt[np.argsort(own.labels[places[dealt]], kind="stable")]
-    first = np.isin(np.arange(len(places)), by_emotion[::2])
-    chosen[training] = first[photographs] == (which == HALVES[0])
+    numbers = np.where(groups < 0, len(own) + np.arange(len(own)), groups)  # one for each photograph
+    _, first_images, photographs = np.unique(numbers, return_index=True, return_inverse=True)
+    order = np.random.default_rng(0).permutation(len(first_images))
+    # Sorted by the emotion of a photograph's first image, every second photograph is in the first half.
+    by_emotion = order[np.argsort(own.labels[first_images[order]], kind="stable")]
+    in_first_half = np.isin(np.arange(len(first_images)), by_emotion[::2])
+    chosen = np.zeros(len(faces), bool)
+    chosen[training] = in_first_half[photographs] == (which == HALVES[0])
     return chosen
 
 
 def _as_many(labels, allowed, counts, seed):
-    """As many of each class as `counts` says, at random out of those `allowed` (at most all of them): bool (n,)."""
-    chosen, generator = np.zeros(len(labels), bool), np.random.default_rng(seed)
+    """Choose `counts` random images of each class among the `allowed` ones, or all if there are fewer: bool (n,)."""
+    chosen = np.zeros(len(labels), bool)
+    generator = np.random.default_rng(seed)
     for code, count in enumerate(counts):
-        chosen[generator.permutation(np.flatnonzero(allowed & (labels == code)))[:count]] = True
+        candidates = np.flatnonzero(allowed & (labels == code))
+        chosen[generator.permutation(candidates)[:count]] = True
     return chosen
 
 
@@ -137,25 +143,25 @@ def _check_usages(faces, protocol):
     """Raise DataError if a split that the protocol needs has no image."""
     found = set(np.unique(faces.usage).tolist())
     merged = MERGED_USAGE in found
-    replaced = USAGES[1:] if merged and protocol == "paper" else ()
-    missing = [usage for usage in USAGES if usage not in found and usage not in replaced]
+    needed = ["Training"] if merged and protocol == "paper" else USAGES
+    missing = [usage for usage in needed if usage not in found]
     if merged and protocol == "official" and "Training" in found:
         raise DataError(
-            f"{faces.source}: PROTOCOL=official needs PublicTest and PrivateTest apart, but the test folder's names "
-            "do not tell them apart. PROTOCOL=paper works with these data; for the official one give fer2013.csv."
+            f"{faces.source}: PROTOCOL=official needs PublicTest and PrivateTest separately, but the names in the test "
+            "folder do not distinguish them. Use PROTOCOL=paper, or give fer2013.csv."
         )
     if missing:
         raise DataError(
-            f"{faces.source}: PROTOCOL={protocol} needs {' and '.join(missing)}, of which the data have no image. Give "
-            "fer2013.csv or icml_face_data.csv, which hold all three splits (DATA=kaggle downloads one)."
+            f"{faces.source}: PROTOCOL={protocol} needs {' and '.join(missing)}, but the data have no such image. Give "
+            "fer2013.csv or icml_face_data.csv, which have all three splits (DATA=kaggle downloads one)."
         )
 
 
 def class_weights(labels):
-    """Balanced weights {code: n / (7 * count)}, so that every class weighs the same in a loss.
+    """Compute balanced weights {code: n / (7 * count)}, so that every class has the same total weight in a loss.
 
-    labels: integer array (n,), 0 to 6. A class without an image (disgust, in a tiny subset) weighs 0.0: it occurs in no
-    batch, and the others' weights stay as they are.
+    labels: integer array (n,), 0 to 6; ValueError for larger ones. A class without images (disgust, in a tiny subset)
+    has weight 0.0: it is in no batch, and the weights of the other classes stay as they are.
     """
     counts = np.bincount(np.asarray(labels, dtype=np.int64), minlength=len(EMOTIONS))
     if len(counts) > len(EMOTIONS):
@@ -165,9 +171,9 @@ def class_weights(labels):
 
 
 def stratified_subset(labels, size, seed):
-    """Positions of a random subset with the classes' shares: sorted int64 (size,). size: 1 to len(labels).
+    """Choose a random subset with the classes' shares: int64 (size,), sorted positions. size: 1 to len(labels).
 
-    Every class that exists keeps at least one image if size allows it. The same for the same labels, size and seed.
+    Every class in `labels` keeps at least one image if size allows it. The same for the same labels, size and seed.
     """
     classes, counts = np.unique(labels, return_counts=True)
     chosen = []
@@ -178,12 +184,12 @@ def stratified_subset(labels, size, seed):
 
 
 def _shares(counts, size):
-    """How many of each class to take: an int array that adds up to size, as near to the proportions as can be."""
+    """Return the number of images per class: an int array with the sum `size`, as proportional as possible."""
     quota = counts * (size / counts.sum())
     least = 1 if size >= len(counts) else 0
     shares = np.maximum(np.floor(quota).astype(int), least)
     while shares.sum() < size:
         shares[np.argmax(quota - shares)] += 1
-    while shares.sum() > size:  # some classes got their one image at the others' cost
+    while shares.sum() > size:  # some classes got one image more than their proportion
         shares[np.argmin(np.where(shares > least, quota - shares, np.inf))] -= 1
     return shares

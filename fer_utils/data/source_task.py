@@ -1,4 +1,4 @@
-"""The source task: labelled images of something else, to pretrain a backbone on (notebook 02)."""
+"""The source task: other labelled images, on which a backbone is pretrained (notebook 02)."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -11,20 +11,21 @@ from fer_utils.project import expand_path
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 SPLITS = ("train", "training", "val", "valid", "validation", "test", "testing")
-LARGEST_IMAGE = 50_000_000  # pixels, more than any photograph in ImageNet; a small file can state far more
+LARGEST_IMAGE = 50_000_000  # pixels, more than any photograph in ImageNet; a small file's header may claim far more
+CLASS_FOLDERS = "a folder with one folder of images per class"
 
 
 class SourceError(ValueError):
-    """A source data set that cannot be used; the message names the folder or file, what is wrong and the mend."""
+    """The source data cannot be used. The message has the folder or file, what is wrong, and the fix."""
 
 
 def load_source(source="sample", size=48, max_images=0, seed=0):
-    """Images of a source task, shuffled.
+    """Load the images of a source task, shuffled.
 
-    source: "sample" (the drawn faces' "who is it?", gray) or a folder with one folder of images per class, such as
-    Tiny ImageNet's train folder (read as RGB, resized to `size` pixels a side). max_images: 0 for all.
-    Returns images uint8 (n, 48, 48) for the sample or (n, size, size, 3) for a folder, labels int64 (n,) counting from
-    0, class names. Raises SourceError.
+    source: "sample" (drawn faces, gray, with the person as the class) or a folder with one folder of images per class,
+    such as Tiny ImageNet's train folder (read as RGB, resized to `size` x `size` pixels). max_images: 0 for all.
+    Returns images uint8 (n, 48, 48) for the sample or (n, size, size, 3) for a folder, labels int64 (n,) from 0, and
+    class names. Raises SourceError.
     """
     if source == "sample":
         from fer_utils import sample
@@ -34,9 +35,10 @@ def load_source(source="sample", size=48, max_images=0, seed=0):
     else:
         files, labels, names = _list_class_folders(Path(expand_path(source)))
     if max_images == 1:
-        raise SourceError(f"{source}: MAX_IMAGES=1 leaves none to train on once one is held out. Give 2 or more, or 0")
+        raise SourceError(f"{source}: MAX_IMAGES=1 leaves none to train on, as one is held out. Give 2 or more, or 0")
     order = np.random.default_rng(seed).permutation(len(labels))
-    order = order[:max_images] if max_images else order
+    if max_images:
+        order = order[:max_images]
     if source == "sample":
         return images[order], labels[order], names
     return _read_images([files[index] for index in order], size), labels[order], names
@@ -44,13 +46,9 @@ def load_source(source="sample", size=48, max_images=0, seed=0):
 
 def _list_class_folders(root):
     if root.is_file():
-        raise SourceError(
-            f"{root}: is a file. Unpack it, and give the folder that holds one folder of images per class"
-        )
+        raise SourceError(f"{root}: is a file. Unpack it, and give {CLASS_FOLDERS}")
     if not root.is_dir():
-        raise SourceError(
-            f"{root}: no such folder. Give SOURCE as 'sample' or a folder with one folder of images per class"
-        )
+        raise SourceError(f"{root}: no such folder. Give SOURCE as 'sample' or {CLASS_FOLDERS}")
     folders = sorted(path for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
     if len(folders) < 2:
         raise SourceError(
@@ -70,14 +68,13 @@ def _list_class_folders(root):
         labels += [label] * len(found)
     if len(files) == len(folders):
         raise SourceError(
-            f"{root}: each of its {len(folders)} folders holds one image, so they are no classes. Give a folder with "
-            "one folder of images per class"
+            f"{root}: each of its {len(folders)} folders holds one image, so they are not classes. Give {CLASS_FOLDERS}"
         )
     return files, np.array(labels, np.int64), [folder.name for folder in folders]
 
 
 def _is_image(path):
-    """Whether a path below a class folder is an image, and no clutter such as macOS' ._x.jpg."""
+    """Return whether a path in a class folder is an image, and not a hidden file such as macOS' ._x.jpg."""
     return path.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
@@ -86,21 +83,17 @@ def _read_images(files, size):
 
     def read(index):
         try:
-            if not files[index].is_file():  # a pipe would be waited for for ever
-                raise OSError("it is no file")
+            if not files[index].is_file():  # reading from a pipe would wait forever
+                raise OSError("it is not a file")
             with Image.open(files[index]) as image:
-                if image.width * image.height > LARGEST_IMAGE:  # of the header: nothing is decoded yet
-                    raise ValueError(f"it states {image.width} x {image.height} pixels")
-                image = image.convert("RGB")
-                if image.size != (size, size):
-                    image = image.resize((size, size), Image.Resampling.BILINEAR)
-                images[index] = np.asarray(image)
+                if image.width * image.height > LARGEST_IMAGE:  # from the header: nothing is decoded yet
+                    raise ValueError(f"its header claims {image.width} x {image.height} pixels")
+                images[index] = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise SourceError(
                 f"{files[index]}: not a readable image ({error}). Remove it or download it again"
             ) from error
 
-    with ThreadPoolExecutor() as pool:  # Pillow decodes outside the interpreter's lock
-        for _ in pool.map(read, range(len(files))):
-            pass
+    with ThreadPoolExecutor() as pool:  # Pillow releases the interpreter's lock while it decodes
+        list(pool.map(read, range(len(files))))  # list raises the errors of `read`
     return images

@@ -1,6 +1,7 @@
-"""Where data lie, seen alike: a folder, a zip, a tar. Names are relative with forward slashes, "" is the place itself.
+"""A folder, a zip and a tar with the same methods, so that the readers need not know which one they read.
 
-Each has children(name) -> (folders, files), open(name) -> a binary stream, place(name) -> how messages name it.
+Each has children(name) -> (folders, files), open(name) -> a binary stream, place(name) -> how messages name it. Names
+are relative, with forward slashes; "" is the folder or archive itself.
 """
 
 import contextlib
@@ -22,14 +23,14 @@ class DiskTree:
         self.root = Path(root)
 
     def children(self, name):
-        """(folders, files) in the folder `name`: sorted names, without hidden files and what operating systems add."""
+        """Return (folders, files) in the folder `name`: sorted, without hidden files and those of operating systems."""
         with os.scandir(self.root / name) as entries:
             return _sorted_children((entry.name, entry.is_dir()) for entry in entries)
 
     def open(self, name):
         path = self.root / name
-        if not path.is_file():  # a link that leads nowhere, or a pipe, which one would wait for for ever
-            raise DataError(f"{path}: is no file, nor a link to one. Delete it, or download the data again.")
+        if not path.is_file():  # a dead link, or a pipe, on which reading would wait forever
+            raise DataError(f"{path}: is neither a file nor a link to one. Delete it, or download the data again.")
         return open(path, "rb")
 
     def place(self, name):
@@ -37,7 +38,7 @@ class DiskTree:
 
 
 class ArchiveTree:
-    """An archive, read where it lies: nothing of it is unpacked to disk.
+    """An archive whose members are read without unpacking them to disk.
 
     members: (name, key) of each file and folder in it; a folder's name ends with a slash. open_member: key -> stream.
     """
@@ -45,7 +46,7 @@ class ArchiveTree:
     def __init__(self, path, members, open_member):
         self.path, self.open_member = path, open_member
         self.members = {}  # name: key
-        self.folders = {"": {}}  # name: {name in it: whether that is a folder}
+        self.folders = {"": {}}  # name: {name in it: whether that one is a folder}
         for stated, key in members:
             parts = [part for part in re.split(r"[/\\]", stated) if part not in ("", ".")]
             is_folder = stated.endswith(("/", "\\"))
@@ -73,15 +74,16 @@ def zip_tree(path):
 
 
 def tar_tree(path, stream):
-    """stream: an open binary file, which is unpacked already if it was compressed. Links in it are passed over."""
+    """stream: the open tar file, already unpacked if it was compressed. Links in the tar are skipped."""
     archive = tarfile.TarFile(fileobj=stream)
     kept = [info for info in archive.getmembers() if info.isfile() or info.isdir()]
-    return ArchiveTree(path, [(info.name + "/" * info.isdir(), info) for info in kept], archive.extractfile)
+    members = [(f"{info.name}/" if info.isdir() else info.name, info) for info in kept]
+    return ArchiveTree(path, members, archive.extractfile)
 
 
 @contextlib.contextmanager
 def unpacked(path, unpack):
-    """A file that holds what lies in a compressed one, and that is gone with the block. unpack: as ``gzip.open``."""
+    """Unpack a compressed file into a temporary one for the time of a ``with`` block. unpack: such as ``gzip.open``."""
     with tempfile.TemporaryFile() as whole, unpack(path) as packed:
         shutil.copyfileobj(packed, whole)
         whole.seek(0)

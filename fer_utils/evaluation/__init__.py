@@ -1,4 +1,4 @@
-"""Evaluation: metrics of one split, how sure they are, paired tests of two runs, and what choosing an epoch does."""
+"""Evaluation: metrics of one split, their intervals, paired tests of two runs, and the effect of choosing an epoch."""
 
 from fer_utils.evaluation.bootstrap import metric_intervals
 from fer_utils.evaluation.intervals import accuracy_interval, over_seeds, pooled_over_seeds, wilson_interval

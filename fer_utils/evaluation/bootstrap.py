@@ -1,4 +1,4 @@
-"""Intervals of every measure of one split: bootstrap, and Wilson's for shares of few faces (notebook 06)."""
+"""Intervals for the metrics of one split: bootstrap, and Wilson's for the recalls (notebook 06)."""
 
 import numpy as np
 import pandas as pd
@@ -10,13 +10,13 @@ from fer_utils.runs.predictions import checked
 
 
 def metric_intervals(labels, probabilities, samples=2000, seed=0) -> dict[str, list[float] | None]:
-    """Intervals of the metrics of one split, over other images: measure -> [low, high].
+    """95 % intervals for the metrics of one split, over other test images: metric -> [low, high].
 
     labels, probabilities: as for ``summarize``. ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``macro_auc``,
-    ``log_loss`` and ``calibration_error`` have percentile bootstrap intervals, from drawing the images again with
-    replacement (Efron, Tibshirani 1993, chapter 13); in a resample that misses a rare class, the means are taken over
-    the classes that it has. ``recall <emotion>`` has Wilson's, since a bootstrap cannot draw what was never seen: 0 of
-    55 faces would be 0 to 0. None for the recall of a class that is absent.
+    ``log_loss`` and ``calibration_error`` have percentile bootstrap intervals: the images are drawn again with
+    replacement (Efron, Tibshirani 1993, chapter 13). If a resample misses a rare class, the means are over the other
+    classes. ``recall <emotion>`` has Wilson's interval, since a bootstrap of 0 correct among 55 faces would be 0 to 0.
+    The recall of an absent class has None.
     """
     labels, probabilities = checked(labels, probabilities)
     drawn = [_resampled_measures(labels, probabilities, counts) for counts in draws(len(labels), samples, seed)]
@@ -25,28 +25,24 @@ def metric_intervals(labels, probabilities, samples=2000, seed=0) -> dict[str, l
         values = np.concatenate([part[name] for part in drawn])
         values = values[~np.isnan(values)]
         intervals[name] = [float(bound) for bound in np.quantile(values, TAILS)] if values.size else None
-    return intervals | _recall_intervals(labels, probabilities.argmax(axis=1))
-
-
-def _recall_intervals(labels, predicted):
-    right, true = (np.bincount(codes, minlength=len(EMOTIONS)) for codes in (labels[predicted == labels], labels))
-    return {
-        f"recall {emotion}": list(wilson_interval(right[code], true[code])) if true[code] else None
-        for code, emotion in enumerate(EMOTIONS)
-    }
+    right = probabilities.argmax(axis=1) == labels
+    for code, emotion in enumerate(EMOTIONS):
+        own = right[labels == code]
+        intervals[f"recall {emotion}"] = list(wilson_interval(own.sum(), own.size)) if own.size else None
+    return intervals
 
 
 def _resampled_measures(labels, probabilities, counts) -> dict[str, np.ndarray]:
-    """Every measure of each resample, floats (samples,); counts (samples, n) says how often each image was drawn."""
+    """Every metric of each resample: name -> floats (samples,). counts: (samples, n), how often each image is drawn."""
     classes, n = len(EMOTIONS), len(labels)
     predicted = probabilities.argmax(axis=1)
     cells = np.zeros((n, classes * classes))
     cells[np.arange(n), labels * classes + predicted] = 1
     confusion = (counts @ cells).reshape(-1, classes, classes)
-    right, true, guessed = np.diagonal(confusion, axis1=1, axis2=2), confusion.sum(axis=2), confusion.sum(axis=1)
+    right = np.diagonal(confusion, axis1=1, axis2=2)
     with np.errstate(invalid="ignore"):
-        recall = right / true
-        f1 = 2 * right / (true + guessed)
+        recall = right / confusion.sum(axis=2)
+        f1 = 2 * right / (confusion.sum(axis=2) + confusion.sum(axis=1))
     aucs = np.stack([_weighted_auc(labels == code, probabilities[:, code], counts) for code in range(classes)], axis=1)
     losses = -np.log(_floored(probabilities)[np.arange(n), labels])
     gaps = _calibration_gaps(labels, probabilities)
@@ -61,7 +57,7 @@ def _resampled_measures(labels, probabilities, counts) -> dict[str, np.ndarray]:
 
 
 def _weighted_auc(is_class, score, counts) -> np.ndarray:
-    """Area under the ROC curve of each resample (samples,): the share of pairs in order, ties counted as half."""
+    """Area under the ROC curve of each resample (samples,): the share of pairs in the right order, ties count half."""
     values, group = np.unique(score, return_inverse=True)
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(len(values)))

@@ -1,7 +1,7 @@
-"""Temperature: how sure a network may say it is (notebook 10, exports).
+"""Temperature scaling: calibrate a network's confidence (notebook 10, exports).
 
-One number per network, chosen where its labels may be looked at, which moves no answer to another emotion. Source: Guo
-et al. 2017, arXiv:1706.04599, section 4.2.
+It is one number per network, chosen on a split whose labels may be used. It never changes the predicted emotion.
+Source: Guo et al. 2017, arXiv:1706.04599, section 4.2.
 """
 
 import numpy as np
@@ -14,18 +14,16 @@ RANGE = (0.05, 20.0)
 
 
 def fit_temperature(labels, probabilities) -> float:
-    """The temperature with the lowest log loss on these answers; above 1 where the network was too sure.
+    """The temperature with the lowest log loss; above 1 if the network is overconfident.
 
-    labels: integers (n,), 0 to 6. probabilities: floats (n, 7), rows summing to 1, as a network gave them. Fit it on
-    the split that selects, never on the one that reports. Raises ValueError for answers of one kind, right or wrong
-    alone, for which no temperature is best.
+    labels: integers (n,), 0 to 6. probabilities: a network's, floats (n, 7), rows summing to 1. Use the validation
+    split, never the reported test split. Raises ValueError if all predictions are right or all are wrong.
     """
     labels, probabilities = checked(labels, probabilities)
     right = probabilities.argmax(axis=1) == labels
     if right.all() or not right.any():
-        raise ValueError(
-            f"all of {len(labels)} answers are {'right' if right.all() else 'wrong'}: no temperature is best"
-        )
+        result = "right" if right.all() else "wrong"
+        raise ValueError(f"all of {len(labels)} predictions are {result}, so no temperature is best. Give more images")
 
     def log_loss(logarithm):
         chosen = with_temperature(probabilities, np.exp(logarithm))[np.arange(len(labels)), labels]
@@ -36,9 +34,10 @@ def fit_temperature(labels, probabilities) -> float:
 
 
 def with_temperature(probabilities, temperature):
-    """Probabilities (n, 7) made softer (temperature above 1) or sharper; float64, each row summing to 1.
+    """Probabilities (n, 7), made softer (temperature above 1) or sharper: float64, each row summing to 1.
 
-    The same as dividing the logits by it, since a softmax forgets what is added to all of a row.
+    The same as dividing the logits by the temperature: log probabilities differ from logits by a constant per row,
+    which a softmax ignores.
     """
     if not RANGE[0] <= temperature <= RANGE[1]:
         raise ValueError(f"temperature={temperature!r} must lie in {list(RANGE)}")

@@ -1,9 +1,8 @@
-"""What choosing an epoch on the reported images does to the number that is reported (notebooks 07 and 08).
+"""How choosing the epoch on the reported images inflates the reported accuracy (notebooks 07 and 08).
 
-A network's accuracy wavers from epoch to epoch. Whoever picks the best of them on the reported images picks in part
-the luck of those images, and would not find it on others (Cawley, Talbot 2010, JMLR 11, 2079-2107). Here one training
-is scored by the rules that are in use, from what its every epoch answers (``epochs.npz``, from a run with
-KEEP_EPOCHS).
+A network's accuracy varies from epoch to epoch. The best epoch on the reported images is best partly by luck on these
+images, and this luck does not carry over to others (Cawley, Talbot 2010, JMLR 11, 2079-2107). Here one training is
+scored by the rules in use, from the predictions of every epoch (``epochs.npz``, from a run with KEEP_EPOCHS).
 """
 
 from pathlib import Path
@@ -20,7 +19,7 @@ THRESHOLD = 0.67  # the paper's, for VGG16 from scratch
 
 
 def save_epochs(folder, labels, probabilities):
-    """Write what each epoch answers to each image as epochs.npz into a run's folder, as uint8.
+    """Write the class that each epoch predicts for each image, as uint8, to epochs.npz in a run's folder.
 
     labels: split ("validation", "test") -> uint8 (n,). probabilities: split -> floats (epochs, n, 7).
     """
@@ -33,80 +32,81 @@ def save_epochs(folder, labels, probabilities):
 
 
 def read_epochs(folder):
-    """Whether each image was named rightly in each epoch: split -> bool (epochs, n). RunError without the file."""
+    """Whether each epoch's prediction is right: split -> bool (epochs, n). Raises RunError if the file is missing."""
     path = Path(folder) / FILE
     try:
         arrays = runs.read_arrays(path)
         return {split: arrays[f"{split}_answers"] == arrays[f"{split}_labels"] for split in ("validation", "test")}
     except (OSError, ValueError, KeyError) as error:
-        raise runs.RunError(f"{path}: no answers of every epoch ({error}). Run with KEEP_EPOCHS=True") from error
+        raise runs.RunError(f"{path}: no predictions of every epoch ({error}). Run with KEEP_EPOCHS=True") from error
 
 
 def with_epochs(finished):
-    """Of finished runs those that ``selection_table`` can score, and a sentence on each other that kept its epochs.
+    """The finished runs with epochs.npz: (those that ``selection_table`` can score, a sentence on each of the others).
 
-    Under the paper's protocol, validation and test are the same images, so no rule can be held against another.
+    It cannot score the paper's protocol: validation and test are the same images there, so the rules do not differ.
     """
     kept = [run for run in finished if (run.folder / FILE).is_file()]
-    official = [run for run in kept if run.manifest["parameters"]["PROTOCOL"] == "official"]
-    notes = [
-        f"Left out: {run.name} was made by the protocol {run.manifest['parameters']['PROTOCOL']}, not official."
-        for run in kept
-        if run not in official
-    ]
+    official, notes = [], []
+    for run in kept:
+        protocol = run.manifest["parameters"]["PROTOCOL"]
+        if protocol == "official":
+            official.append(run)
+        else:
+            notes.append(f"Left out: {run.name} was made by the protocol {protocol}, not official.")
     return official, notes
 
 
 def selection_table(right, threshold=THRESHOLD):
-    """One training scored by the rules in use: a row per rule.
+    """One training scored by the rules in use: DataFrame, one row per rule.
 
-    right: split -> bool (epochs, n), from ``read_epochs``, of a run under the official protocol. threshold: of the
-    paper's stop, 0 to 1. Columns: rule, epoch (from 1; missing where the threshold was never passed), reported on,
-    n, reported, low, high (Wilson 95 %), private (accuracy of that epoch on PrivateTest), inflation (reported minus
-    what the official rule's epoch has on the same images, which may be easier or harder than PrivateTest),
-    inflation_low, inflation_high (its paired bootstrap interval, 95 %). Rates 0 to 1.
+    right: split -> bool (epochs, n), from ``read_epochs``, for a run under the official protocol. threshold: the
+    paper's accuracy for stopping, 0 to 1. Columns: rule, epoch (from 1; missing if the threshold was never passed),
+    reported on, n, reported, low, high (Wilson 95 %), private (accuracy of that epoch on PrivateTest), inflation
+    (reported minus the accuracy of the official rule's epoch on the same images, which may be easier or harder than
+    PrivateTest), inflation_low, inflation_high (paired bootstrap, 95 %). Rates 0 to 1.
     """
     images = {"PublicTest": right["validation"], "PrivateTest": right["test"]}
     images["both merged"] = np.concatenate(list(images.values()), axis=1)
-    score = {split: answers.mean(axis=1) for split, answers in images.items()}
-    above = np.flatnonzero(score["both merged"] > threshold)
+    best = {split: int(correct.mean(axis=1).argmax()) for split, correct in images.items()}
+    above = np.flatnonzero(images["both merged"].mean(axis=1) > threshold)
     choices = [
-        ("last epoch", len(score["PublicTest"]) - 1, "PrivateTest"),
-        ("best on PublicTest (official)", int(score["PublicTest"].argmax()), "PrivateTest"),
-        ("best on PrivateTest", int(score["PrivateTest"].argmax()), "PrivateTest"),
-        ("best on PublicTest, and that is reported", int(score["PublicTest"].argmax()), "PublicTest"),
-        ("best on both merged (paper)", int(score["both merged"].argmax()), "both merged"),
+        ("last epoch", len(right["validation"]) - 1, "PrivateTest"),
+        ("best on PublicTest (official)", best["PublicTest"], "PrivateTest"),
+        ("best on PrivateTest", best["PrivateTest"], "PrivateTest"),
+        ("best on PublicTest, and that is reported", best["PublicTest"], "PublicTest"),
+        ("best on both merged (paper)", best["both merged"], "both merged"),
         (f"first above {100 * threshold:g} % on both merged (paper)", above[0] if above.size else None, "both merged"),
     ]
-    official = choices[1][1]
-    return pd.DataFrame([_row(rule, epoch, split, images, official) for rule, epoch, split in choices])
+    return pd.DataFrame([_row(rule, epoch, split, images, best["PublicTest"]) for rule, epoch, split in choices])
 
 
 def _row(rule, epoch, split, images, official):
     row = {"rule": rule, "epoch": None, "reported on": split, "n": images[split].shape[1]}
-    if epoch is None:
-        names = ("reported", "low", "high", "private", "inflation", "inflation_low", "inflation_high")
-        return row | dict.fromkeys(names, np.nan)
+    if epoch is None:  # the other columns become NaN in the DataFrame
+        return row
     chosen = images[split][epoch]
     low, high = wilson_interval(int(chosen.sum()), len(chosen))
     private = float(images["PrivateTest"][epoch].mean())
     row |= {"epoch": int(epoch) + 1, "reported": float(chosen.mean()), "low": low, "high": high, "private": private}
-    added = paired_difference(chosen, images[split][official], samples=2000)
-    return row | dict(zip(("inflation", "inflation_low", "inflation_high"), added.values(), strict=True))
+    gap = paired_difference(chosen, images[split][official], samples=2000)
+    return row | {"inflation": gap["difference"], "inflation_low": gap["low"], "inflation_high": gap["high"]}
 
 
 def optimism(right, samples=2000, seed=0):
-    """How much the best epoch's score owes to the images that it was chosen on: mean, low, high (95 % of the samples).
+    """How much of the best epoch's accuracy is luck on the images that chose it: mean, low, high (95 % of the samples).
 
-    right: bool (epochs, n). In each sample the images fall into two random halves; the epoch that is best on the first
-    is scored on both, and the difference is pure luck. With half of the images the luck is larger than with all.
+    right: bool (epochs, n). Each sample splits the images at random into two halves. The epoch that is best on the
+    first half is scored on both, and the difference is pure luck. With half of the images, the luck is larger.
     """
     right = np.asarray(right, float)
-    generator, gaps = np.random.default_rng(seed), []
+    generator = np.random.default_rng(seed)
+    gaps = []
     n = right.shape[1]
     for _ in range(samples):
         order = generator.permutation(n)
-        first, second = (right[:, half].mean(axis=1) for half in (order[: n // 2], order[n // 2 :]))
+        first = right[:, order[: n // 2]].mean(axis=1)
+        second = right[:, order[n // 2 :]].mean(axis=1)
         best = first.argmax()
         gaps.append(first[best] - second[best])
     low, high = np.quantile(gaps, [0.025, 0.975])

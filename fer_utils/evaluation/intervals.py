@@ -1,16 +1,16 @@
-"""How sure a number is: over other images (Wilson, bootstrap) and other seeds (notebooks 03 to 09)."""
+"""Confidence intervals: over other images (Wilson, bootstrap) and over other seeds (notebooks 03 to 09)."""
 
 import numpy as np
 from scipy import stats
 
 TAILS = 0.025, 0.975  # quantiles between which a 95 % interval lies
-RESAMPLES_AT_ONCE = 100  # bootstrap samples that are held in memory together
+RESAMPLES_AT_ONCE = 100  # bootstrap samples in memory at the same time
 
 
 def wilson_interval(correct: int, n: int) -> tuple[float, float]:
-    """Wilson's 95 % score interval of the rate ``correct / n``: (low, high), both within 0 to 1.
+    """Wilson's 95 % score interval for the rate ``correct / n``: (low, high), both from 0 to 1.
 
-    It holds its coverage near 0 and 1 and for small n, where the usual plus-minus interval leaves the unit range
+    Its coverage is right even near 0 and 1 and for small n, where the usual plus-minus interval leaves 0 to 1
     (Wilson 1927, doi:10.1080/01621459.1927.10502953). It covers the draw of the test images, not the training seed.
     """
     if n < 1 or not 0 <= correct <= n:
@@ -20,12 +20,12 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
 
 
 def accuracy_interval(accuracy: float, n: int) -> tuple[float, float]:
-    """Wilson's interval of an accuracy (0 to 1), such as a mean over seeds, as one of n images; NaN without any."""
+    """Wilson's interval for an accuracy (0 to 1) on n images, such as a mean over seeds; NaN if n is 0."""
     return wilson_interval(round(accuracy * n), n) if n else (np.nan, np.nan)
 
 
 def draws(n, samples, seed):
-    """How often each of n images is in each of `samples` resamples: yields float64 (100 or fewer, n)."""
+    """Bootstrap: how often each of `samples` resamples draws each of n images. Yields float64 (at most 100, n)."""
     generator = np.random.default_rng(seed)
     for start in range(0, samples, RESAMPLES_AT_ONCE):
         size = min(RESAMPLES_AT_ONCE, samples - start)
@@ -34,13 +34,13 @@ def draws(n, samples, seed):
 
 
 def over_seeds(values) -> dict[str, float | int | None]:
-    """Mean, standard deviation and 95 % t interval of the mean over seeds: n, mean, sd (n - 1), low, high.
+    """Mean over seeds with its 95 % t interval: a dict n, mean, sd (dividing by n - 1), low, high.
 
-    It covers which seed was drawn, for the test images at hand. With one seed, sd, low and high are None.
+    The interval covers other seeds on the same test images. With one seed, sd, low and high are None.
     """
     values = np.asarray(values, float)
     if values.ndim != 1 or not values.size or not np.isfinite(values).all():
-        raise ValueError(f"over_seeds needs one finite number a seed, got {values.tolist()}")
+        raise ValueError(f"over_seeds needs one finite number per seed, got {values.tolist()}")
     result = {"n": values.size, "mean": float(values.mean()), "sd": None, "low": None, "high": None}
     if values.size > 1:
         deviation = float(values.std(ddof=1))
@@ -52,8 +52,8 @@ def over_seeds(values) -> dict[str, float | int | None]:
 def pooled_over_seeds(groups) -> tuple[float, int]:
     """Variance of one run around its arm's mean over seeds, pooled over arms, and its degrees of freedom.
 
-    groups: for each arm, its numbers, one a seed. Arms with one seed add nothing; (0.0, 0) if no arm has two. Pooling
-    takes all arms to vary alike over seeds, which few seeds an arm can neither show nor refute.
+    groups: for each arm, one number per seed. Arms with one seed add nothing; (0.0, 0) if no arm has two. Pooling
+    assumes that all arms vary alike over seeds, which a few seeds per arm can neither show nor refute.
     """
     groups = [np.asarray(values, float) for values in groups]
     freedom = sum(values.size - 1 for values in groups)

@@ -1,10 +1,10 @@
-"""Metrics of one split: what is right, how sure that is, which class is taken for which (notebooks 03 to 09).
+"""Metrics of one split: accuracy, confusion matrix and calibration (notebooks 03 to 09).
 
-Everything takes arrays and returns plain numbers or tables, so the result can go straight into a JSON or CSV file.
-All of it can be recomputed from a run's ``predictions.npz``, without the images and without a GPU.
+All functions take arrays and return plain numbers or tables, which fit into a JSON or CSV file. Their input is a run's
+``predictions.npz``, so they need no images and no GPU.
 
-Three kinds of chance are kept apart: which images happened to be tested (Wilson, bootstrap, McNemar), which seed a
-network was trained from (``over_seeds``), and that of many comparisons one is lucky (``holm``).
+The package separates three kinds of chance: the choice of test images (Wilson, bootstrap, McNemar), the training seed
+(``over_seeds``), and a lucky result among many comparisons (``holm``).
 """
 
 import numpy as np
@@ -15,25 +15,18 @@ from fer_utils.evaluation.intervals import wilson_interval
 from fer_utils.names import EMOTIONS
 from fer_utils.runs.predictions import checked
 
-# Keras clips probabilities here before it takes the logarithm. The same floor makes our log loss agree with the
-# ``val_loss`` of the history instead of punishing a float32 zero with 36 nats.
+# Keras clips probabilities here before it takes the logarithm. With the same floor, our log loss agrees with the
+# history's ``val_loss``. With scikit-learn's own floor, a probability of 0 would cost 36 nats.
 PROBABILITY_FLOOR = 1e-7
 
 CALIBRATION_BINS = 15  # as in Guo et al. 2017, arXiv:1706.04599
 
 
 def summarize(labels, probabilities) -> dict:
-    """Every metric of one split.
+    """Compute every metric of one split: a dict that ``json.dumps`` accepts, with rates from 0 to 1.
 
-    Parameters
-    ----------
-    labels: integers (n,), 0 to 6, in the order of ``EMOTIONS``.
-    probabilities: floats (n, 7), each row summing to 1. The prediction is the most probable class; a tie goes to the
-        lower code.
-
-    Returns
-    -------
-    A dict that ``json.dumps`` accepts, all rates between 0 and 1:
+    labels: integers (n,), 0 to 6, in the order of ``EMOTIONS``. probabilities: floats (n, 7), each row summing to 1.
+    The prediction is the most probable class, and in a tie the one with the lower code. Keys:
 
     - ``n``, ``accuracy``, ``accuracy_interval`` ([low, high], Wilson, 95 %)
     - ``balanced_accuracy`` (mean recall), ``macro_f1``, ``macro_auc`` (mean of one class against the rest),
@@ -41,10 +34,8 @@ def summarize(labels, probabilities) -> dict:
     - ``per_class``: emotion -> ``precision``, ``recall``, ``f1``, ``auc``, ``support``
     - ``confusion_matrix``: 7 x 7 counts, rows true, columns predicted
 
-    A measure with nothing to divide by (the recall and AUC of a class absent from ``labels``, the precision of a class
-    never predicted) is None, and the means are taken over the classes that have one, as scikit-learn does.
-
-    Raises ValueError that names what is wrong and where.
+    A metric with a zero denominator is None: recall and AUC of a class absent from ``labels``, precision of a class
+    never predicted. The means are over the other classes, as in scikit-learn. Raises ValueError for wrong arrays.
     """
     labels, probabilities = checked(labels, probabilities)
     codes = np.arange(len(EMOTIONS))
@@ -54,16 +45,10 @@ def summarize(labels, probabilities) -> dict:
         labels, predicted, labels=codes, zero_division=np.nan
     )
     auc = np.array([_one_against_rest_auc(labels == code, probabilities[:, code]) for code in codes])
-    per_class = {
-        emotion: {
-            "precision": _number(precision[code]),
-            "recall": _number(recall[code]),
-            "f1": _number(f1[code]),
-            "auc": _number(auc[code]),
-            "support": int(support[code]),
-        }
-        for code, emotion in enumerate(EMOTIONS)
-    }
+    per_class = {}
+    for code, emotion in enumerate(EMOTIONS):
+        rates = {"precision": precision[code], "recall": recall[code], "f1": f1[code], "auc": auc[code]}
+        per_class[emotion] = {name: _number(value) for name, value in rates.items()} | {"support": int(support[code])}
     return {
         "n": len(labels),
         "accuracy": correct / len(labels),
@@ -77,32 +62,27 @@ def summarize(labels, probabilities) -> dict:
     }
 
 
-# --- calibration -----------------------------------------------------------------------------------------------------
-
-
 def reliability(labels, probabilities, bins=CALIBRATION_BINS) -> pd.DataFrame:
-    """What a reliability diagram shows: a row for each of `bins` equal ranges of the predicted class's probability.
+    """The data of a reliability diagram: one row for each of `bins` equal ranges of the predicted class's probability.
 
-    Columns: low, high (the range, low excluded), n (images in it), confidence (their mean probability), accuracy; the
-    last two are NaN where n is 0.
+    Columns: low, high (the range, without low itself), n (images in it), confidence (their mean probability), accuracy.
+    The last two are NaN where n is 0.
     """
     labels, probabilities = checked(labels, probabilities)
     edges = np.linspace(0, 1, bins + 1)
     right = probabilities.argmax(axis=1) == labels
     index = _calibration_bin(probabilities.max(axis=1), bins)
-    count = np.bincount(index, minlength=bins)
+    n = np.bincount(index, minlength=bins)
     with np.errstate(invalid="ignore"):
-        confidence = np.bincount(index, probabilities.max(axis=1), bins) / count
-        accuracy = np.bincount(index, right, bins) / count
-    return pd.DataFrame(
-        {"low": edges[:-1], "high": edges[1:], "n": count, "confidence": confidence, "accuracy": accuracy}
-    )
+        confidence = np.bincount(index, probabilities.max(axis=1), bins) / n
+        accuracy = np.bincount(index, right, bins) / n
+    return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n, "confidence": confidence, "accuracy": accuracy})
 
 
 def calibration_error(labels, probabilities, bins=CALIBRATION_BINS) -> float:
     """Expected calibration error: the mean distance between confidence and accuracy over the bins, weighted by n.
 
-    Between 0 and 1; Guo et al. 2017 (arXiv:1706.04599), equation 3. It depends on the bins, so compare like with like.
+    From 0 to 1; Guo et al. 2017 (arXiv:1706.04599), equation 3. Compare only errors with the same number of bins.
     """
     labels, probabilities = checked(labels, probabilities)
     gaps = _calibration_gaps(labels, probabilities, bins)
@@ -114,7 +94,7 @@ def _calibration_bin(confidence, bins) -> np.ndarray:
 
 
 def _calibration_gaps(labels, probabilities, bins=CALIBRATION_BINS) -> np.ndarray:
-    """Right (1 or 0) minus confidence of each image, in its bin's column: floats (n, bins)."""
+    """Right (1 or 0) minus confidence of each image, in the column of its bin: floats (n, bins), 0 elsewhere."""
     confidence = probabilities.max(axis=1)
     gaps = np.zeros((len(labels), bins))
     right = probabilities.argmax(axis=1) == labels
@@ -123,7 +103,7 @@ def _calibration_gaps(labels, probabilities, bins=CALIBRATION_BINS) -> np.ndarra
 
 
 def _one_against_rest_auc(is_class: np.ndarray, score: np.ndarray) -> float:
-    """Area under the ROC curve of one class, or NaN where only one of the two sides is there."""
+    """Area under the ROC curve of one class against the rest; NaN if one of the two is empty."""
     if is_class.all() or not is_class.any():
         return np.nan
     return metrics.roc_auc_score(is_class, score)

@@ -1,7 +1,7 @@
-"""Which arms differ: paired tests of finished runs on the images that they share (notebooks 06 to 09).
+"""Which arms differ: paired tests of finished runs on the same test images (notebooks 06 to 09).
 
-Two accuracies of 67.2 and 67.1 % on the same faces say little by themselves; on how many faces the two networks differ,
-and to whose favour, says more. Everything here is computed from the committed predictions, without images or a GPU.
+Accuracies of 67.2 and 67.1 % on the same faces say little by themselves. It matters on how many faces only one of the
+two networks is right, and which one. All tests use the committed predictions, without images or a GPU.
 """
 
 import itertools
@@ -13,13 +13,20 @@ from scipy import stats
 from fer_utils.evaluation.intervals import TAILS, draws, pooled_over_seeds
 from fer_utils.runs.folder import RunError
 
+LEVEL = 0.05  # a corrected p value below it counts as a difference
+NETWORKS, ARMS = "these networks", "their arms"  # what a test's result is about
+COLUMNS = [
+    "first", "second", "seeds_first", "seeds_second", "n", "difference", "low", "high",
+    "first_only", "second_only", "speaks_of", "p_value", "own_low", "own_high", "own_p_value",
+]  # fmt: skip
+
 
 def mcnemar(first_right, second_right) -> dict[str, float | int]:
     """McNemar's exact test of whether two classifiers are right equally often on the same images.
 
-    first_right, second_right: bool (n,), whether each image was named rightly. Returns the counts ``both``,
-    ``first_only``, ``second_only``, ``neither`` and the two-sided ``p_value``: only images on which they differ say
-    anything, and under the hypothesis each falls to either side like a coin (McNemar 1947, doi:10.1007/BF02295996).
+    first_right, second_right: bool (n,), whether each prediction is right. Returns the counts ``both``, ``first_only``,
+    ``second_only``, ``neither`` and the two-sided ``p_value``. Only images with exactly one right prediction decide it.
+    By the null hypothesis, each of them is a coin toss (McNemar 1947, doi:10.1007/BF02295996).
     """
     first, second = _checked_pair(first_right, second_right)
     first_only, second_only = int((first & ~second).sum()), int((~first & second).sum())
@@ -34,10 +41,10 @@ def mcnemar(first_right, second_right) -> dict[str, float | int]:
 
 
 def paired_difference(first_right, second_right, samples=10_000, seed=0) -> dict[str, float]:
-    """Accuracy of the first run minus that of the second, with its paired percentile bootstrap interval, as rates.
+    """Accuracy of the first run minus accuracy of the second, with its paired percentile bootstrap interval.
 
-    first_right, second_right: bool (n,), whether each image was named rightly. The interval covers other images, not
-    other seeds (``difference_test`` does). Returns difference, low, high.
+    first_right, second_right: bool (n,), whether each prediction is right. The interval covers other images, not other
+    seeds (``difference_test`` does). Returns a dict difference, low, high, as rates.
     """
     first, second = _checked_pair(first_right, second_right)
     change = first.astype(float) - second
@@ -47,11 +54,11 @@ def paired_difference(first_right, second_right, samples=10_000, seed=0) -> dict
 
 
 def difference_test(difference, of_images, images_freedom, of_seeds, seeds_freedom):
-    """Interval and two-sided p value of a difference with two kinds of chance, as a dict low, high, p_value.
+    """Test a difference that varies with images and seeds: a dict low, high (95 %) and p_value (two-sided).
 
-    of_images, of_seeds: the variance that each adds to the difference; images_freedom, seeds_freedom: the degrees of
-    freedom of each estimate (infinity: known). A t test of their sum (``satterthwaite``). Interval and test agree: the
-    p value is below 1 - confidence exactly where the interval leaves out 0.
+    of_images, of_seeds: the variance from each. images_freedom, seeds_freedom: the degrees of freedom of each variance
+    estimate (infinity: known). It is a t test with the summed variance (``satterthwaite``). Interval and test agree:
+    the p value is below 0.05 exactly if the interval does not contain 0.
     """
     variance = of_images + of_seeds
     if variance == 0:
@@ -66,19 +73,20 @@ def difference_test(difference, of_images, images_freedom, of_seeds, seeds_freed
 
 
 def satterthwaite(variances, freedoms) -> float:
-    """Degrees of freedom of a sum of independent variance estimates, from those of each (1946, doi:10.2307/3002019).
+    """Degrees of freedom of a sum of independent variance estimates (Satterthwaite 1946, doi:10.2307/3002019).
 
-    Few where an estimate decides that rests on few numbers, as seeds; many where the images do; infinity if all are 0.
+    freedoms: those of each estimate. The result is small if the seeds' variance dominates, as there are few seeds. It
+    is large if the images' variance does, and infinity if all variances are 0.
     """
     shares = sum(part**2 / freedom for part, freedom in zip(variances, freedoms, strict=True) if part)
     return float(sum(variances) ** 2 / shares) if shares else np.inf
 
 
 def holm(p_values) -> np.ndarray:
-    """p values corrected for being several, by Holm's step-down method: floats in the order given, at most 1.
+    """p values corrected for multiple tests, by Holm's step-down method: floats in the order given, at most 1.
 
-    If all those under 0.05 are called differences, the chance that any of them is none is at most 5 %
-    (Holm 1979, https://www.jstor.org/stable/4615733).
+    If every corrected p value below 0.05 is called a difference, the chance of any false one is at most 5 % (Holm 1979,
+    https://www.jstor.org/stable/4615733).
     """
     p_values = np.asarray(p_values, float)
     if p_values.ndim != 1 or not ((p_values >= 0) & (p_values <= 1)).all():
@@ -100,25 +108,17 @@ def _checked_pair(first, second) -> tuple[np.ndarray, np.ndarray]:
     return first, second
 
 
-LEVEL = 0.05  # corrected p values below are called a difference
-NETWORKS, ARMS = "these networks", "their arms"  # what a test speaks of
-COLUMNS = [
-    "first", "second", "seeds_first", "seeds_second", "n", "difference", "low", "high",
-    "first_only", "second_only", "speaks_of", "p_value", "own_low", "own_high", "own_p_value",
-]  # fmt: skip
-
-
 def right_by_seed(own, answers="test"):
-    """Which images each run named rightly: bool (runs, n). answers: a split, or "validation-flip" and the like."""
+    """Which predictions of each run are right: bool (runs, n). answers: a split, or one like "validation-flip"."""
     return np.stack([run.predictions[answers][2].argmax(axis=1) == run.predictions[answers][1] for run in own])
 
 
 def check_same_images(finished):
-    """Raise RunError, naming two runs, unless all were tested on the same images in the same order, labels included."""
+    """Raise RunError, naming two runs, unless all have the same test images and labels, in the same order."""
     for run in finished[1:]:
         first = finished[0]
-        pairs = zip(("images", "labels"), run.predictions["test"][:2], first.predictions["test"][:2], strict=True)
-        for what, ours, theirs in pairs:
+        for index, what in enumerate(("images", "labels")):
+            ours, theirs = run.predictions["test"][index], first.predictions["test"][index]
             if not np.array_equal(ours, theirs):
                 raise RunError(
                     f"{run.name} and {first.name} cannot be paired: their test {what} differ ({len(ours)} and "
@@ -127,20 +127,20 @@ def check_same_images(finished):
 
 
 def pairwise(finished, samples=2000):
-    """Every pair of arms, compared on the same test images: a row per pair, the first arm's accuracy the higher.
+    """Compare every pair of arms on the same test images: DataFrame, one row per pair, the more accurate arm first.
 
     finished: list of ``runs.Run`` of several arms and seeds. Columns: first, second (arms), seeds_first, seeds_second,
     n (images), difference (mean accuracy of the first minus that of the second, 0 to 1), low, high (its 95 % interval),
-    first_only, second_only (images that only this one named rightly, lowest seed of each), speaks_of, p_value, p_holm
+    first_only, second_only (images on which only this arm's lowest seed is right), speaks_of, p_value, p_holm
     (corrected for the number of pairs, which the intervals are not), differ (p_holm < 0.05). Raises RunError unless all
-    runs were tested on the same images.
+    runs have the same test images.
 
-    One question for all pairs. If any arm has several seeds, it is whether the *arms* differ, over other seeds and
-    images (``compare_arms``). If none has, only whether *these networks* do, over other images: McNemar's exact test
-    and the paired bootstrap (`samples`).
+    All pairs have the same test. If any arm has several seeds, it tests whether the *arms* differ, over other seeds and
+    images (``compare_arms``). If none has, it tests whether *these networks* differ, over other images: McNemar's exact
+    test and the paired bootstrap (`samples`).
 
-    That takes all arms to vary alike over seeds. own_low, own_high, own_p_value, own_p_holm and own_differ do not: each
-    arm brings the variance of its own seeds (Welch's test). They are empty where an arm has one seed.
+    ``compare_arms`` assumes that all arms vary alike over seeds. own_low, own_high, own_p_value, own_p_holm and
+    own_differ do not: they use each arm's own variance (Welch's test). They are empty if an arm has one seed.
     """
     check_same_images(finished)
     by_seed = sorted(finished, key=lambda run: run.manifest["seed"])
@@ -153,22 +153,22 @@ def pairwise(finished, samples=2000):
     table = pd.DataFrame(rows, columns=COLUMNS)
     table["p_holm"] = holm(table["p_value"])
     table["differ"] = table["p_holm"] < LEVEL
-    told = table["own_p_value"].notna()
-    table.loc[told, "own_p_holm"] = holm(table.loc[told, "own_p_value"])
-    table["own_differ"] = (table["own_p_holm"] < LEVEL).where(told)
+    tested = table["own_p_value"].notna()
+    table.loc[tested, "own_p_holm"] = holm(table.loc[tested, "own_p_value"])
+    table["own_differ"] = (table["own_p_holm"] < LEVEL).where(tested)
     return table
 
 
 def _row(first, second, one, other, of_seeds, samples):
-    told_apart = mcnemar(one[0], other[0])
+    counts = mcnemar(one[0], other[0])
     return {
         "first": first,
         "second": second,
         "seeds_first": len(one),
         "seeds_second": len(other),
         "n": one.shape[1],
-        "first_only": told_apart["first_only"],
-        "second_only": told_apart["second_only"],
+        "first_only": counts["first_only"],
+        "second_only": counts["second_only"],
         "speaks_of": ARMS if of_seeds[1] else NETWORKS,
         **compare_answers(one, other, of_seeds, samples),
         **_with_own_variances(one, other),
@@ -176,7 +176,7 @@ def _row(first, second, one, other, of_seeds, samples):
 
 
 def _with_own_variances(one, other):
-    """``compare_arms`` with each arm's own variance over seeds; NaN where one of them has a single seed."""
+    """``compare_arms`` with each arm's own variance over seeds; NaN if one of them has a single seed."""
     if min(len(one), len(other)) < 2:
         return dict.fromkeys(["own_low", "own_high", "own_p_value"], np.nan)
     of_means = [answers.mean(axis=1).var(ddof=1) / len(answers) for answers in (one, other)]
@@ -188,10 +188,10 @@ def _with_own_variances(one, other):
 
 
 def compare_answers(one, other, of_seeds, samples=2000) -> dict[str, float]:
-    """The difference in accuracy of two arms or recipes: difference, low, high (95 %), p_value.
+    """The difference in accuracy of two arms or recipes: a dict difference, low, high (95 %), p_value.
 
-    one, other: bool (seeds, n). of_seeds: from ``evaluation.pooled_over_seeds`` of all that are compared; where that
-    has no degree of freedom, since each has one seed, the answer is about these two networks only.
+    one, other: bool (seeds, n). of_seeds: from ``evaluation.pooled_over_seeds`` for all compared arms. If it has no
+    degrees of freedom, since each arm has one seed, the result is about these two networks only.
     """
     if of_seeds[1]:
         return compare_arms(one, other, *of_seeds)
@@ -200,14 +200,14 @@ def compare_answers(one, other, of_seeds, samples=2000) -> dict[str, float]:
 
 
 def compare_arms(first_right, second_right, seed_variance, seed_freedom) -> dict[str, float]:
-    """Whether two arms are equally accurate, over other seeds and images: difference, low, high (95 %), p_value.
+    """Test whether two arms differ, over other seeds and images: a dict difference, low, high (95 %), p_value.
 
     first_right, second_right: bool (seeds, n) on the same images. seed_variance, seed_freedom: of one run's accuracy
-    around its arm's mean, from ``evaluation.pooled_over_seeds`` of all arms, so that an arm with one seed is taken to
-    vary as those with several do, and in every pair alike.
+    around its arm's mean, from ``evaluation.pooled_over_seeds`` for all arms. So an arm with one seed is assumed to
+    vary like those with several, and in every pair alike.
 
-    The variance of the mean difference adds that of the images (of the per-image difference, averaged over seeds) to
-    that of the seeds; the luck of a seed with single images is in both, so the test errs on the careful side.
+    The variance of the mean difference is the sum of two: the images' (of the per-image difference, averaged over
+    seeds) and the seeds'. A seed's luck with single images is in both, so the test errs on the careful side.
     """
     first, second = np.asarray(first_right), np.asarray(second_right)
     per_image = first.mean(axis=0) - second.mean(axis=0)

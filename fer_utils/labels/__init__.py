@@ -1,1 +1,1 @@
-"""What is in the labels and the images: FER+ votes, duplicates, and the answers of all arms image by image."""
+"""The labels and images themselves: FER+ votes, duplicates, and all arms' predictions for each image."""

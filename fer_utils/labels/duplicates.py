@@ -1,6 +1,6 @@
-"""What duplicates say: which labels meet, which test images leak, what runs score without them (notebook 09).
+"""Duplicates: their conflicting labels, test images that leak, and accuracy without them (notebook 09).
 
-Which images are duplicates is found in ``data.near_duplicates``.
+``data.near_duplicates`` finds them. In column names and parameters, a twin is a duplicate.
 """
 
 import numpy as np
@@ -14,11 +14,10 @@ from fer_utils.names import EMOTIONS, USAGES
 
 
 def summary(faces, groups):
-    """Counts, as a dict of ints.
+    """Count the duplicates: a dict of ints.
 
-    groups: int64 (n,) from `exact_groups` or `near_groups`. images: those with a twin; superfluous: images less groups;
-    across splits: groups whose images have more than one usage; conflicts: groups whose images have more than one
-    label.
+    groups: int64 (n,), from `exact_groups` or `near_groups`. "superfluous images" is the number of images with a
+    duplicate minus the number of groups. "across splits" means that a group's images have more than one usage.
     """
     members = _members(faces, groups)
     by_group = members.groupby("group").agg(
@@ -39,17 +38,17 @@ def summary(faces, groups):
 
 
 def conflicts(faces, groups):
-    """Which labels meet in one group: DataFrame (7, 7) of counts of groups; the diagonal counts groups of one label."""
+    """In how many groups two labels occur together: DataFrame (7, 7). The diagonal counts groups with one label."""
     members = _members(faces, groups)
     table = pd.crosstab(members["group"], members["label"]).reindex(columns=range(len(EMOTIONS)), fill_value=0)
-    held = (table.to_numpy() > 0).astype(int)  # (groups, 7): whether an image of the group has the label
-    counts = held.T @ held
-    np.fill_diagonal(counts, held[held.sum(axis=1) == 1].sum(axis=0))
+    present = (table.to_numpy() > 0).astype(int)  # (groups, 7): 1 if an image of the group has the label
+    counts = present.T @ present
+    np.fill_diagonal(counts, present[present.sum(axis=1) == 1].sum(axis=0))
     return pd.DataFrame(counts, index=list(EMOTIONS), columns=list(EMOTIONS))
 
 
 def conflicting_pairs(faces, groups):
-    """One pair of images with different labels from each group that has such: int64 (k, 2), positions in `faces`."""
+    """One pair of images with different labels from each group that has one: int64 (k, 2), positions in `faces`."""
     labels = pd.Series(faces.labels, dtype=np.int64)
     found = []
     for _, members in labels[groups >= 0].groupby(groups[groups >= 0]):
@@ -60,16 +59,14 @@ def conflicting_pairs(faces, groups):
 
 
 def leaks(faces, groups, usage="Training"):
-    """How many of each other split's images have a twin in `usage`: DataFrame, a row a split.
+    """How many images of each other split have a duplicate in `usage`: DataFrame, one row per split.
 
-    Columns: images, twins, with_label (a twin there has the same label), other_label (none has), share (twins /
-    images).
+    Columns: images, twins (images with a duplicate there), with_label (a duplicate there has the same label),
+    other_label (none there has the same label), share (twins / images).
     """
     twins = twin_in(faces, groups, usage)
-    inside = (faces.usage == usage) & (groups >= 0)
-    known = set(zip(groups[inside].tolist(), faces.labels[inside].tolist(), strict=True))
-    pairs = zip(groups.tolist(), faces.labels.tolist(), strict=True)
-    same = twins & np.fromiter((pair in known for pair in pairs), bool, len(faces))
+    group_and_label = pd.MultiIndex.from_arrays([groups, faces.labels])
+    same = twins & group_and_label.isin(group_and_label[faces.usage == usage])
     counts = pd.DataFrame({"images": 1, "twins": twins, "with_label": same}).groupby(faces.usage).sum()
     order = [*USAGES, *sorted(set(counts.index) - set(USAGES))]
     counts = counts.reindex([name for name in order if name in counts.index and name != usage])
@@ -78,51 +75,53 @@ def leaks(faces, groups, usage="Training"):
 
 
 def score_without(right, twins):
-    """One run's accuracy on all images, on those without a twin, and on those with one: DataFrame of three rows.
+    """One run's accuracy on all images, on those without a duplicate, and on those with one: DataFrame of three rows.
 
-    right: bool (n,). twins: bool (n,), as `twin_in` says of the same images. Columns: n, correct, accuracy, low, high
-    (Wilson, 95 %).
+    right: bool (n,), whether each prediction is right. twins: bool (n,), from `twin_in`, for the same images. Columns:
+    n, correct, accuracy, low, high (Wilson, 95 %).
     """
     right, twins = np.asarray(right, bool), np.asarray(twins, bool)
     if right.shape != twins.shape:
-        raise ValueError(f"right and twins must be about the same images, got {right.shape} and {twins.shape}")
+        raise ValueError(f"right and twins must be for the same images, got {right.shape} and {twins.shape}")
     rows = {"all": score(right), "without twins": score(right[~twins]), "twins only": score(right[twins])}
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
 def gap_within(right, twins, strata, samples=4000, seed=0):
-    """How much more often twins are named rightly than other images of the same kind: gap, low, high (95 %).
+    """Accuracy on images with a duplicate minus accuracy on others of the same kind: a dict gap, low, high (95 %).
 
-    right, twins: bool (n,); strata: integers (n,), the kind of each image, such as its label. Twins are 29 % surprise
-    in PrivateTest and the others 8 %, so the plain difference mixes memory with which emotions are easy. Here it is
-    taken within each stratum and averaged by the twins' share of it (direct standardisation); a stratum that lacks
-    twins or others is left out. The interval draws each stratum's counts anew (parametric bootstrap). Raises ValueError
-    where no stratum has both.
+    right, twins: bool (n,). strata: integers (n,), the kind of each image, such as its label. In PrivateTest, 29 % of
+    the duplicates are surprise, but 8 % of the others. So the plain difference mixes memory with how easy an emotion
+    is. Here it is taken within each stratum, and averaged with the numbers of duplicates as weights (direct
+    standardisation). The interval draws each stratum's counts again (parametric bootstrap). Strata without duplicates
+    or without others are left out. Raises ValueError if none is left.
     """
     right, twins, strata = np.asarray(right, float), np.asarray(twins, bool), np.asarray(strata)
-    generator, gap, draws, weight = np.random.default_rng(seed), 0.0, np.zeros(samples), 0
+    generator = np.random.default_rng(seed)
+    gap, draws, weight = 0.0, np.zeros(samples), 0
     for stratum in np.unique(strata):
-        groups = [right[(strata == stratum) & (twins == which)] for which in (True, False)]
-        sizes = [len(group) for group in groups]
-        if not all(sizes):
+        inside = strata == stratum
+        duplicates, others = right[inside & twins], right[inside & ~twins]
+        n = len(duplicates)
+        if not n or not len(others):
             continue
-        rates = [group.mean() for group in groups]
-        drawn = [generator.binomial(n, rate, samples) / n for n, rate in zip(sizes, rates, strict=True)]
-        gap += sizes[0] * (rates[0] - rates[1])
-        draws += sizes[0] * (drawn[0] - drawn[1])
-        weight += sizes[0]
+        drawn = generator.binomial(n, duplicates.mean(), samples) / n
+        drawn_others = generator.binomial(len(others), others.mean(), samples) / len(others)
+        gap += n * (duplicates.mean() - others.mean())
+        draws += n * (drawn - drawn_others)
+        weight += n
     if not weight:
-        raise ValueError("no stratum has both images with a twin and images without")
+        raise ValueError("no stratum has both images with a duplicate and images without")
     low, high = np.quantile(draws / weight, [0.025, 0.975])
     return {"gap": gap / weight, "low": float(low), "high": float(high)}
 
 
 def gaps(right, twins, labels, votes=None):
-    """``gap_within`` of each run, within emotions and, with FER+'s votes, among images on which voters agree alike.
+    """``gap_within`` for each run: within emotions and, with FER+'s votes, also within the voters' agreement.
 
     right: run -> bool (n,). twins: bool (n,). labels: integers (n,). votes: (n, 10) or None. The second way also
-    compares within how many of ten voters gave the label (up to 3, 4 to 6, 7 and more), since twins may be the clearer
-    faces. Returns a DataFrame with gap, low, high, indexed by run and within.
+    separates the votes for the label (up to 3 of ten, 4 to 6, 7 and more), since duplicates may be the clearer faces.
+    Returns a DataFrame with gap, low, high, indexed by run and within.
     """
     ways = {"emotions": np.asarray(labels, np.int64)}
     if votes is not None:
@@ -133,6 +132,6 @@ def gaps(right, twins, labels, votes=None):
 
 def _members(faces, groups):
     if len(groups) != len(faces):
-        raise ValueError(f"groups must say something of each of {len(faces)} faces, got {len(groups)}")
+        raise ValueError(f"groups must have one number for each of {len(faces)} faces, got {len(groups)}")
     chosen = groups >= 0
     return pd.DataFrame({"group": groups[chosen], "usage": faces.usage[chosen], "label": faces.labels[chosen]})

@@ -1,4 +1,4 @@
-"""What finished runs answered, by their predictions alone: scores of a part, errors that all share (notebook 09)."""
+"""Finished runs' predictions: accuracy of a part of the images, and errors that all runs share (notebook 09)."""
 
 from dataclasses import dataclass
 
@@ -11,7 +11,7 @@ from fer_utils.names import EMOTIONS
 
 
 def score(right):
-    """n, correct, accuracy, and low, high (Wilson) of bools (n,), as a dict; the rates are NaN where n is 0."""
+    """Accuracy of bools (n,), as a dict: n, correct, accuracy, low, high (Wilson, 95 %); rates are NaN if n is 0."""
     right = np.asarray(right, bool)
     n, correct = len(right), int(right.sum())
     low, high = evaluation.wilson_interval(correct, n) if n else (np.nan, np.nan)
@@ -19,7 +19,7 @@ def score(right):
 
 
 def mean_interval(values):
-    """n, mean, and low, high (normal approximation) of numbers (n,), as a dict; NaN where n does not allow it."""
+    """Mean of numbers (n,), as a dict: n, mean, low, high (normal, 95 %); NaN where n is too small."""
     values = np.asarray(values, np.float64)
     n = len(values)
     mean = values.mean() if n else np.nan
@@ -29,7 +29,7 @@ def mean_interval(values):
 
 @dataclass(frozen=True, eq=False)
 class Answers:
-    """What several runs answered about the same images.
+    """Several runs' predictions for the same images.
 
     row_ids: int64 (n,), increasing. labels: int64 (n,). probabilities: dict, run's name -> float64 (n, 7).
     """
@@ -43,46 +43,46 @@ class Answers:
 
     @property
     def predicted(self):
-        """Run's name -> int64 (n,), the most probable class."""
+        """The most probable class: run's name -> int64 (n,)."""
         return {name: values.argmax(axis=1) for name, values in self.probabilities.items()}
 
     @property
     def right(self):
-        """bool DataFrame (n rows, a column a run)."""
+        """Whether each prediction is right: bool DataFrame, n rows, one column per run."""
         return pd.DataFrame({name: codes == self.labels for name, codes in self.predicted.items()})
 
     @property
     def mean(self):
-        """The runs' probabilities, averaged: float64 (n, 7)."""
+        """Probabilities averaged over the runs: float64 (n, 7)."""
         return np.mean(list(self.probabilities.values()), axis=0)
 
 
 def collect(finished, faces):
-    """The answers of those of `finished` that are about `faces`: (Answers or None, list of what was left out and why).
+    """Collect the test predictions for `faces`: (Answers, or None if no run fits; list of sentences on other runs).
 
-    finished: list of ``runs.Run``. faces: all faces of the data; a run belongs to them if its manifest has their
-    checksum. Runs on other data or other images than the first usable run are named in the list, as are those whose
-    rows are unknown or have other labels than `faces`. None where no run is left.
+    finished: list of ``runs.Run``. faces: all faces of the data. A run does not fit if its manifest has another data
+    checksum, or if its rows or labels are not in `faces`. It also needs the same images as the first run that fits.
     """
     position = pd.Series(np.arange(len(faces)), index=faces.row_ids)
     row_ids, labels, probabilities, refused = None, None, {}, []
     for run in finished:
         reason = _reason(run, faces, position)
-        if not reason:
-            ids, own_labels, values = run.predictions["test"]
-            order = np.argsort(ids, kind="stable")
-            if row_ids is None:
-                row_ids, labels = ids[order].astype(np.int64), own_labels[order].astype(np.int64)
-            if np.array_equal(row_ids, ids[order]):
-                probabilities[run.name] = values[order]
-                continue
-            reason = f"its test images are not those of {next(iter(probabilities))}"
-        refused.append(f"{run.name} is left out: {reason}.")
+        if reason:
+            refused.append(f"{run.name} is left out: {reason}.")
+            continue
+        ids, own_labels, values = run.predictions["test"]
+        order = np.argsort(ids, kind="stable")
+        if row_ids is None:
+            row_ids, labels = ids[order].astype(np.int64), own_labels[order].astype(np.int64)
+        if np.array_equal(row_ids, ids[order]):
+            probabilities[run.name] = values[order]
+        else:
+            refused.append(f"{run.name} is left out: its test images are not those of {next(iter(probabilities))}.")
     return (Answers(row_ids, labels, probabilities) if probabilities else None), refused
 
 
 def _reason(run, faces, position):
-    """Why a run cannot be used with these faces; "" if it can."""
+    """Why a run does not fit these faces; "" if it does."""
     if run.manifest["data_checksum"] != faces.checksum:
         return f"it was made from other data ({run.manifest['data_checksum'][:12]}, not {faces.checksum[:12]})"
     ids, labels, _ = run.predictions["test"]
@@ -94,10 +94,10 @@ def _reason(run, faces, position):
 
 
 def hardest(answers, count=21):
-    """The images with the highest mean loss over all runs: DataFrame, hardest first.
+    """The `count` images with the highest loss, averaged over all runs: DataFrame, hardest first.
 
-    Columns: position (in `answers`), row_id, label, answer (what the runs' mean probabilities say; both names), loss
-    (mean over runs, nats), wrong (how many of the runs err).
+    Columns: position (in `answers`), row_id, label and answer (names; answer is the prediction of the runs' mean
+    probabilities), loss (mean over runs, nats), wrong (number of runs that are wrong).
     """
     chosen = np.stack([values[np.arange(len(answers)), answers.labels] for values in answers.probabilities.values()])
     loss = -np.log(np.clip(chosen, evaluation.PROBABILITY_FLOOR, 1)).mean(axis=0)
@@ -115,16 +115,16 @@ def hardest(answers, count=21):
 
 
 def shared_errors(answers):
-    """Bool (n,): the images that every run gets wrong."""
+    """The images that every run gets wrong: bool (n,)."""
     return ~answers.right.any(axis=1).to_numpy()
 
 
 def sharing(answers):
-    """How much the runs' errors overlap, as a dict.
+    """How much the runs' errors overlap, as a dict: runs (their number), n (images), and four counts of images.
 
-    runs; n; none_wrong and all_wrong (images that no run, or every run, gets wrong); expected_all_wrong: how many all
-    would get wrong if each run's errors fell at random on the images of each emotion, some of which all runs find hard;
-    same_answer: how many of the shared errors get the very same wrong answer from all runs.
+    none_wrong, all_wrong: images that no run, or every run, gets wrong. expected_all_wrong: all_wrong by chance, if
+    each run's errors fell at random within each emotion (some emotions are hard for all runs). same_answer: images for
+    which all runs predict the same wrong class.
     """
     wrong = ~answers.right.to_numpy()
     shared = wrong.all(axis=1)
@@ -141,9 +141,9 @@ def sharing(answers):
 
 
 def confusions(answers, chosen=None):
-    """Which label is taken for which answer, over all runs: DataFrame (7, 7) of floats, rows labels, columns answers.
+    """The runs' mean confusion matrix: DataFrame (7, 7) of floats, rows labels, columns predictions.
 
-    chosen: bool (n,), the images to count, all by default. Each image counts once, shared among the runs' answers.
+    chosen: bool (n,), the images to count, all by default. Each image counts once, in equal shares for the runs.
     """
     chosen = np.full(len(answers), True) if chosen is None else np.asarray(chosen, bool)
     counts = np.zeros((len(EMOTIONS), len(EMOTIONS)))
@@ -154,10 +154,10 @@ def confusions(answers, chosen=None):
 
 def top_confusions(matrix, count=10):
     """The largest off-diagonal cells of `confusions`: DataFrame, columns label, answer, images, share_of_errors."""
-    cells = [(a, b, matrix.at[a, b]) for a in matrix.index for b in matrix.columns if a != b]
-    table = pd.DataFrame(cells, columns=["label", "answer", "images"]).sort_values(
-        "images", ascending=False, kind="stable"
-    )
+    pairs = [(label, answer) for label in matrix.index for answer in matrix.columns if label != answer]
+    cells = [(label, answer, matrix.at[label, answer]) for label, answer in pairs]
+    table = pd.DataFrame(cells, columns=["label", "answer", "images"])
+    table = table.sort_values("images", ascending=False, kind="stable")
     total = table["images"].sum()
     table["share_of_errors"] = table["images"] / total if total else np.nan
     return table[table["images"] > 0].head(count).reset_index(drop=True)

@@ -1,11 +1,11 @@
-"""FER+: ten people's votes on each image of FER-2013, and what they say of its labels (notebook 09).
+"""FER+: ten people's votes on each image of FER-2013, and what they show about its labels (notebook 09).
 
-The votes are `fer2013new.csv` of https://github.com/microsoft/FERPlus, one row for each row of fer2013.csv, in its
-order. They are those of Barsoum, Zhang, Canton Ferrer and Zhang 2016, "Training Deep Networks for Facial Expression
+The votes are `fer2013new.csv` from https://github.com/microsoft/FERPlus: one row for each row of fer2013.csv, in the
+same order. Source: Barsoum, Zhang, Canton Ferrer and Zhang 2016, "Training Deep Networks for Facial Expression
 Recognition with Crowd-Sourced Label Distribution" (ICMI 2016, arXiv:1608.01041).
 
-Voters had ten answers: our seven emotions, contempt, "unknown", and NF ("no face"). All functions that take `votes`
-take an integer array (n, 10) in the order of `VOTES`.
+Voters chose one of ten answers: our seven emotions, contempt, "unknown", and NF ("no face"). `votes` is always an
+integer array (n, 10), with columns in the order of `VOTES`.
 """
 
 import itertools
@@ -19,89 +19,75 @@ from fer_utils.labels.errors import mean_interval, score
 from fer_utils.names import EMOTIONS, USAGE_COUNTS, USAGES
 
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
-# The place of each of EMOTIONS among the columns of VOTES: angry is "anger", neutral comes first there and last here.
+# The column in VOTES of each of EMOTIONS. The order and some names differ: "anger" is angry, for example.
 EMOTION_COLUMNS = tuple(
     VOTES.index({"angry": "anger", "happy": "happiness", "sad": "sadness"}.get(name, name)) for name in EMOTIONS
 )
 RULES = ("plurality", "majority")
-LOWEST_AGREEMENT = 0.5  # of labels with votes: about 0.7 in FER-2013's own order, about 0.2 in any other
-FEWEST_TO_JUDGE = 50  # images from which on an agreement below that cannot be chance
+LOWEST_AGREEMENT = 0.5  # of labels and votes: about 0.7 in FER-2013's own order, about 0.2 in any other
+FEWEST_TO_JUDGE = 50  # with this many images, a lower agreement cannot be chance
 AGREEMENT_BINS = (0.0, 0.45, 0.65, 0.85, 1.0)  # of ten votes: up to 4, 5 or 6, 7 or 8, 9 or 10
-SHIPPED = Path(__file__).with_name("ferplus_votes.npz")  # made by tools/votes.py; its licence is beside it
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
+SHIPPED = Path(__file__).with_name("ferplus_votes.npz")  # made by tools/votes.py; its licence is next to it
 
 
 def shipped_votes():
-    """The votes that come with this package, a row for each of fer2013.csv: int64 (35887, 10), in the order of `VOTES`.
-
-    They are Microsoft's, under the MIT licence (``ferplus_votes.LICENSE``).
-    """
+    """Microsoft's votes (MIT licence, ``ferplus_votes.LICENSE``): int64 (35887, 10), one row per row of fer2013.csv."""
     with np.load(SHIPPED) as arrays:
         return arrays["votes"].astype(np.int64)
 
 
 def csv_order():
-    """The usage of each row of fer2013.csv: <U11 (35887,), Training first, then PublicTest, then PrivateTest."""
+    """The usage of each row of fer2013.csv: <U11 (35887,), first Training, then PublicTest, then PrivateTest."""
     return np.repeat(USAGES, [USAGE_COUNTS[name] for name in USAGES])
 
 
 def join(faces, votes):
     """The votes on each of `faces`: int64 (len(faces), 10).
 
-    faces: Faces read from one of the CSV layouts (or a part of them), whose row ids are the CSV's rows. votes: of all
-    rows, as ``shipped_votes``. FER+ has no other key than the row, so everything that can tell a wrong order is
-    checked: the row ids' range, the usage of every row, and that votes and labels agree far more often than chance.
-    Raises DataError otherwise.
+    faces: Faces read from one of the CSV layouts, or a part of them; their row ids are the CSV's rows. votes: of all
+    rows, as from ``shipped_votes``. FER+ identifies an image only by its row. So this function checks the row ids'
+    range, the usage of every row, and that votes and labels agree more often than by chance. Raises DataError if not.
     """
-    mend = "Give fer2013.csv or icml_face_data.csv as DATA: FER+ names its images by their row in it"
+    fix = "Give fer2013.csv or icml_face_data.csv as DATA: FER+ identifies its images by their row in it"
     if faces.source == "sample":
-        raise DataError(f"sample: the drawn faces are not FER-2013, so FER+ has no votes on them. {mend}.")
+        raise DataError(f"sample: the drawn faces are not FER-2013, so FER+ has no votes on them. {fix}.")
     if Path(faces.source).is_dir():
-        raise DataError(f"{faces.source}: image folders do not keep the CSV's row order. {mend}.")
+        raise DataError(f"{faces.source}: image folders do not keep the CSV's row order. {fix}.")
     outside = int(((faces.row_ids < 0) | (faces.row_ids >= len(votes))).sum())
     if outside or len(np.unique(faces.row_ids)) != len(faces):
         raise DataError(
             f"{faces.source}: {outside:,} of {len(faces):,} row ids are no rows of FER+ (0 to "
-            f"{len(votes) - 1:,}), or some occur twice, as image folders' do. {mend}."
+            f"{len(votes) - 1:,}), or some occur twice, as in image folders. {fix}."
         )
     other = int((csv_order()[faces.row_ids] != faces.usage).sum())
     if other:
         raise DataError(
             f"{faces.source}: {other:,} of {len(faces):,} rows have another usage than in FER+, so the "
-            f"rows are not those of the original order. {mend}."
+            f"rows are not in the original order. {fix}."
         )
     own = votes[faces.row_ids]
-    _check_agreement(faces, own, mend)
+    winner = favourite(own)
+    known = int((winner >= 0).sum())
+    same = int((winner == faces.labels).sum())  # a label is never -1
+    if known >= FEWEST_TO_JUDGE and same < LOWEST_AGREEMENT * known:
+        raise DataError(
+            f"{faces.source}: only {same:,} of {known:,} labels agree with the votes of FER+, so the rows are not in "
+            f"the original order. {fix}."
+        )
     return own
 
 
-def _check_agreement(faces, votes, mend):
-    agrees = favourite(votes)
-    known = agrees >= 0
-    same = int((agrees[known] == faces.labels[known]).sum())
-    if known.sum() >= FEWEST_TO_JUDGE and same < LOWEST_AGREEMENT * known.sum():
-        raise DataError(
-            f"{faces.source}: only {same:,} of {int(known.sum()):,} labels agree with the votes of FER+, as in "
-            f"rows of another order. {mend}."
-        )
-
-
-# --- what the votes say ----------------------------------------------------------------------------------------------
-
-
 def favourite(votes, rule="plurality"):
-    """The emotion that the voters chose: int8 (n,), a code in the order of EMOTIONS, or -1 where there is none.
+    """The emotion that the voters chose: int8 (n,), a code in the order of EMOTIONS, or -1 if there is none.
 
-    votes: integers (n, 10). rule: "plurality" takes the answer with the most votes, be they three of ten. "majority" is
-    the rule of the code published with Barsoum et al. 2016 (arXiv:1608.01041): answers with a single vote are dropped,
-    and the winner must have more than half of what is left; it leaves out the faces on which people differ most.
-    -1 under both: contempt, unknown or NF won, or two answers tie for the first place; under "majority" also no winner.
+    votes: integers (n, 10). rule: "plurality" takes the answer with the most votes, even if it has only three of ten.
+    "majority" is the rule of the code published with Barsoum et al. 2016 (arXiv:1608.01041): it drops answers with a
+    single vote, and the winner needs more than half of the rest. It leaves out the faces on which people differ most.
+    Both return -1 if contempt, unknown or NF won, or if two answers tie; "majority" also if no answer won.
     """
     votes = _checked(votes)
     if rule not in RULES:
-        raise ValueError(f"unknown rule {rule!r}; the rule is one of {', '.join(map(repr, RULES))}")
+        raise ValueError(f"unknown rule {rule!r}: use one of {', '.join(map(repr, RULES))}")
     if rule == "majority":
         votes = np.where(votes > 1, votes, 0)
     top = votes.max(axis=1)
@@ -114,52 +100,52 @@ def favourite(votes, rule="plurality"):
 
 
 def agreement(votes):
-    """Share of the votes for the most-voted answer, whichever it is: float64 (n,), above 0, 1 where all agree."""
+    """Share of the votes for the most-voted answer, of all ten: float64 (n,), above 0, and 1 where all agree."""
     votes = _checked(votes)
     return votes.max(axis=1) / votes.sum(axis=1)
 
 
 def share_for(labels, votes):
-    """Share of each image's votes that its label got: float64 (n,), 0 to 1; what one random voter's hit rate is."""
+    """Share of the votes for each image's label: float64 (n,), 0 to 1. It is the hit rate of one random voter."""
     votes, labels = _checked(votes), np.asarray(labels, np.int64)
     return votes[np.arange(len(votes)), np.array(EMOTION_COLUMNS)[labels]] / votes.sum(axis=1)
 
 
 def answers_by_label(labels, votes):
-    """How often each answer won among the images of each label: DataFrame of counts, rows EMOTIONS.
+    """How often each answer won, by plurality, among the images of each label: DataFrame of counts, rows EMOTIONS.
 
-    Columns: EMOTIONS, then contempt, unknown, NF, and tie. Winning is by plurality.
+    Columns: EMOTIONS, then contempt, unknown, NF, and tie.
     """
     votes, labels = _checked(votes), np.asarray(labels, np.int64)
-    top = votes.max(axis=1)
-    tie = (votes == top[:, None]).sum(axis=1) > 1
-    columns = [*EMOTION_COLUMNS, *range(len(EMOTIONS), len(VOTES))]
-    place = np.argsort(columns)[votes.argmax(axis=1)]
-    place = np.where(tie, len(VOTES), place)
+    tie = (votes == votes.max(axis=1, keepdims=True)).sum(axis=1) > 1
+    winner = np.where(tie, len(VOTES), votes.argmax(axis=1))
     counts = np.zeros((len(EMOTIONS), len(VOTES) + 1), np.int64)
-    np.add.at(counts, (labels, place), 1)
-    return pd.DataFrame(counts, index=list(EMOTIONS), columns=[*EMOTIONS, *VOTES[len(EMOTIONS) :], "tie"])
+    np.add.at(counts, (labels, winner), 1)
+    order = [*EMOTION_COLUMNS, *range(len(EMOTIONS), len(VOTES) + 1)]
+    names = [*EMOTIONS, *VOTES[len(EMOTIONS) :], "tie"]
+    return pd.DataFrame(counts[:, order], index=list(EMOTIONS), columns=names)
 
 
 def emotion_shares(votes):
-    """Shares of the votes for EMOTIONS: float64 (n, 7), rows that add up to 1, or zeros where none has a vote."""
+    """Shares of the votes for the seven EMOTIONS: float64 (n, 7). Rows sum to 1, or are 0 if no emotion has a vote."""
     own = _checked(votes)[:, list(EMOTION_COLUMNS)]
     return own / np.maximum(own.sum(axis=1, keepdims=True), 1)
 
 
 def agreement_by_class(labels, votes, rule="plurality"):
-    """Do people see the emotion that the label names? DataFrame, a row for each of EMOTIONS and one for "all".
+    """Whether people see the emotion that the label names: DataFrame, one row for each of EMOTIONS and one for "all".
 
-    Columns: n; same, other, none (images whose `favourite` is the label, another of the seven emotions, or none of
-    them: counts); share (same / n) with low, high (Wilson, 95 %); over_half (share of the images on which more than
-    half of all votes are for the label, whatever the rule); agreement (mean share of the votes for the most-voted
+    Columns: n; same, other, none (counts of images whose `favourite` is the label, another of the seven emotions, or
+    none of them); share (same / n) with low, high (Wilson, 95 %); over_half (share of the images on which more than
+    half of all votes are for the label, under either rule); agreement (mean share of the votes for the most-voted
     answer); votes_for_label (mean share of the votes for the label). A class without images has NaN.
     """
     labels = np.asarray(labels, np.int64)
-    winner, top, own = favourite(votes, rule), agreement(votes), share_for(labels, votes)
+    winner, own = favourite(votes, rule), share_for(labels, votes)
+    measures = {"over_half": own > 0.5, "agreement": agreement(votes), "votes_for_label": own}
+    images = {name: labels == code for code, name in enumerate(EMOTIONS)} | {"all": np.full(len(labels), True)}
     rows = {}
-    for code, name in [*enumerate(EMOTIONS), (None, "all")]:
-        chosen = np.full(len(labels), True) if code is None else labels == code
+    for name, chosen in images.items():
         same = winner[chosen] == labels[chosen]
         none = winner[chosen] < 0
         scored = score(same)
@@ -171,22 +157,17 @@ def agreement_by_class(labels, votes, rule="plurality"):
             "share": scored["accuracy"],
             "low": scored["low"],
             "high": scored["high"],
-            "over_half": (own[chosen] > 0.5).mean() if chosen.any() else np.nan,
-            "agreement": top[chosen].mean() if chosen.any() else np.nan,
-            "votes_for_label": own[chosen].mean() if chosen.any() else np.nan,
+            **{column: values[chosen].mean() if chosen.any() else np.nan for column, values in measures.items()},
         }
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-# --- runs in the light of the votes ----------------------------------------------------------------------------------
-
-
 def rescored(labels, predicted, votes, rule="plurality"):
-    """One run's accuracy under FER-2013's labels and under FER+'s voters: DataFrame of three rows.
+    """One run's accuracy by FER-2013's labels and by FER+'s voters: DataFrame of three rows.
 
     labels, predicted: integers (n,), 0 to 6. votes: (n, 10) of the same images. Columns: n, correct, accuracy, low,
-    high (Wilson, 95 %). The second and third row are of the same images, those with a `favourite`, so their
-    difference is the labels' doing; that from the first to the second is the doing of leaving out images.
+    high (Wilson, 95 %). The first and second row differ in the images: the second leaves out those without a
+    `favourite`. The second and third row differ in the labels, on the same images.
     """
     labels, predicted = np.asarray(labels, np.int64), np.asarray(predicted, np.int64)
     winner = favourite(votes, rule)
@@ -200,10 +181,10 @@ def rescored(labels, predicted, votes, rule="plurality"):
 
 
 def by_agreement(right, votes):
-    """The share of `right` among images on which few or many voters agree: DataFrame, a row a bin.
+    """The share of `right` among images on which few or many voters agree: DataFrame, one row per bin.
 
-    right: bool (n,), such as predicted == labels of a run. votes: (n, 10). A bin holds what is above its lower and up
-    to its upper edge (``AGREEMENT_BINS``). Columns: bin (text), n, correct, accuracy, low, high (Wilson, 95 %).
+    right: bool (n,), such as predicted == labels of a run. votes: (n, 10). A bin of ``AGREEMENT_BINS`` includes its
+    upper edge, but not its lower one. Columns: bin (text), n, correct, accuracy, low, high (Wilson, 95 %).
     """
     right, share = np.asarray(right, bool), agreement(votes)
     rows = []
@@ -214,33 +195,33 @@ def by_agreement(right, votes):
 
 
 def label_noise_ceiling(labels, usage, votes, rule="plurality"):
-    """How often FER+'s voters hit FER-2013's labels, ten together and one alone: DataFrame, a row a split and "all".
+    """How often FER+'s voters hit FER-2013's labels, ten together and one alone: DataFrame, a row per split and "all".
 
-    labels: integers (n,), 0 to 6. usage: strings (n,). votes: integers (n, 10). Columns: n; with_favourite (of these,
-    the images that have a `favourite` under `rule`); then five rates, each with its interval (95 %) in <rate>_low and
-    <rate>_high. Two are of the images with a favourite only, which are the easier ones:
+    labels: integers (n,), 0 to 6. usage: strings (n,). votes: integers (n, 10). Columns: n; with_favourite (the number
+    of images with a `favourite` under `rule`); then five rates, each with its interval (95 %) in <rate>_low and
+    <rate>_high. Two rates are on the images with a favourite only, which are the easier ones:
 
-    - favourite (Wilson): a perfect predictor of the voters' favourite. Assumes that it is the truth.
-    - voter_same (normal): one voter, drawn at random for each image, on these same images.
+    - favourite (Wilson): a perfect predictor of the voters' favourite. It assumes that the favourite is the truth.
+    - voter_same (normal): one voter, drawn at random for each image, on the same images.
 
-    Three are of all n images:
+    Three rates are on all n images:
 
     - favourite_or_wrong (Wilson): the perfect predictor again, counted as wrong wherever there is no favourite.
-    - voter (normal): one voter. "contempt", "unknown" and NF count as wrong, since no label says so. This is the notion
-      that "human accuracy" stands for: one person who labels the test set, if such a person answers like FER+'s voters.
-    - voter_of_seven (normal): one vote among those for the seven emotions, the forced choice of a person who is given
-      seven names; images without such a vote count as wrong.
+    - voter (normal): one voter. "contempt", "unknown" and NF count as wrong, since they are no labels. This is "human
+      accuracy": one person who labels the test set, if that person votes like FER+'s voters.
+    - voter_of_seven (normal): one vote among those for the seven emotions, like a person who must choose one of seven
+      names. Images without such a vote count as wrong.
 
-    None of them bounds a network trained on FER-2013's labels: what is systematic in how these were made (search words,
-    for one) can be learned, although no voter knows it.
+    No rate is an upper bound for a network trained on FER-2013's labels. The network can learn what is systematic in
+    how the labels were made (search words, for example), which no voter knows.
     """
     votes, labels, usage = _checked(votes), np.asarray(labels, np.int64), np.asarray(usage)
     winner, own = favourite(votes, rule), share_for(labels, votes)
     seven = votes[:, list(EMOTION_COLUMNS)].sum(axis=1) / votes.sum(axis=1)
     forced = np.divide(own, seven, out=np.zeros_like(own), where=seven > 0)
+    images = {name: usage == name for name in USAGES if name in usage} | {"all": np.full(len(labels), True)}
     rows = {}
-    for name in [*(name for name in USAGES if name in usage), "all"]:
-        chosen = np.full(len(labels), True) if name == "all" else usage == name
+    for name, chosen in images.items():
         known = chosen & (winner >= 0)
         rows[name] = {
             "n": int(chosen.sum()),
@@ -255,7 +236,7 @@ def label_noise_ceiling(labels, usage, votes, rule="plurality"):
 
 
 def _rate(name, found):
-    """Three columns from what `score` or `mean_interval` says."""
+    """A rate and its interval as three columns, from the result of `score` or `mean_interval`."""
     value = found["accuracy"] if "accuracy" in found else found["mean"]
     return {name: value, f"{name}_low": found["low"], f"{name}_high": found["high"]}
 

@@ -1,4 +1,4 @@
-"""Figures about labels: who agrees with them, and what scores that allows (notebook 09). None shows a face."""
+"""Figures about labels: who agrees with them, and the accuracies that follow (notebook 09). None shows a face."""
 
 import numpy as np
 from matplotlib import ticker
@@ -23,7 +23,8 @@ AGREEMENT_PARTS = (
     ("other", "another emotion", ORANGE, "////"),
     ("none", "no emotion, or a tie", "0.8", ""),
 )
-LINE_COLOURS = (RED, *BAR_COLOURS[:-1])  # black is the labels' own
+LINE_COLOURS = (RED, *BAR_COLOURS[:-1])  # without black, which "the labels themselves" have
+DOT_COLOURS = (BLACK, *BAR_COLOURS)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")
 
 
@@ -31,11 +32,12 @@ def agreement_bars(table, ax=None, title=None):
     """Which answer got the most votes on the images of each label, as stacked bars in percent.
 
     table: DataFrame from ``ferplus.agreement_by_class``: rows EMOTIONS and "all", counts in the columns n, same, other
-    and none. A class without images has no bar. Returns the Axes; ``ax.containers`` holds one set of bars a part.
+    and none. A class without images has no bar. Returns the Axes; ``ax.containers`` has one set of bars per part.
     """
     require(table, ["n", "same", "other", "none"])
     ax = axes_or_new(ax, (9, 0.45 * len(table) + 1.2))
-    place, start = np.arange(len(table)), np.zeros(len(table))
+    place = np.arange(len(table))
+    start = np.zeros(len(table))
     n = np.maximum(table["n"].to_numpy(float), 1)
     for column, label, colour, hatch in AGREEMENT_PARTS:
         share = table[column].to_numpy(float) / n
@@ -53,7 +55,7 @@ def agreement_bars(table, ax=None, title=None):
 
 
 def accuracy_by_agreement(tables, ax=None, title=None):
-    """Accuracy among images on which few to many voters agree, one line a run.
+    """Accuracy among images on which few to many voters agree, one line per run.
 
     tables: dict, name of the line -> DataFrame from ``ferplus.by_agreement`` (columns bin, n, accuracy, low, high); all
     with the same bins. The name "the labels themselves" is drawn black and dashed. Returns the Axes.
@@ -81,43 +83,42 @@ def accuracy_by_agreement(tables, ax=None, title=None):
 
 
 def interval_dots(table, ax=None, title=None, xlabel="accuracy"):
-    """Values with their intervals on one scale, a row each: ceilings, people, runs.
+    """Values with their intervals on one scale, one row each: ceilings, people, runs.
 
     table: DataFrame with the columns name, value, low, high (0 to 1; low and high may be NaN) and optionally kind,
-    which gives the colour and the marker. Rows without a value are left out. Returns the Axes.
+    which decides colour and marker. Rows without a value are left out. Returns the Axes.
     """
     require(table, ["name", "value", "low", "high"])
     table = table[table["value"].notna()]
+    if "kind" not in table:
+        table = table.assign(kind="")
     ax = axes_or_new(ax, (9, 0.36 * len(table) + 1.3))
-    kinds = table["kind"] if "kind" in table else table["name"].map(lambda _: "")
-    for index, kind in enumerate(kinds.unique()):
-        rows = np.flatnonzero(kinds == kind)
+    for index, kind in enumerate(table["kind"].unique()):
+        rows = np.flatnonzero(table["kind"] == kind)
         part = table.iloc[rows]
         value = part["value"].to_numpy(float)
         reach = np.nan_to_num(np.clip([value - part["low"], part["high"] - value], 0, None))
-        colour = (BLACK, *BAR_COLOURS)[index % 7]
-        style = {"fmt": MARKERS[index % len(MARKERS)], "color": colour, "capsize": 3}
+        style = {"fmt": MARKERS[index % len(MARKERS)], "color": DOT_COLOURS[index % len(DOT_COLOURS)], "capsize": 3}
         ax.errorbar(value, rows, xerr=reach, label=kind or None, **style)
+        text = {"textcoords": "offset points", "va": "center", "fontsize": 8.5}
         for row, number, edge in zip(rows, value, np.fmax(part["high"], value), strict=True):
-            ax.annotate(
-                f"{100 * number:.1f}", (edge, row), (5, 0), textcoords="offset points", va="center", fontsize=8.5
-            )
-    names = table["name"].where(table["name"] != table["name"].shift(), "")  # rows of one name stand together
+            ax.annotate(f"{100 * number:.1f}", (edge, row), (5, 0), **text)
+    names = table["name"].where(table["name"] != table["name"].shift(), "")  # once for adjacent rows
     ax.set_yticks(range(len(table)), names)
     ax.set_ylim(len(table) - 0.4, -0.6)
     ax.set_xlabel(xlabel)
     ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.margins(x=0.12)
     ax.grid(axis="x", alpha=0.25)
-    if kinds.nunique() > 1:
+    if table["kind"].nunique() > 1:
         ax.legend(frameon=False, fontsize=9, loc="center left", bbox_to_anchor=(1.0, 0.5))
     return finish(ax, title)
 
 
 def confusion_shares(matrix, ax=None, title=None):
-    """Which label is answered by what among some errors, as counts: the cells' colour is the share of all.
+    """A confusion matrix of some errors, with the counts as text and as colours.
 
-    matrix: DataFrame (7, 7) of counts, rows labels, columns answers, as ``errors.confusions`` gives it; fractions are
+    matrix: DataFrame (7, 7) of counts from ``errors.confusions``, rows labels, columns predictions. Fractions are
     rounded in the text. Returns the Axes.
     """
     counts = matrix.to_numpy(float)
@@ -128,11 +129,11 @@ def confusion_shares(matrix, ax=None, title=None):
 
 
 def weighting_arrows(table, figure=None, title=None):
-    """Recall and precision of each emotion before and after class weights, as arrows; the rarest emotion on top.
+    """Recall and precision of each emotion without and with class weights, as arrows; the rarest emotion on top.
 
-    table: DataFrame from ``weighting.price_of_weights``; its row "all" is not drawn. Where there is nothing before (the
-    precision of an emotion that was never answered), what is there after is a diamond without an arrow. Returns the
-    array of two Axes.
+    table: DataFrame from ``weighting.price_of_weights``; its row "all" is not drawn. Without a first value (the
+    precision of an emotion that was never predicted), the second is a diamond without an arrow. Returns the array of
+    two Axes.
     """
     require(table, ["n", "recall", "weighted_recall", "precision", "weighted_precision"])
     shown = table.drop(index="all", errors="ignore").sort_values("n", ascending=False)
@@ -141,15 +142,19 @@ def weighting_arrows(table, figure=None, title=None):
     for ax, measure in zip(axes, ("recall", "precision"), strict=True):
         before, after = shown[measure].to_numpy(float), shown[f"weighted_{measure}"].to_numpy(float)
         for y, start, end in zip(place, before, after, strict=True):
-            colour, mark = (GREEN, CARETRIGHT) if end > start else (ORANGE, CARETLEFT) if end < start else (BLUE, "D")
+            colour, mark = BLUE, "D"
+            if end > start:
+                colour, mark = GREEN, CARETRIGHT
+            elif end < start:
+                colour, mark = ORANGE, CARETLEFT
             ax.plot([start, end], [y, y], color=colour, linewidth=2)
-            # A caret, whose tip is the value: an arrow's head is longer than the way that some classes go.
+            # A caret with its tip at the value, since an arrow's head is longer than some changes.
             ax.plot(end, y, marker=mark, color=colour, markersize=7, zorder=3)
         ax.plot(before, place, "o", color=BLACK, markersize=5)
         without = "\n(diamond: never answered without them)" if (np.isnan(before) & np.isfinite(after)).any() else ""
         ax.set(xlim=(0, 1), xlabel=f"{measure}, test split: dot without weights, tip with them{without}")
         ax.xaxis.set_major_formatter(ticker.PercentFormatter(1.0))
         ax.set_yticks(place, [f"{name} ({int(n):,})" for name, n in shown["n"].items()])
-        ax.set_ylim(-0.5, len(shown) - 0.5)  # the same rows in both, also where one has no point
+        ax.set_ylim(-0.5, len(shown) - 0.5)  # the same rows in both Axes, even where one has no point
         finish(ax, None)
     return axes

@@ -1,1 +1,1 @@
-"""Beyond the paper: recipes, a rung each, and what came of them (notebook 08)."""
+"""Beyond the paper: the ladder of recipes and its results (notebook 08)."""

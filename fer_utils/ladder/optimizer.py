@@ -1,12 +1,12 @@
-"""A recipe's optimizer and schedule (notebook 08)."""
+"""The optimizer and learning-rate schedule of a recipe (notebook 08)."""
 
 import keras
 
 
 def make_optimizer(recipe, steps_per_epoch):
-    """The optimizer of a ``recipes.Recipe``, uncompiled: its schedule, weight decay and average of the weights in it.
+    """Return the Keras optimizer of a ``recipes.Recipe``, with its schedule, weight decay and average of the weights.
 
-    steps_per_epoch: batches in an epoch, which a cosine is laid over. Batch norm and biases do not decay.
+    steps_per_epoch: batches in an epoch, for the length of a cosine. Batch norm and biases have no weight decay.
     """
     rate = recipe.learning_rate
     if recipe.schedule == "cosine":
@@ -30,10 +30,10 @@ def make_optimizer(recipe, steps_per_epoch):
 
 
 def separate(optimizer):
-    """Let an optimizer that averages weights be used by another `fit`; call it after each but the last.
+    """Copy an optimizer's variables, so that it can be used in another `fit`; call it after each but the last.
 
-    At its end, `fit` makes the averages the weights. JAX then holds both in one buffer, which the next step of another
-    model may not take twice. This copies the optimizer's own.
+    At its end, `fit` assigns the averages of the weights to the weights. JAX then keeps both in one buffer, which the
+    next step of another model may not use twice.
     """
     for variable in optimizer.variables:
         variable.assign(keras.ops.copy(variable))

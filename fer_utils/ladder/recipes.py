@@ -1,15 +1,14 @@
-"""Recipes: all that one training from scratch is made of, and the ladder of them (notebook 08, profiles).
+"""Recipes: all settings of one training from scratch, and the ladder of recipes (notebook 08, profiles).
 
-    read_recipe("crop")                            the rung of that name
-    read_recipe("crop", "EPOCHS=60 WIDTH=0.5")     and what is changed in it
+    read_recipe("crop")                            the recipe of the rung "crop"
+    read_recipe("crop", "EPOCHS=60 WIDTH=0.5")     the same with two settings changed
 
-The first rung is the paper's VGG16 from scratch, as profile `cpu` trains it. A rung is one step from the last rung
-before it that was kept; where a step needs several settings, as a new optimizer needs its own rate, its words name
-them all. One that did not help stays in the ladder as a dead end (`kept=False`). Which are kept is decided on
-PublicTest alone, and a rung that nobody has trained yet counts as kept. Notebook 08 trains one recipe; ``results``
-holds what came of them all.
+The first rung is the paper's VGG16 from scratch, as profile `cpu` trains it. Each rung is one step from the last kept
+rung before it. A step may change several settings, as a new optimizer needs its own rate; then its description names
+all of them. A rung that did not help stays in the ladder as a dead end (`kept=False`). This is decided on PublicTest
+alone, and a rung that nobody has trained counts as kept. Notebook 08 trains one recipe; ``results`` compares them.
 
-No Keras here: a recipe is plain values, to be printed and kept in a manifest.
+No Keras here: a recipe is plain values, which can be printed and saved in a manifest.
 """
 
 import dataclasses
@@ -21,7 +20,7 @@ import pandas as pd
 from fer_utils.names import CHOICES, HEADS, NETWORKS, RANGES, SCALES, SIDE, VIEWS, did_you_mean
 from fer_utils.runs.parameters import problem_together
 
-WORDS = {  # name -> what a word in a recipe may be
+WORDS = {  # name -> allowed values of every text in a recipe except `sizes`
     "architecture": CHOICES["ARCHITECTURE"],
     "head": HEADS,
     "optimizer": ("adam", "sgd"),
@@ -32,37 +31,38 @@ WORDS = {  # name -> what a word in a recipe may be
 
 
 class RecipeError(ValueError):
-    """A recipe's name or a value in it that makes no sense; the message says what is allowed."""
+    """The name of a recipe or one of its values is not allowed; the message says what is."""
 
 
 @dataclass(frozen=True)
 class Recipe:
-    """One training from scratch, as literals. Raises RecipeError for a value out of its range."""
+    """The settings of one training from scratch. Raises RecipeError for a value that is not allowed."""
 
-    architecture: str = "vgg16"  # a name of backbones.BACKBONES
+    architecture: str = "vgg16"  # a name in backbones.BACKBONES
     width: float = 0.25  # channels relative to the published network
     head: str = "paper"  # or "batch_norm", the paper's for fine-tuning VGG16; or "average": pooling, one dense layer
     dropout: float = 0.5  # share of units dropped in the head
-    input_size: int = 0  # pixels a side that the crop is resized to; 0 for as it is
-    sizes: str = ""  # the same for equal parts of the training, as in 24,32,40; the last is answered at
-    optimizer: str = "adam"  # or "sgd": with Nesterov momentum of 0.9
-    learning_rate: float = 5e-4  # at its highest
+    input_size: int = 0  # pixels a side that the crop is resized to; 0 for no resizing
+    sizes: str = ""  # input sizes for equal parts of the training, as in 24,32,40; predictions use the last
+    optimizer: str = "adam"  # or "sgd", with Nesterov momentum of 0.9
+    learning_rate: float = 5e-4  # the highest rate
     schedule: str = "plateau"  # halve on a plateau, as the paper; "constant"; or "cosine" down to 0 over all epochs
     warmup: float = 0.0  # epochs over which a cosine first rises from 0
-    weight_decay: float = 0.0  # decoupled: each step takes learning_rate times this off every kernel; with momentum of
-    # 0.9, ten times what is usually quoted for L2 in the gradient, which momentum multiplies
+    # Decoupled: each step subtracts learning_rate times this share of every kernel. With momentum of 0.9, this is ten
+    # times the value usually quoted for L2 in the gradient, which momentum multiplies.
+    weight_decay: float = 0.0
     label_smoothing: float = 0.0  # share of each label that is spread over all classes
-    taught: float = 0.0  # share of each label that TEACHERS' answers make (``teaching``)
-    voted: float = 0.0  # share of each label that the votes of FER+'s ten people make, which are other data
-    augmentation: str = "paper"  # a name of models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
-    crop: int = 0  # train and answer on the middle so many pixels, which the shifts move over the face; 0 for all
-    answer_crop: int = 0  # answer on so many instead (Touvron et al. 2019, arXiv:1906.06423); 0 for as many as `crop`
+    taught: float = 0.0  # share of each label that comes from the TEACHERS' predictions (``teaching``)
+    voted: float = 0.0  # share of each label that comes from the votes of FER+'s ten people, which are other data
+    augmentation: str = "paper"  # a name in models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
+    crop: int = 0  # pixels a side of the centre crop, which the shifts move over the face in training; 0 for all
+    answer_crop: int = 0  # pixels to predict on instead (Touvron et al. 2019, arXiv:1906.06423); 0 for `crop`
     light: float = 0.0  # brightness and contrast change by up to this share
     erasing: float = 0.0  # probability that a rectangle becomes noise
-    mixup: float = 0.0  # Beta parameter of how two images are blended; 0 for not at all
-    cutmix: float = 0.0  # Beta parameter of how much of an image is replaced by another's; 0 for not at all
-    average: float = 0.0  # momentum of the moving average of the weights that answers are given with; 0 for none
-    # Whose answers are averaged. "flip": and its mirror image; "ten-crop": of corners and centre; "scales": three sizes
+    mixup: float = 0.0  # Beta parameter for blending two images; 0 for no mixup
+    cutmix: float = 0.0  # Beta parameter for the part of an image that another image replaces; 0 for no cutmix
+    average: float = 0.0  # momentum of the moving average of the weights, which is used to predict; 0 for none
+    # Views to average over. "flip": with the mirror image; "ten-crop": crops at corners and centre; "scales": 3 sizes.
     views: str = "single"
     batch_size: int = 64
     epochs: int = 6  # of a rung; a final candidate has more
@@ -75,63 +75,63 @@ class Recipe:
             if not low <= getattr(self, name) <= high:
                 raise RecipeError(f"{name}={getattr(self, name)!r} must lie in [{low}, {high}]")
         if self.sizes and (self.head != "average" or not all(_is_size(word) for word in self.sizes.split(","))):
-            raise RecipeError(f"sizes={self.sizes!r} must be pixels from 16 on with commas between, and head=average")
+            raise RecipeError(f"sizes={self.sizes!r} must be pixels from 16 to 512, as in 24,32,40, with head=average")
         if len(self.sizes.split(",")) > self.epochs:
-            raise RecipeError(f"sizes={self.sizes!r} needs an epoch for each size, and there are {self.epochs}")
+            raise RecipeError(f"sizes={self.sizes!r} needs an epoch for each size, but epochs={self.epochs}")
         if self.answer_crop and (self.head != "average" or self.input_size or self.sizes):
             raise RecipeError(f"answer_crop={self.answer_crop} needs head=average, and neither input_size nor sizes")
         least = NETWORKS[self.architecture].least_size
-        smallest = min([size or self.crop or SIDE for size, *_ in self.parts()] + [self.answer_size()])
+        smallest = min([size or self.crop or SIDE for size, _, _ in self.parts()] + [self.answer_size()])
         if smallest < least:
-            raise RecipeError(f"{self.architecture} needs {least} pixels a side, and here it would see {smallest}")
+            raise RecipeError(f"{self.architecture} needs {least} pixels a side, but it would see {smallest}")
         if self.views not in self.possible_views():
             needs = {
                 "ten-crop": f"a crop below the image's {SIDE} pixels, not {self.seen()}",
-                "scales": f"head=average and {self.architecture}'s least size in pixels at {SCALES[0]:.2f} of its size",
+                "scales": f"head=average and, for {self.architecture}, {least} pixels at {SCALES[0]:.2f} of the size",
             }
             raise RecipeError(f"views={self.views!r} needs {needs[self.views]}")
         if narrow := problem_together({"ARCHITECTURE": self.architecture, "WIDTH": self.width}):
             raise RecipeError(narrow)
         if self.schedule == "cosine" and self.warmup >= self.epochs:
-            raise RecipeError(f"warmup={self.warmup} leaves none of epochs={self.epochs} to the cosine: give less")
+            raise RecipeError(f"warmup={self.warmup} leaves none of epochs={self.epochs} for the cosine: give less")
         if self.average and self.schedule == "plateau":
-            raise RecipeError("average needs another schedule: plateau puts back the best epoch's own weights")
+            raise RecipeError("average needs another schedule: plateau restores the best epoch's own weights")
         if self.taught and self.voted:
             raise RecipeError("taught and voted exclude each other: set one of them to 0")
         if self.mixup and self.cutmix:
             raise RecipeError("mixup and cutmix exclude each other: set one of them to 0")
 
     def seen(self):
-        """Pixels a side of the face's middle that answers look at, before any resizing."""
+        """Pixels a side of the centre crop for predictions, before any resizing."""
         return self.answer_crop or self.crop or SIDE
 
     def answer_size(self):
-        """Pixels a side that those are resized to."""
+        """Pixels a side that this crop is resized to for predictions."""
         return int(self.sizes.split(",")[-1]) if self.sizes else self.input_size or self.seen()
 
     def possible_views(self):
-        """Those of VIEWS in which this recipe's network can be asked."""
+        """The names in VIEWS that this recipe's network can predict with: list of str."""
         too_small = round(SCALES[0] * self.answer_size()) < NETWORKS[self.architecture].least_size
         unfit = {"ten-crop": self.seen() == SIDE, "scales": self.head != "average" or too_small}
         return [kind for kind in VIEWS if not unfit.get(kind)]
 
     def parts(self):
-        """How training is divided: (pixels a side, first epoch, epoch after the last), the epochs from 0."""
+        """The parts of the training: list of (pixels a side, first epoch, end epoch), with epochs counted from 0."""
         sizes = [int(word) for word in self.sizes.split(",")] if self.sizes else [self.input_size]
         ends = [round(self.epochs * (index + 1) / len(sizes)) for index in range(len(sizes))]
         return list(zip(sizes, [0, *ends], ends, strict=False))
 
     def augmentation_ranges(self, named):
-        """The augmentation for ``models.build_classifier``; named: models.AUGMENTATIONS."""
+        """The augmentation for ``models.build_classifier``: dict. named: models.AUGMENTATIONS."""
         further = {"brightness": self.light, "contrast": self.light, "erasing": self.erasing}
-        return {**named[self.augmentation], **{name: value for name, value in further.items() if value}}
+        return named[self.augmentation] | {name: value for name, value in further.items() if value}
 
 
 def _is_size(word):
     return word.isdecimal() and len(word) <= 4 and 16 <= int(word) <= 512
 
 
-# name -> (least, largest) of every number in a recipe: the notebooks' bounds, where they have the parameter
+# name -> (least, largest) for every number in a recipe; the same as the notebooks' ranges where these exist
 NUMBERS = {
     **{name: RANGES[name.upper()] for name in ("width", "dropout", "learning_rate", "batch_size", "epochs")},
     "input_size": (0, 512),
@@ -151,9 +151,10 @@ NUMBERS = {
 
 
 class Rung(NamedTuple):
-    """name: RECIPE of notebook 08. change: in words. settings: what differs. kept: whether the next rung builds on it.
+    """A step of the ladder. name: RECIPE of notebook 08. change: in words. settings: the changed settings.
 
-    same_run: the rung is another way of answering with the network of the rung before, so nothing is trained for it.
+    kept: whether the next rung builds on it. same_run: it averages other views with the network of the rung before, so
+    nothing is trained for it.
     """
 
     name: str
@@ -189,10 +190,7 @@ NAMES = tuple(rung.name for rung in LADDER)
 
 
 def path(name):
-    """The rungs whose changes make the one called `name`: the kept ones below it, lowest first, and itself.
-
-    Raises RecipeError with the names that there are.
-    """
+    """Return the kept rungs below the rung `name`, lowest first, and the rung itself. Raises RecipeError."""
     if name not in NAMES:
         raise RecipeError(f"RECIPE={name!r} is unknown{did_you_mean(name, NAMES)}")
     place = NAMES.index(name)
@@ -200,7 +198,7 @@ def path(name):
 
 
 def read_recipe(name, changes=""):
-    """The recipe of a rung, with `changes` such as "epochs=60 width=0.5" made to it. Raises RecipeError."""
+    """Return the recipe of a rung with `changes`, such as "epochs=60 width=0.5". Raises RecipeError."""
     fields = {field.name: field.default for field in dataclasses.fields(Recipe)}
     settings = {setting: value for step in path(name) for setting, value in step.settings.items()}
     changed = set()
@@ -212,25 +210,21 @@ def read_recipe(name, changes=""):
         if key not in fields:
             raise RecipeError(f"CHANGES: {word!r} names no setting of a recipe{did_you_mean(key, fields)}")
         if key in changed:
-            raise RecipeError(f"CHANGES: {key} is there twice: give it once")
+            raise RecipeError(f"CHANGES: {key} is given twice: give it once")
         changed.add(key)
-        settings[key] = _value(key, text, type(fields[key]))
+        kind = type(fields[key])  # str, int or float
+        try:
+            settings[key] = kind(text)
+        except ValueError:
+            needed = "a whole number" if kind is int else "a number"
+            raise RecipeError(f"CHANGES: {key}={text!r} must be {needed}") from None
     return Recipe(**settings)
 
 
-def _value(key, text, kind):
-    try:
-        return kind(text)
-    except ValueError:
-        raise RecipeError(
-            f"CHANGES: {key}={text!r} must be {'a whole number' if kind is int else 'a number'}"
-        ) from None
-
-
 def run_name(name, changes="", given="", without="none"):
-    """The name of a run: the one `given`, else the rung's. Raises RecipeError where that is not the rung itself.
+    """Return the name of a run: the one `given`, else the rung's.
 
-    A recipe with changes needs a name of its own, and so does one that trains without some images (TRAIN_WITHOUT).
+    Raises RecipeError for a recipe with changes, or with TRAIN_WITHOUT (`without`), that has no name of its own.
     """
     if not given and not str(changes).strip() and without == "none":
         path(name)  # raises for an unknown one
@@ -238,25 +232,26 @@ def run_name(name, changes="", given="", without="none"):
     if not given or given in NAMES or not all(letter.isalnum() or letter in "-_." for letter in given):
         raise RecipeError(
             f"NAME={given!r}: a recipe with CHANGES or TRAIN_WITHOUT needs a name of its own, of letters, digits, "
-            "'-', '_' and '.', that is none of the ladder's"
+            "'-', '_' and '.', that no rung of the ladder has"
         )
     return given
 
 
 def answer_name(split, views):
-    """How the answers of a split are called in a run's files: "validation", and with more views "validation-flip"."""
+    """Return the name of a split's predictions in a run's files: "validation", or "validation-flip" with more views."""
     return split if views == "single" else f"{split}-{views}"
 
 
 def as_dict(recipe):
-    """All settings of a recipe: name -> value."""
+    """Return all settings of a recipe: name -> value."""
     return dataclasses.asdict(recipe)
 
 
 def settings_table(name, changes=""):
-    """Every setting of a recipe, its value, and the rung (or "CHANGES") that brought it in: a DataFrame."""
+    """Return every setting of a recipe, its value, and the rung (or "CHANGES") that introduced it: DataFrame."""
     recipe = as_dict(read_recipe(name, changes))
     origin = {setting: step.name for step in path(name) for setting in step.settings}
-    origin |= dict.fromkeys((word.partition("=")[0].lower() for word in str(changes).split()), "CHANGES")
+    for word in str(changes).split():
+        origin[word.partition("=")[0].lower()] = "CHANGES"
     rows = [(key, value, origin.get(key, "")) for key, value in recipe.items()]
     return pd.DataFrame(rows, columns=["setting", "value", "rung"]).set_index("setting")

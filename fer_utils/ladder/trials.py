@@ -1,7 +1,7 @@
-"""What each change to one recipe did: all others of a folder of runs, held against it on PublicTest (notebook 08).
+"""Compare all recipes in a folder of runs with one of them, on PublicTest (notebook 08).
 
-The ladder goes up from the paper's network, a step at a time; this goes from a good recipe to each that was tried
-beside it, whether it was better or worse. No Keras.
+The ladder goes up from the paper's network, one step at a time. This starts at a good recipe and shows every change
+that was tried, better or worse. No Keras here.
 """
 
 import numpy as np
@@ -18,30 +18,39 @@ COLUMNS = [
 
 
 def tried(output_dir, base, views="single"):
-    """A row for the recipe `base` and one for each other that answers in these views: DataFrame with COLUMNS and
-    p_holm, the most accurate first after `base`.
+    """Compare each recipe with the recipe `base`: DataFrame with COLUMNS and p_holm; `base` first, then by accuracy.
 
-    changes: the settings in which a recipe differs from `base`, as notebook 08's CHANGES takes them. accuracy (0 to 1):
-    of PublicTest, mean over seeds. difference to `base`, its interval (low, high) and p_value: ``compare_answers``,
-    with the seeds as chance as soon as any recipe has two; p_holm: corrected for the number of recipes. seconds: of
-    training and of teachers, mean over seeds. Rungs of the ladder are left out: they have a table of their own
-    (``results.summarize``). Raises RunError where `base` has no such run.
+    changes: the settings that differ from `base`, in the form of notebook 08's CHANGES. accuracy (0 to 1): on
+    PublicTest with these views, mean over seeds. difference to `base`, its interval (low, high) and p_value:
+    ``compare_answers``, with chance over seeds as soon as any recipe has two; p_holm: corrected for the number of
+    recipes. seconds: of training and of teachers, mean over seeds. Rungs of the ladder are left out, since
+    ``results.summarize`` compares them. Raises RunError if `base` has no such run.
     """
-    answers = recipes.answer_name("validation", views)
-    found = {
-        name: asked
-        for name, own in results.load(output_dir).items()
-        if (name == base or name not in recipes.NAMES) and (asked := results.having(own, answers))
-    }
+    split = recipes.answer_name("validation", views)
+    found = {}
+    for name, own in results.load(output_dir).items():
+        if name in recipes.NAMES and name != base:
+            continue
+        if usable := results.having(own, split):
+            found[name] = usable
     if base not in found:
         there = ", ".join(sorted(found)) or "none"
-        raise RunError(f"{output_dir}: holds no run of {base} that answers in views={views!r}. There are: {there}")
-    right = {name: results.right_by_seed(own, answers) for name, own in found.items()}
+        raise RunError(f"{output_dir}: holds no run of {base} with predictions for views={views!r}. There are: {there}")
+    right = {name: results.right_by_seed(own, split) for name, own in found.items()}
     of_seeds = evaluation.pooled_over_seeds(correct.mean(axis=1) for correct in right.values())
     others = sorted((name for name in found if name != base), key=lambda name: -right[name].mean())
     rows = []
     for name in (base, *others):
-        row = _row(name, found[name], right[name], found[base][0])
+        own = found[name]
+        row = {
+            "recipe": name,
+            "changes": changes(own[0], found[base][0]),
+            "seeds": len(own),
+            "n": right[name].shape[1],
+            "accuracy": right[name].mean(),
+            "seconds": np.mean([run.manifest["seconds"] + results.of_teachers([run]) for run in own]),
+            "parameters": own[0].manifest["trainable_parameters"],
+        }
         if name != base:
             row |= compare_answers(right[name], right[base], of_seeds)
         rows.append(row)
@@ -51,36 +60,27 @@ def tried(output_dir, base, views="single"):
     return table
 
 
-def _row(name, own, right, base):
-    return {
-        "recipe": name,
-        "changes": changes(own[0], base),
-        "seeds": len(own),
-        "n": right.shape[1],
-        "accuracy": right.mean(),
-        "seconds": np.mean([run.manifest["seconds"] + results.of_teachers([run]) for run in own]),
-        "parameters": own[0].manifest["trainable_parameters"],
-    }
-
-
 def changes(run, base):
-    """In what a run's training differs from that of `base`: "epochs=90 dropout=0.3"; "" where in nothing.
+    """Return how the training of a run differs from that of `base`: "epochs=90 dropout=0.3"; "" if it does not.
 
-    A setting that a run's manifest has not, since it came later, had its default in that run.
+    A setting that a run's manifest lacks was added later, and had its default in that run.
     """
-    ours, theirs = (recipes.as_dict(recipes.Recipe()) | each.manifest["settings"] for each in (run, base))
+    defaults = recipes.as_dict(recipes.Recipe())
+    ours, theirs = defaults | run.manifest["settings"], defaults | base.manifest["settings"]
     words = [f"{name}={value}" for name, value in ours.items() if value != theirs.get(name) and name != "views"]
     left_out = run.manifest["parameters"].get("TRAIN_WITHOUT", "none")
-    return " ".join(words + [f"TRAIN_WITHOUT={left_out}"] * (left_out != "none"))
+    if left_out != "none":
+        words.append(f"TRAIN_WITHOUT={left_out}")
+    return " ".join(words)
 
 
 def for_reading(table):
-    """``tried``'s table in words and percent, to be looked at."""
-    said = table[["recipe", "changes", "seeds"]].copy()
-    said["PublicTest %"] = (100 * table["accuracy"]).map("{:.1f}".format)
+    """Return ``tried``'s table with texts and percentages for display."""
+    readable = table[["recipe", "changes", "seeds"]].copy()
+    readable["PublicTest %"] = (100 * table["accuracy"]).map("{:.1f}".format)
     gaps = (100 * table[["difference", "low", "high"]]).values
-    said["difference"] = [results.said_gap(*gap) for gap in gaps]
-    said["p (Holm)"] = [results.said_p(p) for p in table["p_holm"]]
-    said["parameters"] = table["parameters"].map(results.millions)
-    said["seconds"] = table["seconds"].map("{:,.0f}".format)
-    return said.set_index("recipe")
+    readable["difference"] = [results.said_gap(*gap) for gap in gaps]
+    readable["p (Holm)"] = [results.said_p(p) for p in table["p_holm"]]
+    readable["parameters"] = table["parameters"].map(results.millions)
+    readable["seconds"] = table["seconds"].map("{:,.0f}".format)
+    return readable.set_index("recipe")

@@ -1,4 +1,4 @@
-"""Model builders: a backbone, the paper's head on it, what is frozen, and preprocessing and augmentation as layers."""
+"""Model builders: backbones, the paper's heads, freezing, and preprocessing and augmentation as layers."""
 
 from fer_utils.models.augmentation import AUGMENTATIONS, augmentation_layer
 from fer_utils.models.backbones import build_backbone

@@ -1,4 +1,4 @@
-"""A trained network for answering only: in float32, of Keras' own layers, without what acts in training alone."""
+"""Copy a trained network for prediction only: in float32, with Keras' own layers, without training-only layers."""
 
 import keras
 
@@ -6,14 +6,15 @@ from fer_utils.models.augmentation import RandomAffine
 from fer_utils.models.classifier import TrainingCrop
 from fer_utils.models.layers import BatchNormalization, Conv2D
 
-KERAS = {BatchNormalization: keras.layers.BatchNormalization, Conv2D: keras.layers.Conv2D}  # ours -> what it stands for
+# Our layer class -> the Keras class that predicts the same.
+KERAS = {BatchNormalization: keras.layers.BatchNormalization, Conv2D: keras.layers.Conv2D}
 
 
 def for_answers(model):
-    """A copy of `model` without augmentation and dropout, its crop a plain one.
+    """A copy of `model` without augmentation and dropout, and with a plain crop.
 
-    model: of ``build_classifier``, in any precision. The copy takes and gives what `model` does and answers alike, to
-    rounding. Its file needs no class of this project to be read, and other formats than Keras' can hold it.
+    model: from ``build_classifier``, in any precision. The copy has the same inputs and outputs and predicts the same,
+    up to rounding. Its file can be read without this project's classes and exported to other formats.
     """
     plain = keras.models.clone_model(model, clone_function=_plain)
     plain.set_weights(model.get_weights())
@@ -21,20 +22,20 @@ def for_answers(model):
 
 
 def _plain(layer):
-    """A new layer that stands for `layer`; Identity where it does nothing but in training."""
+    """The new layer that replaces `layer`; Identity for one that acts in training only."""
     if layer.name == "augmentation" or isinstance(layer, RandomAffine | keras.layers.Dropout):
         return keras.layers.Identity(name=layer.name, dtype="float32")
     if isinstance(layer, TrainingCrop | keras.layers.CenterCrop):
-        kept = layer.answer_crop if isinstance(layer, TrainingCrop) else layer.height
-        missing = layer.input.shape[1] - kept
-        before = missing // 2
-        return keras.layers.Cropping2D(((before, missing - before),) * 2, name=layer.name, dtype="float32")
+        size = layer.answer_crop if isinstance(layer, TrainingCrop) else layer.height
+        removed = layer.input.shape[1] - size
+        before = removed // 2
+        return keras.layers.Cropping2D(((before, removed - before),) * 2, name=layer.name, dtype="float32")
     if isinstance(layer, keras.Model):
         return keras.models.clone_model(layer, clone_function=_plain)
     if isinstance(layer, keras.layers.InputLayer) or not isinstance(layer, keras.layers.Layer):
-        return type(layer).from_config(layer.get_config())  # the image's bytes, or an operation without a precision
-    kind = KERAS.get(type(layer), type(layer))
+        return type(layer).from_config(layer.get_config())  # the uint8 input, or an operation: no precision to change
+    layer_class = KERAS.get(type(layer), type(layer))
     configuration = layer.get_config() | {"dtype": "float32"}
     if "kernel_initializer" in configuration:
-        configuration["kernel_initializer"] = "zeros"  # its weights are copied; VGG16's own start is a class of ours
-    return kind.from_config(configuration)
+        configuration["kernel_initializer"] = "zeros"  # weights are copied later; VGG16's initialiser is our own class
+    return layer_class.from_config(configuration)

@@ -1,4 +1,4 @@
-"""Augmentation as layers: one affine resampling an image, light, erasing (notebooks 01 to 05 and 08)."""
+"""Augmentation as layers: one affine resampling per image, light, erasing (notebooks 01 to 05 and 08)."""
 
 import math
 
@@ -10,14 +10,14 @@ from fer_utils.models.backbones import choose
 
 @keras.saving.register_keras_serializable(package="fer_utils")
 class RandomAffine(keras.layers.Layer):
-    """Draw one affine map an image and resample it once, bilinearly; edges repeat. Does nothing outside training.
+    """Draw one affine map per image and resample it once, bilinearly; edge pixels repeat. Acts in training only.
 
-    The ranges mean what they mean in `ImageDataGenerator`, each drawn uniformly and independently for each image:
+    The ranges mean the same as in `ImageDataGenerator`. Each is drawn uniformly and independently for each image:
     flip: mirror left-right with probability 1/2; rotation: within +-degrees; width_shift, height_shift: within
     +-fraction of the size; shear: within +-degrees; zoom: factors for both axes within 1 +-zoom.
 
     Input: uint8 or float images (n, height, width, channels); output: float32 of the same shape and range.
-    Raises ValueError for a range that makes no sense.
+    Raises ValueError for a value outside RANGES.
     """
 
     RANGES = {"rotation": 180, "width_shift": 1, "height_shift": 1, "shear": 89, "zoom": 0.99}  # name -> largest value
@@ -26,18 +26,13 @@ class RandomAffine(keras.layers.Layer):
         self, flip=False, rotation=0.0, width_shift=0.0, height_shift=0.0, shear=0.0, zoom=0.0, seed=0, **kwargs
     ):
         super().__init__(**kwargs)
-        values = {
-            "rotation": rotation,
-            "width_shift": width_shift,
-            "height_shift": height_shift,
-            "shear": shear,
-            "zoom": zoom,
-        }
+        ranges = {"rotation": rotation, "width_shift": width_shift, "height_shift": height_shift}
+        ranges |= {"shear": shear, "zoom": zoom}
         for name, limit in self.RANGES.items():
-            if not 0 <= values[name] <= limit:
-                raise ValueError(f"augmentation {name}={values[name]!r} must lie in [0, {limit}]")
+            if not 0 <= ranges[name] <= limit:
+                raise ValueError(f"augmentation {name}={ranges[name]!r} must lie in [0, {limit}]")
         self.flip = flip
-        self.ranges = values
+        self.ranges = ranges
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
 
@@ -50,7 +45,7 @@ class RandomAffine(keras.layers.Layer):
         return ops.image.affine_transform(images, transforms, interpolation="bilinear", fill_mode="nearest")
 
     def _draw(self, count, height, width):
-        """One row (a0, a1, a2, b0, b1, b2, 0, 0) an image: output pixel (x, y) shows input (a0 x + a1 y + a2, ...)."""
+        """Draw (count, 8) rows (a0, a1, a2, b0, b1, b2, 0, 0): output (x, y) shows input (a0 x + a1 y + a2, ...)."""
 
         def uniform(limit):
             return keras.random.uniform((count,), -limit, limit, seed=self.seed_generator)
@@ -73,28 +68,30 @@ class RandomAffine(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "flip": self.flip, **self.ranges, "seed": self.seed}
 
-    def compute_output_shape(self, input_shape):
-        return input_shape
-
     def compute_output_spec(self, images, training=False):
         return keras.KerasTensor(images.shape, dtype="float32")
 
 
 def affine_rows(rotation, shift_x, shift_y, shear, zoom_x, zoom_y, mirror, height, width):
-    """Compose the maps into rows for `keras.ops.image.affine_transform`; all arguments but the sizes are (n,) tensors.
+    """Compose the maps into rows (n, 8) for `keras.ops.image.affine_transform`.
 
-    The order is the generator's (keras.src.legacy.preprocessing.image, `apply_affine_transform`): in (column, row)
-    coordinates about the centre, input = rotation . shift . shear . zoom . output, the mirror coming last in the
-    picture and so first here. rotation and shear in radians, shifts in pixels, mirror -1 or 1. (The generator draws its
-    horizontal shift from the range of the vertical one and the other way round; equal ranges do not tell.)
+    rotation, shear: radians (n,). shift_x, shift_y: pixels (n,). zoom_x, zoom_y: factors (n,). mirror: -1 or 1 (n,).
+
+    The order is that of `ImageDataGenerator` (keras.src.legacy.preprocessing.image, `apply_affine_transform`): in
+    (column, row) coordinates about the centre, input = rotation . shift . shear . zoom . output. The image is mirrored
+    last, so the mirror applies to the output first. The generator swaps the ranges of the two shifts, which makes no
+    difference if they are equal.
     """
     cosine, sine = ops.cos(rotation), ops.sin(rotation)
-    # rotation . shear in (column, row): [[c, -s], [s, c]] . [[1, -sin(h)], [0, cos(h)]]
     shear_sine, shear_cosine = ops.sin(shear), ops.cos(shear)
-    column_column, column_row = cosine * zoom_x * mirror, (-cosine * shear_sine - sine * shear_cosine) * zoom_y
-    row_column, row_row = sine * zoom_x * mirror, (-sine * shear_sine + cosine * shear_cosine) * zoom_y
-    # rotation . shift: the shift is turned with the image
-    column_shift, row_shift = cosine * shift_x - sine * shift_y, sine * shift_x + cosine * shift_y
+    # rotation . shear in (column, row): [[c, -s], [s, c]] . [[1, -sin(h)], [0, cos(h)]]
+    column_column = cosine * zoom_x * mirror
+    column_row = (-cosine * shear_sine - sine * shear_cosine) * zoom_y
+    row_column = sine * zoom_x * mirror
+    row_row = (-sine * shear_sine + cosine * shear_cosine) * zoom_y
+    # rotation . shift: the shift is rotated with the image
+    column_shift = cosine * shift_x - sine * shift_y
+    row_shift = sine * shift_x + cosine * shift_y
     centre_row, centre_column = (height - 1) / 2, (width - 1) / 2
     row_offset = centre_row + row_shift - row_row * centre_row - row_column * centre_column
     column_offset = centre_column + column_shift - column_row * centre_row - column_column * centre_column
@@ -102,56 +99,46 @@ def affine_rows(rotation, shift_x, shift_y, shear, zoom_x, zoom_y, mirror, heigh
     return ops.stack([column_column, column_row, column_offset, row_column, row_row, row_offset, zeros, zeros], axis=1)
 
 
-# The paper names the transformations (section "Data Preprocessing") and gives no ranges; these are ours, mild enough to
-# keep a 48x48 face recognisable.
+# The paper names the transformations (section "Data Preprocessing") but no ranges. These ranges are ours, mild enough
+# to keep a 48x48 face recognisable.
 AUGMENTATIONS = {
     "none": {},
     "flip": {"flip": True},
-    "paper": {
-        "flip": True,
-        "rotation": 10.0,
-        "width_shift": 0.1,
-        "height_shift": 0.1,
-        "shear": 5.0,
-        "zoom": 0.1,
-    },
+    "paper": {"flip": True, "rotation": 10.0, "width_shift": 0.1, "height_shift": 0.1, "shear": 5.0, "zoom": 0.1},
 }
-LIGHT = ("brightness", "contrast")  # what an augmentation may hold beside RandomAffine's ranges; and "erasing"
-ERASED_SHARE = (0.02, 0.25)  # of the image: how much of it one erased rectangle covers
+FURTHER = ("brightness", "contrast", "erasing")  # what an augmentation may hold in addition to RandomAffine's ranges
+ERASED_SHARE = (0.02, 0.25)  # share of the image that one erased rectangle covers
 
 
 def augmentation_ranges(augmentation):
-    """The ranges that ``augmentation_layer`` takes: those of a name of AUGMENTATIONS, or the dict itself."""
+    """The dict of ranges for ``augmentation_layer``: looked up by a name in AUGMENTATIONS, or the given dict itself."""
     if isinstance(augmentation, dict):
         return augmentation
     return AUGMENTATIONS[choose("AUGMENTATION", augmentation, AUGMENTATIONS)]
 
 
 def augmentation_layer(augmentation, seed=0):
-    """The augmentation as one layer, which acts in training only: a name of AUGMENTATIONS, or a dict of ranges.
+    """Build one layer that augments in training only, from a name in AUGMENTATIONS or a dict of ranges.
 
-    Beside `RandomAffine`'s ranges, a dict may hold brightness (changed by up to that share of 255), contrast (by up to
-    that factor) and erasing (probability that a random rectangle of 2 to 25 % of the image becomes noise; Zhong et al.
-    2020, arXiv:1708.04896), each from 0 to 1. Raises ValueError for ranges that make no sense.
+    In addition to `RandomAffine`'s ranges, a dict may hold brightness (changed by up to that share of 255), contrast
+    (by up to that factor) and erasing (probability that a random rectangle of 2 to 25 % of the image becomes noise;
+    Zhong et al. 2020, arXiv:1708.04896), each from 0 to 1. Raises ValueError for unknown names and invalid ranges.
     """
     ranges = dict(augmentation_ranges(augmentation))
-    further = {name: ranges.pop(name, 0.0) for name in (*LIGHT, "erasing")}
+    further = {name: ranges.pop(name, 0.0) for name in FURTHER}
     for name, value in further.items():
         if not 0 <= value <= 1:
             raise ValueError(f"augmentation {name}={value!r} must lie in [0, 1]")
     unknown = sorted(set(ranges) - set(RandomAffine.RANGES) - {"flip"})
     if unknown:
-        known = ", ".join(("flip", *RandomAffine.RANGES, *further))
+        known = ", ".join(("flip", *RandomAffine.RANGES, *FURTHER))
         raise ValueError(f"augmentation has no range {', '.join(unknown)}: use {known}")
-    affine = RandomAffine(**ranges, seed=seed, name="augmentation")
-    if not any(further.values()):
-        return affine
-    layers = [affine]
+    layers = [RandomAffine(**ranges, seed=seed, name="augmentation")]
     if further["brightness"]:
         layers.append(keras.layers.RandomBrightness(further["brightness"], seed=seed + 1))
     if further["contrast"]:
         layers.append(keras.layers.RandomContrast(further["contrast"], seed=seed + 2))
     if further["erasing"]:
-        probability = (further["erasing"], further["erasing"])  # else Keras draws the probability, too
+        probability = (further["erasing"], further["erasing"])  # for a single number, Keras draws the probability, too
         layers.append(keras.layers.RandomErasing(probability, scale=ERASED_SHARE, seed=seed + 3))
-    return keras.Sequential(layers, name="augmentation")
+    return layers[0] if len(layers) == 1 else keras.Sequential(layers, name="augmentation")

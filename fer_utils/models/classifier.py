@@ -1,11 +1,11 @@
 """A whole network: from a raw face through preprocessing, backbone and head to seven probabilities.
 
-Every model takes raw uint8 images and returns class probabilities: augmentation, cropping, resizing and scaling are
-layers, so a saved model needs nothing beside it. Models are returned uncompiled; compiling and freezing stay in the
-notebooks. Source of the heads: Jahangir et al. 2024, section "Results and Discussion".
+Every model takes raw uint8 images and returns class probabilities. Augmentation, cropping, resizing and scaling are
+layers, so a saved model is complete. Models are returned uncompiled; the notebooks compile and freeze them.
+Source of the heads: Jahangir et al. 2024, section "Results and Discussion".
 
-`model(x)` answers as `model.predict(x)` does. Keras' Resizing, CenterCrop and random layers train unless they are told
-not to, and then so does every layer behind them; hence training=False where they are called, which `fit` overrules.
+`model(x)` predicts the same as `model.predict(x)`. By default, Keras' Resizing, CenterCrop and random layers act as in
+training, and so do all layers behind them. They are therefore called with training=False, which `fit` overrides.
 """
 
 import keras
@@ -16,45 +16,42 @@ from fer_utils.models.backbones import build_backbone, choose
 from fer_utils.models.heads import add_head, backbone_of, check_stage, cut_at
 from fer_utils.names import CHOICES
 
-# keras.applications' "caffe" preprocessing, which both ImageNet checkpoints were trained with: BGR minus these means.
+# Both ImageNet checkpoints were trained with keras.applications' "caffe" preprocessing: BGR minus these means.
 IMAGENET_BGR_MEANS = (103.939, 116.779, 123.68)
 
 
 def prepare(x, input_size, channels, preprocessing):
-    """Repeat gray to RGB where needed, scale, and resize (bilinear, paper's Fig. 6).
+    """Repeat grey to RGB where needed, scale, and resize (bilinear, the paper's Fig. 6).
 
     x: symbolic images (n, height, width, 1 or 3), 0 to 255. preprocessing: "rescale" divides by 255 as the paper does,
-    also for ImageNet backbones; "imagenet" subtracts the channel means, which is what those were trained with.
+    also for ImageNet backbones; "imagenet" subtracts the channel means that these backbones were trained with.
 
-    All three are linear in each pixel, so their order changes nothing but rounding. Resizing comes last: to 224x224,
-    the three take half the time so, and raw bytes would be rounded to bytes again.
+    All three steps are linear in each pixel, so their order changes nothing but rounding. Resizing comes last, because
+    this halves the time at 224x224. Resizing the raw bytes would also round to bytes again.
     """
     choose("PREPROCESSING", preprocessing, CHOICES["PREPROCESSING"])
     if x.shape[-1] == 1 and channels == 3:
         x = keras.layers.Concatenate(name="gray_to_rgb")([x, x, x])
     if x.shape[-1] != channels:
         raise ValueError(f"cannot make {channels} channel(s) out of images with {x.shape[-1]}: use 1 or 3")
-    x = _scale(x, channels, preprocessing)
+    if preprocessing == "rescale":
+        x = keras.layers.Rescaling(1 / 255, name="rescale")(x)
+    elif channels != 3:
+        raise ValueError("PREPROCESSING='imagenet' needs three channels: its means are per colour")
+    else:
+        offsets = [-mean for mean in IMAGENET_BGR_MEANS]
+        x = keras.layers.Rescaling(1.0, offset=offsets, name="imagenet_means")(x[..., ::-1])
     if x.shape[1:3] != (input_size, input_size):
         x = keras.layers.Resizing(input_size, input_size, interpolation="bilinear", name="resize")(x, training=False)
     return x
 
 
-def _scale(x, channels, preprocessing):
-    if preprocessing == "rescale":
-        return keras.layers.Rescaling(1 / 255, name="rescale")(x)
-    if channels != 3:
-        raise ValueError("PREPROCESSING='imagenet' needs three channels: its means are per colour")
-    offsets = [-mean for mean in IMAGENET_BGR_MEANS]
-    return keras.layers.Rescaling(1.0, offset=offsets, name="imagenet_means")(x[..., ::-1])
-
-
 @keras.saving.register_keras_serializable(package="fer_utils")
 class TrainingCrop(keras.layers.Layer):
-    """Keep the middle `crop` pixels of each side in training, the middle `answer_crop` outside it.
+    """Keep the middle `crop` pixels per side in training, the middle `answer_crop` pixels otherwise.
 
-    A network that was trained on parts of faces answers better about all of them, at no cost in training (Touvron et
-    al. 2019, arXiv:1906.06423). Images (n, height, width, channels) in and out, of the same dtype.
+    A network that was trained on parts of faces predicts better on whole faces, at no cost in training (Touvron et al.
+    2019, arXiv:1906.06423). Input and output: images (n, height, width, channels) of the same dtype.
     """
 
     def __init__(self, crop, answer_crop, **kwargs):
@@ -94,20 +91,19 @@ def build_classifier(
     image_shape=(48, 48),
     seed=0,
 ):
-    """One arm of the study: raw uint8 images (n, *image_shape), 0 to 255, in; probabilities float32 (n, classes) out.
+    """Build the network of one arm: raw uint8 images (n, *image_shape), 0 to 255, to float32 (n, classes).
 
-    The backbone is a nested model: `model.get_layer(architecture)`. Augmentation acts in training only, on the raw
-    image before it is enlarged, where it costs least. crop: keep the middle `crop` pixels of each side, after the
-    augmentation, whose shifts so become random crops; 0 for the whole image. answer_crop: the same outside training,
-    where it is another; 0 for as many. input_size: what that is resized to; 0 for as it is. any_size: let ``at_size``
-    make others of it, which answer_crop does, too. head, head_units and dropout: as in ``add_head``. head_stage: the
-    convolution stage that the head stands on, 3 to 5, as in ``cut_at``; 5 is the whole backbone, which is what
-    `weights` are of whatever the stage.
-    image_shape may have a last axis of 3 for colour images. The model is returned uncompiled, with every layer
-    trainable. Raises ValueError for unknown names and for sizes and stages that do not fit, WeightsError for weights
-    that do not fit.
+    The outputs are probabilities. The model is uncompiled and every layer trainable. The backbone is a nested model:
+    `model.get_layer(architecture)`. Augmentation acts in training only, on the raw image, which costs least.
+
+    image_shape: (height, width), or (height, width, 3) for colour. crop: pixels per side kept in the middle after the
+    augmentation, so that its shifts become random crops; 0 keeps all. answer_crop: the same outside training; 0 for
+    `crop`. input_size: pixels per side after resizing; 0 resizes nothing. any_size: let ``at_size`` change the size;
+    an answer_crop implies it. head, head_units, dropout: as in ``add_head``. head_stage: the convolution stage below
+    the head, 3 to 5, as in ``cut_at``. `weights` are always those of the whole backbone (stage 5).
+    Raises ValueError for unknown names and for sizes and stages that do not fit, WeightsError for weights that do not.
     """
-    check_stage(architecture, head_stage)  # a large network takes its time to build
+    check_stage(architecture, head_stage)  # first, since building a large network takes time
     inputs = keras.Input(image_shape, dtype="uint8", name="image")
     x = inputs if len(image_shape) == 3 else keras.layers.Reshape((*image_shape, 1), name="add_channel")(inputs)
     if augmentation_ranges(augmentation):
@@ -117,29 +113,30 @@ def build_classifier(
         if not 0 <= size <= side:
             raise ValueError(f"{name}={size!r} must lie in 0 (none) to {side}, the image's size in pixels")
     if answer_crop not in (0, crop):
-        x, any_size = TrainingCrop(crop or side, answer_crop, name="crop")(x), True
+        x = TrainingCrop(crop or side, answer_crop, name="crop")(x)
+        any_size = True
     elif crop:
         x = keras.layers.CenterCrop(crop, crop, name="crop")(x, training=False)
     input_size = input_size or x.shape[1]
     x = prepare(x, input_size, channels, preprocessing)
-    backbone = build_backbone(architecture, None if any_size else input_size, channels, width, weights)
-    backbone = cut_at(backbone, head_stage)
-    x = add_head(backbone(x), architecture, strategy, width, classes, head_units, dropout, head)
+    whole = build_backbone(architecture, None if any_size else input_size, channels, width, weights)
+    features = cut_at(whole, head_stage)(x)
+    x = add_head(features, architecture, strategy, width, classes, head_units, dropout, head)
     return keras.Model(inputs, x, name=f"{architecture}_{strategy}")
 
 
 def at_size(model, size):
-    """The same classifier seeing its images at `size` pixels a side, bilinearly resized; every weight is shared.
+    """The same classifier, with its images resized (bilinear) to `size` pixels per side; every weight is shared.
 
-    model: from ``build_classifier`` with any_size and a head that averages. For training on small images first, which
-    costs less, and on large ones later (progressive resizing; Howard 2018, fast.ai's entry to DAWNBench). Raises
-    ValueError for a model that sees one size only, or scales its pixels otherwise than by "rescale".
+    model: from ``build_classifier`` with any_size and a head that averages. Progressive resizing trains on small
+    images first, which costs less, and on large images later (Howard 2018, fast.ai's entry to DAWNBench). Raises
+    ValueError for a model of one image size, or that repeats grey to RGB, or is not scaled by "rescale".
     """
     _check_sizes(model)
     inputs = x = keras.Input(model.input_shape[1:], dtype="uint8", name="image")
     for layer in model.layers[1:]:
         if layer.name == "rescale":
-            # In float32: bfloat16 has too few bits for a grey level and a part of it.
+            # In float32, since bfloat16 has too few bits for fractions of grey levels.
             resize = keras.layers.Resizing(size, size, interpolation="bilinear", name="resize", dtype="float32")
             x = resize(x, training=False)
         if layer.name != "resize":
@@ -148,7 +145,7 @@ def at_size(model, size):
 
 
 def answer_size(model):
-    """Pixels a side at which the backbone of what ``at_size`` takes sees an image when it answers."""
+    """Pixels per side of the images that reach the backbone in prediction. model: as ``at_size`` takes."""
     _check_sizes(model)
     x = np.zeros((1, *model.input_shape[1:]), "uint8")
     for layer in model.layers[1 : model.layers.index(backbone_of(model))]:
@@ -159,10 +156,10 @@ def answer_size(model):
 def _check_sizes(model):
     names = [layer.name for layer in model.layers]
     if backbone_of(model).input_shape[1] is not None or "rescale" not in names or "gray_to_rgb" in names:
-        raise ValueError(f"{model.name} sees images at one size only. Ask it with views single or flip")
+        raise ValueError(f"{model.name} takes images of one size only. Use the views single or flip")
 
 
 def parameter_counts(model):
-    """(trainable, frozen) numbers of parameters of a model, as ints."""
+    """Count a model's parameters: (trainable, frozen), both int."""
     trainable = sum(int(keras.ops.size(weight)) for weight in model.trainable_weights)
     return trainable, model.count_params() - trainable

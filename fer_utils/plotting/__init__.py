@@ -1,4 +1,4 @@
-"""Plotting: one function a figure; each takes arrays and `ax=None`, and returns the Axes."""
+"""Plotting: one function per figure. Each takes data and `ax=None` or `figure=None`, and returns the Axes."""
 
 from fer_utils.names import ARCHITECTURE_NAMES
 from fer_utils.plotting.images import challenges, resize_comparison, sample_grid

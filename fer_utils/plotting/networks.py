@@ -1,7 +1,7 @@
-"""Pictures of a network, made from the model itself (notebooks 01 to 05).
+"""Figures of a network, made from the model itself (notebooks 01 to 05).
 
-Keras is not imported: any object with ``layers`` will do whose layers have ``name``, ``output.shape`` and
-``count_params()``. As in ``plotting``, nothing here shows, saves, or changes rcParams.
+Keras is not imported: a model is any object with ``layers`` that have ``name``, ``output.shape`` and
+``count_params()``. As in all of ``plotting``, no function shows or saves a figure or changes rcParams.
 """
 
 import math
@@ -14,17 +14,16 @@ import numpy as np
 from matplotlib import pyplot as plt
 from matplotlib.patches import Polygon
 
-# After Okabe and Ito, lightened so that black text stays readable on them.
-GRAY, BLUE, PURPLE, ORANGE, GREEN = "#D9D9D9", "#8EC6E6", "#DDB4CC", "#F2C46D", "#8FD1BC"
+# Okabe and Ito's colours, lightened so that black text stays readable on them.
 KIND_COLOURS = {
-    "input": GRAY,
-    "preparation": GRAY,
-    "convolution": BLUE,
-    "residual": PURPLE,
-    "pooling": ORANGE,
-    "head": GREEN,
+    "input": "#D9D9D9",
+    "preparation": "#D9D9D9",
+    "convolution": "#8EC6E6",
+    "residual": "#DDB4CC",
+    "pooling": "#F2C46D",
+    "head": "#8FD1BC",
 }
-# Layers that ride along with the one before, in whatever stage that is.
+# Layers that belong to the stage of the layer before them.
 FOLLOWERS = ("BatchNormalization", "Activation", "ReLU", "Dropout", "Softmax")
 COLUMN = 1.3  # inches from one stage to the next
 TALLEST = 1.7  # inches, the height of the largest image
@@ -32,7 +31,7 @@ TALLEST = 1.7  # inches, the height of the largest image
 
 @dataclass
 class Stage:
-    """Consecutive layers drawn as one group. shape: what leaves it, without the batch axis."""
+    """Consecutive layers drawn as one group. shape: of the output, without the batch axis."""
 
     kind: str
     shape: tuple
@@ -49,25 +48,25 @@ class Stage:
 
 
 def flat_layers(model) -> list:
-    """The layers of a model in order, with those of a nested model in its place."""
+    """The layers of a model in order; a nested model is replaced by its layers. Raises ValueError without layers."""
     layers = []
     for layer in model.layers:
         if getattr(layer, "layers", None):
-            # A nested model's input is where the outer tensor enters: nothing of its own.
+            # The input of a nested model is only where the outer tensor enters.
             layers.extend(inner for inner in flat_layers(layer) if _type(inner) != "InputLayer")
         else:
             layers.append(layer)
     if not layers:
-        raise ValueError(f"{getattr(model, 'name', model)!r} has no layers: build the model before it is drawn")
+        raise ValueError(f"{getattr(model, 'name', model)!r} has no layers: build the model before drawing it")
     return layers
 
 
 def stages(model) -> list[Stage]:
-    """A model's layers, grouped as a reader thinks of them.
+    """Group a model's layers into stages: the input, the preparation, the convolutions and the head.
 
-    The input; what prepares it before the first convolution; one stage per spatial size, with the pooling that leads
-    into it; then each flattening, pooling and dense layer of the head, with its dropout and batch norm. A stage with
-    Add layers is "residual".
+    Preparation is what comes before the first convolution. Convolutions have one stage per image size, including the
+    pooling before it; with Add layers, its kind is "residual". The head has one stage for each flattening, pooling and
+    dense layer, including its dropout and batch norm.
     """
     groups: list[Stage] = []
     padding: list = []
@@ -75,11 +74,15 @@ def stages(model) -> list[Stage]:
     for layer in flat_layers(model):
         name, shape = _type(layer), _shape(layer)
         if name == "ZeroPadding2D":
-            padding.append(layer)  # belongs to the layer it pads for, whose size it does not have
+            padding.append(layer)  # belongs to the next layer, but has another size
             continue
         convolved = convolved or "Conv" in name
-        kind = "head" if len(shape) == 1 else "convolution" if convolved else "preparation"
-        kind = "input" if name == "InputLayer" else kind
+        if name == "InputLayer":
+            kind = "input"
+        elif len(shape) == 1:
+            kind = "head"
+        else:
+            kind = "convolution" if convolved else "preparation"
         if not (groups and _joins(groups[-1], kind, name, shape)):
             groups.append(Stage(kind, shape))
         groups[-1].layers += [*padding, layer]
@@ -95,14 +98,15 @@ def stages(model) -> list[Stage]:
 
 
 def architecture(model, ax=None, title=None):
-    """A network as slabs: height for image size, thickness for channels, one slab a convolution or residual block.
+    """Draw a network as slabs, one per convolution or residual block.
 
-    Counterpart of the paper's Figs. 4 and 5. model: any built Keras model; nested ones are opened. Below each stage
-    stand the shape that leaves it, its layers, its parameters, and whether all of them are frozen. Returns the Axes.
+    Height shows image size, thickness the number of channels. Below each stage: output shape, layers, parameters, and
+    whether all are frozen. Counterpart of the paper's Figs. 4 and 5. model: any built Keras model, also a nested one.
     """
     groups = stages(model)
     texts = [_describe(group) for group in groups]
-    width, text_height = COLUMN * len(groups), 0.3 + 0.165 * max(text.count("\n") + 1 for text in texts)
+    width = COLUMN * len(groups)
+    text_height = 0.3 + 0.165 * max(text.count("\n") + 1 for text in texts)
     font = 8.5
     if ax is None:
         ax = plt.subplots(figsize=(width, TALLEST + text_height + 0.9), layout="constrained")[1]
@@ -116,7 +120,8 @@ def architecture(model, ax=None, title=None):
             ax.annotate("", (left - 0.02, 0), (right + 0.02, 0), arrowprops={"arrowstyle": "->", "color": "0.45"})
         right = end
         x, y = (index + 0.5) * COLUMN, -0.56 * TALLEST - 0.12
-        ax.text(x, y, _shape_text(group.shape), ha="center", va="top", fontsize=font, fontweight="bold")
+        shape = " x ".join("?" if size is None else str(size) for size in group.shape)
+        ax.text(x, y, shape, ha="center", va="top", fontsize=font, fontweight="bold")
         ax.text(x, y - 0.2, texts[index], ha="center", va="top", fontsize=font, linespacing=1.25)
     ax.set(xlim=(0, width), ylim=(-0.56 * TALLEST - 0.12 - text_height, 0.56 * TALLEST + 0.1), aspect="equal")
     ax.set_axis_off()
@@ -131,13 +136,7 @@ def _type(layer) -> str:
 
 def _shape(layer) -> tuple:
     """Output shape without the batch axis."""
-    output = layer.output
-    output = output[0] if isinstance(output, (list, tuple)) else output
-    return tuple(output.shape)[1:]
-
-
-def _shape_text(shape) -> str:
-    return " x ".join("?" if size is None else str(size) for size in shape)
+    return tuple(layer.output.shape)[1:]
 
 
 def _joins(group, kind, name, shape) -> bool:
@@ -168,8 +167,10 @@ def _describe(group) -> str:
             lines.append(f"{blocks} residual block{'s' if blocks > 1 else ''}:")
         lines += [f"{count} conv {kernel}" for kernel, count in kernels.items()]
     if group.parameters:
-        lines.append(f"{_short(group.parameters)} parameters" + ("\n(frozen)" if group.frozen else ""))
-    return "\n".join(textwrap.fill(line, 18) if "\n" not in line else line for line in lines)
+        lines.append(f"{_short(group.parameters)} parameters")
+    if group.frozen:
+        lines.append("(frozen)")
+    return "\n".join(textwrap.fill(line, 18) for line in lines)
 
 
 def _head_line(layer) -> str:
@@ -178,32 +179,32 @@ def _head_line(layer) -> str:
         activation = getattr(getattr(layer, "activation", None), "__name__", "")
         return f"dense {_shape(layer)[-1]} {activation}".strip()
     if name == "Dropout":
-        return f"dropout {getattr(layer, 'rate', '')}".strip()
+        return f"dropout {layer.rate}"
     # GlobalAveragePooling2D -> global average pooling
     return " ".join(re.findall(r"[A-Z][a-z]+", name)).lower()
 
 
 def _short(count) -> str:
     for limit, suffix in ((1e6, " M"), (1e3, " k")):
-        if count >= 0.9995 * limit:  # what rounds to 1,000 k is written as 1 M
+        if count >= 0.9995 * limit:  # a count that would round to 1,000 k becomes 1 M
             return f"{float(f'{count / limit:.3g}'):,g}{suffix}"
     return str(count)
 
 
 def _draw_stage(ax, group, centre, largest) -> tuple[float, float]:
-    """Draw the slabs of one stage around ``centre``; the left and right ends at half height."""
+    """Draw the slabs of one stage around ``centre``; returns their left and right ends at half height."""
     names = [_type(layer) for layer in group.layers]
     if len(group.shape) == 1 and group.kind != "input":
         height, depth = TALLEST * max(0.12, min(1.0, math.log2(group.shape[0] + 1) / 13)), 0.0
     else:
-        # The square root keeps a 1 x 1 image visible beside one of 224 x 224.
+        # The square root keeps a 1 x 1 image visible next to one of 224 x 224.
         height = TALLEST * max(0.08, math.sqrt((group.shape[0] or largest) / largest))
         depth = 0.2 * height
     slabs = names.count("Add") or max(1, sum("Conv" in name for name in names))
     channels = group.shape[-1] if len(group.shape) == 3 else 1
     gap = 0.05
-    room = (COLUMN - 0.25 - depth) / slabs - gap
-    thickness = max(0.02, min(0.03 * math.log2(channels + 2), room))
+    thickest = (COLUMN - 0.25 - depth) / slabs - gap
+    thickness = max(0.02, min(0.03 * math.log2(channels + 2), thickest))
     left = centre - (slabs * (thickness + gap) - gap + depth) / 2
     for slab in range(slabs):
         _draw_slab(ax, left + slab * (thickness + gap), thickness, height, depth, KIND_COLOURS[group.kind])
@@ -211,11 +212,11 @@ def _draw_stage(ax, group, centre, largest) -> tuple[float, float]:
 
 
 def _draw_slab(ax, left, thickness, height, depth, colour):
-    right, top, bottom, rise = left + thickness, height / 2, -height / 2, 0.6 * depth
-    top, bottom = top - rise / 2, bottom - rise / 2
+    right, rise = left + thickness, 0.6 * depth
+    top, bottom = height / 2 - rise / 2, -height / 2 - rise / 2
     front = [(left, bottom), (right, bottom), (right, top), (left, top)]
     side = [(right, bottom), (right + depth, bottom + rise), (right + depth, top + rise), (right, top)]
     lid = [(left, top), (right, top), (right + depth, top + rise), (left + depth, top + rise)]
-    for corners, shade in ((front, 1.0), (lid, 0.5), (side, 0.75)):
+    for corners, darkness in ((front, 0.0), (lid, 0.125), (side, 0.0625)):
         ax.add_patch(Polygon(corners, facecolor=colour, edgecolor="0.25", linewidth=0.6))
-        ax.add_patch(Polygon(corners, facecolor="black", alpha=0.25 * (1 - shade), edgecolor="none"))
+        ax.add_patch(Polygon(corners, facecolor="black", alpha=darkness, edgecolor="none"))

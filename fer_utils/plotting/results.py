@@ -1,4 +1,4 @@
-"""Figures of counts, curves, matrices and arms (notebooks 01 to 06 and 08)."""
+"""Figures of class counts, training curves, confusion matrices and arms (notebooks 01 to 06 and 08)."""
 
 import numpy as np
 import pandas as pd
@@ -25,10 +25,10 @@ from fer_utils.plotting.style import (
 
 
 def class_counts(labels, usage, ax=None, title=None):
-    """Bars of images per class and split, each with its count (the paper's Table 2 and Fig. 7).
+    """Draw bars of the number of images per class and split (the paper's Table 2 and Fig. 7).
 
     labels: integers (n,), 0 to 6. usage: strings (n,), the split of each image; splits are drawn in the order of
-    ``USAGES``, any other name after them. Returns the Axes; ``ax.containers`` holds one set of seven bars a split.
+    ``USAGES``, other names after them. Returns the Axes; ``ax.containers`` holds one set of seven bars per split.
     """
     labels, usage = np.asarray(labels), np.asarray(usage)
     if labels.shape != usage.shape or labels.ndim != 1 or not labels.size:
@@ -51,16 +51,17 @@ def class_counts(labels, usage, ax=None, title=None):
 
 
 def history_curves(history, monitor="val_accuracy", figure=None, title=None):
-    """Loss and accuracy by epoch, training and validation, the best epoch marked (Figs. 9, 11, 13, 15, 17, 19).
+    """Draw loss and accuracy by epoch, for training and validation (Figs. 9, 11, 13, 15, 17, 19).
 
-    history: DataFrame with the columns epoch (from 1), loss, accuracy and, where there was validation, val_loss and
-    val_accuracy. monitor: the column that says which epoch is best, highest for an accuracy, lowest for a loss;
-    None where no epoch is chosen, and none is marked. Returns two Axes: loss, accuracy.
+    history: DataFrame with the columns epoch (from 1), loss, accuracy and, if validated, val_loss and val_accuracy.
+    monitor: column whose best epoch (highest accuracy, lowest loss) is marked; None marks none. Returns two Axes.
     """
     require(history, ["epoch", "loss", "accuracy"])
     axes = axes_grid(figure, 1, 2, (11, 3.8), title)[0]
+    best = None
     values = history.get(monitor, pd.Series(dtype=float)).dropna()
-    best = None if values.empty else history.loc[values.idxmax() if "accuracy" in monitor else values.idxmin()]
+    if not values.empty:
+        best = history.loc[values.idxmax() if "accuracy" in monitor else values.idxmin()]
     for ax, name in zip(axes, ("loss", "accuracy"), strict=True):
         _draw_curve(ax, history, name, "training", BLUE, "-")
         if f"val_{name}" in history:
@@ -73,15 +74,14 @@ def history_curves(history, monitor="val_accuracy", figure=None, title=None):
             ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
         ax.grid(alpha=0.25)
         ax.legend(frameon=False)
-        finish(ax, None)
+        finish(ax)
     return axes
 
 
 def confusion_matrix(matrix, ax=None, title=None):
-    """Who is taken for whom, each cell with its share and count (Figs. 10, 12, 14, 16, 18, 20).
+    """Draw a confusion matrix with the share and count in each cell (Figs. 10, 12, 14, 16, 18, 20).
 
-    matrix: counts (7, 7), rows true, columns predicted. Shares and colours are of the row, so the diagonal is the
-    recall. Returns the Axes.
+    matrix: counts (7, 7), rows true, columns predicted. Shares and colours are per row, so the diagonal is the recall.
     """
     matrix = np.asarray(matrix)
     size = len(EMOTIONS)
@@ -90,7 +90,7 @@ def confusion_matrix(matrix, ax=None, title=None):
     totals = matrix.sum(axis=1, keepdims=True)
     share = matrix / np.maximum(totals, 1)
     texts = np.vectorize("{:,}".format, otypes=[object])(matrix)
-    # A row without images has no shares: writing 0 % there would claim a measurement.
+    # A row without images shows no shares, since 0 % would claim a measurement.
     texts = np.where(totals > 0, np.vectorize("{:.0%}\n".format, otypes=[object])(share) + texts, texts)
     names = [f"{name} ({total:,})" for name, total in zip(EMOTIONS, totals[:, 0], strict=True)]
     ax = heat_map(pd.DataFrame(share, names, EMOTIONS), texts, "Blues", 1.0, ax)
@@ -99,10 +99,9 @@ def confusion_matrix(matrix, ax=None, title=None):
 
 
 def roc_curves(labels, probabilities, ax=None, title=None):
-    """One ROC curve per class against the rest, with its AUC in the legend (Fig. 21).
+    """Draw one ROC curve per class against the rest, with its AUC in the legend (Fig. 21).
 
-    labels: integers (n,), 0 to 6. probabilities: floats (n, 7). A class that is absent, or the only one there, has no
-    curve and is left out. Returns the Axes.
+    labels: integers (n,), 0 to 6. probabilities: floats (n, 7). A class of no image or of all images has no curve.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     if labels.ndim != 1 or probabilities.shape != (len(labels), len(EMOTIONS)):
@@ -125,11 +124,11 @@ def roc_curves(labels, probabilities, ax=None, title=None):
 
 
 def accuracy_bars(table, figure=None, title=None):
-    """Training and validation accuracy by strategy, a panel per architecture, ours beside the paper's (Fig. 22).
+    """Draw training and validation accuracy by strategy, one panel per architecture (Fig. 22).
 
-    table: DataFrame with the columns architecture, strategy, training_accuracy and validation_accuracy (0 to 1, NaN
-    where there is none), source ("ours", "paper", ...: a pair of bars each, the first solid) and low, high: the ends
-    of the validation accuracy's interval. One row per architecture, strategy and source.
+    table: DataFrame with one row per architecture, strategy and source. Columns: architecture, strategy, source
+    ("ours", "paper", ...; each has its own bars, solid for the first), training_accuracy and validation_accuracy (0 to
+    1 or NaN), and low and high, the ends of the validation accuracy's interval.
     Returns an array of Axes, one per architecture.
     """
     table = _arms(table, ["training_accuracy", "validation_accuracy", "low", "high"])
@@ -160,10 +159,9 @@ def accuracy_bars(table, figure=None, title=None):
 
 
 def time_bars(table, ax=None, title=None):
-    """Training time of each arm, ours beside the paper's, on a logarithmic axis: machines differ much (Fig. 23).
+    """Draw the training time of each arm on a logarithmic axis, since machines differ much (Fig. 23).
 
     table: DataFrame with the columns architecture, strategy, seconds and source, as in ``accuracy_bars``.
-    Returns the Axes.
     """
     table = _arms(table, ["seconds"])
     sources = list(table["source"].unique())
@@ -185,9 +183,10 @@ def time_bars(table, ax=None, title=None):
 
 
 def _arms(table, columns):
-    """The table, checked for columns, unknown strategies and repeated rows."""
+    """Return the table. Raises ValueError for missing columns, unknown strategies and repeated rows."""
     require(table, ["architecture", "strategy", "source", *columns])
-    if unknown := sorted(set(table["strategy"]) - set(STRATEGY_NAMES)):
+    unknown = sorted(set(table["strategy"]) - set(STRATEGY_NAMES))
+    if unknown:
         raise ValueError(f"unknown strategies {unknown}: use {list(STRATEGY_NAMES)}")
     repeated = table.duplicated(["architecture", "strategy", "source"])
     if repeated.any():
@@ -196,7 +195,7 @@ def _arms(table, columns):
 
 
 def _bar_style(colour, index):
-    """Solid for the first source, hatched outlines for the others: told apart in gray print, too."""
+    """Solid bars for the first source, hatched outlines for the others, so that they also differ in grey print."""
     if index == 0:
         return {"color": colour, "edgecolor": colour}
     return {"facecolor": "white", "edgecolor": colour, "hatch": ("////", "....", "xxxx")[(index - 1) % 3]}
@@ -209,7 +208,7 @@ def _seconds(seconds):
 
 
 def _draw_curve(ax, history, column, label, colour, style):
-    # A single epoch is a point, not a line: without a marker nothing would be seen.
+    # A single epoch is a point, not a line, and needs a marker to be visible.
     marker = "o" if len(history) == 1 else None
     ax.plot(history["epoch"], history[column], style, color=colour, label=label, linewidth=1.8, marker=marker)
 
@@ -218,5 +217,5 @@ def _mark_best(ax, best, column):
     epoch, value = int(best["epoch"]), float(best[column])
     text = f"best epoch {epoch}: {value:.1%}" if column.endswith("accuracy") else f"at epoch {epoch}: {value:.3f}"
     ax.axvline(epoch, color="0.5", linewidth=1, linestyle=":")
-    # A ring, so that the curve's own point stays in sight.
+    # A ring, so that the curve's own point stays visible.
     ax.plot([epoch], [value], "o", color=RED, markerfacecolor="none", markeredgewidth=2, markersize=10, label=text)

@@ -1,16 +1,16 @@
-"""Colours, Axes and heat maps that all figures share. Nothing here shows, saves, or changes rcParams."""
+"""Colours, Axes and heat maps shared by all figures. No function shows or saves a figure or changes rcParams."""
 
 import seaborn as sns
 from matplotlib import pyplot as plt
 
 from fer_utils.names import EMOTIONS
 
-# Okabe and Ito's colours, which people with colour-blindness tell apart (https://jfly.uni-koeln.de/color/). Their
-# yellow is left out: too faint on white.
+# Okabe and Ito's colours, which colour-blind people can distinguish (https://jfly.uni-koeln.de/color/). Their yellow
+# is left out, since it is too faint on white.
 BLUE, ORANGE, GREEN, RED = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK = "#CC79A7", "#56B4E9", "#000000"
 BAR_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, SKY, BLACK)
-# A colour and a line each, so that gray print tells them apart as well: there, four of these colours are nearly one.
+# A colour and a line style per class, since four of these colours are almost the same in grey print.
 LONG_DASHES, DASH_DOT_DOT, DENSE_DOTS = (0, (9, 2)), (0, (6, 1.5, 1, 1.5, 1, 1.5)), (0, (1, 1))
 STYLES = (
     (RED, LONG_DASHES),
@@ -23,13 +23,13 @@ STYLES = (
 )
 CLASS_STYLES = dict(zip(EMOTIONS, STYLES, strict=True))
 
-BARS = {"saturation": 1, "gap": 0.06, "errorbar": None}  # seaborn's bars in the very colours given, side by side
+BARS = {"saturation": 1, "gap": 0.06, "errorbar": None}  # seaborn's bars side by side in exactly the given colours
 
 
 def heat_map(table, texts, colours, top, ax=None):
-    """A table as coloured cells from 0 to `top`, each with its text, rows and columns named; returns the Axes.
+    """Draw a table as coloured cells from 0 to `top`, with texts and the names of rows and columns; returns the Axes.
 
-    table: DataFrame of numbers. texts: strings, of its shape. colours: the name of a colour map.
+    table: DataFrame of numbers. texts: strings, an array of the table's shape. colours: the name of a colour map.
     """
     ax = axes_or_new(ax, (6.2, 5.4))
     style = {"fmt": "", "annot_kws": {"fontsize": 8.5, "linespacing": 1.15}, "cbar": False, "square": True}
@@ -41,19 +41,19 @@ def heat_map(table, texts, colours, top, ax=None):
 
 
 def require(table, columns):
-    """Raise ValueError, naming them, if a table lacks some of `columns`."""
+    """Raise ValueError, naming the missing columns, if a table lacks some of `columns`."""
     missing = [name for name in columns if name not in table]
     if missing:
         raise ValueError(f"the table lacks the columns {missing}; it has {list(table.columns)}")
 
 
 def axes_or_new(ax, size):
-    """The Axes given, or those of a new figure of `size` (width, height) inches."""
+    """Return the given Axes, or those of a new figure of `size` (width, height) inches."""
     return plt.subplots(figsize=size, layout="constrained")[1] if ax is None else ax
 
 
 def axes_grid(figure, rows, columns, size, title):
-    """A grid of Axes, array (rows, columns), in the figure given or in a new one of `size` (width, height) inches."""
+    """An array of Axes (rows, columns) in the given figure, or in a new one of `size` (width, height) inches."""
     if figure is None:
         figure = plt.figure(figsize=size, layout="constrained")
     if title:
@@ -62,7 +62,7 @@ def axes_grid(figure, rows, columns, size, title):
 
 
 def finish(ax, title=None, spines=("left", "bottom")):
-    """Write the title, if there is one, leave only the `spines` named, and return the Axes."""
+    """Write the title, if any, hide all spines except `spines`, and return the Axes."""
     if title:
         ax.set_title(title)
     for side, spine in ax.spines.items():

@@ -1,4 +1,4 @@
-"""Figures about how sure a number is (notebooks 06 to 08)."""
+"""Figures about the uncertainty of results (notebooks 06 to 08)."""
 
 import textwrap
 
@@ -11,34 +11,30 @@ from fer_utils.plotting.style import BLACK, BLUE, ORANGE, axes_or_new, finish, r
 
 
 def pairwise_differences(table, names=str, ax=None, title=None):
-    """A row for each pair of arms: the difference in accuracy with its interval, filled where the test finds one.
+    """Draw the difference in accuracy of each pair of arms with its interval; significant ones have filled marks.
 
-    Where the table has it, the interval by the two arms' own seeds is a thin line below.
-
-    table: DataFrame from ``evaluation.pairwise``. names: function from an arm to how it is written. Returns the Axes.
+    table: DataFrame from ``evaluation.pairwise``. If it has the interval from the two arms' own seeds, this is a thin
+    line below. names: function from an arm to its name. Returns the Axes.
     """
     require(table, ["first", "second", "difference", "low", "high", "differ"])
     ax = axes_or_new(ax, (9, 0.38 * len(table) + 1.3))
-    place = np.arange(len(table))
     ax.axvline(0, color="0.5", linewidth=1)
-    for row, y in zip(table.to_dict("records"), place, strict=True):
+    for y, row in enumerate(table.to_dict("records")):
         colour = BLUE if row["differ"] else "0.45"
         ax.plot([100 * row["low"], 100 * row["high"]], [y, y], color=colour, linewidth=1.6)
-        ax.plot(
-            [100 * row.get("own_low", np.nan), 100 * row.get("own_high", np.nan)], [y + 0.28] * 2, color="0.6", lw=0.9
-        )
+        own = [100 * row.get("own_low", np.nan), 100 * row.get("own_high", np.nan)]
+        ax.plot(own, [y + 0.28, y + 0.28], color="0.6", linewidth=0.9)
         ax.plot(100 * row["difference"], y, "o", color=colour, markerfacecolor=colour if row["differ"] else "white")
-    ax.set_yticks(place, table["first"].map(names) + "  over  " + table["second"].map(names))
+    ax.set_yticks(range(len(table)), table["first"].map(names) + "  over  " + table["second"].map(names))
     ax.invert_yaxis()
     ax.set_xlabel("difference in test accuracy, percentage points (95 % interval; filled: corrected p < 0.05)")
     return finish(ax, title)
 
 
 def reliability_diagram(table, error=None, ax=None, title=None):
-    """Accuracy over confidence; on the diagonal, a network is right as often as it says.
+    """Draw accuracy over confidence. On the diagonal, they are equal.
 
-    table: DataFrame from ``evaluation.reliability``. error: the expected calibration error (0 to 1), written below.
-    Returns the Axes.
+    table: DataFrame from ``evaluation.reliability``. error: the expected calibration error (0 to 1), shown below.
     """
     require(table, ["low", "high", "n", "confidence", "accuracy"])
     ax = axes_or_new(ax, (5, 4.6))
@@ -50,9 +46,9 @@ def reliability_diagram(table, error=None, ax=None, title=None):
         bar.set_alpha(alpha)
     ax.plot([0, 1], [0, 1], "--", color=BLACK, linewidth=1, label="right as often as it says")
     ax.plot(used["confidence"], used["accuracy"], "o", color=ORANGE, markersize=4, label="mean of the bin")
-    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", ylabel="accuracy", xlabel="probability of the answer")
-    if error is not None:
-        ax.set_xlabel(f"probability of the answer (expected calibration error {100 * error:.1f} %)")
+    ax.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", ylabel="accuracy")
+    note = "" if error is None else f" (expected calibration error {100 * error:.1f} %)"
+    ax.set_xlabel(f"probability of the answer{note}")
     for axis in (ax.xaxis, ax.yaxis):
         axis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.legend(frameon=False, loc="upper left")
@@ -60,7 +56,7 @@ def reliability_diagram(table, error=None, ax=None, title=None):
 
 
 def recall_intervals(summary, intervals, ax=None, title=None):
-    """Recall of each emotion with its interval and the number of its images.
+    """Draw the recall of each emotion with its interval and the number of its images.
 
     summary: from ``evaluation.summarize``; intervals: from ``evaluation.metric_intervals`` of the same predictions.
     An emotion without images has no mark. Returns the Axes.
@@ -81,7 +77,7 @@ def recall_intervals(summary, intervals, ax=None, title=None):
 
 
 def selection_curves(right, ax=None, title=None):
-    """Accuracy on PublicTest and PrivateTest after each epoch, the best of each marked.
+    """Draw the accuracy on PublicTest and PrivateTest after each epoch, with the best epoch of each marked.
 
     right: split -> bool (epochs, n), from ``epoch_choice.read_epochs``. Returns the Axes.
     """
@@ -100,32 +96,30 @@ def selection_curves(right, ax=None, title=None):
 
 
 def ladder_differences(table, ax=None, title=None):
-    """Accuracy of each rung with its interval, beside its difference to the rung that it is a change of.
+    """Draw the accuracy of each rung with its interval, and the difference to the rung that it changes.
 
-    table: DataFrame from ``results.summarize``. Filled: the corrected test calls it a difference; square: a dead end.
-    Returns the two Axes.
+    table: DataFrame from ``results.summarize``. Squares are dead ends; differences with filled marks are significant
+    by the corrected test. Returns the two Axes.
     """
     require(table, ["change", "kept", "accuracy", "low", "high", "difference", "differ"])
     if ax is None:
         _, ax = plt.subplots(1, 2, figsize=(11, 0.42 * len(table) + 1.4), sharey=True, layout="constrained")
-    place = np.arange(len(table))
-    for row, y in zip(table.to_dict("records"), place, strict=True):
+    for y, row in enumerate(table.to_dict("records")):
         marker = "o" if row["kept"] else "s"
         ax[0].plot([100 * row["low"], 100 * row["high"]], [y, y], color="0.6", linewidth=1.4)
         ax[0].plot(100 * row["accuracy"], y, marker, color=BLACK, markerfacecolor=BLACK if row["kept"] else "white")
         if np.isnan(row["difference"]):
             continue
-        colour = "0.45" if not row["differ"] else BLUE if row["difference"] > 0 else ORANGE
+        colour, fill = "0.45", "white"
+        if row["differ"]:
+            colour = fill = BLUE if row["difference"] > 0 else ORANGE
         ax[1].plot([100 * row["difference_low"], 100 * row["difference_high"]], [y, y], color=colour, linewidth=1.6)
-        filled = colour if row["differ"] else "white"
-        ax[1].plot(100 * row["difference"], y, marker, color=colour, markerfacecolor=filled)
+        ax[1].plot(100 * row["difference"], y, marker, color=colour, markerfacecolor=fill)
     ax[1].axvline(0, color="0.5", linewidth=1)
-    ax[0].set_yticks(place, [textwrap.fill(change, 60) for change in table["change"]])
+    ax[0].set_yticks(range(len(table)), [textwrap.fill(change, 60) for change in table["change"]])
     ax[0].set_ylim(len(table) - 0.5, -0.5)
     ax[0].set_xlabel("accuracy on PublicTest, %\n(Wilson, 95 %)")
     ax[1].set_xlabel("difference to the rung before, points\n(95 %)")
-    for axis in ax:
-        finish(axis, None)
-    if title:
-        ax[0].set_title(title)
+    finish(ax[0], title)
+    finish(ax[1])
     return ax

@@ -1,8 +1,8 @@
-"""The network that comes with this package: used on photos, looked into, exported (notebooks 10, 11)."""
+"""Apply, explain and export the network that comes with this package (notebooks 10, 11)."""
 
 import os
 
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras: TensorFlow calls it an error to have no GPU
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # before Keras: TensorFlow reports a missing GPU as an error
 
 from fer_utils.recognize.answers import NO_FACE, Answer, answer_about
 from fer_utils.recognize.detection import Face, find_faces

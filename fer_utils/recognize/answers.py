@@ -1,9 +1,4 @@
-"""What the network says of each face of a picture, before and after its temperature (notebook 10).
-
-network = recognize.load_network()
-answer = recognize.answer_about("photo.jpg", network)
-answer.table()
-"""
+"""Predict the emotion of each face in a picture, before and after the temperature (notebook 10)."""
 
 from dataclasses import dataclass
 
@@ -13,7 +8,7 @@ import pandas as pd
 from fer_utils.evaluation.calibration import with_temperature
 from fer_utils.names import EMOTIONS, SIDE
 from fer_utils.recognize import detection, framing
-from fer_utils.recognize import network as own
+from fer_utils.recognize.network import probabilities, temperature_for
 from fer_utils.recognize.pictures import read_picture
 
 NO_FACE = "no face found"
@@ -21,10 +16,10 @@ NO_FACE = "no face found"
 
 @dataclass(frozen=True)
 class Answer:
-    """A picture, uint8 (height, width, 3), its faces from left to right, and what the network says of them.
+    """A picture, uint8 (height, width, 3), its faces from left to right, and the network's predictions for them.
 
-    faces: list of ``detection.Face``. frames: uint8 (n, 48, 48), as the network sees them. before, after: float64
-    (n, 7), without and with the temperature; NaN for faces that are too small.
+    faces: list of ``detection.Face``. frames: uint8 (n, 48, 48), the network's input. before, after: probabilities,
+    float64 (n, 7), without and with the temperature; NaN for faces that are too small.
     """
 
     picture: np.ndarray
@@ -34,42 +29,43 @@ class Answer:
     after: np.ndarray
 
     def table(self):
-        """A row a face: DataFrame with its number, what is most likely, the probabilities in percent, and a note."""
-        rows = [
-            {"face": number, "answer": EMOTIONS[np.argmax(row)] if np.isfinite(row).all() else ""}
-            | dict(zip(EMOTIONS, (100 * row).round(1), strict=True))
-            | {"note": note(face)}
-            for number, (face, row) in enumerate(zip(self.faces, self.after, strict=True), start=1)
-        ]
+        """A DataFrame, a row a face: its number, the likeliest emotion, the probabilities in percent, and a note."""
+        rows = []
+        for number, (face, row) in enumerate(zip(self.faces, self.after, strict=True), start=1):
+            likeliest = "" if np.isnan(row).any() else EMOTIONS[np.argmax(row)]
+            rows.append((number, likeliest, *(100 * row).round(1), note(face)))
         return pd.DataFrame(rows, columns=["face", "answer", *EMOTIONS, "note"])
 
 
 def note(face):
-    """What has to be said of a face's size; "" for nothing."""
+    """A note on a face that is small or too small; "" for a larger one."""
     side = framing.square(face)[1]
     if side < framing.LEAST_FRAME:
-        return f"too small: {side:.0f} pixels a side, and {framing.LEAST_FRAME} is the least"
+        return f"too small: {side:.0f} pixels a side; at least {framing.LEAST_FRAME} are needed"
     return f"small: enlarged from {side:.0f} pixels a side" if side < SIDE - 1 else ""
 
 
 def answer_about(picture, network, views="single", temperature=None):
-    """Find the faces of a picture, frame them and ask the network: an Answer.
+    """Find the faces of a picture, frame them and predict their emotions. Returns an Answer.
 
-    picture: as ``read_picture`` takes it. views, temperature: as ``network.probabilities`` has them.
+    picture: as in ``read_picture``. views, temperature: as in ``network.probabilities``.
     """
     picture = read_picture(picture)
     faces = detection.find_faces(picture)
-    return Answer(picture, faces, *ask([(picture, face) for face in faces], network, views, temperature))
+    return Answer(picture, faces, *predict([(picture, face) for face in faces], network, views, temperature))
 
 
-def ask(found, network, views="single", temperature=None):
-    """Of pairs (picture, face): the frames uint8 (n, 48, 48), and float64 (n, 7) before and after the temperature."""
+def predict(found, network, views="single", temperature=None):
+    """Frame n faces and predict their emotions. Returns frames, before and after, as in ``Answer``.
+
+    found: list of pairs (picture, face).
+    """
     frames = np.array([framing.frame(*pair) for pair in found], np.uint8).reshape(-1, SIDE, SIDE)
     large = np.array([framing.square(face)[1] >= framing.LEAST_FRAME for _, face in found], bool)
     before = np.full((len(found), len(EMOTIONS)), np.nan)
     after = before.copy()
     if large.any():
-        before[large] = own.probabilities(network, frames[large], views, temperature=1.0)
-        temperature = own.temperature_for(network, views) if temperature is None else temperature
+        before[large] = probabilities(network, frames[large], views, temperature=1.0)
+        temperature = temperature_for(network, views) if temperature is None else temperature
         after[large] = with_temperature(before[large], temperature)
     return frames, before, after

@@ -1,9 +1,9 @@
-"""Changes to a face that leave its expression as it is, and what they do to a network's answers (notebook 11).
+"""Change a face without changing its expression, and measure the effect on a network's predictions (notebook 11).
 
     changed = change(faces, "blur", 1.5)
     table = robustness(lambda faces: tta.predict(model, faces), faces, labels)
 
-Where a change brings in what lies beyond the picture, the picture's edge is repeated.
+If a change needs pixels from outside the picture, the picture's edge is repeated.
 """
 
 import numpy as np
@@ -15,7 +15,7 @@ from fer_utils.models.tta import as_faces
 from fer_utils.names import SIDE, did_you_mean
 from fer_utils.recognize import framing
 
-KINDS = {  # name -> the unit of its amount, the amount that changes nothing, the amounts of the curves
+KINDS = {  # name -> unit of the amount, the amount that changes nothing, amounts to measure
     "brightness": ("grey levels added", 0, (-80, -40, -20, 20, 40, 80)),
     "contrast": ("% of the contrast", 100, (20, 40, 60, 150, 200)),
     "blur": ("Gaussian's standard deviation, pixels", 0, (0.5, 1, 1.5, 2, 3)),
@@ -28,57 +28,61 @@ KINDS = {  # name -> the unit of its amount, the amount that changes nothing, th
     "size": ("pixels a side, then enlarged", SIDE, (8, 12, 16, 20, 24, 32, 40)),
 }
 SHIFTS = ("shift right", "shift down")
-LIMITS = {
+LIMITS = {  # smallest and largest amount; 0 and 1000 for the other kinds
     "brightness": (-255, 255),
     "rotation": (-180, 180),
     **dict.fromkeys(SHIFTS, (1 - SIDE, SIDE - 1)),
     "zoom": (10, 1000),
     "occlusion": (0, SIDE),
     "size": (1, SIDE),
-}  # of the amounts; of other kinds 0 to 1000
-FRAMING = ("zoom", *SHIFTS, "rotation", "size")  # what a wrong frame does
+}
+FRAMING = ("zoom", *SHIFTS, "rotation", "size")  # the effects of a wrong frame
 
 
 def change(faces, kind, amount, seed=0):
-    """`faces` changed: uint8 (n, 48, 48), from uint8 (n, 48, 48).
+    """Change `faces`, uint8 (n, 48, 48). Returns a new array of the same shape and dtype.
 
-    kind: one of KINDS, which has the unit of `amount` and the amount that changes nothing. seed: of noise and of the
-    square's place, each face its own. Raises ValueError for another kind, and for an amount that makes no sense.
+    kind: a key of KINDS. amount: in the unit given in KINDS. seed: for the noise and the square's place, which differ
+    between faces. Raises ValueError for an unknown kind or an amount outside its limits.
     """
     faces = as_faces(faces)
     if kind not in KINDS:
         raise ValueError(f"kind={kind!r} is unknown{did_you_mean(kind, KINDS)}")
     least, most = LIMITS.get(kind, (0, 1000))
-    if not least <= amount <= most or (kind in (*SHIFTS, "occlusion", "size") and amount != int(amount)):
-        raise ValueError(f"{kind}: amount={amount!r} must lie in {least} to {most} ({KINDS[kind][0]})")
-    if amount == KINDS[kind][1] or not len(faces):
+    unit, unchanged, _ = KINDS[kind]
+    whole = kind in (*SHIFTS, "occlusion", "size")
+    if not least <= amount <= most or (whole and amount != int(amount)):
+        number = "whole number" if whole else "number"
+        raise ValueError(f"{kind}: amount={amount!r} must be a {number} from {least} to {most} ({unit})")
+    if amount == unchanged or not len(faces):
         return faces.copy()
-    made = CHANGES[kind](faces, amount, np.random.default_rng(seed))
-    return np.clip(np.rint(made), 0, 255).astype(np.uint8)
+    changed = CHANGES[kind](faces, amount, np.random.default_rng(seed))
+    return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
 
 
 def robustness(answer, faces, labels, kinds=None, seed=0):
-    """What each change does to the answers: DataFrame, a row for each amount of each kind, in the order of the amounts.
+    """Measure the accuracy after each change: DataFrame, a row for each amount of each kind, in ascending order.
 
     answer: function from faces uint8 (n, 48, 48) to probabilities (n, 7). labels: codes (n,). kinds: name -> amounts;
-    by default those of KINDS. Columns: kind, amount, n, right, accuracy, low, high (Wilson, 95 %), and stay: the share
-    of answers that are as for the unchanged face, right or wrong. The amount that changes nothing is among the rows.
+    by default those of KINDS. The amount that changes nothing is always added. Columns: kind, amount, n, right,
+    accuracy, low, high (Wilson, 95 %), and stay: the share of faces with the same prediction as before the change.
     """
-    labels = np.asarray(labels)
+    if not kinds:
+        kinds = {kind: amounts for kind, (_, _, amounts) in KINDS.items()}
+    labels, n = np.asarray(labels), len(labels)
     first = answer(as_faces(faces)).argmax(axis=1)
     rows = []
-    for kind, amounts in (kinds or {kind: amounts for kind, (_, _, amounts) in KINDS.items()}).items():
-        for amount in sorted({KINDS[kind][1], *amounts}):
-            same = amount == KINDS[kind][1]
-            answers = first if same else answer(change(faces, kind, amount, seed)).argmax(axis=1)
-            right = int((answers == labels).sum())
-            low, high = wilson_interval(right, len(labels))
-            rows.append((kind, amount, len(labels), right, right / len(labels), low, high, (answers == first).mean()))
+    for kind, amounts in kinds.items():
+        unchanged = KINDS[kind][1]
+        for amount in sorted({unchanged, *amounts}):
+            predicted = first if amount == unchanged else answer(change(faces, kind, amount, seed)).argmax(axis=1)
+            right = int((predicted == labels).sum())
+            rows.append((kind, amount, n, right, right / n, *wilson_interval(right, n), (predicted == first).mean()))
     return pd.DataFrame(rows, columns=["kind", "amount", "n", "right", "accuracy", "low", "high", "stay"])
 
 
 def _reframed(faces, right=0, down=0, percent=100, degrees=0):
-    """Each face as another frame would show it: moved, enlarged and turned anticlockwise (``framing.cut``)."""
+    """Each face as a different frame would show it: moved, enlarged and turned anticlockwise (``framing.cut``)."""
     centre, side = (SIDE / 2 - right, SIDE / 2 - down), SIDE * 100 / percent
     return np.stack([framing.cut(face, centre, side, np.radians(degrees)) for face in faces])
 

@@ -1,4 +1,4 @@
-"""Pictures and a film to try: a photo in the public domain, and drawn faces; nobody else's face (notebook 10)."""
+"""Example pictures and an example film: a photo in the public domain, and drawn faces (notebook 10)."""
 
 import numpy as np
 from PIL import Image
@@ -20,13 +20,13 @@ BACKGROUND = 190
 
 
 def pictures():
-    """Name -> RGB picture, uint8 (height, width, 3): the astronaut Eileen Collins (NASA), and three drawn people."""
+    """A dict, name -> RGB uint8 (height, width, 3): the astronaut Eileen Collins (NASA), and three drawn people."""
     photos = extras.load("skimage.data", "the astronaut's photo")
     return {"astronaut": read_picture(photos.astronaut()), "drawn people": drawn_people()}
 
 
 def drawn_people():
-    """Three drawn faces, of three sizes, upright and tilted: RGB uint8 (340, 780, 3)."""
+    """Draw three faces of three sizes, upright and tilted: RGB uint8 (340, 780, 3)."""
     canvas = Image.new("L", (780, 340), BACKGROUND)
     for looks, units, roll, side, corner in PEOPLE:
         view = sample.View(roll=roll, backdrop_left=BACKGROUND / 255, backdrop_right=BACKGROUND / 255)
@@ -35,7 +35,7 @@ def drawn_people():
 
 
 def write_film(path, seconds=3.0, rate=10):
-    """Write a film of a drawn face that goes from neutral to happy, as Motion JPEG in path (.avi), 320 x 240 pixels."""
+    """Write a film of a drawn face that turns from neutral to happy: Motion JPEG (.avi), 320 x 240 pixels."""
     cv2 = opencv()
     film = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"MJPG"), rate, (320, 240))
     for share in np.linspace(0, 1, round(seconds * rate)):

@@ -1,26 +1,15 @@
-"""Packages that only some of this room needs: loaded when they are used, with one clear error where missing."""
+"""Import the packages that only some parts of this subpackage need, with one clear error if one is missing."""
 
 import importlib
 
 
 class RequirementError(RuntimeError):
-    """Something that this needs is missing here; the message says what to install or set."""
+    """A requirement is missing; the message says what to install or set."""
 
 
-def load(module, purpose, extra="photos"):
-    """Import a module by name and return it. Raises RequirementError: what is missing, for what, and the mend."""
+def load(module, purpose):
+    """Import a module by name and return it. Raises RequirementError with the purpose and the fix if it is missing."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        raise RequirementError(f"{purpose} needs {module} ({error}). Install it: pip install -e '.[{extra}]'") from None
-
-
-def require_tensorflow(purpose):
-    """Raise RequirementError where Keras runs on something else."""
-    import keras
-
-    if (backend := keras.backend.backend()) != "tensorflow":
-        raise RequirementError(
-            f"{purpose} needs TensorFlow, and Keras runs on {backend} here. "
-            "Set KERAS_BACKEND=tensorflow in the environment and start again"
-        )
+        raise RequirementError(f"{purpose} needs {module} ({error}). Install it: pip install -e '.[photos]'") from None

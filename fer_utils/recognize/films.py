@@ -1,4 +1,4 @@
-"""What the network says over time: of a film, or of a camera (notebook 10)."""
+"""Predict emotions over time, in a film or in front of a camera (notebook 10)."""
 
 import os
 import time
@@ -8,46 +8,46 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.names import EMOTIONS
-from fer_utils.recognize import answers, detection, extras
+from fer_utils.recognize import detection, extras
+from fer_utils.recognize.answers import predict
 from fer_utils.recognize.pictures import PictureError
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ogv")
-USUAL_RATE = 25.0  # frames a second, where a film does not say
-OVERLAP = 0.3  # of two boxes, above which they are one face's (intersection over union)
+USUAL_RATE = 25.0  # frames a second, if a film does not state its rate
+OVERLAP = 0.3  # intersection over union of two boxes above which they show the same face
 BATCH = 16
 
 
 def over_time(source, network, a_second=5.0, seconds=60.0, views="single", temperature=None):
-    """Probabilities over time: a DataFrame with the columns seconds, face and the seven emotions, a row a face seen.
+    """Predict probabilities over time: a DataFrame, a row a face and frame; columns seconds, face and the emotions.
 
-    source: a film's path, or the number of a camera. a_second: frames that are looked at each second. seconds: of film
-    or of looking, at most. A face keeps its number as long as its box overlaps the last one. NaN: too small. Raises
-    PictureError for what is no film, cannot be decoded or gives no picture.
+    source: a film's path, or the number of a camera. a_second: frames to use each second. seconds: the maximum length.
+    A face keeps its number as long as its box overlaps the last one. Probabilities are NaN for faces that are too
+    small. Raises PictureError if the source cannot be opened or decoded.
     """
-    rows, after, followed = [], [np.empty((0, len(EMOTIONS)))], []
-    for group in _groups(frames(source, a_second, seconds), BATCH):
+    rows, probabilities, followed = [], [], []
+    for group in _groups(frames(source, a_second, seconds)):
         found = []
         for (when, picture), faces in zip(group, detection.find_all([picture for _, picture in group]), strict=True):
-            numbers = follow(followed, faces)
-            rows += [(when, number) for number in numbers]
+            rows += [(when, number) for number in follow(followed, faces)]
             found += [(picture, face) for face in faces]
-        after.append(answers.ask(found, network, views, temperature)[2])  # now, since a film does not fit the memory
+        probabilities.append(predict(found, network, views, temperature)[2])  # a whole film does not fit into memory
     columns = pd.DataFrame(rows, columns=["seconds", "face"])
-    return pd.concat([columns, pd.DataFrame(np.concatenate(after), columns=EMOTIONS)], axis=1)
+    return pd.concat([columns, pd.DataFrame(np.concatenate(probabilities), columns=EMOTIONS)], axis=1)
 
 
 def follow(followed, faces):
-    """Give each of a frame's faces its number, from 1; followed: the last Face of each number, changed in place."""
+    """Number the faces of a frame from 1, no two alike. followed: the last Face of each number, changed in place."""
     numbers = []
     for face in faces:
-        overlaps = [0 if at + 1 in numbers else overlap(face, last) for at, last in enumerate(followed)]
+        overlaps = [0 if number in numbers else overlap(face, last) for number, last in enumerate(followed, start=1)]
         if max(overlaps, default=0) > OVERLAP:
-            at = int(np.argmax(overlaps))
-            followed[at] = face
+            index = int(np.argmax(overlaps))
+            followed[index] = face
         else:
-            at = len(followed)
+            index = len(followed)
             followed.append(face)
-        numbers.append(at + 1)
+        numbers.append(index + 1)
     return numbers
 
 
@@ -60,7 +60,7 @@ def overlap(one, other):
 
 
 def frames(source, a_second=5.0, seconds=60.0):
-    """Yield (seconds from the start, RGB uint8 (height, width, 3)) of a film or a camera. Raises PictureError."""
+    """Yield pairs (seconds, RGB uint8 (height, width, 3)). Arguments and errors are as in ``over_time``."""
     cv2 = opencv()
     camera = isinstance(source, int)
     name = f"camera {source}" if camera else str(source)
@@ -69,22 +69,24 @@ def frames(source, a_second=5.0, seconds=60.0):
     film = cv2.VideoCapture(source if camera else name)
     try:
         if not film.isOpened():
-            mend = "Plug one in, and close what else uses it" if camera else "Convert it to MP4 (H.264)"
-            raise PictureError(f"{name}: {'is not there' if camera else 'is no film that OpenCV can read'}. {mend}")
-        seen = 0
+            if camera:
+                raise PictureError(f"{name}: was not found. Plug it in, and close other programs that use it")
+            raise PictureError(f"{name}: is not a film that OpenCV can read. Convert it to MP4 (H.264)")
+        seen = False
         for when, picture in _taken(film, camera, film.get(cv2.CAP_PROP_FPS), a_second, seconds):
-            seen += 1
+            seen = True
             yield when, np.ascontiguousarray(picture[..., ::-1])  # OpenCV has blue first
         if not seen:
-            mend = "Allow it to be used" if camera else "Save it again, as MP4 (H.264)"
-            raise PictureError(f"{name}: gives no picture. {mend}")
+            fix = "Allow programs to use it" if camera else "Save it again as MP4 (H.264)"
+            raise PictureError(f"{name}: no picture could be read. {fix}")
     finally:
         film.release()
 
 
 def _taken(film, camera, rate, a_second, seconds):
-    rate = rate if np.isfinite(rate) and 0 < rate <= 1000 else USUAL_RATE
-    began, number, due = time.monotonic(), 0, 0.0
+    """Yield (seconds from the start, BGR picture) of each frame to use."""
+    rate = rate if 0 < rate <= 1000 else USUAL_RATE
+    began, number, due = time.monotonic(), 0, 0.0  # due: the time of the next frame to use
     while film.grab():
         when = time.monotonic() - began if camera else number / rate
         number += 1
@@ -92,27 +94,27 @@ def _taken(film, camera, rate, a_second, seconds):
             return
         if when + 1e-9 < due:
             continue
-        whole, picture = film.retrieve()
-        if not whole:
+        decoded, picture = film.retrieve()
+        if not decoded:
             return
-        due = (when if camera else due) + 1 / a_second  # a camera goes on while its last faces are looked at
+        due = (when if camera else due) + 1 / a_second  # time goes on for a camera during each prediction
         yield when, picture
 
 
-def _groups(items, size):
-    """Lists of up to `size` items that have a picture of one shape."""
+def _groups(timed_pictures):
+    """Yield lists of up to BATCH pairs (seconds, picture) whose pictures have one shape."""
     group = []
-    for item in items:
-        if group and (len(group) == size or group[0][1].shape != item[1].shape):
+    for when, picture in timed_pictures:
+        if group and (len(group) == BATCH or group[0][1].shape != picture.shape):
             yield group
             group = []
-        group.append(item)
+        group.append((when, picture))
     if group:
         yield group
 
 
 def opencv():
-    """The module cv2, silent: what is wrong with a film is said once, in words."""
+    """Import OpenCV without its own messages: an error in a film is reported once, by this package."""
     cv2 = extras.load("cv2", "reading films")
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)

@@ -1,9 +1,8 @@
-"""A face cut out of a picture as FER-2013's faces are: upright, square, gray, 48 pixels (notebook 10).
+"""Cut a face out of a picture as in FER-2013: upright, square, gray, 48 pixels a side (notebook 10).
 
-How much of a head an image of FER-2013 shows is not guessed. The detector was asked about images of its Training split,
-and MARGIN and EYES are the medians of what it found in them: ``python tools/framing.py``, whose answers are in
-outputs/reference/framing/mtcnn.json. The eyes say where the frame lies, since their middle varies less there than the
-box's does; the box says how large it is.
+How much of a head FER-2013's images show was measured: ``python tools/framing.py`` ran the detector on images of
+Training. MARGIN and EYES are medians of its results, in outputs/reference/framing/mtcnn.json. The box determines the
+size of the frame. The eyes determine its position, because their middle varies less than the middle of the box.
 """
 
 import math
@@ -15,41 +14,40 @@ from scipy import ndimage
 from fer_utils.names import SIDE
 
 MARGIN = 1.092  # side of the frame, in sides of a square as large as the detector's box
-EYES = (0.495, 0.38)  # where the middle of the eyes lies, right and down, in sides of the frame
-LEAST_FRAME = 24  # pixels a side below which a face is called too small
-FINEST = 8  # points a pixel and direction at most; beyond that the picture is shrunk first
+EYES = (0.495, 0.38)  # position of the middle between the eyes, right and down, in sides of the frame
+LEAST_FRAME = 24  # pixels a side; a face with a smaller frame is too small
+FINEST = 8  # sampled points a pixel and direction at most; for more, the picture is shrunk first
 
 
 def frame(picture, face, margin=MARGIN, eyes=EYES):
-    """The face as the network knows faces: gray uint8 (48, 48).
+    """The face as an input of the network: gray uint8 (48, 48). Outside the picture, its edge is repeated.
 
     picture: uint8 (height, width, 3) or (height, width). face: ``detection.Face``. margin, eyes: as MARGIN and EYES.
-    What lies outside the picture repeats its edge.
     """
     return cut(picture, *square(face, margin, eyes))
 
 
 def square(face, margin=MARGIN, eyes=EYES):
-    """The frame around a face: its centre (x, y) and side, in the picture's pixels, and its tilt in radians."""
+    """The frame around a face: its centre (x, y) and side in pixels of the picture, and its tilt in radians."""
     side = margin * math.sqrt(face.width * face.height)
     cos, sin = math.cos(face.tilt), math.sin(face.tilt)
-    right, down = (side * (0.5 - part) for part in eyes)  # to the frame's centre, along the face
-    x, y = (sum(pair) / 2 for pair in zip(*face.eyes, strict=True))
+    right, down = side * (0.5 - eyes[0]), side * (0.5 - eyes[1])  # from the eyes to the frame's centre, along the face
+    x, y = np.mean(face.eyes, axis=0)
     return (x + cos * right - sin * down, y + sin * right + cos * down), side, face.tilt
 
 
 def cut(picture, centre, side, tilt=0.0, size=SIDE):
-    """A tilted square of a picture as gray uint8 (size, size), each pixel the mean of the area that it covers.
+    """Cut a tilted square out of a picture: gray uint8 (size, size), each pixel the mean of the area that it covers.
 
-    Gray is ITU-R 601's luma, Pillow's "L". A pixel is the mean of so many points that none of the picture's is passed
-    over; a single point would take one in ten of a large face and call that the face.
+    Gray is ITU-R 601's luma, Pillow's "L". Each pixel is the mean of so many points that no pixel of the picture is
+    skipped. With a single point, only one in ten pixels of a large face would count.
     """
     gray = Image.fromarray(picture).convert("L")
     shrink = max(1, int(side / (size * FINEST)))
     gray = np.asarray(gray.reduce(shrink), np.float32)
     points = max(1, math.ceil(side / shrink / size))
     step = side / shrink / (size * points)
-    # Rows and columns of the frame to rows and columns of the picture, whose pixels' centres are at halves.
+    # From rows and columns of the frame to those of the picture. The centres of its pixels are at halves.
     turn = step * np.array([[math.cos(tilt), math.sin(tilt)], [-math.sin(tilt), math.cos(tilt)]])
     middle = np.array([centre[1], centre[0]]) / shrink - 0.5
     start = middle - turn @ np.full(2, (size * points - 1) / 2)

@@ -1,8 +1,8 @@
-"""Where in a face the cells of a layer look, to the pixel: through crops, resizing, padding and strides (notebook 11).
+"""Which pixels of a face the cells of a layer see, through crops, resizing, padding and strides (notebook 11).
 
-A layer of 6 x 6 cells says something about places in the face. Which, follows from what lies before it: the receptive
-fields of neighbouring cells are `step` pixels apart, and the first is centred on pixel `start` (Araujo, Norris, Sim
-2019, doi:10.23915/distill.00021). To lay a map of cells over a face is to know these two numbers.
+To lay a map of cells over a face, two numbers are needed. The receptive fields of neighbouring cells are `step` pixels
+apart, and the first is centred on pixel `start` (Araujo, Norris, Sim 2019, doi:10.23915/distill.00021). Both follow
+from the layers before.
 """
 
 from typing import NamedTuple
@@ -20,10 +20,10 @@ CROPS = (keras.layers.CenterCrop, keras.layers.Cropping2D, TrainingCrop)
 
 
 class Grid(NamedTuple):
-    """The cells of a layer along one side of the face; both sides are alike.
+    """The cells of a layer along one side of the face; both sides are equal.
 
-    start: the pixel, 0 to 47, on which the first cell's receptive field is centred. step: pixels from one cell to the
-    next. seen: the first pixel that the network sees, and the first behind it.
+    start: the pixel, 0 to 47, at the centre of the first cell's receptive field. step: pixels from cell to cell.
+    seen: the first pixel that the network sees, and the first one after those.
     """
 
     start: float
@@ -32,39 +32,39 @@ class Grid(NamedTuple):
 
 
 def stages(model):
-    """The layers that a map can be made at, from fine to coarse: name -> ``Grid``.
+    """The layers that a map can be computed for, from fine to coarse: name -> ``Grid``.
 
-    The last layer before each halving of the map's size, so all that the network answers has passed through it. The
-    very last is the one that Grad-CAM is usually made at: no later one knows places.
+    These are the last layers before each halving of the map's size. The prediction depends on nothing that bypasses
+    them. Grad-CAM usually takes the very last: it is the last layer with positions.
     """
     backbone = backbone_of(model)
     found = {}
-    for layer in _way(backbone.output):
-        kept = len(layer.output.shape) == 4 and not isinstance(layer, (*POOLING, keras.layers.ZeroPadding2D))
-        if kept and not isinstance(layer, keras.layers.InputLayer):
+    skipped = (*POOLING, keras.layers.ZeroPadding2D, keras.layers.InputLayer)
+    for layer in _path_to(backbone.output):
+        if len(layer.output.shape) == 4 and not isinstance(layer, skipped):
             grid = grid_of(model, layer.name)
             found[grid.step] = (layer.name, grid)
     return dict(found.values())
 
 
 def grid_of(model, layer):
-    """The ``Grid`` of a layer of the backbone, by its name."""
+    """The ``Grid`` of a layer of the backbone. layer: its name."""
     backbone = backbone_of(model)
     before = model.layers[: model.layers.index(backbone)]
     start, step, seen = 0.0, 1.0, (0, SIDE)
-    for operation in (*before, *_way(backbone.get_layer(layer).output)):
-        offset, ratio = _moved(operation, seen[1] - seen[0])
+    for operation in (*before, *_path_to(backbone.get_layer(layer).output)):
+        offset, ratio = _offset_and_stride(operation, seen[1] - seen[0])
         if isinstance(operation, CROPS):
-            seen = (offset, SIDE - offset)  # a crop comes first, on the raw pixels
+            seen = (offset, SIDE - offset)  # in pixels of the face, because a crop comes before all other layers
         start, step = start + offset * step, ratio * step
     return Grid(start, step, seen)
 
 
 def enlarging(grid, cells):
-    """The matrix that lays a row of `cells` values over the face's 48 pixels, bilinearly: float32 (48, cells).
+    """The matrix, float32 (48, cells), that interpolates a row of `cells` values linearly to the face's 48 pixels.
 
-    A map (cells, cells) becomes matrix @ map @ matrix.T. Beyond the outermost centres the outermost value holds; a
-    pixel that the network does not see gets nothing.
+    A map (cells, cells) becomes matrix @ map @ matrix.T. Pixels beyond the outermost centres get the outermost value.
+    Pixels that the network does not see get 0.
     """
     pixels = np.arange(SIDE)
     place = np.clip((pixels - grid.start) / grid.step, 0, cells - 1)
@@ -73,25 +73,25 @@ def enlarging(grid, cells):
     return weight.astype(np.float32)
 
 
-def _way(tensor):
+def _path_to(tensor):
     """The layers from a model's input to `tensor`, along the first input of each."""
-    way = []
+    path = []
     while tensor is not None:
         layer = tensor._keras_history.operation
-        way.insert(0, layer)
-        given = [] if isinstance(layer, keras.layers.InputLayer) else keras.tree.flatten(layer.input)
-        tensor = given[0] if given else None
-    return way
+        path.insert(0, layer)
+        inputs = [] if isinstance(layer, keras.layers.InputLayer) else keras.tree.flatten(layer.input)
+        tensor = inputs[0] if inputs else None
+    return path
 
 
-def _moved(layer, side):
-    """How far a layer moves the first cell's centre, in cells that it is given, and how many of these its step is.
+def _offset_and_stride(layer, side):
+    """How far a layer moves the first cell's centre, and its stride, both in cells of its input.
 
-    side: of the image, in pixels, which is what a crop or a resizing is given.
+    side: of the input of a crop or a resizing, in pixels.
     """
     if isinstance(layer, keras.layers.Resizing):
         ratio = side / layer.height
-        return (ratio - 1) / 2, ratio  # pixels are areas: the corners of both images lie on each other
+        return (ratio - 1) / 2, ratio  # pixels are areas: the corners of both images coincide
     if isinstance(layer, keras.layers.ZeroPadding2D):
         return -layer.padding[0][0], 1
     if isinstance(layer, CROPS):
@@ -103,4 +103,4 @@ def _moved(layer, side):
     stride = layer.strides[0]
     if layer.padding == "valid":
         return (size - 1) / 2, stride
-    return (size - 1) / 2 - (size - stride) // 2, stride  # of sides that the stride divides
+    return (size - 1) / 2 - (size - stride) // 2, stride  # correct if the stride divides the side of the input

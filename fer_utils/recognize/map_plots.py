@@ -1,4 +1,4 @@
-"""Figures of maps and of what changes an answer (notebook 11). Each takes arrays or tables and returns its Axes."""
+"""Figures of maps and of the effects of changes (notebook 11). Each takes arrays or tables and returns its Axes."""
 
 import numpy as np
 from matplotlib import ticker
@@ -10,29 +10,30 @@ COLOURS = "inferno"
 
 
 def overlays(images, rows, titles=None, figure=None, title=None):
-    """Faces in the first row, and below, row by row, maps laid over them, each scaled to its own largest value.
+    """Draw faces in the first row, and in the rows below maps over them, each scaled to its own largest value.
 
     images: uint8 (n, 48, 48). rows: dict, name of the row -> maps (n, 48, 48), of which the part above 0 is shown, or
     bool masks; uint8 is shown as other faces. titles: strings (n,), above the faces. Returns Axes (rows + 1, n).
     """
-    axes = axes_grid(figure, len(rows) + 1, len(images), (1.25 * len(images) + 1.2, 1.35 * (len(rows) + 1)), title)
-    for name, line, maps in zip(("face", *rows), axes, (None, *rows.values()), strict=True):
+    rows = [("face", images), *rows.items()]
+    axes = axes_grid(figure, len(rows), len(images), (1.25 * len(images) + 1.2, 1.35 * len(rows)), title)
+    for line, (name, maps) in zip(axes, rows, strict=True):
         line[0].set_ylabel(name, rotation=0, ha="right", va="center", fontsize=9)
-        for column, (ax, image) in enumerate(zip(line, images, strict=True)):
+        for column, ax in enumerate(line):
             ax.set(xticks=[], yticks=[])
             finish(ax, None, spines=())
-            is_map = maps is not None and maps.dtype != np.uint8
-            ax.imshow(image if maps is None or is_map else maps[column], cmap="gray", vmin=0, vmax=255)
-            if is_map:
+            are_faces = maps is images or maps.dtype == np.uint8
+            ax.imshow(maps[column] if are_faces else images[column], cmap="gray", vmin=0, vmax=255)
+            if not are_faces:
                 over = np.maximum(maps[column].astype(float), 0)
                 ax.imshow(over, cmap=COLOURS, alpha=0.6, vmin=0, vmax=max(over.max(), 1e-9))
-            elif maps is None and titles is not None:
+            if maps is images and titles is not None:
                 ax.set_title(str(titles[column]), fontsize=9, pad=3)
     return axes
 
 
 def mean_maps(maps, figure=None, title=None):
-    """The mean map of each emotion, all on one scale. maps: dict, name -> (48, 48). Returns an array of Axes."""
+    """Draw the mean map of each emotion, all on one scale. maps: dict, name -> (48, 48). Returns an array of Axes."""
     axes = axes_grid(figure, 1, len(maps), (1.35 * len(maps), 1.7), title)[0]
     largest = max(float(np.max(one)) for one in maps.values())
     for ax, (name, one) in zip(axes, maps.items(), strict=True):
@@ -44,9 +45,9 @@ def mean_maps(maps, figure=None, title=None):
 
 
 def cascade_curves(table, ax=None, title=None):
-    """How alike the maps stay while one layer after the other is made random.
+    """Draw how similar the maps stay while one layer after the other is randomised. Returns the Axes.
 
-    table: DataFrame with the columns layer, rank_correlation and structural_similarity, a row a step. Returns the Axes.
+    table: DataFrame with the columns layer, rank_correlation and structural_similarity, a row a step.
     """
     require(table, ["layer", "rank_correlation", "structural_similarity"])
     ax = axes_or_new(ax, (8, 3.8))
@@ -55,24 +56,24 @@ def cascade_curves(table, ax=None, title=None):
     ax.plot(place, table["structural_similarity"], "s--", color=ORANGE, label="structural similarity (SSIM)")
     ax.axhline(0, color="0.5", linewidth=1)
     ax.set_xticks(place, table["layer"], rotation=35, ha="right", rotation_mode="anchor", fontsize=8.5)
-    ax.set(xlabel="random down to here", ylabel="likeness to the network's own maps", ylim=(-0.3, 1.05))
+    ax.set(xlabel="randomised down to this layer", ylabel="similarity to own maps", ylim=(-0.3, 1.05))
     ax.legend(frameon=False)
     return finish(ax, title)
 
 
 def parts_matrix(table, ax=None, title=None):
-    """What each emotion's maps have on each emotion's parts, in times chance.
+    """Draw the share of each emotion's maps on each emotion's parts, as a multiple of chance. Returns the Axes.
 
-    table: DataFrame from ``scoring.by_parts``. Returns the Axes.
+    table: DataFrame from ``scoring.by_parts``.
     """
     texts = table.map(lambda value: "" if np.isnan(value) else f"{value:.1f}")
     ax = heat_map(table, texts, "Blues", max(float(np.nanmax(table.to_numpy())), 1e-9), ax)
-    ax.set(xlabel="whose parts", ylabel="what the face shows")
+    ax.set(xlabel="parts of this emotion", ylabel="emotion shown")
     return finish(ax, title, spines=())
 
 
 def change_curves(tables, kinds=None, figure=None, title=None):
-    """Accuracy over the amount of each change, one panel a kind, one line a network with its interval.
+    """Draw accuracy over the amount of each change: a panel for each kind, a line with its interval for each network.
 
     tables: dict, name of the line -> DataFrame from ``changes.robustness``. kinds: those to show; None for all. Returns
     an array of Axes.
@@ -80,7 +81,7 @@ def change_curves(tables, kinds=None, figure=None, title=None):
     first = next(iter(tables.values()))
     kinds = list(kinds or first["kind"].unique())
     columns = min(3, len(kinds))
-    lines = -(-len(kinds) // columns)
+    lines = int(np.ceil(len(kinds) / columns))
     axes = axes_grid(figure, lines, columns, (3.4 * columns, 2.7 * lines), title)
     for ax in axes.flat[len(kinds) :]:
         ax.set_axis_off()

@@ -1,10 +1,10 @@
-"""Maps of what an answer hangs on: Grad-CAM from a network's inside, occlusion from its outside (notebook 11).
+"""Maps of what a prediction depends on: Grad-CAM looks inside the network, occlusion does not (notebook 11).
 
     maps = grad_cam(model, faces)  # uint8 (n, 48, 48) in, float32 (n, 48, 48) out
     maps = occlusion(model, faces)
 
-Both are about one emotion a face, by default the one that the network answers: why this, and not why not another. A map
-says where, never why. Whether it says even that is tested in ``sanity`` and ``scoring``.
+Both explain one emotion for each face, by default the predicted one. They do not explain why another emotion was not
+predicted. A map shows where, never why. ``sanity`` and ``scoring`` test whether it shows even that.
 """
 
 import keras
@@ -16,32 +16,32 @@ from fer_utils.names import EMOTIONS, SIDE, did_you_mean
 from fer_utils.recognize.grid import enlarging, grid_of, stages
 
 BATCH = 64
-FACES_AT_ONCE = 16  # under all their patches: few calls of the network, and no more than 40 MB
+FACES_AT_ONCE = 16  # with all their patches: few calls of the network, and at most 40 MB
 
 
 def grad_cam(model, faces, emotion=None, layer=None):
-    """Where features speak for an emotion: float32 (n, 48, 48), 0 or more, in no unit (Selvaraju et al. 2017).
+    """Where features raise an emotion's score: float32 (n, 48, 48), 0 or more, without a unit (Selvaraju et al. 2017).
 
-    Each channel of a layer is weighted with the mean slope of the emotion's score over its cells, and the sum is cut at
-    0 (arXiv:1610.02391, equations 1 and 2). The score is the one before the softmax, whose slope vanishes where a
-    network is sure. The cells are laid over the face bilinearly, each where its receptive field is centred.
+    Each channel of a layer is weighted with the mean gradient of the emotion's score over its cells; negative sums
+    become 0 (arXiv:1610.02391, equations 1 and 2). The score is taken before the softmax, whose gradient vanishes where
+    a network is sure. Between the centres of the receptive fields, values are interpolated bilinearly.
 
-    model: one of ``models.build_classifier`` or ``load_network``, on TensorFlow or JAX. faces: grey levels uint8
-    (n, 48, 48). emotion: a name or code for all faces, or a code for each; None for the answers. layer: the name of a
-    layer of the backbone; None for the last that knows places (``stages`` lists those that differ in fineness). Raises
-    ValueError for what is no face, no emotion or no such layer.
+    model: from ``models.build_classifier`` or ``load_network``, on TensorFlow or JAX. faces: grey levels uint8
+    (n, 48, 48). emotion: a name or code for all faces, or a code for each; None for the predicted ones. layer: name of
+    a layer of the backbone; None for the last with positions (``stages`` lists layers from fine to coarse). Raises
+    ValueError for wrong faces, an unknown emotion or an unknown layer.
     """
     faces = tta.as_faces(faces)
     layer = _checked_layer(model, layer)
     lower, upper, last = _split(model, layer)
-    wanted = None if emotion is None else as_codes(emotion, len(faces))
+    all_codes = None if emotion is None else as_codes(emotion, len(faces))
     maps = []
     for start in range(0, len(faces), BATCH):
         features = lower(faces[start : start + BATCH])
-        codes = None if wanted is None else wanted[start : start + BATCH]
-        slopes = _slopes(lambda x, codes=codes: _scores(upper(x), last, codes), features)
-        features, slopes = (keras.ops.convert_to_numpy(x).astype(np.float32) for x in (features, slopes))
-        weights = slopes.mean(axis=(1, 2), keepdims=True)
+        codes = None if all_codes is None else all_codes[start : start + BATCH]
+        gradients = _gradients(upper, last, codes, features)
+        features, gradients = (keras.ops.convert_to_numpy(x).astype(np.float32) for x in (features, gradients))
+        weights = gradients.mean(axis=(1, 2), keepdims=True)
         maps.append(np.maximum((weights * features).sum(axis=-1), 0))
     maps = np.concatenate(maps)
     matrix = enlarging(grid_of(model, layer), maps.shape[1])
@@ -49,19 +49,17 @@ def grad_cam(model, faces, emotion=None, layer=None):
 
 
 def occlusion(model, faces, emotion=None, patch=8, stride=4):
-    """How far an emotion's probability falls where a patch is covered: float32 (n, 48, 48), -1 to 1.
+    """How much an emotion's probability falls when a patch is covered: float32 (n, 48, 48), -1 to 1.
 
-    A patch of the face's own mean grey lies on each place in turn, `stride` pixels apart; a pixel's value is the mean
-    fall over the patches that cover it (Zeiler, Fergus 2014, arXiv:1311.2901, section 4.2). Below 0, covering helps the
-    emotion. No look inside the network is needed, but (48 / stride)^2 answers a face.
+    A patch of the face's own mean grey covers each place in turn, `stride` pixels apart. A pixel's value is the mean
+    fall over the patches that cover it (Zeiler, Fergus 2014, arXiv:1311.2901, section 4.2). Below 0, covering raises
+    the probability. This needs only the network's predictions, but (48 / stride)^2 of them for each face.
 
     model, faces, emotion: as in ``grad_cam``. Raises ValueError for a patch or stride that does not fit the face.
     """
     faces = tta.as_faces(faces)
     if not 1 <= patch <= SIDE or not 1 <= stride <= patch:
-        raise ValueError(
-            f"patch={patch}, stride={stride}: give 1 <= stride <= patch <= {SIDE}, or pixels stay uncovered"
-        )
+        raise ValueError(f"patch={patch}, stride={stride}: give 1 <= stride <= patch <= {SIDE}, to cover all pixels")
     before = tta.predict(model, faces)
     codes = before.argmax(axis=1) if emotion is None else as_codes(emotion, len(faces))
     starts = sorted({*range(0, SIDE - patch, stride), SIDE - patch})
@@ -82,9 +80,9 @@ def occlusion(model, faces, emotion=None, patch=8, stride=4):
 
 
 def mean_map(maps):
-    """The mean of maps, each of sum 1 before, so that every face counts alike: float64 (48, 48); 1 is a flat map.
+    """The mean of maps that are first scaled to one sum, so that every face counts the same: float64 (48, 48).
 
-    maps: (n, 48, 48), of which the part above 0 counts. Of no map, it is 0.
+    maps: (n, 48, 48), of which the part above 0 counts. A flat map has the value 1 everywhere; without maps it is 0.
     """
     mass = np.maximum(np.asarray(maps, float), 0)
     total = mass.sum(axis=(1, 2), keepdims=True)
@@ -92,72 +90,74 @@ def mean_map(maps):
 
 
 def as_codes(emotion, n):
-    """An emotion for each of n faces, codes int64 (n,): from one name or code, or from n codes."""
+    """An emotion for each of n faces, as codes int64 (n,). emotion: one name, one code, or n codes."""
     if isinstance(emotion, str):
         if emotion not in EMOTIONS:
             raise ValueError(f"emotion={emotion!r} is unknown{did_you_mean(emotion, EMOTIONS)}")
         emotion = EMOTIONS.index(emotion)
     codes = np.broadcast_to(np.asarray(emotion), (n,)).astype(np.int64)
     if n and not 0 <= codes.min() <= codes.max() < len(EMOTIONS):
-        raise ValueError(f"emotion={emotion!r} must be a name, or codes from 0 to {len(EMOTIONS) - 1}, one a face")
+        raise ValueError(f"emotion={emotion!r}: give a name or codes from 0 to {len(EMOTIONS) - 1}, one for each face")
     return codes
 
 
 def _checked_layer(model, layer):
-    """The layer's name; the default is the last that knows places."""
+    """The layer's name; by default that of the last layer with positions."""
     possible = list(stages(model))
     names = [one.name for one in backbone_of(model).layers]
     if layer is not None and layer not in names:
-        raise ValueError(f"layer={layer!r} is none of {backbone_of(model).name}'s{did_you_mean(layer, possible)}")
+        raise ValueError(f"layer={layer!r} is not a layer of {backbone_of(model).name}{did_you_mean(layer, possible)}")
     return layer or possible[-1]
 
 
 def _split(model, layer):
-    """`model` cut in two behind a layer of its backbone: both parts, and the dense layer that ends in the softmax.
+    """Split `model` after a layer of its backbone. Returns the lower part, the upper part and the last dense layer.
 
-    The upper part ends in what that dense layer is given. All weights are shared with `model`.
+    The upper part returns the input of that dense layer. All weights are shared with `model`.
     """
     backbone, last = backbone_of(model), model.layers[-1]
     if not isinstance(last, keras.layers.Dense):
         raise ValueError(f"{model.name} ends in {last.name}, not in a dense layer with the emotions' scores")
-    given = {}
+    inputs, outputs = {}, {}  # of each layer, by its name
 
     def call(operation, *args, **kwargs):
-        given[operation.name] = args[0], operation(*args, **kwargs)
-        return given[operation.name][1]
+        inputs[operation.name] = args[0]
+        outputs[operation.name] = operation(*args, **kwargs)
+        return outputs[operation.name]
 
     image = keras.models.clone_model(model, clone_function=lambda same: same, call_function=call).input
-    to_backbone, features = given[backbone.name]
     inside = backbone.get_layer(layer).output
-    lower = keras.Model(image, keras.Model(backbone.input, inside)(to_backbone))
-    head = keras.Model(features, given[last.name][0])
+    lower = keras.Model(image, keras.Model(backbone.input, inside)(inputs[backbone.name]))
+    head = keras.Model(outputs[backbone.name], inputs[last.name])
     if inside is backbone.output:
         return lower, head, last
     try:
         rest = keras.Model(inside, backbone.output)
-    except ValueError:  # a shortcut leads past it
-        raise ValueError(
-            f"layer={layer!r}: not all that is answered passes it. Possible: {list(stages(model))}"
-        ) from None
+    except ValueError:
+        raise ValueError(f"layer={layer!r}: a shortcut bypasses it. Use one of {list(stages(model))}") from None
     return lower, lambda x: head(rest(x)), last
 
 
 def _scores(inputs, last, codes):
-    """Sum over the faces of their emotion's score before the softmax; the answered one where `codes` is None."""
+    """Sum of the faces' scores before the softmax, for the emotions in `codes`, or for the predicted ones if None."""
     scores = keras.ops.matmul(keras.ops.cast(inputs, "float32"), last.kernel) + last.bias
     codes = keras.ops.argmax(scores, axis=1) if codes is None else codes
     return keras.ops.sum(scores * keras.ops.one_hot(codes, scores.shape[1]))
 
 
-def _slopes(function, features):
-    """The slope of a function of `features`, a number each, on TensorFlow or JAX."""
+def _gradients(upper, last, codes, features):
+    """The gradients of the faces' scores with respect to their `features`, on TensorFlow or JAX."""
+
+    def score(features):
+        return _scores(upper(features), last, codes)
+
     if keras.backend.backend() == "jax":
         import jax
 
-        return jax.grad(function)(features)
+        return jax.grad(score)(features)
     import tensorflow as tf
 
     with tf.GradientTape() as tape:
         tape.watch(features)
-        value = function(features)
+        value = score(features)
     return tape.gradient(value, features)

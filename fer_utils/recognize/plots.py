@@ -1,4 +1,4 @@
-"""Figures of faces in pictures, and of what the network says of them (notebook 10).
+"""Figures of faces in pictures and of the predictions for them (notebook 10).
 
 Every function draws on ``ax`` or ``figure`` (or on a new one) and returns the Axes.
 """
@@ -13,9 +13,9 @@ from fer_utils.recognize import framing
 
 
 def found_faces(picture, faces, ax=None, title=None):
-    """A picture with the detector's box, the eyes and the frame of each face.
+    """Draw a picture with the detector's box, the eyes and the frame of each face, or with a note if there is none.
 
-    picture: uint8 (height, width, 3). faces: list of ``detection.Face``. Without faces it says so.
+    picture: uint8 (height, width, 3). faces: list of ``detection.Face``.
     """
     ax = axes_or_new(ax, (6, 4.5))
     ax.imshow(picture)
@@ -32,7 +32,7 @@ def found_faces(picture, faces, ax=None, title=None):
 
 
 def corners(face):
-    """The four corners of a face's frame in the picture, from the top left one clockwise: floats (4, 2)."""
+    """The four corners of a face's frame in the picture, clockwise from the top left: floats (4, 2)."""
     centre, side, tilt = framing.square(face)
     right = side / 2 * np.array([np.cos(tilt), np.sin(tilt)])
     down = side / 2 * np.array([-np.sin(tilt), np.cos(tilt)])
@@ -40,7 +40,7 @@ def corners(face):
 
 
 def probability_bars(before, after, ax=None, title=None):
-    """The seven probabilities of one face, without and with the temperature.
+    """Draw the seven probabilities of one face, without and with the temperature.
 
     before, after: floats (7,). Returns the Axes; ``ax.containers`` are the bars before and after.
     """
@@ -49,7 +49,7 @@ def probability_bars(before, after, ax=None, title=None):
         raise ValueError(f"before and after must be (7,), got {before.shape} and {after.shape}")
     ax = axes_or_new(ax, (4.5, 2.8))
     place = np.arange(len(EMOTIONS))
-    ax.barh(place - 0.2, np.nan_to_num(before), 0.36, color="0.75", label="as the network says")
+    ax.barh(place - 0.2, np.nan_to_num(before), 0.36, color="0.75", label="not calibrated")
     bars = ax.barh(place + 0.2, np.nan_to_num(after), 0.36, color=BLUE, label="calibrated")
     ax.bar_label(bars, ["" if np.isnan(value) else f"{value:.0%}" for value in after], padding=2, fontsize=8)
     ax.set_yticks(place, EMOTIONS)
@@ -60,7 +60,7 @@ def probability_bars(before, after, ax=None, title=None):
 
 
 def face_rows(answer, figure=None, title=None):
-    """A row a face of an ``answers.Answer``: as the network sees it, and its probabilities. Axes (faces, 2)."""
+    """Draw a row for each face of an ``answers.Answer``: the network's input and its probabilities. Axes (faces, 2)."""
     if not answer.faces:
         raise ValueError("the picture has no face to show")
     count = len(answer.faces)
@@ -75,7 +75,7 @@ def face_rows(answer, figure=None, title=None):
 
 
 def over_time(table, face=1, ax=None, title=None):
-    """The seven probabilities of one face over time. table: DataFrame of ``films.over_time``. face: its number."""
+    """Draw a face's probabilities over time. table: DataFrame from ``films.over_time``. face: the face's number."""
     require(table, ["seconds", "face", *EMOTIONS])
     ax = axes_or_new(ax, (7.5, 3.6))
     own = table[table["face"] == face]

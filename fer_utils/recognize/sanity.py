@@ -1,7 +1,7 @@
-"""Does a map show what the network has learned? It must not outlive the network's weights (notebook 11).
+"""Test whether a map shows what the network has learned: random weights must change it (notebook 11).
 
-Adebayo et al. 2018 (arXiv:1810.03292): make the weights random layer by layer from the top, and compare the maps. A map
-that stays as it was shows the picture, as an edge detector would, and not the network.
+Adebayo et al. 2018 (arXiv:1810.03292): randomise the weights layer by layer from the top, and compare the maps. A map
+that does not change shows the picture, as an edge detector would, and not the network.
 """
 
 import keras
@@ -14,23 +14,24 @@ from fer_utils.recognize import extras
 
 
 def cascade(model, seed=0):
-    """Yield (name of the layer, network) with one more layer random each time, from the top down.
+    """Randomise one more layer each time, from the top down. Yields (name of the layer, network).
 
-    model: of ``models.build_classifier`` or ``load_network``; it stays as it is. The first is ("none", a copy); each
-    further one is the same copy, changed. "Random" is the layer's own weights in another order: none of what was
-    learned is left, and the numbers are as large as before. Batch norm goes with the convolution before it.
+    model: from ``models.build_classifier`` or ``load_network``; it is not changed. The first pair is ("none", a copy).
+    Each further pair has the same copy, changed. A layer's weights are put into random order: what was learned is lost,
+    and the weights keep their size. Batch norm is randomised together with the convolution before it.
     """
     copy, rng = for_answers(model), np.random.default_rng(seed)
     yield "none", copy
     for layer in reversed(flat_layers(copy)):
-        if weights := layer.get_weights():
+        weights = layer.get_weights()
+        if weights:
             layer.set_weights([rng.permutation(weight.ravel()).reshape(weight.shape) for weight in weights])
             if not isinstance(layer, keras.layers.BatchNormalization):
                 yield layer.name, copy
 
 
 def rank_correlation(first, second):
-    """Spearman's correlation of each face's two maps over the pixels: float64 (n,), -1 to 1; 0 where one is flat."""
+    """Spearman's correlation of each face's two maps over the pixels: float64 (n,), -1 to 1; 0 if one map is flat."""
     ranks = [stats.rankdata(np.reshape(maps, (len(maps), -1)), axis=1) for maps in (first, second)]
     ranks = [rank - rank.mean(axis=1, keepdims=True) for rank in ranks]
     spread = np.sqrt((ranks[0] ** 2).sum(axis=1) * (ranks[1] ** 2).sum(axis=1))
@@ -40,11 +41,12 @@ def rank_correlation(first, second):
 def structural_similarity(first, second):
     """SSIM of each face's two maps, each scaled to a largest value of 1: float64 (n,), at most 1 (Wang et al. 2004)."""
     metrics = extras.load("skimage.metrics", "structural similarity")
-    how = {"data_range": 1, "gaussian_weights": True, "use_sample_covariance": False}  # as in that article
-    pairs = zip(_to_one(np.asarray(first, float)), _to_one(np.asarray(second, float)), strict=True)
-    return np.array([metrics.structural_similarity(one, other, **how) for one, other in pairs])
+    options = {"data_range": 1, "gaussian_weights": True, "use_sample_covariance": False}  # as in the article
+    pairs = zip(_scaled(np.asarray(first, float)), _scaled(np.asarray(second, float)), strict=True)
+    return np.array([metrics.structural_similarity(one, other, **options) for one, other in pairs])
 
 
-def _to_one(maps):
+def _scaled(maps):
+    """Divide each map by its largest absolute value, unless that is 0."""
     largest = np.abs(maps).max(axis=(1, 2), keepdims=True)
     return maps / np.where(largest > 0, largest, 1)

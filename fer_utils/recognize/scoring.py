@@ -1,8 +1,8 @@
-"""How well a map points at what makes the expression, on drawn faces, where that is known (notebook 11).
+"""Score how well a map points at what makes the expression, on drawn faces, where this is known (notebook 11).
 
-The score is the share of a map's mass on the parts of the face that move (``sample.parts``). A flat map has the parts'
-share of the area: chance. But any map of the middle of the face beats a flat one, and so does one of all edges; what
-says more is how a map fares beside those, and on its own emotion's parts beside the other emotions'.
+The score is the share of a map's mass on the parts of the face that move (``sample.parts``). For a flat map, this is
+the parts' share of the area: chance. Any map of the face's middle or of all edges is better than chance. So maps are
+also compared with such maps, and their own emotion's parts with the other emotions' parts.
 """
 
 import numpy as np
@@ -17,24 +17,24 @@ RESAMPLES = 2000
 
 
 def share_on(maps, masks):
-    """Share of each map's mass on its mask: float64 (n,), 0 to 1.
+    """The share of each map's mass on its mask: float64 (n,), 0 to 1.
 
-    maps: (n, 48, 48), of which the part above 0 counts. masks: bool (n, 48, 48). A map without mass points nowhere, so
-    it counts as a flat one. Raises ValueError for shapes that differ.
+    maps: (n, 48, 48), of which the part above 0 counts; a map without mass counts as a flat one. masks: bool
+    (n, 48, 48). Raises ValueError if the shapes differ.
     """
     maps, masks = np.asarray(maps, float), np.asarray(masks, bool)
     if maps.shape != masks.shape or maps.ndim != 3:
-        raise ValueError(f"maps {maps.shape} and masks {masks.shape} must both be (n, height, width)")
+        raise ValueError(f"maps {maps.shape} and masks {masks.shape} must both have the same shape (n, height, width)")
     mass = np.maximum(maps, 0)
     mass[mass.sum(axis=(1, 2)) == 0] = 1
     return (mass * masks).sum(axis=(1, 2)) / mass.sum(axis=(1, 2))
 
 
 def score_maps(maps, masks, seed=0):
-    """What the maps of n faces score: a dict of n, share (the mean), its interval low, high, chance, and times.
+    """Score the maps of n faces: a dict of n, share (the mean), low, high (95 % interval), chance, and times.
 
-    chance: the share of a flat map, which is the mean area of the masks. times: share / chance; 1 is what a flat map
-    has. The interval (95 %) is a bootstrap over the faces.
+    chance: the share of a flat map, which is the mean area of the masks. times: share / chance, 1 for a flat map. The
+    interval is a bootstrap over the faces.
     """
     share, chance = share_on(maps, masks), float(np.mean(masks))
     low, high = _interval(share, seed)
@@ -43,10 +43,10 @@ def score_maps(maps, masks, seed=0):
 
 
 def by_unit(maps, faces, least=5):
-    """What the maps score on each Action Unit's own part: DataFrame, a row a unit, columns as of ``score_maps``.
+    """Score the maps on each Action Unit's own part: DataFrame, a row a unit, columns as in ``score_maps``.
 
-    maps: (n, 48, 48) of ``sample.Expressions`` faces. A unit's part is what changes if that unit alone is left out.
-    Units that fewer than `least` faces show, and faces on which a unit changes nothing that can be seen, are left out.
+    maps: (n, 48, 48) of `faces`, a ``sample.Expressions``. A unit's part is what changes if only that unit is left out.
+    Units that fewer than `least` faces show are left out, and so are faces on which a unit changes nothing visible.
     """
     rows = {}
     for unit, name in ACTION_UNITS.items():
@@ -61,11 +61,11 @@ def by_unit(maps, faces, least=5):
 
 
 def own_against_others(maps, labels, masks, seed=0):
-    """Whether the maps point at their own emotion's parts rather than at those of the other emotions on the same face.
+    """Compare the maps' mass on their own emotion's parts with that on other emotions' parts of the same faces.
 
-    labels: codes (n,) of MOVING, what each face shows. masks: bool (6, n, 48, 48), ``parts`` of ``would_move``. Returns
-    a dict of n, own and others (times chance, the mean over faces), their difference, and its interval (95 %, bootstrap
-    over faces) low, high. Above 0, a map tells emotions apart; at 0, it points at what is expressive in any face.
+    labels: codes (n,) of the emotions shown, out of MOVING. masks: bool (6, n, 48, 48), ``parts`` of ``would_move``.
+    Returns a dict of n, own and others (means over faces, as multiples of chance), their difference, and its interval
+    low, high (95 %, bootstrap over faces). Above 0, maps distinguish emotions; at 0, they show what moves in any face.
     """
     times = _times(maps, masks)
     own_row = np.array([MOVING.index(EMOTIONS[label]) for label in labels])
@@ -77,7 +77,7 @@ def own_against_others(maps, labels, masks, seed=0):
 
 
 def by_parts(maps, labels, masks):
-    """Mean of share / area by what a face shows and whose parts are looked at: DataFrame, MOVING x MOVING.
+    """The mean of share / area: DataFrame, a row for each emotion shown, a column for each emotion's parts.
 
     maps, labels, masks: as in ``own_against_others``. A row without faces is NaN.
     """
@@ -85,26 +85,23 @@ def by_parts(maps, labels, masks):
     return table.groupby(np.array(EMOTIONS)[labels]).mean().reindex(MOVING)
 
 
-# --- maps that know nothing of the network, to hold the others against ------------------------------------------------
-
-
 def edges(faces):
-    """How steep the grey levels are at each pixel: float32 (n, 48, 48). Knows the face, but no emotion."""
+    """A map for comparison, of the face alone: the gradient of the grey levels at each pixel, float32 (n, 48, 48)."""
     return np.stack([ndimage.gaussian_gradient_magnitude(np.asarray(face, np.float32), 1) for face in faces])
 
 
 def of_other_faces(maps, labels, seed=0):
-    """For each face the map of another one that shows another emotion. Knows where faces are, but not this one."""
+    """Maps for comparison: for each face, the map of a random other face that shows another emotion."""
     labels = np.asarray(labels)
     rng = np.random.default_rng(seed)
     return np.stack([maps[rng.choice(np.flatnonzero(labels != label))] for label in labels])
 
 
 def through(grid_matrix, masks):
-    """The masks as a map of so few cells would show them at best: float32 (n, 48, 48).
+    """The masks as a map of few cells would show them at best: float32 (n, 48, 48).
 
-    grid_matrix: (48, cells) from ``enlarging``. Each cell gets the masks' mean around its centre, and is laid over the
-    face as a map's is. What this scores is what the coarseness leaves.
+    grid_matrix: (48, cells) from ``enlarging``. Each cell is the masks' mean around its centre, interpolated as in a
+    map. Its score shows the effect of the coarse cells alone.
     """
     gathering = grid_matrix / grid_matrix.sum(axis=0)
     cells = gathering.T @ np.asarray(masks, np.float32) @ gathering
@@ -112,12 +109,12 @@ def through(grid_matrix, masks):
 
 
 def _times(maps, masks):
-    """Share / area of every map on every emotion's parts: float64 (6, n)."""
+    """The share / area of every map on every emotion's parts: float64 (6, n)."""
     shares = np.stack([share_on(maps, of_one) for of_one in masks])
     return shares / np.maximum(np.mean(masks, axis=(2, 3)), 1e-9)
 
 
 def _interval(values, seed):
-    """95 % of the means of the values drawn again with replacement: low, high."""
+    """The 95 % bootstrap interval of the mean of `values`: low, high."""
     rows = np.random.default_rng(seed).integers(0, len(values), (RESAMPLES, len(values)))
     return tuple(float(bound) for bound in np.quantile(values[rows].mean(axis=1), (0.025, 0.975)))

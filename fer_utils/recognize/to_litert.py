@@ -1,7 +1,7 @@
-"""A network as a LiteRT file (once TensorFlow Lite), for phones and small boards (``export``).
+"""Convert a network to LiteRT (formerly TensorFlow Lite), for phones and small boards (``export``).
 
-TensorFlow's own converter makes it. What the file says of itself is appended as a zip archive, as TensorFlow Lite's
-metadata has labels: interpreters do not look behind the network, and zip's readers begin at a file's end.
+TensorFlow's own converter makes the file. The metadata are appended as a zip archive, as in TensorFlow Lite's files
+with labels. Interpreters ignore what follows the network, and zip's readers start at the end of a file.
 """
 
 import io
@@ -13,19 +13,26 @@ import keras
 
 from fer_utils.names import SIDE
 
-DAY = (2020, 1, 1, 0, 0, 0)  # of the files in the archive
+DAY = (2020, 1, 1, 0, 0, 0)  # fixed, so that equal content makes equal archives
 
 
 def to_litert(model, precision, properties, faces=None):
-    """A Keras model as LiteRT: bytes. It takes uint8 (n, 48, 48), after resizing its input, and gives float32 (n, 7).
+    """Convert a Keras model to LiteRT: bytes. Input: uint8 (n, 48, 48), after it is resized. Output: float32 (n, 7).
 
-    model: plain, of ``answering.for_answers``. precision: "float32", "float16" or "int8". properties: str -> str,
-    appended. faces: uint8 (n, 48, 48), for int8.
+    model: from ``answering.for_answers``. precision: "float32", "float16" or "int8". properties: the metadata, str ->
+    str. faces: uint8 (n, 48, 48), to calibrate int8.
     """
     import tensorflow as tf
 
+    archive = keras.export.ExportArchive()  # names the input and output
+    archive.track(model)
+    archive.add_endpoint(
+        "serve",
+        lambda image: {"probabilities": model(image, training=False)},
+        input_signature=[tf.TensorSpec((None, SIDE, SIDE), tf.uint8, name="image")],
+    )
     with tempfile.TemporaryDirectory() as folder:
-        _save(model, folder)
+        archive.write_out(folder, verbose=False)
         converter = tf.lite.TFLiteConverter.from_saved_model(folder)
         if precision != "float32":
             converter.optimizations = [tf.lite.Optimize.DEFAULT]
@@ -37,22 +44,8 @@ def to_litert(model, precision, properties, faces=None):
         return converter.convert() + _archive(properties)
 
 
-def _save(model, folder):
-    """Save the model as TensorFlow does, with names for what it takes and gives."""
-    import tensorflow as tf
-
-    archive = keras.export.ExportArchive()
-    archive.track(model)
-    archive.add_endpoint(
-        "serve",
-        lambda image: {"probabilities": model(image, training=False)},
-        input_signature=[tf.TensorSpec((None, SIDE, SIDE), tf.uint8, name="image")],
-    )
-    archive.write_out(folder, verbose=False)
-
-
 def _archive(properties):
-    """labels.txt, a label a line, and network.json, as the bytes of a zip archive."""
+    """A zip archive as bytes, with labels.txt (a label a line) and network.json (all properties)."""
     stream = io.BytesIO()
     texts = {
         "labels.txt": properties["labels"].replace(",", "\n") + "\n",

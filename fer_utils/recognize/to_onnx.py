@@ -1,9 +1,8 @@
-"""A network as an ONNX file, for ONNX Runtime in any language or a browser (``export``).
+"""Convert a network to ONNX, for ONNX Runtime in any language or a browser (``export``).
 
-int8 is ONNX Runtime's static quantization: each convolution and dense layer but the last computes with whole numbers,
-its weights scaled a channel at a time, its activations by what they reach on calibration images. The last layer, where
-a step of a whole number would be seen in every probability, stays as it is. Source: Jacob et al. 2018,
-arXiv:1712.05877.
+int8 is ONNX Runtime's static quantization (Jacob et al. 2018, arXiv:1712.05877). Each convolution and dense layer but
+the last computes with whole numbers. Weights are scaled for each channel, activations by their range on calibration
+images. The last layer stays in float32, because rounding there would be visible in every probability.
 """
 
 import tempfile
@@ -14,19 +13,18 @@ import numpy as np
 
 from fer_utils.names import SIDE
 
-OPSET = 15  # of 2021: what is read by runtimes of the last years, and has all that our networks need
-BATCH = 16  # calibration images at once; all activations of a batch are held
-METHODS = ("MinMax", "Entropy", "Percentile")  # how the range of an activation is chosen
+OPSET = 15  # from 2021: runtimes of the last years can read it, and it has all that our networks need
+BATCH = 16  # calibration images at once; all activations of a batch are in memory
+METHODS = ("MinMax", "Entropy", "Percentile")  # ways to choose the range of an activation
 
 
 def to_onnx(model, precision, properties, faces=None, method="Percentile", bits=7):
-    """A Keras model as ONNX: bytes. It takes `image` uint8 (n, 48, 48) and gives `probabilities` float32 (n, 7).
+    """Convert a Keras model to ONNX: bytes. Input: `image` uint8 (n, 48, 48). Output: `probabilities` float32 (n, 7).
 
-    model: plain, of ``answering.for_answers``. precision: "float32", "float16" or "int8". properties: what is written
-    beside the graph, str -> str. faces: uint8 (n, 48, 48), for int8. method: one of ``METHODS``; by default the
-    one that was chosen on PublicTest for the package's network (docs/exports.md). bits: 7 or 8 of a weight that are
-    used. Seven lose a little, and are right everywhere: processors without VNNI add two products in 16
-    bits, and so may browsers, which overflows with eight.
+    model: from ``answering.for_answers``. precision: "float32", "float16" or "int8". properties: the metadata, str ->
+    str. faces: uint8 (n, 48, 48), to calibrate int8. method: one of ``METHODS``; the default was chosen on PublicTest
+    for the package's network (docs/exports.md). bits: 7 or 8 bits of a weight. Seven are a little less exact, but
+    correct everywhere: processors without VNNI, and some browsers, add two products in 16 bits, where eight overflow.
     """
     import onnx
 
@@ -47,7 +45,7 @@ def to_onnx(model, precision, properties, faces=None, method="Percentile", bits=
 
 
 def _name(model):
-    """Let input, output and number of faces be called image, probabilities and n."""
+    """Name the input image, the output probabilities, and the number of faces n."""
     graph = model.graph
     names = {graph.input[0].name: "image", graph.output[0].name: "probabilities"}
     for value, name in ((graph.input[0], "image"), (graph.output[0], "probabilities")):
@@ -56,37 +54,37 @@ def _name(model):
     for node in graph.node:
         node.input[:] = [names.get(name, name) for name in node.input]
         node.output[:] = [names.get(name, name) for name in node.output]
-    del graph.value_info[:]  # shapes by the old names; whoever reads the file infers them
+    del graph.value_info[:]  # shapes under the old names; readers infer them again
 
 
 def _halve(model):
-    """Store the weights as float16, each with a node that makes float32 of it, which is what is computed in.
+    """Store the weights as float16, each with a node that casts it to float32 for the computation.
 
-    ONNX Runtime does that once, while it loads the file. To compute in float16 would be no faster on a processor: few
-    have the instructions, and ONNX Runtime would go from one type to the other around every layer.
+    ONNX Runtime casts once, while it loads the file. Computing in float16 would not be faster on a CPU: few have the
+    instructions, and ONNX Runtime would cast around every layer.
     """
     import onnx
 
-    casts = []
+    casts, float32 = [], onnx.TensorProto.FLOAT
     for weights in model.graph.initializer:
-        # Kernels alone: the factor by which an image is resized must not be rounded, and biases take no room.
-        if weights.data_type == onnx.TensorProto.FLOAT and len(weights.dims) > 1:
+        # Only kernels: the factor that resizes an image must not be rounded, and biases are small.
+        if weights.data_type == float32 and len(weights.dims) > 1:
             name = weights.name
             halves = onnx.numpy_helper.to_array(weights).astype(np.float16)
             weights.CopyFrom(onnx.numpy_helper.from_array(halves, f"{name}/half"))
-            casts.append(onnx.helper.make_node("Cast", [f"{name}/half"], [name], f"{name}/whole", to=1))
+            casts.append(onnx.helper.make_node("Cast", [f"{name}/half"], [name], f"{name}/whole", to=float32))
     nodes = [*casts, *model.graph.node]
     del model.graph.node[:]
     model.graph.node.extend(nodes)
 
 
 def _quantized(model, faces, method, bits):
-    """The same graph with whole numbers, calibrated on `faces`."""
+    """Return the graph quantized to int8, calibrated on `faces`."""
     import onnx
     from onnxruntime import quantization
 
     nodes = list(model.graph.node)
-    quantization.quant_utils.add_pre_process_metadata(model)  # whose work tf2onnx has done: batch norm is folded
+    quantization.quant_utils.add_pre_process_metadata(model)  # tf2onnx has already folded batch norm
     last = max(place for place, node in enumerate(nodes) if node.op_type in ("MatMul", "Gemm"))
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "int8.onnx"
@@ -107,7 +105,7 @@ def _quantized(model, faces, method, bits):
 
 
 def _batches(faces):
-    """`faces` as quantize_static wants them; as many as make whole batches."""
+    """A reader of `faces` for quantize_static, which uses only whole batches."""
     from onnxruntime.quantization import CalibrationDataReader
 
     class Batches(CalibrationDataReader):

@@ -1,4 +1,4 @@
-"""Run folders: a notebook's parameters checked, and what it leaves behind written and read."""
+"""Run folders: check a notebook's parameters, write what a run leaves behind, and read it again."""
 
 from fer_utils.project import PROJECT_ROOT, resolve, shown
 from fer_utils.runs.folder import (

@@ -1,14 +1,14 @@
-"""The run folder: what a notebook that runs leaves behind, and how it is written (all notebooks).
+"""The run folder: what a notebook leaves behind, and how it is written (all notebooks).
 
 outputs/<profile>/<run>/
     manifest.json     parameters, seed, versions, environment, device, data checksum, git commit, seconds
-    history.csv       one row an epoch
+    history.csv       one row per epoch
     predictions.npz   <split>_row_ids int64 (n,), <split>_labels uint8 (n,), <split>_probabilities float16 (n, 7)
     model.keras       takes raw uint8 faces
     figures/*.png
     metrics.json      written last and atomically: a run without it is not finished
-    checkpoint.npz    and epochs/, only until then: what a training that was stopped goes on from
-    executed.ipynb    put there by the workflow
+    checkpoint.npz    and epochs/, only until then: from these, a stopped training resumes
+    executed.ipynb    written by the workflow
 """
 
 import contextlib
@@ -27,46 +27,49 @@ AGAIN = "Restart the kernel and run all cells"
 
 
 class RunError(ValueError):
-    """A run folder, or a notebook's parameters, that cannot be used; the message names it, the reason and the mend."""
+    """A run folder or a notebook's parameters cannot be used. The message names the place, the reason and the fix."""
 
 
 def start_run(output_dir, name):
-    """Make the folder of a new run, hold it for this process (``lock``), and return its path.
+    """Make the folder of a new run, lock it for this process (``lock``), and return its path.
 
-    What an earlier run left there is removed, except for what an unfinished training can go on from
-    (``checkpoints``). Raises RunError if the folder cannot be written or another process is writing it.
+    Removes what an earlier run left there, except the checkpoint of an unfinished training (``checkpoints``). Raises
+    RunError if the folder cannot be written, or if another process is writing it.
     """
-    if Path(name).name != name or name in ("", ".", ".."):  # what is there is removed, so it must lie below output_dir
-        raise RunError(f"{name!r} is no name of a run. Give one without a path in it")
+    # The folder's content is removed below, so the folder must be inside output_dir.
+    if Path(name).name != name or name in ("", ".", ".."):
+        raise RunError(f"{name!r} is not a run's name. Give a name without a path in it")
     folder = resolve(output_dir) / name
     try:
         folder.mkdir(parents=True, exist_ok=True)
         lock.hold(folder)
-        spared = () if (folder / "metrics.json").exists() else (CHECKPOINT, EPOCHS)
-        (folder / "metrics.json").unlink(missing_ok=True)  # first: what is no longer whole must not count as finished
+        kept = () if (folder / "metrics.json").exists() else (CHECKPOINT, EPOCHS)
+        (folder / "metrics.json").unlink(missing_ok=True)  # first: a half-emptied folder must not count as finished
         for path in folder.iterdir():
-            if path.name not in spared:
-                shutil.rmtree(path) if path.is_dir() and not path.is_symlink() else path.unlink()
+            if path.name in kept:
+                continue
+            if path.is_dir() and not path.is_symlink():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
         (folder / "figures").mkdir()
     except lock.HeldError as error:
         raise RunError(f"{shown(folder)}: {error}") from None
     except OSError as error:
-        raise RunError(
-            f"{folder}: cannot be written ({error.strerror}). Set OUTPUT_DIR to a writable folder"
-        ) from error
+        raise RunError(f"{folder}: cannot be written ({error.strerror}). Set OUTPUT_DIR to another folder") from error
     return folder
 
 
 def write_json(path, content):
-    """Write `content` as JSON atomically: the file is either the old one or the whole new one."""
+    """Write `content` as JSON atomically: the file at `path` is either the old one or the complete new one."""
     text = json.dumps(content, indent=1, allow_nan=False) + "\n"
     write_whole(path, lambda stream: stream.write(text.encode("utf-8")))
 
 
 def write_whole(path, write):
-    """Let `write(stream)` write a file beside `path`, then put it there: it is either the old one or the whole new one.
+    """Write a file atomically: `write(stream)` writes a temporary file, which then replaces `path`.
 
-    Raises RunError where the disk is full or read-only.
+    Raises RunError if the disk is full or read-only.
     """
     part = Path(f"{path}.part")
     try:
@@ -74,26 +77,25 @@ def write_whole(path, write):
             write(stream)
         os.replace(part, path)
     except OSError as error:
-        with contextlib.suppress(OSError):  # of a read-only folder
+        with contextlib.suppress(OSError):  # the folder may be read-only
             part.unlink(missing_ok=True)
         raise RunError(
-            f"{shown(path)}: cannot be written ({error.strerror}). Make room, or choose a folder that can be written "
+            f"{shown(path)}: cannot be written ({error.strerror}). Make room on the disk, or choose a writable folder "
             "(a notebook's OUTPUT_DIR, a command's --out or file). Then start again"
         ) from error
 
 
 def save_figure(axes, folder, name):
-    """Save the figure that `axes` (one Axes or an array of them) belongs to as figures/<name>.png, 150 dots an inch."""
-    first = np.ravel(axes)[0]
+    """Save the figure of `axes` (one Axes or an array of Axes) as figures/<name>.png, at 150 dots per inch."""
     path = Path(folder) / "figures" / f"{name}.png"
-    first.figure.savefig(path, dpi=150, bbox_inches="tight", metadata={"Software": None})
+    np.ravel(axes)[0].figure.savefig(path, dpi=150, bbox_inches="tight", metadata={"Software": None})
 
 
 def finish_run(folder, metrics):
-    """Write metrics.json, which makes the run count as finished, and let go of the folder. Call it last.
+    """Write metrics.json, which marks the run as finished, and release the folder. Call it last.
 
-    What an unfinished training would go on from is removed; with FER_KEEP_CHECKPOINT in the environment it is left to
-    whoever set that, and knows only later that the run's notebook has been saved as well.
+    Removes the checkpoint, unless FER_KEEP_CHECKPOINT is set in the environment. Whoever sets it removes the
+    checkpoint later, once the run's notebook is saved too.
     """
     write_json(Path(folder) / "metrics.json", metrics)
     if not os.environ.get("FER_KEEP_CHECKPOINT"):

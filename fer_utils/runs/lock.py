@@ -1,7 +1,7 @@
-"""Locks: a run's folder is written by one process at a time.
+"""Locks: only one process at a time writes a run's folder.
 
-The lock is the operating system's (`flock`) on a file beside the folder, so it goes with the process that holds it,
-however that ends: what a dead process left is no lock. The file says who holds it, for whoever is refused.
+The lock is the operating system's (`flock`), on a file next to the folder. It ends with the process that holds it,
+even if that process is killed. The file names the holder, for the message to other processes.
 """
 
 import contextlib
@@ -15,18 +15,17 @@ try:
 except ImportError:  # Windows has no flock
     fcntl = None
 
-_held = {}  # path of the lock file -> the open file
+_held = {}  # path of the lock file -> the open file, which holds the lock
 
 
 class HeldError(Exception):
-    """The folder is held by another process; the message says by which."""
+    """Another process holds the folder. The message names that process."""
 
 
 def hold(folder):
-    """Hold `folder` until ``release`` or the end of this process; holding it twice is holding it once.
+    """Lock `folder` until ``release`` or the end of this process. Locking it twice is the same as locking it once.
 
-    Raises HeldError if another process does. Where there are no such locks (Windows, some network disks), it is held
-    by nobody.
+    Raises HeldError if another process holds it. Does nothing without such locks (Windows, some network disks).
     """
     path = _lock_path(folder)
     if path in _held or fcntl is None:
@@ -38,10 +37,8 @@ def hold(folder):
         stream.seek(0)
         holder = stream.read().strip() or "another process"
         stream.close()
-        raise HeldError(
-            f"is being written by {holder}. Wait for it, or end it (a notebook: shut its kernel down)"
-        ) from None
-    except OSError:
+        raise HeldError(f"is being written by {holder}. Wait for it, or end it (a notebook: stop its kernel)") from None
+    except OSError:  # a network disk without locks
         stream.close()
         return
     now = datetime.datetime.now().isoformat(sep=" ", timespec="seconds")
@@ -52,10 +49,10 @@ def hold(folder):
 
 
 def release(folder):
-    """Let go of a folder that this process holds; of another, nothing happens."""
+    """Unlock a folder that this process holds. Does nothing for any other folder."""
     stream = _held.pop(_lock_path(folder), None)
     if stream is not None:
-        with contextlib.suppress(OSError):  # its disk may be gone, or full
+        with contextlib.suppress(OSError):  # its disk may be full or gone
             stream.truncate(0)
         stream.close()
 

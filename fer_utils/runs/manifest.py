@@ -1,4 +1,4 @@
-"""manifest.json: everything that is needed to make a run again, and where it was made (all notebooks)."""
+"""manifest.json: everything that is needed to repeat a run, and where it was made (all notebooks)."""
 
 import datetime
 import hashlib
@@ -19,13 +19,18 @@ from fer_utils.runs.papermill import command
 from fer_utils.runs.parameters import check_declared
 
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
+DECIDING = (  # environment variables that may change results or, in the last row, the time
+    "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS",
+    "TF_XLA_FLAGS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION",
+    "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS",
+)  # fmt: skip
 
 
 def save_manifest(folder, *, notebook, parameters, seconds, data_checksum, **more):
-    """Write manifest.json: everything that is needed to make the run again, and where it was made.
+    """Write manifest.json into a run's folder.
 
-    seconds: of training, float. more: further JSON-able entries. Raises RunError if the notebook's parameters are no
-    longer those that it began with.
+    seconds: training time, float. more: further entries that JSON can hold. Raises RunError if the notebook's
+    parameters have changed since the run began.
     """
     check_declared(parameters)
     write_json(
@@ -49,7 +54,7 @@ def save_manifest(folder, *, notebook, parameters, seconds, data_checksum, **mor
 
 
 def checksum(*arrays):
-    """SHA-256 of arrays' bytes, as hex: which data a run was trained on."""
+    """SHA-256 of the arrays' bytes, as hex: it identifies the data that a run was trained on."""
     digest = hashlib.sha256()
     for array in arrays:
         digest.update(np.ascontiguousarray(array))
@@ -57,7 +62,7 @@ def checksum(*arrays):
 
 
 def file_checksum(path):
-    """SHA-256 of a file as hex; a name that is no file ("imagenet") is returned as it is."""
+    """SHA-256 of a file, as hex. A name that is not a file ("imagenet") is returned unchanged."""
     if not Path(path).is_file():
         return str(path)
     with open(path, "rb") as stream:
@@ -65,43 +70,45 @@ def file_checksum(path):
 
 
 def identity(parameters, data_checksum, **more):
-    """What a training has to have in common with a checkpoint that it goes on from: a dict (``checkpoints``).
+    """Everything in which a training and the checkpoint that it resumes must agree, as a dict (``checkpoints``).
 
-    Raises RunError if the notebook's parameters are no longer those that it began with.
+    Raises RunError if the notebook's parameters have changed since the run began.
     """
     check_declared(parameters)
     keras = sys.modules.get("keras")
-    found = {"parameters": parameters, "data": data_checksum, "versions": versions()}
-    return found | {"backend": keras.backend.backend() if keras else ""} | more
+    backend = keras.backend.backend() if keras else ""
+    return {"parameters": parameters, "data": data_checksum, "versions": versions(), "backend": backend, **more}
 
 
 def git_commit():
-    """The code's commit, with "-dirty" if tracked files differ from it; "unknown: <why>" where it cannot be known.
+    """The code's commit, with "-dirty" if tracked files differ from it, or "unknown: <reason>".
 
-    Of an archive without its history, that is what `git archive` wrote into .git_archival.txt, and of a package that
-    was installed without `-e` what pip noted; the commit of another checkout around the code is not its.
+    For an archive without history, it is what `git archive` wrote into .git_archival.txt. For a package installed
+    without `-e`, it is what pip noted. The commit of another checkout that contains the code does not count.
     """
     code = project.CODE_ROOT
     if not project.is_root(code):
         return _noted_commit(code)
-    # git reads no checkout of another user, as a container mounts it, unless told to; but this one's code runs already.
+    # Git refuses another user's checkout, as containers mount it, without safe.directory. This one's code runs already.
     git = ["git", "-c", f"safe.directory={code}", "-C", str(code)]
-    top, problem = _answer([*git, "rev-parse", "--show-toplevel"])
+    top, problem = _output([*git, "rev-parse", "--show-toplevel"])
     if top and Path(top).resolve() == code:
-        described, problem = _answer([*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
+        described, problem = _output([*git, "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"])
         return described or f"unknown: {problem}"
     try:
         stated = (code / ".git_archival.txt").read_text(encoding="utf-8").partition("node: ")[2].strip()
     except OSError:
         stated = ""
-    if not stated or "$" in stated:
+    if not stated or "$" in stated:  # a "$" means that `git archive` did not write this file
         return f"unknown: {'no checkout of its own, but inside another one' if top else problem}"
+    if stated.startswith("unknown"):
+        return stated
     commit, dash, rest = stated.partition("-")
-    return stated if stated.startswith("unknown") else commit[:12] + dash + rest
+    return commit[:12] + dash + rest
 
 
 def versions():
-    """Versions of Python and of the packages that decide results, by name."""
+    """Versions of Python and of the packages that can change results: name -> version."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         try:
@@ -112,16 +119,19 @@ def versions():
 
 
 def device():
-    """What the run was computed on: backend ("" without Keras), processor, cores, and the GPU if one is used."""
-    keras = sys.modules.get("keras")  # a notebook that trains nothing need not load it
+    """The hardware of this run, as a dict: backend ("" without Keras), processor, cores, and gpu ("" without one)."""
+    keras = sys.modules.get("keras")  # not imported here: a notebook that trains nothing does not need it
     devices = keras.distribution.list_devices() if keras else []
     gpus = [name for name in devices if not name.lower().startswith("cpu")]
-    smi = _answer(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])[0] if gpus else ""
+    gpu = ""
+    if gpus:
+        named, _ = _output(["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"])
+        gpu = (named or ", ".join(gpus)).splitlines()[0]
     return {
         "backend": keras.backend.backend() if keras else "",
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
-        "gpu": (smi or ", ".join(gpus)).splitlines()[0] if gpus else "",
+        "gpu": gpu,
     }
 
 
@@ -133,28 +143,21 @@ def _processor():
         return platform.processor() or platform.machine()
 
 
-DECIDING = (  # what may decide results, too, where somebody has set it in the environment
-    *("KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS"),
-    *("TF_XLA_FLAGS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION"),
-    *("TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS"),  # and the seconds
-)
-
-
 def _noted_commit(packages):
-    """The commit of the package in a folder of installed ones: pip notes it where it took the package from git."""
-    found = importlib.metadata.distributions(name="fer-utils", path=[str(packages)])
-    notes = [distribution.read_text("direct_url.json") for distribution in found]
-    commit = json.loads(next(iter(notes), None) or "{}").get("vcs_info", {}).get("commit_id", "")
+    """The installed package's commit, which pip notes if it installed from git. packages: the site-packages folder."""
+    installed = next(iter(importlib.metadata.distributions(name="fer-utils", path=[str(packages)])), None)
+    note = installed.read_text("direct_url.json") if installed else None
+    commit = json.loads(note or "{}").get("vcs_info", {}).get("commit_id", "")
     return commit[:12] or "unknown: installed without its history, which pip install -e of a checkout keeps"
 
 
-def _answer(command_line):
-    """(what a command prints, "") or ("", why there is no answer): its first line of error without the path in it."""
+def _output(command_line):
+    """Run a command: (what it prints, ""), or ("", the reason why it failed: its first error line, without paths)."""
     try:
         done = subprocess.run(command_line, capture_output=True, text=True, timeout=10)
     except (OSError, subprocess.SubprocessError) as error:
         return "", f"{command_line[0]} does not answer ({type(error).__name__})"
     if done.returncode == 0:
         return done.stdout.strip(), ""
-    said = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[0]
-    return "", f"{command_line[0]} says " + re.split(r" at '| \(or any", said.removeprefix("fatal: "))[0]
+    reason = (done.stderr.strip() or f"exit code {done.returncode}").splitlines()[0].removeprefix("fatal: ")
+    return "", f"{command_line[0]} says " + re.split(r" at '| \(or any", reason)[0]

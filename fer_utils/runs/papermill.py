@@ -1,4 +1,4 @@
-"""A run as one papermill command, and the run that makes another one's weights (notebooks 04 and 05; the workflow)."""
+"""Runs as papermill commands, and the pretraining that another run needs (notebooks 04 and 05; the workflow)."""
 
 import json
 import os
@@ -12,21 +12,23 @@ from fer_utils.project import PROJECT_ROOT, resolve, shown
 from fer_utils.runs.folder import RunError
 from fer_utils.runs.parameters import declared_parameters
 
+WITHOUT_EFFECT = ("OUTPUT_DIR", "PRECISION")  # parameters of notebook 02 that do not matter for its weights
+
 
 def command(notebook, parameters, executed="executed.ipynb"):
-    """The papermill command that runs `notebook` with the `parameters` that differ from its defaults."""
+    """The papermill command that runs `notebook` with those `parameters` that differ from its defaults, as text."""
     defaults = declared_parameters(notebook)
     changed = {name: value for name, value in parameters.items() if value != defaults.get(name)}
     return papermill_command(notebook, executed, changed)
 
 
 def pretrained_backbone(weights, output_dir, architecture, **parameters):
-    """What to pass as a backbone's weights: "imagenet", or the path of a file made by notebook 02.
+    """A backbone's weights: "imagenet", or the path of a file made by notebook 02.
 
-    weights: the notebook's WEIGHTS. Empty means the backbone of `output_dir`; if it is not there yet, notebook 02 makes
-    it now with `parameters`, so that a notebook opened on its own runs. Where the manifest beside a file says that it
-    was made otherwise than notebook 02 would make it for this run, a printed line names how. Raises RunError where it
-    cannot serve: for another ARCHITECTURE or WIDTH, and for another PREPROCESSING unless it is named in `weights`.
+    weights: the notebook's WEIGHTS. Empty means the backbone in `output_dir`. If there is none yet, notebook 02 makes
+    it now with `parameters`, so that a notebook opened on its own runs. Prints the differences if the file's manifest
+    shows other parameters than notebook 02 would use for this run. Raises RunError if the file does not fit: for
+    another ARCHITECTURE or WIDTH, and for another PREPROCESSING unless `weights` names the file.
     """
     if weights == "imagenet":
         return weights
@@ -46,12 +48,13 @@ def pretrained_backbone(weights, output_dir, architecture, **parameters):
             progress_bar=False,
         )
     wanted = {**declared_parameters("02_pretrain_backbone"), "ARCHITECTURE": architecture, **parameters}
-    _hold_against(path, wanted, needed=("ARCHITECTURE", "WIDTH", *(() if weights else ("PREPROCESSING",))))
+    must_agree = ["ARCHITECTURE", "WIDTH"] if weights else ["ARCHITECTURE", "WIDTH", "PREPROCESSING"]
+    _compare_with_manifest(path, wanted, must_agree)
     return str(path)
 
 
 def reads_as_another_type(text):
-    """Whether papermill's `-p` (and a hurried reader) would take `text` for a number, a truth value or None."""
+    """Whether papermill's `-p` would turn `text` into a number, True, False or None."""
     if text in ("True", "False", "None"):
         return True
     try:
@@ -62,9 +65,9 @@ def reads_as_another_type(text):
 
 
 def papermill_command(notebook, executed, parameters):
-    """The papermill command, as one would type it, that runs `notebook` (a stem) into the file `executed`."""
+    """The papermill command, as typed in a shell, that runs `notebook` (a stem) and writes the file `executed`."""
     words = ["papermill", f"notebooks/{notebook}.ipynb", str(executed), "-k", "python3", "--cwd", "notebooks"]
-    # What cells print, each epoch too, goes to the log as it happens; a kill loses two seconds of the notebook, not 30.
+    # The log gets the cells' output at once. A killed run loses the notebook's last 2 seconds instead of 30.
     words += ["--log-output", "--autosave-cell-every", "2"]
     for name, value in parameters.items():
         words += parameter_flag(name, value)
@@ -72,31 +75,27 @@ def papermill_command(notebook, executed, parameters):
 
 
 def parameter_flag(name, value):
-    """papermill's option for one parameter, as a list of words, such that the notebook gets `value` with its type.
+    """papermill's option for one parameter, as a list of words, which keeps the type of `value`.
 
-    `-p` turns what reads like a number, True, False or None into one; so a string of that look goes as `-r` (raw), and
-    a list or dict as YAML.
+    `-p` turns text such as "1" or "None" into a value. So such a string needs `-r` (raw), a list or dict `-y` (YAML).
     """
     if isinstance(value, list | dict):
         return ["-y", yaml.safe_dump({name: value}, default_flow_style=True, width=2**30, sort_keys=False).strip()]
     return ["-r" if isinstance(value, str) and reads_as_another_type(value) else "-p", name, str(value)]
 
 
-OF_NO_WEIGHT = ("OUTPUT_DIR", "PRECISION")  # parameters of notebook 02 that say nothing of what it makes
-
-
-def _hold_against(path, wanted, needed):
-    """Print how a backbone was made otherwise than `wanted`; raise RunError for one of the `needed` parameters."""
+def _compare_with_manifest(path, wanted, must_agree):
+    """Print which parameters of a backbone differ from `wanted`. Raises RunError if one of `must_agree` differs."""
     try:
         made = dict(json.loads(path.with_name("manifest.json").read_text(encoding="utf-8"))["parameters"])
-    except (OSError, ValueError, KeyError, TypeError):  # weights of one's own: they fit, or loading them says why not
+    except (OSError, ValueError, KeyError, TypeError):  # not notebook 02's file: loading it shows whether it fits
         return
-    unlike = [name for name in wanted if name not in OF_NO_WEIGHT and made.get(name, wanted[name]) != wanted[name]]
-    words = ", ".join(f"{name}={made[name]!r} instead of {wanted[name]!r}" for name in unlike)
-    if not set(unlike).isdisjoint(needed):
+    differing = [name for name in wanted if name not in WITHOUT_EFFECT and made.get(name, wanted[name]) != wanted[name]]
+    words = ", ".join(f"{name}={made[name]!r} instead of {wanted[name]!r}" for name in differing)
+    if any(name in must_agree for name in differing):
         raise RunError(
-            f"{shown(path)}: was made with {words}. Set OUTPUT_DIR to another folder, where notebook 02 makes one that "
-            "fits, or WEIGHTS to the file that is meant"
+            f"{shown(path)}: was made with {words}. Set OUTPUT_DIR to another folder, where notebook 02 makes weights "
+            "that fit, or set WEIGHTS to the right file"
         )
-    if unlike:
+    if differing:
         print(f"Backbone {shown(path)}: was made with {words}.")

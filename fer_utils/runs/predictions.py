@@ -1,4 +1,4 @@
-"""What a run answered: checked, and kept as predictions.npz (notebooks 03 to 05 and 08)."""
+"""A run's predictions: check them, and save them as predictions.npz (notebooks 03 to 05 and 08)."""
 
 from pathlib import Path
 
@@ -11,10 +11,10 @@ ROW_SUM_TOLERANCE = 1e-3
 
 
 def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
-    """Labels and probabilities as every measure here needs them, or one clear ValueError.
+    """Check labels and probabilities; returns them as int64 (n,) and float64 (n, 7), with rows that sum to 1.
 
-    labels: integers (n,), 0 to 6. probabilities: numbers (n, 7), at least 0, each row summing to 1 within 0.001 (what
-    float16 leaves of it). Returns int64 (n,) and float64 (n, 7), whose rows sum to exactly 1.
+    labels: integers (n,), 0 to 6. probabilities: numbers (n, 7), at least 0, each row summing to 1 within 0.001
+    (float16 is not more exact). Raises ValueError that names the first wrong row.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     classes = len(EMOTIONS)
@@ -22,7 +22,7 @@ def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"labels must be integers of shape (n,), got {labels.dtype} of shape {labels.shape}")
     if probabilities.shape != (len(labels), classes) or probabilities.dtype.kind not in "fiu":
         raise ValueError(
-            f"probabilities must be floats of shape ({len(labels)}, {classes}), one row a label, "
+            f"probabilities must be floats of shape ({len(labels)}, {classes}), one row per label, "
             f"got {probabilities.dtype} of shape {probabilities.shape}"
         )
     if len(labels) == 0:
@@ -30,17 +30,15 @@ def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
     outside = np.flatnonzero((labels < 0) | (labels >= classes))
     if outside.size:
         row = outside[0]
-        raise ValueError(f"labels must lie in 0 to {classes - 1}, got {labels[row]} at row {row}{_others(outside)}")
-    # float64 before the sums: seven float16 or float32 numbers add up to 1 only roughly.
+        raise ValueError(f"labels must be from 0 to {classes - 1}, got {labels[row]} at row {row}{_others(outside)}")
+    # float64 before the sums: in float16 or float32, seven numbers sum to 1 only roughly.
     probabilities = probabilities.astype(np.float64)
     not_finite = np.flatnonzero(~np.isfinite(probabilities).all(axis=1))
     if not_finite.size:
         raise ValueError(f"probabilities hold NaN or infinity at row {not_finite[0]}{_others(not_finite)}")
-    negative = np.flatnonzero((probabilities < 0).any(axis=1))
-    if negative.size:
-        raise ValueError(
-            f"probabilities hold a negative number at row {negative[0]}{_others(negative)}: are these logits?"
-        )
+    below = np.flatnonzero((probabilities < 0).any(axis=1))
+    if below.size:
+        raise ValueError(f"probabilities hold a negative number at row {below[0]}{_others(below)}: are these logits?")
     sums = probabilities.sum(axis=1)
     off = np.flatnonzero(np.abs(sums - 1) > ROW_SUM_TOLERANCE)
     if off.size:
@@ -53,10 +51,10 @@ def _others(rows: np.ndarray) -> str:
 
 
 def save_predictions(folder, predictions):
-    """Write predictions.npz.
+    """Write predictions.npz into a run's folder. Raises RunError if a split's arrays differ in length.
 
-    predictions: split name -> (row ids int64 (n,), labels (n,), probabilities (n, 7)). Probabilities are kept as
-    float16: 0.05 % relative, which no metric here feels, at half the size.
+    predictions: split name -> (row ids int64 (n,), labels (n,), probabilities (n, 7)). Probabilities are saved as
+    float16: half the size, with a relative error of 0.05 %, which no metric here notices.
     """
     arrays = {}
     for split, (row_ids, labels, probabilities) in predictions.items():

@@ -1,15 +1,16 @@
-"""Draw one gray face from an identity, a set of Action Units and a view; numpy only.
+"""Draw gray faces, each from an identity, a set of Action Units and a view; numpy only.
 
-A face is a stack of soft-edged shapes on a canvas whose unit is half the frame's side: u runs to the right, v runs
-down, the frame is [-1, 1] x [-1, 1]. Skin is lit from a height map (a dome plus bumps for nose, cheeks, chin, eye
-sockets), so that a change of light, or a raised cheek, shades as it would on a real face. Action Units move curves and
-bumps: brows, lids, lips, cheeks, chin, folds.
+A face is a stack of soft-edged shapes on a canvas. The canvas's unit is half the side of the frame: u runs to the
+right, v runs down, the frame is [-1, 1] x [-1, 1]. Skin is lit from a height map (a dome plus bumps for nose, cheeks,
+chin, eye sockets). So a change of light, or a raised cheek, changes the shading as on a real face. Action Units move
+curves and bumps: brows, lids, lips, cheeks, chin, folds.
 
 Sources of the movements: P. Ekman, W. V. Friesen, Facial Action Coding System, 1978; P. Ekman, W. V. Friesen,
 J. C. Hager, Facial Action Coding System, the manual, 2002.
 """
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 from types import SimpleNamespace
 
 import numpy as np
@@ -37,14 +38,12 @@ ACTION_UNITS = {
     43: "eyes closed",
 }
 
-HAIR_STYLES = ("short", "side part", "fringe", "long", "curly", "bald", "receding", "bun", "beanie", "headscarf")
-
-SKULL_DEPTH = 0.75  # depth of the head's dome in canvas units: how far features slide when the head turns
+SKULL_DEPTH = 0.75  # of the head's dome, in canvas units; it decides how far features move when the head turns
 
 
 @dataclass(frozen=True)
 class Identity:
-    """Who it is: all that an expression does not change. Lengths in canvas units, tones 0 (black) to 1 (white)."""
+    """A person: all that an expression does not change. Lengths in canvas units, tones 0 (black) to 1 (white)."""
 
     head_width: float = 0.71
     head_height: float = 0.93
@@ -58,17 +57,17 @@ class Identity:
     brow_height: float = 0.31
     brow_thickness: float = 0.042
     brow_strength: float = 0.88
-    brow_slope: float = 0.0  # at rest; positive hangs outwards, which looks sad on a neutral face
+    brow_slope: float = 0.0  # at rest; above 0, the outer ends are lower, which looks sad on a neutral face
     nose_length: float = 0.36
     nose_width: float = 0.13
     mouth_height: float = 0.52
     mouth_width: float = 0.27
-    mouth_corners: float = 0.0  # at rest; positive hangs down, which looks sad on a neutral face
+    mouth_corners: float = 0.0  # at rest; above 0, they are lower, which looks sad on a neutral face
     lip_fullness: float = 1.0
-    lip_tone: float = 0.66  # as a share of the skin's
+    lip_tone: float = 0.66  # as a share of the skin's tone
     skin: float = 0.72
     hair: float = 0.20
-    hair_style: str = "short"
+    hair_style: str = "short"  # a key of HAIR_SHARES (dataset)
     hair_volume: float = 0.11
     hairline: float = -0.60
     hair_phase: float = 0.0
@@ -90,9 +89,9 @@ class View:
     scale: float = 1.0
     gaze_u: float = 0.0
     gaze_v: float = 0.0
-    light_u: float = -0.45  # where the light comes from: to the right, and down
+    light_u: float = -0.45  # the light comes from the right if light_u is above 0, and from below if light_v is above 0
     light_v: float = -0.5
-    ambient: float = 0.45  # share of the light that has no direction
+    ambient: float = 0.45  # share of the light that comes from everywhere
     backdrop_left: float = 0.75
     backdrop_right: float = 0.5
     shirt: float = 0.35
@@ -104,22 +103,28 @@ VIEW_NUMBERS = [part.name for part in fields(View) if part.name != "cartoon"]
 
 
 def _columns(rows: list, names: list[str]) -> SimpleNamespace:
-    """The named numbers of every row as float32 (rows, 1, 1)."""
+    """The named numbers of every row: an object whose attributes are float32 (rows, 1, 1)."""
     values = np.array([[getattr(row, name) for name in names] for row in rows], np.float32)
     return SimpleNamespace(**{name: values[:, k, None, None] for k, name in enumerate(names)})
 
 
-class FaceBatch:
-    """Faces of one `kind` being drawn together, upright, painted from back to front.
+def _take(columns: SimpleNamespace, rows: np.ndarray) -> SimpleNamespace:
+    return SimpleNamespace(**{name: values[rows] for name, values in vars(columns).items()})
 
-    units: strength of each Action Unit, 0 to about 1.1. resolution: pixels a unit, which is half the frame's side.
-    who, view: every number of Identity and View as float32 (faces, 1, 1); unit: Action Unit -> strength, likewise.
+
+class FaceBatch:
+    """Faces of one `kind`, drawn together, upright, from back to front.
+
+    faces: (Identity, {Action Unit: strength}, View) of each; strengths 0 to about 1.1. resolution: pixels per canvas
+    unit. Attributes: who and view have the numbers of Identity and View, and the dict unit has the strengths, all as
+    float32 (faces, 1, 1).
     """
 
-    def __init__(self, identities: list[Identity], units: list[dict[int, float]], views: list[View], resolution: float):
-        self.count, self.index = len(identities), np.arange(len(identities))
+    def __init__(self, faces: list[tuple[Identity, dict[int, float], View]], resolution: float):
+        identities, units, views = zip(*faces, strict=True)
+        self.count, self.index = len(faces), np.arange(len(faces))
         self.style, self.bearded, self.moustached, self.spectacled, self.cartoon = kind(identities[0], views[0])
-        self.who, self.view = (_columns(identities, IDENTITY_NUMBERS), _columns(views, VIEW_NUMBERS))
+        self.who, self.view = _columns(identities, IDENTITY_NUMBERS), _columns(views, VIEW_NUMBERS)
         strengths = np.array([[row.get(number, 0.0) for number in ACTION_UNITS] for row in units], np.float32)
         self.unit = {number: strengths[:, k, None, None] for k, number in enumerate(ACTION_UNITS)}
         self.canvas = Canvas(self.count, resolution)
@@ -128,32 +133,29 @@ class FaceBatch:
         self.nose_tip = 0.03 + self.who.nose_length * 0.72
         self.cos, self.sin = np.cos(self.view.yaw), np.sin(self.view.yaw)
         self.outline = self._head_distance()
-        self._both = None
 
     def ink(self, normal):
-        """Strength of dark lines; a cartoon's are nearly black."""
+        """Strength of dark lines, 0 to 1; a cartoon's lines are nearly black."""
         return 0.95 if self.cartoon else normal
 
+    @cached_property
     def both_sides(self) -> SimpleNamespace:
-        """Every face twice, for parts that come in pairs: face (2 n,), side -1 or 1, who, unit, view (2 n, 1, 1)."""
-        if self._both is None:
-            face = np.concatenate((self.index, self.index))
-            side = np.where(np.arange(2 * self.count) < self.count, -1.0, 1.0).astype(np.float32)[:, None, None]
-            who, view = (SimpleNamespace(**{k: x[face] for k, x in vars(of).items()}) for of in (self.who, self.view))
-            unit = {number: strength[face] for number, strength in self.unit.items()}
-            self._both = SimpleNamespace(face=face, side=side, who=who, view=view, unit=unit)
-        return self._both
+        """Every face twice, for parts in pairs: face (2 n,), side (-1 left, 1 right), who, unit, view (2 n, 1, 1)."""
+        face = np.concatenate((self.index, self.index))
+        side = np.repeat([-1.0, 1.0], self.count).astype(np.float32)[:, None, None]
+        unit = {number: strength[face] for number, strength in self.unit.items()}
+        return SimpleNamespace(face=face, side=side, who=_take(self.who, face), view=_take(self.view, face), unit=unit)
 
     def place(self, u, v, face=slice(None)):
-        """Where points (k, 1, 1) of frontal faces lie once the heads have turned: u, v, and how much narrower."""
-        width, turn, cos = (self.who.head_width[face] * 1.1, self.sin[face], self.cos[face])
+        """Where points (k, 1, 1) of frontal faces are once the heads have turned: u, v, and a factor of their width."""
+        width, turn, cos = self.who.head_width[face] * 1.1, self.sin[face], self.cos[face]
         depth = SKULL_DEPTH * np.sqrt(np.maximum(1 - (u / width) ** 2 - (v / 1.15) ** 2, 0.05))
         slope = -(SKULL_DEPTH**2) * u / (width * width * np.maximum(depth, 0.25))
         narrow = np.minimum(np.maximum(cos + slope * turn, 0.45), 1.3)
-        return (u * cos + (depth - 0.55) * turn, v + 0.6 * depth * self.view.pitch[face], narrow)
+        return u * cos + (depth - 0.55) * turn, v + 0.6 * depth * self.view.pitch[face], narrow
 
     def draw(self) -> np.ndarray:
-        """Every face on its canvas: float32 (faces, side, side), about 0 to 1, side = 2 * CANVAS_REACH * resolution."""
+        """Draw the faces: float32 (faces, side, side), about 0 to 1, where side = 2 * CANVAS_REACH * resolution."""
         self._backdrop()
         self._hair_behind()
         self._neck()
@@ -170,12 +172,12 @@ class FaceBatch:
         return self.canvas.tone
 
     def _head_distance(self) -> np.ndarray:
-        """Signed distance (roughly) to the outline of the head on the whole canvas, positive inside."""
+        """Approximate signed distance of each canvas pixel to the outline of the head, positive inside."""
         who, axis = self.who, self.canvas.axis
         u, v = axis[None, None, :], axis[None, :, None]
         half_width = who.head_width * (1.0 - who.jaw * limit(v / self.chin) ** 1.6)
         half_height = np.where(v < 0, who.head_height + 0.02, self.chin)
-        # |u|^p / half_width(v)^p is a product of a row and a column, so powers are taken of vectors only
+        # |u|^p / half_width(v)^p is a row times a column, so powers of vectors suffice.
         radius = half_width**-2.3 * np.abs(u) ** 2.3 + (np.abs(v) / half_height) ** 2.3
         return (1.0 - np.sqrt(radius)) * who.head_width
 
@@ -195,16 +197,17 @@ class FaceBatch:
         paint(tone, canvas.cover(collar), self.view.shirt)
 
     def _ears(self) -> None:
-        both = self.both_sides()
-        who, centre = (both.who, both.side * (both.who.head_width + 0.01) - 0.30 * self.sin[both.face])
+        both = self.both_sides
+        centre = both.side * (both.who.head_width + 0.01) - 0.30 * self.sin[both.face]
         ears = Patches(self.canvas, both.face, centre, np.full_like(centre, 0.02), 0.14, 0.22)
         across, down = ears.u - centre, ears.v - 0.02
         inside = 0.10 - np.sqrt(across * across + (down * (0.10 / 0.19)) ** 2)
-        ears.paint(self.canvas.cover(inside), who.skin * (0.72 - 0.22 * bell(across, 0.0, 0.04) * bell(down, 0.0, 0.1)))
+        tone = both.who.skin * (0.72 - 0.22 * bell(across, 0.0, 0.04) * bell(down, 0.0, 0.1))
+        ears.paint(self.canvas.cover(inside), tone)
         ears.lay()
 
     def _skin(self) -> None:
-        """The head: tone = skin times the light that its height map receives."""
+        """Paint the head. Its tone is the skin's tone times the light on the height map."""
         canvas, view = self.canvas, self.view
         box, u, v = canvas.box(-0.8, 0.8, -1.05, float(self.chin.max()) + 0.04)
         tone, outline = canvas.tone[box], self.outline[box]
@@ -229,10 +232,11 @@ class FaceBatch:
             across.append(bell(u, centre_u, narrow * width))
             down.append(bell(v, centre_v, tall) * height)
         across, down = np.concatenate(across, axis=1), np.concatenate(down, axis=2)
-        return 0.42 * np.sqrt(inside * (2.0 - inside)) + down @ across  # bells are separable: one matrix product
+        # Each bell is a column times a row, so one matrix product adds up all bells.
+        return 0.42 * np.sqrt(inside * (2.0 - inside)) + down @ across
 
     def _bumps(self) -> list[tuple]:
-        """The height map's bells: (u, v, half-width, half-height, how far it stands out), before the head turns."""
+        """The height map's bells before the head turns: (u, v, half-width, half-height, height) of each."""
         who, unit, zero, tip = self.who, self.unit, self.zero, self.nose_tip
         raised, drop = np.maximum(unit[6], 0.6 * unit[12]), 0.16 * unit[26]
         bumps = [
@@ -252,8 +256,6 @@ class FaceBatch:
                 (side * (who.mouth_width + 0.20), who.mouth_height, 0.12, 0.22, -0.02 - 0.03 * unit[26]),
             ]
         return bumps
-
-    # ---------------------------------------------------------------- hair
 
     def _hair_tone(self, u: np.ndarray, v: np.ndarray) -> np.ndarray:
         who = self.who
@@ -278,7 +280,7 @@ class FaceBatch:
             paint(canvas.tone[box], canvas.cover(knot), self._hair_tone(u, v) * 0.85)
 
     def _hairline(self, u: np.ndarray) -> np.ndarray:
-        """Where the hair ends on the forehead, as v over u."""
+        """The v at which the hair ends on the forehead, for each u."""
         who, style = self.who, self.style
         reach = np.minimum(np.abs(u) / who.head_width, 1.15)
         wave = np.sin(23 * u + who.hair_phase)
@@ -306,7 +308,7 @@ class FaceBatch:
         covering = style in ("long", "headscarf")
         box, u, v = canvas.box(-1.1, 1.1, -1.4, 1.0 if covering else 0.1)
         tone = canvas.tone[box]
-        # hair stands off the head above and lies flat in front of the ears
+        # Hair has volume at the top of the head, and is flat in front of the ears.
         volume = who.hair_volume * (1.0 if covering else limit(0.2 - 1.1 * v))
         if style == "curly":
             volume = volume + 0.035 * np.sin(21 * u) * np.sin(19 * v + who.hair_phase)
@@ -323,5 +325,5 @@ class FaceBatch:
 
 
 def kind(identity: Identity, view: View) -> tuple[str, bool, bool, bool, bool]:
-    """What decides which parts are painted; faces of one kind can be drawn in one batch."""
-    return (identity.hair_style, identity.beard > 0, identity.moustache > 0, identity.glasses > 0, view.cartoon)
+    """What the faces of one batch must agree in: hair style, and whether beard, moustache, glasses, cartoon."""
+    return identity.hair_style, identity.beard > 0, identity.moustache > 0, identity.glasses > 0, view.cartoon

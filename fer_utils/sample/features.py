@@ -1,20 +1,20 @@
-"""Brushes, and the parts of a drawn face that Action Units move: eyes, brows, nose, mouth and folds; beard and glasses.
+"""Tools to paint with, and the parts of a drawn face: folds, brows, eyes, nose, mouth, beard and glasses.
 
-Faces are painted in batches, since numpy's cost a call exceeds its cost a pixel at this size: every property of the
-faces is an array (faces, 1, 1). Each painter takes the `FaceBatch` of `sample.drawing` and paints on its canvas
-in place. Coordinates: u to the right, v down, the frame is [-1, 1] x [-1, 1]; tones run from 0 (black) to 1 (white).
+Faces are painted in batches, because at this size a numpy call costs more than its pixels. So every property of the
+faces is an array (faces, 1, 1). Each painter takes the `FaceBatch` of `sample.drawing` and paints on its canvas in
+place. Coordinates: u to the right, v down, the frame is [-1, 1] x [-1, 1]. Tones are from 0 (black) to 1 (white).
 """
 
 import numpy as np
 
-CANVAS_REACH = 1.4  # the canvas is wider than the frame, so that a rolled or shifted frame still lies on it
+CANVAS_REACH = 1.4  # half the canvas's side; the frame's is 1, and it must fit when it is rolled or shifted
 
 
 class Canvas:
-    """Square sheets of tones, one a face, with their coordinates.
+    """Square sheets of tones, one for each face, with their coordinates.
 
     tone: float32 (faces, side, side), 0 to 1; axis: float32 (side,), coordinates of the pixel centres;
-    sharp: one over the width of a soft edge.
+    sharp: 1 / the width of a soft edge.
     """
 
     def __init__(self, faces: int, pixels_per_unit: float):
@@ -25,9 +25,9 @@ class Canvas:
         self.sharp = pixels_per_unit / 1.2
 
     def box(self, left: float, right: float, top: float, bottom: float):
-        """Index of the box's pixels in `tone`, its u (1, 1, width) and its v (1, height, 1)."""
+        """Return the index of the box's pixels in `tone`, their u (1, 1, width) and their v (1, height, 1)."""
         rows, columns = self._span(top, bottom), self._span(left, right)
-        return (np.s_[:, rows, columns], self.axis[None, None, columns], self.axis[None, rows, None])
+        return np.s_[:, rows, columns], self.axis[None, None, columns], self.axis[None, rows, None]
 
     def _span(self, low: float, high: float) -> slice:
         first = int((low + CANVAS_REACH) * self.pixels_per_unit)
@@ -40,10 +40,10 @@ class Canvas:
 
 
 class Patches:
-    """Equal windows, each on one face, painted all at once and then laid on the canvas.
+    """k windows of equal size, each on one face; they are painted together and then laid on the canvas.
 
-    face: int (k,), which face each lies on; centre_u, centre_v: (k, 1, 1). u: (k, 1, width), v: (k, height, 1).
-    What is painted is kept as the light let through and the tone laid on top, so that patches may overlap.
+    face: int (k,), the face of each window; centre_u, centre_v: (k, 1, 1). u: (k, 1, width), v: (k, height, 1).
+    through is the share of the canvas's tone that stays, and laid is the tone that is added. So patches may overlap.
     """
 
     def __init__(self, canvas: Canvas, face, centre_u, centre_v, half_width: float, half_height: float):
@@ -58,66 +58,63 @@ class Patches:
         size = min(int(2 * half * self.canvas.pixels_per_unit) + 2, len(self.canvas.axis))
         first = ((centre[:, 0, 0] + CANVAS_REACH) * self.canvas.pixels_per_unit - size / 2).astype(int)
         first = np.minimum(np.maximum(first, 0), len(self.canvas.axis) - size)
-        return (size, first, self.canvas.axis[first[:, None] + np.arange(size)][:, None, :])
+        return size, first, self.canvas.axis[first[:, None] + np.arange(size)][:, None, :]
 
     def paint(self, cover, value) -> None:
-        """Lay `value` over the patch where `cover` (0 to 1) says."""
+        """Mix the tone `value` into each window, by `cover` (0: not at all, 1: fully)."""
         self.through *= 1.0 - cover
         self.laid += cover * (value - self.laid)
 
     def shade(self, share) -> None:
-        """Let only this share of the light through."""
+        """Multiply the tones by `share`, which darkens below 1."""
         self.through *= share
         self.laid *= share
 
     def lay(self) -> None:
-        places = zip(self.face.tolist(), self.top.tolist(), self.left.tolist(), strict=True)
-        for (face, top, left), through, laid in zip(places, self.through, self.laid, strict=True):
+        """Put the windows on the canvas."""
+        for k, (face, top, left) in enumerate(zip(self.face, self.top, self.left, strict=True)):
             tone = self.canvas.tone[face, top : top + self.height, left : left + self.width]
-            tone *= through
-            tone += laid
+            tone *= self.through[k]
+            tone += self.laid[k]
 
 
 def limit(x):
-    """Clip to [0, 1]; two plain ufuncs cost less than np.clip's wrapper."""
+    """Clip to [0, 1]. These two calls cost less than np.clip."""
     return np.minimum(np.maximum(x, 0.0), 1.0)
 
 
 def paint(tone: np.ndarray, cover, value) -> None:
-    """Lay `value` over `tone`, in place, where `cover` (0 to 1) says."""
+    """Mix the tone `value` into `tone`, in place, by `cover` (0: not at all, 1: fully)."""
     tone += cover * (value - tone)
 
 
 def bell(x, centre, width):
-    """A bump of height 1 at `centre`."""
+    """A Gaussian bump of height 1 at `centre`."""
     scaled = (x - centre) * (1.0 / width)
     return np.exp(-scaled * scaled)
 
 
 def arch(x: np.ndarray) -> np.ndarray:
-    """1 in the middle, 0 at -1 and 1 and beyond."""
+    """A parabola: 1 at 0, and 0 from -1 and 1 outwards."""
     return np.maximum(1.0 - x * x, 0.0)
 
 
-# -------------------------------------------------------------------- folds
-
-
 def fold_lines(face) -> np.ndarray:
-    """Every fold of every face: float32 (8, faces * folds) of face, u0, v0, u1, v1, width, depth, bend.
+    """All visible folds of all faces: float32 (8, folds) with rows face, u0, v0, u1, v1, width, depth, bend.
 
-    Some folds are pressed in by Action Units, some age has left there; those too faint to be seen are dropped.
+    Folds come from Action Units and from age. Those too faint to be seen are left out.
     """
     who, unit, age = face.who, face.unit, 0.3 * face.who.age
-    brow, mouth, drop, tip = (-who.brow_height, who.mouth_height, 0.16 * unit[26], face.nose_tip)
+    brow, mouth, drop, tip = -who.brow_height, who.mouth_height, 0.16 * unit[26], face.nose_tip
     smile_lines = 0.40 * unit[12] + 0.5 * np.maximum(unit[9], unit[10]) + 0.12 * unit[20] + 0.5 * age
-    pouch, crow = (0.28 * unit[6] + 0.14 * unit[7] + age * 0.8, 0.42 * unit[6] + 0.4 * age)
+    pouch, crow = 0.28 * unit[6] + 0.14 * unit[7] + age * 0.8, 0.42 * unit[6] + 0.4 * age
     lines = []
     for i, v in enumerate((brow - 0.16, brow - 0.26)):
         lines.append((-0.30, v, 0.30, v, 0.022, 0.34 * unit[1] + 0.5 * age - 0.04 * i, 0.03))
         for side in (-1.0, 1.0):
             lines.append((side * 0.25, v, side * 0.55, v + 0.06, 0.022, 0.30 * unit[2] - 0.04 * i, 0.05 * side))
     for side in (-1.0, 1.0):
-        eye, wing, chin = (side * who.eye_distance, side * who.nose_width, face.chin - 0.2)
+        eye, wing, chin = side * who.eye_distance, side * who.nose_width, face.chin - 0.2
         corner = side * (who.mouth_width * (1 + 0.22 * unit[12]) + 0.11)
         low = mouth + 0.02 - 0.04 * unit[12] + 0.04 * unit[10]
         lines += [
@@ -137,12 +134,12 @@ def fold_lines(face) -> np.ndarray:
     table[0] = np.arange(face.count)[:, None]
     for k, line in enumerate(lines):
         for row, value in enumerate(line):
-            table[row + 1, :, k] = value[:, 0, 0] if isinstance(value, np.ndarray) else value
+            table[row + 1, :, k] = np.ravel(value)
     return table[:, table[6] > 0.03]
 
 
 def paint_folds(face) -> None:
-    """Darken every fold, all at once."""
+    """Darken all folds."""
     lines = fold_lines(face)[:, :, None, None]
     owner = lines[0, :, 0, 0].astype(int)
     u0, v0, _ = face.place(lines[1], lines[2], owner)
@@ -156,15 +153,12 @@ def paint_folds(face) -> None:
     along = to_right * (2 * run / length**2) + down * (2 * fall / length**2)  # -1 at the start, 1 at the end
     room = arch(along)
     offset = to_right * (fall / length / width) - down * (run / length / width) - room * (bend / width)
-    patches.through = 1 - depth * np.exp(-offset * offset) * np.sqrt(room)
+    patches.shade(1 - depth * np.exp(-offset * offset) * np.sqrt(room))
     patches.lay()
 
 
-# -------------------------------------------------------------------- brows and eyes (left and right at once)
-
-
 def paint_brows(face) -> None:
-    both = face.both_sides()
+    both = face.both_sides
     who, unit, side, canvas = both.who, both.unit, both.side, face.canvas
     inner = 0.115 - 0.045 * unit[4]
     start, base, narrow = face.place(side * inner, -who.brow_height, both.face)
@@ -185,8 +179,9 @@ def paint_brows(face) -> None:
 
 
 def paint_eyes(face) -> None:
-    both, canvas, big = face.both_sides(), face.canvas, 1.3 if face.cartoon else 1.0
+    both, canvas = face.both_sides, face.canvas
     who, unit, side = both.who, both.unit, both.side
+    big = 1.3 if face.cartoon else 1.0
     centre, level, narrow = face.place(side * who.eye_distance, np.full_like(side, -0.115), both.face)
     half = who.eye_width * narrow * big
     patches = Patches(canvas, both.face, centre, level - 0.05, float(half.max()) * 1.12, 0.19 * big)
@@ -208,7 +203,7 @@ def paint_eyes(face) -> None:
 
 
 def _lids(who, unit, x: np.ndarray, bulge: np.ndarray, big: float) -> tuple[np.ndarray, np.ndarray]:
-    """The upper and the lower lid's edge as v over x, from the eye's level."""
+    """The edges of the upper and the lower lid for each x, as v from the eye's level."""
     up = 0.108 * who.eye_opening * big * (1 + 0.70 * unit[5] - 0.30 * unit[7] - 0.30 * unit[6] - 0.25 * unit[9])
     low = 0.068 * who.eye_opening * big * (1 + 0.15 * unit[5] - 0.65 * unit[7] - 0.75 * unit[6] - 0.3 * unit[9])
     opened = 1 - 0.97 * np.minimum(unit[43], 1.0)
@@ -219,7 +214,7 @@ def _lids(who, unit, x: np.ndarray, bulge: np.ndarray, big: float) -> tuple[np.n
 
 
 def _eyeball(both, canvas: Canvas, u: np.ndarray, v: np.ndarray, narrow: np.ndarray, big: float) -> np.ndarray:
-    """White, iris, pupil and glint before the lids cut them; u and v from the eye's centre."""
+    """Tones of the white, iris, pupil and glint, before the lids cover a part; u and v from the eye's centre."""
     who, radius = both.who, 0.104 * big
     to_right, down = u - 0.10 * both.view.gaze_u, v + 0.018 - 0.06 * both.view.gaze_v
     away = np.sqrt((to_right / np.maximum(narrow, 0.6)) ** 2 + down * down)
@@ -228,9 +223,6 @@ def _eyeball(both, canvas: Canvas, u: np.ndarray, v: np.ndarray, narrow: np.ndar
     ball = white + canvas.cover(radius - away) * (iris - white)
     ball += canvas.cover(radius * 0.48 - away) * (0.03 - ball)
     return np.minimum(ball + 0.9 * bell(to_right, -0.034, 0.030) * bell(down, -0.036, 0.030), 1.0)
-
-
-# -------------------------------------------------------------------- nose and mouth
 
 
 def paint_nose(face) -> None:
@@ -247,7 +239,7 @@ def paint_nose(face) -> None:
 
 
 def mouth_curves(who, unit, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """Upper lip's edge, opening's top and bottom, lower lip's edge over x in [-1, 1], as v from the mouth's level."""
+    """Upper lip's edge, top and bottom of the opening, lower lip's edge for x in [-1, 1]; v from the mouth's level."""
     parted = np.minimum(unit[25], 1.0)
     corner = who.mouth_corners - 0.155 * unit[12] + 0.125 * unit[15] + 0.03 * unit[20]
     middle = 0.03 * unit[12] - 0.055 * unit[17] - 0.02 * unit[15]
@@ -258,11 +250,11 @@ def mouth_curves(who, unit, x: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.n
     bottom = bottom + (0.03 * unit[10] + 0.075 * unit[12] + 0.05 * unit[20]) * parted
     room = arch(x)
     flat = 0.55 + 0.6 * unit[26] * (1 - 0.6 * np.minimum(unit[20], 1.0))  # a dropped jaw rounds the opening
-    upper, lower = (base - top * room**flat, base + bottom * room ** np.minimum(flat, 0.75))
+    upper, lower = base - top * room**flat, base + bottom * room ** np.minimum(flat, 0.75)
     full = who.lip_fullness * np.maximum((1 - 0.65 * unit[23]) * (1 - 0.3 * unit[12]) * (1 - 0.35 * unit[20]), 0.2)
     bow = 1 - 0.30 * bell(x, 0.0, 0.16)
     upper_edge = upper - 0.058 * full * (1 + 0.2 * unit[10]) * bow * room**0.7
-    return (upper_edge, upper, lower, lower + 0.080 * full * (1 + 0.25 * unit[17]) * room**0.6)
+    return upper_edge, upper, lower, lower + 0.080 * full * (1 + 0.25 * unit[17]) * room**0.6
 
 
 def paint_mouth(face) -> None:
@@ -272,9 +264,8 @@ def paint_mouth(face) -> None:
     centre, level, narrow = face.place(face.zero, who.mouth_height + 0.05 * unit[26] - 0.02 * unit[9])
     half = who.mouth_width * np.maximum(wide, 0.5) * narrow
     reach = float((unit[26] + unit[12] * 0.3 + unit[16] * 0.4).max())
-    patches = Patches(
-        canvas, face.index, centre, level + 0.05 + 0.11 * reach, float(half.max()) * 1.18, 0.27 + 0.12 * reach
-    )
+    half_width, half_height = float(half.max()) * 1.18, 0.27 + 0.12 * reach
+    patches = Patches(canvas, face.index, centre, level + 0.05 + 0.11 * reach, half_width, half_height)
     v, x = patches.v, (patches.u - centre) / half
     upper_edge, top, bottom, lower_edge = (level + curve for curve in mouth_curves(who, unit, x))
     room, within = arch(x), limit((1.04 - np.abs(x)) * 12)
@@ -295,7 +286,7 @@ def paint_mouth(face) -> None:
 
 
 def _mouth_inside(face, x, room, under, above, gap) -> np.ndarray:
-    """Dark, tongue and teeth between the lips; `under` and `above`: distances from the lips."""
+    """Tones inside the mouth: dark, tongue, teeth. under, above: distances from the upper and the lower lip."""
     who, unit, canvas = face.who, face.unit, face.canvas
     inside = 0.07 + bell(above, 0.01, 0.07) * (0.22 * room * limit(gap * 5))
     teeth = 0.93 * (1 - 0.45 * x * x) * (0.55 + 0.45 * np.minimum(1.0, who.skin + 0.45))
@@ -304,9 +295,6 @@ def _mouth_inside(face, x, room, under, above, gap) -> np.ndarray:
     inside += canvas.cover(length - under) * limit(gap * 33) * (teeth - inside)
     lower = 0.05 * unit[16] + 0.03 * unit[20]
     return inside + canvas.cover(np.minimum(lower, 0.4 * gap) - above) * (lower > 0.012) * (0.85 * teeth - inside)
-
-
-# -------------------------------------------------------------------- beard and glasses
 
 
 def paint_beard(face) -> None:
@@ -330,7 +318,7 @@ def paint_beard(face) -> None:
 def paint_glasses(face) -> None:
     if not face.spectacled:
         return
-    both, canvas = face.both_sides(), face.canvas
+    both, canvas = face.both_sides, face.canvas
     who, side = both.who, both.side
     frame = np.where(who.glasses < 0.75, 0.10, 0.55)
     centre, level, narrow = face.place(side * who.eye_distance, np.full_like(side, -0.09), both.face)

@@ -1,7 +1,7 @@
-"""Drawn faces of which it is known what makes their expression: each can be drawn without it (notebook 11).
+"""Drawn faces with known pixels of their expression, to score maps that explain a prediction (notebook 11).
 
-A photograph does not say which of its pixels make a face look afraid. A drawing does: drawn again with the same person,
-view and light, but without the Action Units, the pixels that differ are the expression, and there is no other.
+In a photograph, nobody knows which pixels make a face look afraid. A drawn face can be drawn again with the same
+person, view and light, but without the Action Units. Exactly the pixels that differ are the expression.
 """
 
 from dataclasses import dataclass, replace
@@ -14,17 +14,17 @@ from fer_utils.sample.dataset import EXPRESSIVENESS, PROTOTYPES, _develop, _rand
 from fer_utils.sample.drawing import Identity, View
 
 MOVING = tuple(name for name in EMOTIONS if name != "neutral")
-"""The emotions that something moves for."""
+"""The emotions that move something in the face."""
 
-THRESHOLD = 0.05  # of the grey scale: less is lost in the camera's noise and JPEG's rounding
+THRESHOLD = 0.05  # of the grey scale; smaller changes are lost in the camera's noise and JPEG's rounding
 
 
 @dataclass(frozen=True)
 class Expressions:
     """n drawn faces, each with an emotion, and what they were drawn from.
 
-    images: uint8 (n, 48, 48), photographed as the sample's are; labels: uint8 (n,), codes of MOVING. identities, views:
-    n each. units: for each face, its Action Units and their strengths.
+    images: uint8 (n, 48, 48), with the sample's camera flaws; labels: uint8 (n,), emotion codes. identities, views:
+    one for each face. units: for each face, its Action Units and their strengths.
     """
 
     images: np.ndarray
@@ -34,37 +34,39 @@ class Expressions:
     views: list[View]
 
     def take(self, chosen):
-        """Those faces that `chosen`, an integer array of positions, picks."""
-        identities, units, views = ([row[i] for i in chosen] for row in (self.identities, self.units, self.views))
+        """The faces at the positions `chosen`, an integer array: ``Expressions``."""
+        identities = [self.identities[i] for i in chosen]
+        units, views = [self.units[i] for i in chosen], [self.views[i] for i in chosen]
         return Expressions(self.images[chosen], self.labels[chosen], identities, units, views)
 
 
 def draw_expressions(n=300, seed=0):
-    """n new people, each emotion of MOVING as often as the others (to one): ``Expressions``.
+    """Draw n new people with the emotions of MOVING, whose numbers differ by one at most: ``Expressions``.
 
-    Drawn as the sample is, with these exceptions, so that nothing else is there to be pointed at: no Action Unit but
-    the emotion's, no caption, hand or hair across the face, no cartoon. The same n and seed give the same bits. Raises
-    ValueError for fewer faces than emotions, or a negative seed.
+    They are drawn as the sample is, but with nothing else that a map could point at: only the Action Units of the
+    emotion, nothing that covers the face, no cartoons. The same n and seed draw the same bits. Raises ValueError if n
+    is below the number of emotions or the seed is negative.
     """
     if n < len(MOVING):
-        raise ValueError(f"n must be at least {len(MOVING)}, one face an emotion; got {n}.")
+        raise ValueError(f"n must be at least {len(MOVING)}, one face for each emotion; got {n}.")
     rng = np.random.default_rng([seed, 2])
     labels = np.array([EMOTIONS.index(MOVING[i % len(MOVING)]) for i in range(n)], np.uint8)
-    identities, views = _random_identities(rng, n), [replace(view, cartoon=False) for view in _random_views(rng, n)]
+    identities = _random_identities(rng, n)
+    views = [replace(view, cartoon=False) for view in _random_views(rng, n)]
     units = [_units(rng, EMOTIONS[label]) for label in labels]
     images = _develop(_render(identities, units, views, SIDE), rng)
     return Expressions(images, labels, identities, units, views)
 
 
 def at_rest(faces):
-    """The faces of ``Expressions`` without any Action Unit, no camera in between: float32 (n, 48, 48), 0 to 1."""
+    """Draw the faces of ``Expressions`` without Action Units and camera flaws: float32 (n, 48, 48), 0 to 1."""
     return _drawn(faces, [{}] * len(faces.units))
 
 
 def moved(faces, without=None):
     """How much the Action Units of each face change its pixels: float32 (n, 48, 48), shares of the grey scale.
 
-    without: an Action Unit, to see what that one changes among the others; None for all of them.
+    without: None for all units together, or one Action Unit, to get what this unit changes if the others stay.
     """
     if without is None:
         return np.abs(_drawn(faces, faces.units) - at_rest(faces))
@@ -73,9 +75,9 @@ def moved(faces, without=None):
 
 
 def would_move(faces):
-    """The same for every emotion of MOVING on every face: float32 (6, n, 48, 48).
+    """How much each emotion of MOVING would change each face: float32 (6, n, 48, 48), shares of the grey scale.
 
-    Each is shown in the mean form of its first prototype, so these are the emotions' parts, whatever a face shows.
+    Each emotion is drawn with the mean strengths of its first prototype, whatever emotion the face shows.
     """
     rest, changes = at_rest(faces), []
     for emotion in MOVING:
@@ -84,13 +86,12 @@ def would_move(faces):
     return np.stack(changes)
 
 
-def parts(change, threshold=THRESHOLD):
-    """The parts of the face that move: bool, of the shape (..., 48, 48) of a change in shares of the grey scale.
+def parts(change):
+    """The parts of the face that move: bool (..., 48, 48). change: (..., 48, 48), shares of the grey scale.
 
-    Where the change is above the threshold, and one pixel around: what moves is edges, and a mark beside is no miss.
+    A part is where the change is above THRESHOLD, and one pixel around. Edges move, so a map one pixel off is right.
     """
-    reach = (*[1] * (np.ndim(change) - 2), 3, 3)
-    return ndimage.maximum_filter(np.asarray(change) > threshold, size=reach)
+    return ndimage.maximum_filter(np.asarray(change) > THRESHOLD, size=3, axes=(-2, -1))
 
 
 def _drawn(faces, units):
@@ -98,11 +99,11 @@ def _drawn(faces, units):
 
 
 def _units(rng, emotion):
-    """One of the emotion's prototypes, every unit with a random strength, some left out."""
+    """The Action Units of one random prototype of the emotion, with random strengths: {unit: strength}."""
     prototype = PROTOTYPES[emotion][rng.integers(len(PROTOTYPES[emotion]))]
     expressiveness = rng.uniform(*EXPRESSIVENESS)
-    return {
-        unit: float(expressiveness * rng.uniform(low, high))
-        for unit, low, high, chance in prototype
-        if rng.random() < chance
-    }
+    units = {}
+    for unit, low, high, chance in prototype:
+        if rng.random() < chance:
+            units[unit] = float(expressiveness * rng.uniform(low, high))
+    return units

@@ -1,4 +1,4 @@
-"""Anybody's answers about FER-2013, scored by this study's standard: ``python -m fer_utils.score predictions.csv``."""
+"""Score anybody's predictions for FER-2013 by this study's standard: ``python -m fer_utils.score predictions.csv``."""
 
 from fer_utils.score.answers import Answers, read_csv, read_run
 from fer_utils.score.known import Known, facts

@@ -1,10 +1,10 @@
-"""Score anybody's answers about FER-2013: python -m fer_utils.score predictions.csv
+"""Score anybody's predictions for FER-2013: python -m fer_utils.score predictions.csv
 
-Prints the result, and writes predictions.score.html and predictions.score.json beside the file.
+Prints the result, and writes predictions.score.html and predictions.score.json next to the file.
 
-predictions.csv has a header and a line an image: a column row (of fer2013.csv, from 0) or FER+'s file name, and seven
-columns of probabilities named as the emotions, or one column label. A network (.keras, .onnx, .tflite) is asked about
-the faces first, which needs --data.
+predictions.csv has a header and one line per image: a column row (of fer2013.csv, from 0) or FER+'s file name, and
+seven columns of probabilities with the emotions' names, or one column label. A network (.keras, .onnx, .tflite) first
+has to predict the faces, which needs --data.
 """
 
 import argparse
@@ -25,9 +25,9 @@ def main(arguments=None):
     parser.add_argument("file", help="predictions.csv, the folder of a run, or a network: .keras, .onnx or .tflite")
     parser.add_argument("--protocol", choices=tuple(known.REPORTED), default="official", help="official: PrivateTest")
     parser.add_argument("--data", help="FER-2013 in any form, for a network; kaggle downloads it")
-    parser.add_argument("--out", help="where the page and the JSON go, without ending; beside the file by default")
+    parser.add_argument("--out", help="path of the page and the JSON, without the ending; default: next to the file")
     given = parser.parse_args(arguments)
-    path = Path(os.path.abspath(given.file))  # of a link, its own place and name
+    path = Path(os.path.abspath(given.file))  # unlike resolve(), keeps the place and name of a link
     reported = facts(given.protocol)
     try:
         if path.suffix.lower() in networks.KINDS:
@@ -37,10 +37,11 @@ def main(arguments=None):
         else:
             answers = read_csv(path, reported)
         result = report(answers.about(reported.row_ids), reported)
-        out = Path(os.path.abspath(given.out)) if given.out else path if path.is_dir() else path.with_suffix("")
-        html, numbers = (out.with_name(f"{out.name}.score.{kind}") for kind in ("html", "json"))
+        own = path if path.is_dir() else path.with_suffix("")
+        out = Path(os.path.abspath(given.out)) if given.out else own
+        html = out.with_name(f"{out.name}.score.html")
         write_whole(html, lambda stream: stream.write(page.page(result).encode()))
-        write_json(numbers, result)
+        write_json(out.with_name(f"{out.name}.score.json"), result)
     except (ScoreError, DataError, RunError, OSError) as error:
         print(f"--data: {error}" if isinstance(error, DataError) else error, file=sys.stderr)
         return 2
@@ -48,7 +49,7 @@ def main(arguments=None):
         print(line)
     if result["unseen_labels"]["suspicious"]:
         print(page.warning(result))
-    print(f"All of it: {html}")
+    print(f"The whole report: {html}")
     return 0
 
 

@@ -1,29 +1,30 @@
-"""What must be known to score answers about FER-2013, as numbers: labels, twins, votes, what our runs answered.
+"""The facts needed to score predictions for FER-2013, as numbers: labels, duplicates, votes, our runs' predictions.
 
-``known.npz`` comes with the package and holds no image; ``tools/known.py`` writes it. FER+'s votes are Microsoft's
-(``labels.ferplus``). Rows are those of fer2013.csv.
+``known.npz`` comes with the package and contains no image; ``tools/known.py`` writes it. FER+'s votes are Microsoft's
+(``labels.ferplus``). Rows are rows of fer2013.csv.
 """
 
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 from fer_utils.labels import ferplus
 from fer_utils.names import USAGE_COUNTS, USAGES
 
 FILE = Path(__file__).with_name("known.npz")
 REPORTED = {"official": USAGES[2:], "paper": USAGES[1:]}
-"""The splits whose images a protocol reports."""
+"""The splits that each protocol reports."""
 
 
 @dataclass(frozen=True, eq=False)
 class Known:
-    """What is known of the images that a protocol reports.
+    """The facts about the images that a protocol reports.
 
-    protocol: of ``REPORTED``. row_ids: int64 (n,), increasing. labels: int64 (n,), 0 to 6. twins: bool (n,), whether
-    Training holds a near duplicate. votes: int64 (n, 10), FER+'s. answers: run -> uint8 (n,), what our reference runs
-    answered; only of PrivateTest, so empty under "paper".
+    protocol: a key of ``REPORTED``. row_ids: int64 (n,), increasing. labels: int64 (n,), 0 to 6. twins: bool (n,),
+    whether Training has a near duplicate. votes: int64 (n, 10), from FER+. answers: run -> uint8 (n,), the predictions
+    of our reference runs for PrivateTest; empty under "paper".
     """
 
     protocol: str
@@ -38,12 +39,12 @@ class Known:
 
     @property
     def images(self):
-        """What these images are called."""
+        """The name of these images."""
         return " and ".join(REPORTED[self.protocol])
 
 
 def facts(protocol="official") -> Known:
-    """What is known of the images that `protocol` ("official": PrivateTest, "paper": both test splits) reports."""
+    """Return the facts about the images of a protocol: "official" (PrivateTest) or "paper" (both test splits)."""
     with np.load(FILE) as arrays:
         labels, twins = arrays["labels"].astype(np.int64), arrays["twins"]
         runs = [str(name) for name in arrays["runs"]]
@@ -55,7 +56,5 @@ def facts(protocol="official") -> Known:
 
 
 def usage_of(rows):
-    """The split of each row of fer2013.csv: <U11 (n,); rows that it does not have are called "none"."""
-    usages = np.append(ferplus.csv_order(), "none")
-    inside = (np.asarray(rows) >= 0) & (np.asarray(rows) < len(usages))
-    return usages[np.where(inside, rows, -1)]
+    """Return the split of each row of fer2013.csv, str (n,): "none" for a row that the file does not have."""
+    return pd.Series(ferplus.csv_order()).reindex(rows, fill_value="none").to_numpy(str)

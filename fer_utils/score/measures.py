@@ -1,4 +1,4 @@
-"""Scores of one set of answers by this study's standard, as one dict (``score``)."""
+"""The scores of one set of predictions by this study's standard, as one dict (``score``)."""
 
 import numpy as np
 
@@ -10,10 +10,10 @@ from fer_utils.names import EMOTIONS
 
 
 def report(answers, known) -> dict:
-    """Everything that is said of `answers` (``Answers`` about the rows of `known`, ``Known``): a dict for JSON.
+    """Return all scores of `answers` (``Answers`` for the rows of `known`, ``Known``) as a dict for JSON.
 
-    Rates from 0 to 1, each with n and its interval (95 %); see the keys' own functions. Without probabilities
-    calibration is None.
+    Rates are from 0 to 1, each with n and its 95 % interval. The functions called here describe their keys.
+    "calibration" is None if there are no probabilities.
     """
     right = answers.predicted == known.labels
     return {
@@ -62,30 +62,31 @@ def _calibration(labels, probabilities):
 
 
 def unseen_labels(right, known) -> dict:
-    """Accuracy on the faces whose label none of FER+'s ten voters gave, and which have no twin in Training.
+    """Return the accuracy on the faces whose label no voter of FER+ chose and that have no duplicate in Training.
 
-    Nobody sees these labels in the faces, so who names many of them rightly knows them from elsewhere: from these very
-    images, or from what made the labels (search words), which can be learned to some part. Held against the most that
-    any of our reference runs has; `suspicious` where even the lower end is above the upper end of that.
+    Nobody sees these labels in the faces. A model that predicts many of them knows them from another source: from these
+    images themselves, or from the search words that made the labels and can partly be learned. most_of_ours: the
+    reference run with the highest accuracy. suspicious: whether the interval lies above that run's interval.
     """
     chosen = (ferplus.share_for(known.labels, known.votes) == 0) & ~known.twins
     own = score(right[chosen])
-    ours = {name: score((answer == known.labels)[chosen]) for name, answer in known.answers.items()}
+    ours = {run: score((predicted == known.labels)[chosen]) for run, predicted in known.answers.items()}
     if not ours:
         return own | {"most_of_ours": None, "suspicious": None}
-    name = max(ours, key=lambda run: ours[run]["accuracy"])
-    return own | {"most_of_ours": {"run": name, **ours[name]}, "suspicious": bool(own["low"] > ours[name]["high"])}
+    best = max(ours, key=lambda run: ours[run]["accuracy"])
+    return own | {"most_of_ours": {"run": best, **ours[best]}, "suspicious": bool(own["low"] > ours[best]["high"])}
 
 
 def compared(right, known) -> list:
-    """Against each of our reference runs, face by face: list of dicts, the nearest in accuracy first.
+    """Compare with each of our reference runs, face by face: list of dicts, the nearest in accuracy first.
 
-    run, accuracy (of the run), difference (these answers minus the run's) with low, high, p_value (McNemar, exact),
-    p_holm (corrected for all runs), differ. It speaks of these networks, not of what made them: other seeds differ too.
+    Keys: run, accuracy (of the run), difference (these predictions minus the run's) with low and high, p_value
+    (McNemar, exact), p_holm (corrected for all runs), differ. The comparison describes these networks, not
+    their settings: other seeds differ, too.
     """
     rows = []
-    for name, answer in known.answers.items():
-        other = answer == known.labels
+    for name, predicted in known.answers.items():
+        other = predicted == known.labels
         change = right.astype(float) - other
         mean, n = float(change.mean()), len(change)
         row = {"run": name, "accuracy": float(other.mean()), "difference": mean}
@@ -93,5 +94,5 @@ def compared(right, known) -> list:
         rows.append(row | {"p_value": evaluation.mcnemar(right, other)["p_value"]})
     corrected = evaluation.holm([row["p_value"] for row in rows])
     for row, p_holm in zip(rows, corrected, strict=True):
-        row |= {"p_holm": float(p_holm), "differ": bool(p_holm < LEVEL)}
+        row.update(p_holm=float(p_holm), differ=bool(p_holm < LEVEL))
     return sorted(rows, key=lambda row: abs(row["difference"]))

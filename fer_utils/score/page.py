@@ -1,4 +1,4 @@
-"""The report as a page of its own: one HTML file, no script, nothing fetched (``score``)."""
+"""Show the report as one HTML file without scripts, which fetches nothing (``score``)."""
 
 from html import escape
 
@@ -15,7 +15,7 @@ th:first-child, td:first-child { text-align: left; }
 
 
 def page(report) -> str:
-    """HTML of a ``measures.report``."""
+    """Return a ``measures.report`` as HTML."""
     title = f"{report['source']}: {percent(report['accuracy'])} of {report['images']}"
     parts = [f"<h1>{escape(title)}</h1>", f"<p>{escape(sentence(report))}</p>"]
     parts += [f"<p>{escape(note)}</p>" for note in report["notes"]]
@@ -28,99 +28,76 @@ def page(report) -> str:
 
 
 def sentence(report) -> str:
-    """The result in words, as it may be quoted."""
+    """Return the result as sentences that may be quoted."""
     own, without = report["accuracy"], report["twins"]["without twins"]
     return (
         f"{percent(own)} of {own['n']:,} faces ({interval(own)}, 95 %), macro-F1 {100 * report['macro_f1']:.1f} %. "
-        f"Without those that Training holds a duplicate of: {percent(without)} of {without['n']:,.0f} "
+        f"Without the faces that have a duplicate in Training: {percent(without)} of {without['n']:,.0f} "
         f"({interval(without)})."
     )
 
 
 def warning(report) -> str:
-    """What is said where more labels were met than a face can show."""
+    """Return the warning about more correct labels than the faces can show."""
     own, most = report["unseen_labels"], report["unseen_labels"]["most_of_ours"]
     return (
-        f"Warning: of the {own['n']:,} faces whose label none of ten voters saw, and which Training does not hold, "
-        f"{percent(own)} are named as labelled ({interval(own)}). Our best there, {most['run']}, has {percent(most)}. "
-        "So much cannot be read from the faces. Was the model trained on these images, or chosen by them?"
+        f"Warning: on {own['n']:,} faces, none of ten voters chose the label, and Training has no duplicate. The model "
+        f"predicts the label on {percent(own)} of them ({interval(own)}), and our best run, {most['run']}, on "
+        f"{percent(most)}. Faces alone do not show so many labels. "
+        "Was the model trained on these images, or chosen by them?"
     )
 
 
 def sections(report):
-    """(heading, one sentence, rows) of each table; the first row is its header."""
+    """Yield (heading, explanation, rows) of each table; the first row is its header."""
     counted = ["accuracy, %", "95 %", "n"]
-    yield (
-        "By emotion",
-        "Recall: of the faces with this label, the share that was named so. Precision: of those named so, the share "
-        "that has it.",
-        [
-            ["emotion", "recall, %", "95 %", "faces", "precision, %"],
-            *(
-                [name, *cells(row), "none named" if row["precision"] is None else f"{100 * row['precision']:.1f}"]
-                for name, row in report["by_emotion"].items()
-            ),
-        ],
+    rows = [["emotion", "recall, %", "95 %", "faces", "precision, %"]]
+    for name, row in report["by_emotion"].items():
+        precision = "none named" if row["precision"] is None else f"{100 * row['precision']:.1f}"
+        rows.append([name, *cells(row), precision])
+    text = (
+        "Recall: the share of this label's faces that are predicted right. Precision: the share of right predictions."
     )
+    yield "By emotion", text, rows
+
     gap = report["memory_gap"]
-    yield (
-        "Memory",
-        f"Faces that Training holds a duplicate of are named rightly {100 * gap['gap']:.1f} points more often than "
-        f"others of the same emotion ({interval(gap)}). Part of that is memory, and part that they are easier.",
-        [["faces", *counted], *([name, *cells(row)] for name, row in report["twins"].items())],
+    text = (
+        f"The model is right {100 * gap['gap']:.1f} percentage points more often on faces with a duplicate in Training "
+        f"than on others of the same emotion ({interval(gap)}). Part of that is memory; part is that they are easier."
     )
-    yield (
-        "By agreement of FER+'s ten voters",
-        "The share of votes for the most-voted answer, whichever it is.",
-        [["agreement", *counted], *([row["bin"], *cells(row)] for row in report["by_agreement"])],
-    )
-    yield (
-        "Under FER+'s labels",
-        "Plurality: the answer with the most votes. Majority: more than half, without single votes.",
-        [
-            ["labels", *counted],
-            *(
-                [f"{name} ({rule})", *cells(row)]
-                for rule, rows in report["ferplus"].items()
-                for name, row in rows.items()
-            ),
-        ],
-    )
-    if report["calibration"]:
-        own = report["calibration"]
-        yield (
-            "Calibration",
-            "Whether a stated probability is a share of right answers.",
-            [
-                ["measure", "value"],
-                ["mean confidence, %", f"{100 * own['mean_confidence']:.1f}"],
-                ["expected calibration error, points", f"{100 * own['expected_calibration_error']:.1f}"],
-                ["log loss, nats", f"{own['log_loss']:.3f}"],
-            ],
-        )
+    yield "Memory", text, [["faces", *counted], *([name, *cells(row)] for name, row in report["twins"].items())]
+
+    rows = [["agreement", *counted], *([row["bin"], *cells(row)] for row in report["by_agreement"])]
+    yield "By agreement of FER+'s ten voters", "The share of votes for the most frequent vote, whichever it is.", rows
+
+    rows = [["labels", *counted]]
+    for rule, own in report["ferplus"].items():
+        rows += [[f"{name} ({rule})", *cells(row)] for name, row in own.items()]
+    text = "Plurality: the class with the most votes. Majority: more than half, once single votes are dropped."
+    yield "Under FER+'s labels", text, rows
+
+    if own := report["calibration"]:
+        rows = [["measure", "value"], ["mean confidence, %", f"{100 * own['mean_confidence']:.1f}"]]
+        rows.append(["expected calibration error, points", f"{100 * own['expected_calibration_error']:.1f}"])
+        rows.append(["log loss, nats", f"{own['log_loss']:.3f}"])
+        yield "Calibration", "Whether the probabilities equal the shares of right predictions.", rows
+
     if report["compared"]:
-        yield (
-            "Against this study's runs, face by face",
-            "Points by which these answers are more often right; p by McNemar's test, corrected for all rows (Holm). "
-            "It speaks of these networks on these faces: other seeds differ too.",
-            [
-                ["run", "its accuracy, %", "difference", "95 %", "p, corrected", "differ"],
-                *(
-                    [
-                        row["run"],
-                        f"{100 * row['accuracy']:.1f}",
-                        f"{100 * row['difference']:+.1f}",
-                        interval(row),
-                        f"{row['p_holm']:.2g}",
-                        "yes" if row["differ"] else "not told apart",
-                    ]
-                    for row in report["compared"]
-                ),
-            ],
+        rows = [["run", "its accuracy, %", "difference", "95 %", "p, corrected", "differ"]]
+        for row in report["compared"]:
+            numbers = [f"{100 * row['accuracy']:.1f}", f"{100 * row['difference']:+.1f}", interval(row)]
+            verdict = "yes" if row["differ"] else "not told apart"
+            rows.append([row["run"], *numbers, f"{row['p_holm']:.2g}", verdict])
+        text = (
+            "Difference: percentage points by which these predictions are more often right. p: McNemar's test, "
+            "corrected for all rows (Holm). It describes these networks on these faces: other seeds differ, too."
         )
+        yield "Against this study's runs, face by face", text, rows
 
 
 def table(rows) -> str:
+    """Return rows of cells, of which the first is the header, as an HTML table."""
+
     def line(cells, tag):
         return "<tr>" + "".join(f"<{tag}>{escape(str(cell))}</{tag}>" for cell in cells) + "</tr>"
 
@@ -129,13 +106,15 @@ def table(rows) -> str:
 
 
 def percent(row) -> str:
+    """Return the accuracy of a row as "69.7 %"."""
     return f"{summary.percent(row['accuracy'])} %"
 
 
 def interval(row) -> str:
+    """Return the interval of a row in percent, as "68.2 to 71.2"."""
     return summary.interval_text(row["low"], row["high"])
 
 
 def cells(row):
-    """Accuracy, interval and n of a row; what has no face has no accuracy."""
+    """Return accuracy, interval and n of a row as texts; without faces, accuracy and interval are missing."""
     return [summary.percent(row["accuracy"]), interval(row), f"{row['n']:,}"]

@@ -1,4 +1,4 @@
-"""A CSV file as cells of text that know their lines, so that each message can name one (``score``)."""
+"""Read a CSV file as text that keeps its line numbers, so that each message can name a line (``score``)."""
 
 import csv
 import io
@@ -11,36 +11,36 @@ from fer_utils.data import archives, file_kinds
 
 
 class ScoreError(ValueError):
-    """The answers cannot be scored: one message with the file, the place in it, what is wrong, and the fix."""
+    """The predictions cannot be scored: the message names the file, the place in it, the error and the fix."""
 
 
 def read_table(path):
-    """The cells of a CSV file with a header, as text without blanks around it: DataFrame. Raises ScoreError.
+    """Return the cells of a CSV file with a header, as a DataFrame of stripped text. Raises ScoreError.
 
-    Its columns have the header's names, of which some may be empty or the same. Its index has the numbers of the file's
-    lines; blank lines are left out. gzip, bzip2 and xz are unpacked.
+    columns: the header's names, which may be empty or repeated. index: the line numbers. Blank lines are left out.
+    gzip, bzip2 and xz are unpacked.
     """
     reader = csv.reader(io.StringIO(_text(path), newline=None), skipinitialspace=True)
     try:
-        lines = [(reader.line_num, cells) for line in reader if any(cells := [cell.strip() for cell in line])]
+        lines = [(reader.line_num, [cell.strip() for cell in line]) for line in reader]
     except csv.Error as error:
         raise ScoreError(f"{path}: line {reader.line_num}: cannot be read ({error}). Save it as CSV") from error
+    lines = [(number, cells) for number, cells in lines if any(cells)]
     if len(lines) < 2:
         raise ScoreError(f"{path}: holds no row below its header. Give a line for each image")
-    (_, header), *rows = lines
+    header, rows = lines[0][1], dict(lines[1:])
     _check_header(path, header)
-    for line, cells in rows:
+    for line, cells in rows.items():
         if len(cells) != len(header):
             raise ScoreError(
                 f"{path}: line {line}: has {len(cells)} values, where the first line has {len(header)} names. Give one "
                 "value for each name, with a point for decimals"
             )
-    numbers, cells = zip(*rows, strict=True)
-    return pd.DataFrame(cells, index=numbers, columns=header)
+    return pd.DataFrame(list(rows.values()), index=list(rows), columns=header)
 
 
 def check_lines(path, cells, wrong, say):
-    """Raise ScoreError for the first of `cells` (a Series by line) that is `wrong` (bool): what `say(cell)` returns."""
+    """Raise ScoreError with the text `say(cell)` for the first of `cells` (Series by line) that is `wrong` (bool)."""
     if np.any(wrong):
         first = int(np.argmax(wrong))
         raise ScoreError(f"{path}: line {cells.index[first]}: {say(cells.iloc[first])}")
@@ -66,8 +66,10 @@ def _text(path):
 
 def _check_header(path, header):
     if len(header) == 1 and re.search(r"[;\t]|\S +\S+ +\S", header[0]):
-        raise ScoreError(f"{path}: its columns are not separated by commas. Save it so, with points for decimals")
+        raise ScoreError(
+            f"{path}: its columns are not separated by commas. Save it with commas, and points for decimals"
+        )
     numbers = pd.to_numeric(pd.Series(header, dtype=str), errors="coerce").dropna().tolist()
-    own = [*range(len(numbers))], [*range(1, len(numbers) + 1)]  # what columns without names are called
-    if numbers and numbers not in own:
+    counted = [*range(len(numbers))], [*range(1, len(numbers) + 1)]  # usual headers of columns without names
+    if numbers and numbers not in counted:
         raise ScoreError(f"{path}: the first line has no names, but numbers. Add a line of names above it")

@@ -1,4 +1,4 @@
-"""What surrounds `fit` on any backend: seeds, precision, XLA, the tf.data patch (notebooks 02 to 05 and 08)."""
+"""Settings of the backend: seeds, precision, XLA, a patch of tf.data (notebooks 02 to 05 and 08)."""
 
 from pathlib import Path
 
@@ -11,12 +11,12 @@ from fer_utils.training.batches import READ_AHEAD
 
 
 def untune_datasets():
-    """Keep `fit`, `evaluate` and `predict` under TensorFlow from waiting at the end of their data; called on import.
+    """Stop TensorFlow from waiting at the end of the data in `fit`, `evaluate` and `predict`. Called on import.
 
-    tf.data tunes itself in a thread that often misses the end of its iterator and is then waited for, up to as long
-    again as the iterator has lived (TensorFlow 2.21: `StartCancel` wakes it before it calls itself cancelled). Eight of
-    eleven epochs that took 15 to 30 seconds ended after 20.5 or 41. Keras asks for tuning in its last call, `prefetch`,
-    and has no parameter for it; here that reads two batches ahead, untuned.
+    tf.data tunes itself in a thread that often misses the end of its iterator. TensorFlow then waits for the thread, up
+    to as long again as the iterator has existed (TensorFlow 2.21: `StartCancel` wakes the thread before marking it as
+    cancelled). Eight of eleven epochs of 15 to 30 seconds ended after 20.5 or 41 seconds. Keras requests the tuning in
+    its last call, `prefetch`, and has no parameter against it. The patched `prefetch` reads two batches ahead, untuned.
     """
     if keras.backend.backend() != "tensorflow":
         return
@@ -37,20 +37,19 @@ def untune_datasets():
 
 
 def compile_with_xla():
-    """Whether `compile` should be told to use XLA: under JAX, which always does, and not under TensorFlow.
+    """Whether `compile` should use XLA: True under JAX, which always uses it, False under TensorFlow.
 
-    TensorFlow's XLA has no kernel for the projective transform of the augmentation, and on a CPU doubles the time of a
-    VGG16 step.
+    TensorFlow's XLA lacks a kernel for the augmentation's projective transform, and doubles a VGG16 step on a CPU.
     """
     return keras.backend.backend() == "jax"
 
 
 def precision(name):
-    """The Keras dtype policy that PRECISION asks for; "auto" is "mixed_bfloat16" where the machine computes in it.
+    """The Keras dtype policy for PRECISION; "auto" becomes "mixed_bfloat16" if the hardware supports it.
 
-    That is under TensorFlow on x86 CPUs with AVX512-BF16 or AMX, where the deep CNN's step takes half the time, and on
-    GPUs from NVIDIA's Ampere on; "float32" elsewhere, where bfloat16 would be emulated. Weights, batch norm's
-    statistics and probabilities are float32 in both. Raises ValueError for a name that is unknown.
+    Supported are NVIDIA GPUs from Ampere on and, under TensorFlow, x86 CPUs with AVX512-BF16 or AMX, where the deep
+    CNN's step takes half the time. Elsewhere bfloat16 would be emulated, so "auto" becomes "float32". Weights, batch
+    norm's statistics and probabilities are float32 in both. Raises ValueError for an unknown name.
     """
     choose("PRECISION", name, CHOICES["PRECISION"])
     if name == "auto":
@@ -59,6 +58,7 @@ def precision(name):
 
 
 def _computes_in_bfloat16(cpuinfo="/proc/cpuinfo"):
+    """Whether the GPU, or the CPU described in the file `cpuinfo`, computes in bfloat16 without emulation."""
     on_jax = keras.backend.backend() == "jax"
     if any(device.startswith(("gpu", "cuda")) for device in keras.distribution.list_devices()):
         if on_jax:
@@ -70,24 +70,24 @@ def _computes_in_bfloat16(cpuinfo="/proc/cpuinfo"):
 
             gpu = tf.config.list_physical_devices("GPU")[0]
             capability = tf.config.experimental.get_device_details(gpu).get("compute_capability", (0,))
-        return int(capability[0]) >= 8
+        return int(capability[0]) >= 8  # Ampere
     if on_jax or not Path(cpuinfo).is_file():
         return False
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(Path(cpuinfo).read_text().split())
 
 
 def set_seeds(seed):
-    """Seed Python, NumPy and the Keras backend; the same seed gives the same bits on one machine and backend."""
+    """Seed Python, NumPy and the Keras backend. On one machine and backend, equal seeds give bitwise equal results."""
     if not isinstance(seed, int) or not 0 <= seed < 2**32:
         raise ValueError(f"SEED={seed!r} must be a whole number from 0 to 2**32 - 1")
     keras.utils.set_random_seed(seed)
 
 
 def make_variables(model):
-    """Make the variables of a compiled classifier's optimizer and metrics now instead of in the first step of `fit`.
+    """Create the variables of a compiled classifier's optimizer and metrics before the first step of `fit`.
 
-    TensorFlow traces a step again if the first trace made variables. ResNet50's first step took 38 CPU seconds without
-    this, 33 with the optimizer's variables alone and 20 with all.
+    TensorFlow traces a step again if its first trace created variables. ResNet50's first step took 38 CPU seconds
+    without this function, 33 with the optimizer's variables alone and 20 with all.
     """
     model.optimizer.build(model.trainable_variables)
     classes = model.output_shape[-1]

@@ -1,4 +1,4 @@
-"""Batches dealt anew in each epoch, mixed where a recipe says so (notebooks 02 to 05 and 08)."""
+"""Batches in a new order in each epoch, with mixup or CutMix if requested (notebooks 02 to 05 and 08)."""
 
 import math
 
@@ -9,15 +9,15 @@ READ_AHEAD = 2  # batches
 
 
 class Batches(keras.utils.PyDataset):
-    """Batches of images with their targets, in an order that follows from seed and epoch alone.
+    """Batches of images with their targets, in an order that depends on seed and epoch only.
 
     images: uint8 (n, height, width) or (n, height, width, 3), or any other array (n, ...); or a list of such arrays,
-    copies of the same images, of which each epoch takes the next. targets: labels (n,) or shares float32 (n, classes).
-    A batch size larger than n gives one batch. Pass shuffle=False to `fit`, which would deal the batches once more.
+    versions of the same images, one for each epoch in turn. targets: labels (n,) or shares float32 (n, classes). A
+    batch size above n makes one batch. Pass shuffle=False to `fit`, which would otherwise shuffle the batches again.
 
-    mixup, cutmix: blend each image with another (mixup) or with a rectangle of another (cutmix), and their shares
-    alike: the Beta parameter of the share that an image keeps, one of them 0 (Zhang et al. 2018, arXiv:1710.09412; Yun
-    et al. 2019, arXiv:1905.04899).
+    mixup, cutmix: Beta parameter of the share that an image keeps; at most one of them is not 0. Mixup blends each
+    image with another one, CutMix pastes a rectangle of another one into it; both mix the target shares in the same
+    ratio (Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899).
     """
 
     def __init__(self, images, targets, batch_size, seed=0, mixup=0.0, cutmix=0.0):
@@ -32,51 +32,57 @@ class Batches(keras.utils.PyDataset):
 
     def __getitem__(self, index):
         rows = self.order[index * self.batch_size : (index + 1) * self.batch_size]
-        if not self.mixup and not self.cutmix:
-            return self.images[rows], self.targets[rows]
-        generator = np.random.default_rng([self.seed, self.epoch, index])
         images, targets = self.images[rows], self.targets[rows]
+        if not self.mixup and not self.cutmix:
+            return images, targets
+        generator = np.random.default_rng([self.seed, self.epoch, index])
         others = generator.permutation(len(rows))
-        mix, parameter = (_paste, self.cutmix) if self.cutmix else (_blend, self.mixup)
-        kept, images = mix(images, others, generator, parameter)
+        if self.cutmix:
+            kept, images = _paste(images, others, generator, self.cutmix)
+        else:
+            kept, images = _blend(images, others, generator, self.mixup)
         return images, kept[:, None] * targets + (1 - kept[:, None]) * targets[others]
 
     def on_epoch_end(self):
         self.set_epoch(self.epoch + 1)
 
     def set_epoch(self, epoch):
-        """Deal the images for an epoch, counted from 0; epochs that follow each other need not be told."""
+        """Set the order of the images for an epoch, counted from 0. `fit` calls `on_epoch_end` for the next epoch."""
         self.epoch, self.images = epoch, self.copies[epoch % len(self.copies)]
         self.order = np.random.default_rng([self.seed, epoch]).permutation(len(self.images))
 
 
 def _blend(images, others, generator, parameter):
-    """The share float32 (n,) that each image keeps, and the images blended with those at `others`.
+    """Blend the images with those at `others`; returns the share float32 (n,) that each image keeps, and the images.
 
-    In whole numbers, the share a multiple of 1/256: an eighth of the time of floats, for which an H200 had to wait.
+    Shares are multiples of 1/256, so that whole numbers suffice: floats take eight times as long, and an H200 had to
+    wait for them.
     """
     parts = np.rint(256 * generator.beta(parameter, parameter, len(images))).astype("uint16")
     share = parts[:, None, None]
     blended = images.astype("uint16")
     other = blended[others]
-    blended *= share  # in place: allocating would take most of the time
+    blended *= share  # in place, since allocating memory would take most of the time
     other *= 256 - share
     blended += other
-    blended += 128  # at most 255 * 256 + 128, which 16 bits hold
+    blended += 128  # for rounding; at most 255 * 256 + 128, which fits into 16 bits
     blended >>= 8
     return parts.astype("float32") / 256, blended.astype("uint8")
 
 
 def _paste(images, others, generator, parameter):
-    """The share float32 (n,) that each image keeps, and the images, one rectangle a batch from those at `others`."""
+    """Paste one rectangle, the same for the whole batch, from the images at `others`; returns as ``_blend`` does."""
     height, width = images.shape[1:3]
-    side = np.sqrt(1 - generator.beta(parameter, parameter))
-    rows, columns = (
-        np.clip(np.rint([centre - side * size / 2, centre + side * size / 2]).astype(int), 0, size)
-        for size, centre in ((size, generator.uniform(0, size)) for size in (height, width))
-    )
+    share = np.sqrt(1 - generator.beta(parameter, parameter))  # of each side
+    top, bottom = _ends(height, share, generator)
+    left, right = _ends(width, share, generator)
     pasted = images.copy()
-    place = np.s_[:, rows[0] : rows[1], columns[0] : columns[1]]
-    pasted[place] = images[others][place]
-    kept = 1 - (rows[1] - rows[0]) * (columns[1] - columns[0]) / (height * width)
+    pasted[:, top:bottom, left:right] = images[others, top:bottom, left:right]
+    kept = 1 - (bottom - top) * (right - left) / (height * width)
     return np.full(len(images), kept, "float32"), pasted
+
+
+def _ends(size, share, generator):
+    """Both ends, within 0 to `size`, of a span of `share` times `size` around a random centre."""
+    centre, half = generator.uniform(0, size), share * size / 2
+    return np.clip(np.rint([centre - half, centre + half]).astype(int), 0, size)

@@ -1,4 +1,4 @@
-"""The paper's callbacks, and a history that survives the run (notebooks 02 to 05 and 08)."""
+"""Callbacks: the paper's stopping rule, the history, and the weights of each epoch (notebooks 02 to 05 and 08)."""
 
 import time
 from pathlib import Path
@@ -15,8 +15,8 @@ HISTORY_COLUMNS = ["epoch", "phase", "accuracy", "loss", "val_accuracy", "val_lo
 class StopAtAccuracy(keras.callbacks.Callback):
     """Stop training once validation accuracy exceeds `threshold` (0 to 1), as the paper's arms do.
 
-    The paper stops VGG16 from scratch and fine-tuned at 67 %, both transfer arms at 75 %. A threshold on the set that
-    is also reported picks a lucky epoch; under the `official` protocol that set is PublicTest, not what is reported.
+    The paper stops VGG16 from scratch and fine-tuned at 67 %, both transfer arms at 75 %. If the same images are also
+    reported, a threshold picks a lucky epoch. The `official` protocol validates on PublicTest and reports another set.
     """
 
     memory = ()
@@ -35,10 +35,10 @@ class StopAtAccuracy(keras.callbacks.Callback):
 
 
 class RecordHistory(keras.callbacks.Callback):
-    """Collect one row an epoch and write them to `path` as CSV after each, so that a killed run keeps its curve.
+    """Collect one row per epoch. Write all rows to `path` as CSV after each, so that a killed run keeps its history.
 
-    Rows: epoch (from 1, counted on over several `fit` calls), phase (what `fit` trains: "all", "head", ...), accuracy,
-    loss, val_accuracy, val_loss, learning_rate, seconds (wall clock of the epoch, its validation included).
+    Columns: epoch (from 1, continued over several `fit` calls), phase (what `fit` trains: "all", "head", ...),
+    accuracy, loss, val_accuracy, val_loss, learning_rate, seconds (wall clock of the epoch including validation).
     """
 
     memory = ("rows",)
@@ -53,37 +53,33 @@ class RecordHistory(keras.callbacks.Callback):
         self.started = time.perf_counter()
 
     def on_epoch_end(self, epoch, logs=None):
-        self.rows.append(
-            {
-                **{key: float(value) for key, value in (logs or {}).items()},
-                "epoch": len(self.rows) + 1,
-                "phase": self.phase,
-                "learning_rate": float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate)),
-                "seconds": time.perf_counter() - self.started,
-            }
-        )
+        row = {name: float(value) for name, value in (logs or {}).items()}
+        row |= {"epoch": len(self.rows) + 1, "phase": self.phase}
+        row["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        row["seconds"] = time.perf_counter() - self.started
+        self.rows.append(row)
         self._save()
 
     def on_train_end(self, logs=None):
-        self._save()  # where a resumed training has no epoch left
+        self._save()  # for a resumed training that has no epoch left
 
     def _save(self):
         if self.path is not None:
             self.frame().to_csv(self.path, index=False)
 
     def frame(self):
-        """The history so far: a DataFrame with HISTORY_COLUMNS, one row an epoch."""
+        """The history so far: a DataFrame with HISTORY_COLUMNS, one row per epoch."""
         return pd.DataFrame(self.rows).reindex(columns=HISTORY_COLUMNS)
 
     def total_seconds(self):
-        """Seconds spent in epochs; compilation of the first step is in the first epoch."""
+        """Seconds spent in epochs. The first epoch includes the compilation of the first step."""
         return float(sum(row["seconds"] for row in self.rows))
 
 
 class KeepEpochs(keras.callbacks.Callback):
     """Keep the weights of every epoch until the run is finished, so that choosing an epoch can be studied afterwards.
 
-    folder: a run's folder, where they lie in `epochs/` meanwhile; None keeps nothing. Counts on over several `fit`s.
+    folder: a run's folder; the weights go into its `epochs/`. None keeps nothing. Epochs count over several `fit`s.
     """
 
     memory = ("count",)
@@ -100,11 +96,12 @@ class KeepEpochs(keras.callbacks.Callback):
             self.model.save_weights(self._file(self.count))
 
     def predict(self, images):
-        """What each epoch would have answered: split -> probabilities float32 (epochs, n, 7).
+        """Predictions after each epoch: split -> probabilities float32 (epochs, n, 7).
 
-        images: split -> uint8 (n, 48, 48). The model gets its weights back.
+        images: split -> uint8 (n, 48, 48). Afterwards the model has its present weights again.
         """
-        weights, predictions = self.model.get_weights(), {split: [] for split in images}
+        weights = self.model.get_weights()
+        predictions = {split: [] for split in images}
         for number in range(1, self.count + 1):
             self.model.load_weights(self._file(number))
             for split, faces in images.items():

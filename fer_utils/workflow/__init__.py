@@ -1,1 +1,1 @@
-"""What runs the study: profiles, its runs with their commands, cost, progress, and Snakemake (Makefile, Snakefile)."""
+"""Run a study: profiles, the list of runs with their commands, cost, progress, and Snakemake (Makefile, Snakefile)."""

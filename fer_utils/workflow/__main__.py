@@ -1,4 +1,4 @@
-"""`python -m fer_utils.workflow`: what `make plan` and `make reproduce` call."""
+"""`python -m fer_utils.workflow`: the command behind `make plan` and `make reproduce`."""
 
 import argparse
 import os
@@ -24,35 +24,38 @@ from fer_utils.workflow.study import DATA_STAND_IN, PRETRAIN, load_study
 
 
 def study_settings(study, options):
-    """What the Snakefile has to know of `study` (``handover.SETTINGS``). options: of the command line."""
+    """Return the settings that the Snakefile needs (``handover.SETTINGS``). options: the command line's."""
     settings = {"profile": options.profile, "data": study.data, "source": study.source}
-    settings["seeds"] = "".join(f"{seed}," for seed in study.seeds)  # with a comma even one is a list, not a number
-    return settings | ({"timeout": read_count("TIMEOUT", options.timeout)} if options.timeout else {})
+    settings["seeds"] = "".join(f"{seed}," for seed in study.seeds)  # with a comma, "3," is a list and not a count
+    if options.timeout:
+        settings["timeout"] = read_count("TIMEOUT", options.timeout)
+    return settings
 
 
 def placement(study, jobs=""):
-    """(runs at once, cores of each, GPUs): one run a GPU; without any, as many as the profile says that memory allows.
+    """Return (runs at once, cores per run, GPUs). Raises ProfileError.
 
-    jobs: how many at once, from the command line; "" for what the machine suggests. Raises ProfileError.
+    jobs: from the command line; "" for one run a GPU or, without GPUs, for as many as the profile says memory allows.
     """
     gpus, cores = gpu_ids(), core_count()
-    jobs = read_count("JOBS", jobs) if jobs else len(gpus) or min(study.profile.jobs, cores)
-    return jobs, max(1, cores // jobs), gpus
+    suggested = len(gpus) or min(study.profile.jobs, cores)
+    at_once = read_count("JOBS", jobs) if jobs else suggested
+    return at_once, max(1, cores // at_once), gpus
 
 
 def expected(study, jobs, threads, gpus):
-    """What the whole study would cost here, runs that are finished already included."""
+    """Return the expected cost of the whole study in words, finished runs included."""
     costs = [cost.estimate(run, study) for run in study.runs()]
     return cost.summary(costs, jobs, "gpu" if gpus else "cpu", threads)
 
 
 def plan(options):
-    """Print every papermill command of the study, and run none."""
+    """Print every papermill command of the study, without running any."""
     try:
         study = load_study(options.profile, options.data, options.source, options.seeds)
     except ProfileError:
         study = load_study(options.profile, options.data or DATA_STAND_IN, options.source, options.seeds)
-        print(f"# {DATA_STAND_IN} stands for the data set, which DATA=... would name")
+        print(f"# {DATA_STAND_IN} stands for your data set: give its path as DATA=...")
     jobs, threads, gpus = placement(study, options.jobs)
     print(f"# Profile {study.profile.name}. {source_note(study)}".rstrip())
     print(f"# {expected(study, jobs, threads, gpus)}\nmkdir -p {shlex.quote(study.output_dir)}/logs")
@@ -61,7 +64,7 @@ def plan(options):
 
 
 def reproduce(options):
-    """Check everything, say what is about to happen, and become Snakemake."""
+    """Check everything, print what will happen, and replace this process by Snakemake."""
     study = load_study(options.profile, options.data, options.source, options.seeds)
     check_shell()
     check_paths(study)
@@ -69,34 +72,33 @@ def reproduce(options):
     prepare = on_a_cluster if options.executor else on_this_machine
     command, where = prepare(study, options)
     if other := os.environ.pop("SNAKEMAKE_PROFILE", ""):
-        print(f"SNAKEMAKE_PROFILE={other} in the environment is left aside: EXECUTOR=... is how a study goes elsewhere")
+        print(f"SNAKEMAKE_PROFILE={other} in the environment is ignored: to use a cluster, give EXECUTOR=...")
     os.chdir(ROOT)
     put_first("PATH", Path(sys.executable).parent)
     if options.executor:
-        put_first("PYTHONPATH", ROOT / "profiles" / options.executor)  # for an executor of its own
+        put_first("PYTHONPATH", ROOT / "profiles" / options.executor)  # which may hold an executor of its own
     print(f"Profile {study.profile.name}: {len(study.runs())} notebooks, {where}")
     for note in filter(None, (source_note(study), replaced(study))):
         print(note)
     print("To follow one:")
     print(f"    tail -f {shlex.quote(study.output_dir)}/logs/<name>.log", flush=True)
-    os.execv(command[0], command)  # not a child, so that Ctrl-C reaches Snakemake and nothing else
+    os.execv(command[0], command)  # replaces this process, so that Ctrl-C reaches Snakemake alone
 
 
 def source_note(study):
-    """In words, that backbones of a study on the real data come from drawn faces; "" where they do not."""
+    """Return a note if a study on real data pretrains its backbones on drawn faces; else ""."""
     sources = {run.parameters.get("SOURCE", "sample") for run in study.runs() if run.notebook == PRETRAIN}
     drawn = sources & {"", "sample"} and study.data not in ("", "sample")
     return "Backbones are pretrained on the sample's own source task, since no SOURCE is given." if drawn else ""
 
 
 def put_first(variable, folder):
-    """Put `folder` before the others in an environment variable that lists folders."""
-    others = os.environ.get(variable)
-    os.environ[variable] = os.pathsep.join([str(folder), others]) if others else str(folder)
+    """Put `folder` first in an environment variable that lists folders."""
+    os.environ[variable] = os.pathsep.join(filter(None, [str(folder), os.environ.get(variable)]))
 
 
 def on_this_machine(study, options):
-    """Snakemake's command and, in words, where the runs will be; what a killed study locked here is open again."""
+    """Return Snakemake's command and, in words, where the runs will be. Removes the lock of a killed study."""
     jobs, threads, gpus = placement(study, options.jobs)
     settings = handover.write_settings(study_settings(study, options) | {"threads": threads}, ROOT)
     command = snakemake_command(settings, jobs, threads, gpus)
@@ -106,21 +108,19 @@ def on_this_machine(study, options):
 
 
 def on_a_cluster(study, options):
-    """Snakemake's command and, in words, where the runs will be.
+    """Return Snakemake's command and, in words, where the runs will be.
 
-    A lock is left alone: whoever holds it may be alive on another login node. Snakemake says how to open a dead one's.
+    A lock stays: its study may be running on another login node. Snakemake prints how to remove a dead study's lock.
     """
     check_executor(options.executor)
     jobs = read_count("JOBS", options.jobs) if options.jobs else None
     settings = handover.write_settings(study_settings(study, options), ROOT)
-    return cluster_command(settings, options.executor, jobs), f"each a job as profiles/{options.executor} says."
+    where = f"each a job with the settings in profiles/{options.executor}."
+    return cluster_command(settings, options.executor, jobs), where
 
 
 def main(arguments=None):
-    """The command line behind `make plan` and `make reproduce`; returns the exit status.
-
-    What is not given as an option is taken from make (``handover``).
-    """
+    """Run `make plan` or `make reproduce`; return the exit status. Options default to make's (``handover``)."""
     parser = argparse.ArgumentParser(prog="python -m fer_utils.workflow", description=__doc__.splitlines()[0])
     parser.add_argument("action", choices=["plan", "reproduce"])
     for name in ("profile", "data", "source", "seeds", "jobs", "timeout", "executor"):
@@ -129,7 +129,8 @@ def main(arguments=None):
     options.profile = options.profile or "sample"
     handover.tell_surroundings()
     try:
-        {"plan": plan, "reproduce": reproduce}[options.action](options)
+        action = plan if options.action == "plan" else reproduce
+        action(options)
     except (ProfileError, RecipeError) as error:
         print(f"Nothing was started. {error}", file=sys.stderr)
         return 2

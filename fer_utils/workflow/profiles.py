@@ -1,16 +1,16 @@
-"""Reading a profile, profiles/<name>.yaml, and checking it as a whole before anything starts.
+"""Read a profile, profiles/<name>.yaml, and check it as a whole before anything starts.
 
-    seeds: [0]                      # which runs there are
+    seeds: [0]                      # each training is run with each of them
     architectures: [vgg16, resnet50]
-    jobs: 2                         # at once, on a machine without a GPU
+    jobs: 2                         # runs at once, on a machine without a GPU
     comparators: [deepcnn]          # further networks that are trained from scratch only; none if not given
     ladder: all                     # rungs of recipes.LADDER that notebook 08 trains, or a list; none if not given
     finals:                         # recipes that open PrivateTest, after the ladder: name, rung and changes
       tuned: {RECIPE: crop, CHANGES: "epochs=60"}
-    trials:                         # likewise, but PrivateTest stays shut, and they wait for nothing
+    trials:                         # likewise, but PrivateTest stays closed, and they do not wait for the ladder
       wider: {RECIPE: crop, CHANGES: "width=0.75"}
-    reports: [audit, labels]        # made of the finished runs, beside the comparison; none if not given
-    box: [{runs: [vgg16-scratch]}]  # what a GPU box is to run, by worth (tools/box/plan.py); none if not given
+    reports: [audit, labels]        # notebooks about the finished runs, next to the comparison; none if not given
+    box: [{runs: [vgg16-scratch]}]  # what a GPU box runs, most valuable first (tools/box/plan.py); none if not given
     all:                            # for every notebook that has the parameter
       DATA: sample
     03_train_from_scratch:          # for one notebook
@@ -18,13 +18,14 @@
       resnet50:                     # and there for one architecture
         EPOCHS: 15
 
-Each key has to be a parameter that the notebook declares in its cell tagged `parameters`, and each value of the type of
-the notebook's default: a typing error is one message at once, not hours of training with a default.
+Each key must be a parameter that the notebook declares in its cell tagged `parameters`, and each value must have the
+type of its default. So a typing error is reported at once, instead of after hours of training with a default.
 """
 
 import os
 import reprlib
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import yaml
@@ -45,21 +46,20 @@ SET_BY_GRAPH = {
 }
 MOST_SEEDS = 100
 BEYOND = "08_beyond_the_paper"
-NO_TEACHERS = "a study trains no teachers before their student. Train them, and it, with papermill"
+NO_TEACHERS = "a study cannot train teachers before their student. Train both with papermill"
 BUILT_IN_DATA = ("sample", "kaggle")
-READ_BY_OTHERS = '{}$`"\\'  # by Snakemake, by papermill in its paths, or by the shells of a cluster's jobs
+READ_BY_OTHERS = '{}$`"\\'  # special to Snakemake, to papermill in paths, or to the shells of a cluster's jobs
 
 
 class ProfileError(ValueError):
-    """A profile, or what was given beside it, that cannot be run; the message names the place and the mend."""
+    """A profile or an option of the command line cannot be used; the message names the place and the fix."""
 
 
 @dataclass(frozen=True)
 class Profile:
     """A checked profile. path: as messages name it. common: `all:`. sections: parameters by notebook stem.
 
-    ladder: names of rungs that are trained. finals, trials: name -> {RECIPE, CHANGES}. box: as it stands
-    (tools/box/plan.py).
+    ladder: names of rungs to train. finals, trials: name -> {RECIPE, CHANGES}. box: unchecked (tools/box/plan.py).
     """
 
     path: str
@@ -78,10 +78,10 @@ class Profile:
 
 
 def read_profile(profile, notebooks, root):
-    """Read and check a profile.
+    """Read and check a profile: Profile.
 
-    profile: a name in profiles/, or the path of a YAML file. notebooks: stem -> {parameter: default}, of the notebooks
-    that the study runs. root: what relative paths count from. Raises ProfileError for the first thing that is wrong.
+    profile: a name in profiles/, or the path of a YAML file. notebooks: stem -> {parameter: default}, for the notebooks
+    that the study runs. root: the folder that relative paths start in. Raises ProfileError for the first mistake.
     """
     path, content = _read_yaml(profile, Path(root))
     known = ("all", *SECTIONS, *notebooks)
@@ -90,7 +90,7 @@ def read_profile(profile, notebooks, root):
             raise ProfileError(f"{path}: unknown section {key}{did_you_mean(key, known)}")
     common = content.get("all") or {}
     everywhere = {name: default for declared in notebooks.values() for name, default in declared.items()}
-    everywhere.pop("ARCHITECTURE", None)  # no sub-sections here: what fits an architecture depends on the notebook
+    everywhere.pop("ARCHITECTURE", None)  # no sub-sections in `all:`: an architecture's settings depend on the notebook
     check_parameters(f"{path}: all", common, everywhere, shared=True)
     sections = {stem: content.get(stem) or {} for stem in notebooks}
     for stem, section in sections.items():
@@ -98,31 +98,33 @@ def read_profile(profile, notebooks, root):
     read = {key: reader(f"{path}: {key}", content.get(key, default)) for key, (default, reader) in SECTIONS.items()}
     _check_ladder(path, {**common, **sections.get(BEYOND, {})}, read["ladder"])
     if both := sorted(set(read["finals"]) & set(read["trials"])):
-        raise ProfileError(f"{path}: trials: {both[0]} is one of finals, too, and would be its folder: rename one")
+        raise ProfileError(f"{path}: trials: {both[0]} is also in finals, and would use the same folder: rename one")
     return Profile(path=path, name=Path(path).stem, common=common, sections=sections, **read)
 
 
 def _check_ladder(path, given, rungs):
-    """Raise ProfileError for what would be found out in notebook 08 only, after all the runs before it."""
+    """Raise ProfileError for mistakes that only notebook 08 would find, after all the runs before it."""
     if given.get("TEACHERS"):
         raise ProfileError(f"{path}: TEACHERS: {NO_TEACHERS}")
     for name, unset in {"TRAIN_WITHOUT": "none", "CHANGES": ""}.items():
         if rungs and given.get(name, unset) != unset:
-            raise ProfileError(f"{path}: {name} would make other networks of the ladder's rungs: leave one out")
+            raise ProfileError(
+                f"{path}: {name} would change the networks of the ladder's rungs: leave out {name} or `ladder`"
+            )
 
 
 def read_count(place, value, least=1, largest=10**9):
-    """A whole number, from an int or its text; `place` is for the message."""
-    text = str(value)[:20] if isinstance(value, int | str) else ""  # of thousands of digits, Python makes no number
+    """Return a whole number from an int or its text. place: for the message. Raises ProfileError."""
+    text = str(value)[:20] if isinstance(value, int | str) else ""  # int() refuses a text of thousands of digits
     if not text.isdecimal() or not least <= int(text) <= largest:
         raise ProfileError(f"{place}: needs a whole number from {least} to {largest}, not {reprlib.repr(value)}")
     return int(text)
 
 
 def read_seeds(place, given):
-    """Seeds as a tuple of ints, from a list or from text: "0 1 2" and "0,1,2" are themselves, "3" is three of them.
+    """Return seeds as a tuple of ints, from a list or from text such as "0 1 2" or "0,1,2". Raises ProfileError.
 
-    One number as text is how many, counted from 0; "3," is seed 3 alone. `place` is for the message.
+    A single number as text is a count: "3" means 0, 1 and 2, and "3," means seed 3 alone. place: for the message.
     """
     words = given.replace(",", " ").split() if isinstance(given, str) else given
     if not isinstance(words, list) or not words:
@@ -131,16 +133,16 @@ def read_seeds(place, given):
     if isinstance(given, str) and given.strip().isdecimal() and int(given):
         seeds = range(int(given))
     if len(seeds) > MOST_SEEDS:
-        mend = f'Give at most {MOST_SEEDS}; "{given}," is one seed'
-        raise ProfileError(f"{place}: {len(seeds)} seeds are too many. {mend}")
+        fix = f'; "{given}," is one seed' if isinstance(seeds, range) else ""
+        raise ProfileError(f"{place}: {len(seeds)} seeds are too many. Give at most {MOST_SEEDS}{fix}")
     return tuple(seeds)
 
 
 def choose_data(profile, given, root):
-    """DATA: the one `given` on the command line, else the profile's, else $FER_DATA.
+    """Return DATA: the one `given` on the command line, else the profile's, else $FER_DATA.
 
-    Returns "" if the profile leaves DATA to the notebooks. Raises ProfileError if the profile has `DATA: ""`, which
-    means that it needs one, and none is given; and if the path is not there.
+    Returns "" if the profile leaves DATA to the notebooks. Raises ProfileError if the path does not exist, or if none
+    is given for a profile with `DATA: ""`, which means that it needs one.
     """
     from_profile = profile.common.get("DATA")
     if given or from_profile:
@@ -159,27 +161,28 @@ def choose_data(profile, given, root):
 
 
 def check_output_dir(place, folder):
-    """Raise ProfileError for a folder that programs between here and the runs would take for another."""
+    """Raise ProfileError for a folder name that Snakemake, papermill or a shell would misread."""
     signs = [sign for sign in folder if sign in READ_BY_OTHERS or not sign.isprintable()]
     if signs or folder.startswith("-"):
         what = f"holds {signs[0]!r}" if signs else "begins with '-'"
         raise ProfileError(
-            f"{place}: OUTPUT_DIR={folder}: {what}, which programs on the way take for something else. "
+            f"{place}: OUTPUT_DIR={folder}: {what}, which Snakemake, papermill or a shell would misread. "
             "Give a folder without it"
         )
 
 
 def existing_path(name, value, root):
-    """`value` with ~ and $VARIABLES filled in, if it names something built in or is there; else ProfileError."""
+    """Return `value` with ~ and $VARIABLES filled in. Raises ProfileError unless it is built-in data or exists."""
     if not value or value in BUILT_IN_DATA:
         return value
     expanded = expand_path(value)
     if not (Path(root) / expanded).exists():
         unknown = unknown_in_path(value)
-        reason = f": {unknown} stands for nothing here" if unknown else ""
         if name.endswith("DATA") and kaggle.is_at_kaggle(value):
-            reason = ", but a place at Kaggle. Give DATA=kaggle, which downloads FER-2013 from there"
-        elif not unknown:
+            reason = ", but it is a page at Kaggle. Give DATA=kaggle, which downloads FER-2013 from there"
+        elif unknown:
+            reason = f": {unknown} has no value here"
+        else:
             kinds = "; or 'sample', or 'kaggle' to download FER-2013" if name.endswith("DATA") else ""
             reason = f" (relative paths start in {root}). Give the path of one{kinds}"
         raise ProfileError(f"{name}: there is no file or folder {value}{reason}")
@@ -187,7 +190,7 @@ def existing_path(name, value, root):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without code, and without a key that stands twice: the second would silently take the place of the first."""
+    """YAML without code and without duplicate keys, of which the second would silently replace the first."""
 
     def construct_mapping(self, node, deep=False):
         names = [key.value for key, _ in node.value]
@@ -206,24 +209,23 @@ def _read_yaml(profile, root):
     try:
         text = (root / named).read_text(encoding="utf-8")
         for token in yaml.scan(text):
-            if isinstance(token, yaml.AliasToken):  # a few lines of them can stand for more than any memory holds
-                said = "names for parts, as in *x, are not read"
-                raise yaml.MarkedYAMLError(problem=said, problem_mark=token.start_mark)
+            if isinstance(token, yaml.AliasToken):  # a few lines of aliases can expand to more than the memory holds
+                raise yaml.MarkedYAMLError(problem="aliases, as in *x, are not allowed", problem_mark=token.start_mark)
         content = yaml.load(text, Loader=_Loader) or {}
-    # ValueError: not UTF-8, a date that is none, a number of thousands of digits
+    # ValueError: not UTF-8, an impossible date, or a number of thousands of digits.
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        said = " ".join(str(error).split())[:500]
-        raise ProfileError(f"{named}: is not readable as YAML: {said}. Mend that place") from error
+        reason = " ".join(str(error).split())[:500]
+        raise ProfileError(f"{named}: is not readable as YAML: {reason}. Fix that place") from error
     if not isinstance(content, dict):
         raise ProfileError(f"{named}: needs sections, such as `all:`, at its top level")
     return named, content
 
 
 def check_parameters(place, section, declared, shared=False):
-    """Raise ProfileError unless `section` holds parameters that `declared` (name -> default) has, with values that fit.
+    """Raise ProfileError unless `section` holds only parameters of `declared` (name -> default), with valid values.
 
-    place: for the message. shared: whether the section is `all:`. Where a notebook takes ARCHITECTURE, a sub-section
-    may be an architecture's own.
+    place: for the message. shared: whether the section is `all:`. If a notebook takes ARCHITECTURE, its section may
+    have a sub-section for each architecture.
     """
     if not isinstance(section, dict):
         raise ProfileError(f"{place}: needs parameters below it, not {reprlib.repr(section)}")
@@ -237,39 +239,35 @@ def check_parameters(place, section, declared, shared=False):
         elif key not in declared:
             raise ProfileError(f"{place}: unknown parameter {key}{did_you_mean(key, (*declared, *own))}")
         elif key == "OUTPUT_DIR" and not shared:
-            raise ProfileError(f"{place}: OUTPUT_DIR is one for the whole study; set it under `all:`")
+            raise ProfileError(f"{place}: OUTPUT_DIR is the same for the whole study; set it under `all:`")
         elif wrong := problem(key, value, declared[key]):
             number = isinstance(declared[key], float) and isinstance(value, str) and reads_as_another_type(value)
             hint = "; YAML reads an exponent only with a point and a sign before it, as in 1.0e-4" if number else ""
             raise ProfileError(f"{place}: {wrong}{hint}")
 
 
-def _names_of(known):
-    """A reader of a list of some of the `known` names, each once; an empty list is none of them."""
-
-    def read(place, given):
-        if not isinstance(given, list):
-            raise ProfileError(f"{place}: needs a list, such as [{', '.join(known)}]")
-        for name in given:
-            if name not in known:
-                raise ProfileError(f"{place}: unknown name {name}{did_you_mean(name, known)}")
-        return tuple(dict.fromkeys(given))
-
-    return read
+def _read_names(known, place, given):
+    """Read a list of names, each of which must be `known`; [] is allowed. place: for the message."""
+    if not isinstance(given, list):
+        raise ProfileError(f"{place}: needs a list, such as [{', '.join(known)}]")
+    for name in given:
+        if name not in list(known):  # of a dict, too: a list among the names has no hash
+            raise ProfileError(f"{place}: unknown name {name}{did_you_mean(name, known)}")
+    return tuple(dict.fromkeys(given))
 
 
 def _read_ladder(place, given):
-    """The rungs to train; those that only ask another rung's network differently need no training."""
+    """Read the rungs to train; a rung that only adds views to another rung's network needs no training."""
     trained = tuple(rung.name for rung in recipes.LADDER if not rung.same_run)
-    return trained if given == "all" else _names_of(trained)(place, given)
+    return trained if given == "all" else _read_names(trained, place, given)
 
 
 def _read_recipes(place, given):
     if not isinstance(given, dict):
         raise ProfileError(f"{place}: needs names with RECIPE and CHANGES below them, not {reprlib.repr(given)}")
     for name, settings in given.items():
-        words = isinstance(settings, dict) and all(isinstance(value, str) for value in settings.values())
-        if not words or "RECIPE" not in settings or set(settings) - {"RECIPE", "CHANGES"}:
+        are_texts = isinstance(settings, dict) and all(isinstance(value, str) for value in settings.values())
+        if not are_texts or "RECIPE" not in settings or set(settings) - {"RECIPE", "CHANGES"}:
             raise ProfileError(f"{place}: {name}: needs RECIPE and, where it differs from the rung, CHANGES")
         try:
             changes = settings.get("CHANGES", "")
@@ -281,14 +279,15 @@ def _read_recipes(place, given):
     return given
 
 
-SECTIONS = {  # of a profile, beside `all:` and the notebooks': what holds where it is not given, and what reads it
-    "architectures": (list(ARCHITECTURE_NAMES), _names_of(ARCHITECTURE_NAMES)),
-    "comparators": ([], _names_of(COMPARATOR_NAMES)),
+# The keys of a profile next to `all:` and the notebooks: name -> (default, function that reads and checks the value).
+SECTIONS = {
+    "architectures": (list(ARCHITECTURE_NAMES), partial(_read_names, ARCHITECTURE_NAMES)),
+    "comparators": ([], partial(_read_names, COMPARATOR_NAMES)),
     "ladder": ([], _read_ladder),
     "finals": ({}, _read_recipes),
     "trials": ({}, _read_recipes),
     "seeds": ([0], read_seeds),
     "jobs": (1, read_count),
-    "reports": ([], _names_of(("audit", "labels", "photos", "explain"))),
-    "box": ([], lambda place, given: given),  # which tools/box/plan.py checks
+    "reports": ([], partial(_read_names, ("audit", "labels", "photos", "explain"))),
+    "box": ([], lambda place, given: given),  # tools/box/plan.py checks it
 }

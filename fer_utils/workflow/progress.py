@@ -1,7 +1,4 @@
-"""What a person sees of a running study: a line an event, and at its end what failed and why.
-
-The Snakefile puts `Progress` in the place of Snakemake's own messages, which fill a screen a run.
-"""
+"""Print a study's progress instead of Snakemake's messages: a line an event, and at the end what failed and why."""
 
 import contextlib
 import json
@@ -14,30 +11,26 @@ from pathlib import Path
 
 from fer_utils.command_line import duration
 
-LEAST_ROOM = 1 << 20  # bytes, without which neither a log nor a notebook can be written
-
-# --- while it runs ---------------------------------------------------------------------------------------------------
+LEAST_ROOM = 1 << 20  # bytes; with less free space, neither a log nor a notebook can be written
 
 
 class Progress(logging.Handler):
-    """Prints a line for each of Snakemake's log events that matters, and keeps what failed.
-
-    results: the folder to look into first, for the closing line.
-    """
+    """Print a line for each important event of Snakemake. results: the folder to open first, for the closing line."""
 
     def __init__(self, results):
         super().__init__()
         self.results = results
         self.began = time.time()
         self.total, self.done, self.interrupted = 0, 0, False
-        self.running, self.failed = {}, {}  # Snakemake's number of a job -> its start; name -> lines of the closing
+        self.running = {}  # Snakemake's job number -> the record of the job's start
+        self.failed = {}  # name of a run -> its lines in the closing message
 
     def emit(self, record):
         """Handle one record of Snakemake's logger."""
         match str(getattr(record, "event", None)):
             case "run_info":
                 self.total = sum(count for rule, count in record.stats.items() if rule not in ("all", "total"))
-            case "job_info" if record.log:  # the rule `all`, which only asks for the others, has none
+            case "job_info" if record.log:  # the rule `all`, which runs nothing, has no log
                 self._start(record)
             case "job_finished" if record.job_id in self.running:
                 self._finish(self.running.pop(record.job_id), record)
@@ -59,9 +52,9 @@ class Progress(logging.Handler):
 
     def _fail(self, start, record):
         name, reason = _name(start), why(start.log[0], start.created)
-        if record.rule_msg:  # how a cluster ended the job: out of time, say
-            said = record.rule_msg.partition("For further error details")[0]
-            reason += f" ({textwrap.shorten(said, 300)})"
+        if record.rule_msg:  # how a cluster ended the job, for example out of time
+            message = record.rule_msg.partition("For further error details")[0]
+            reason += f" ({textwrap.shorten(message, 300)})"
         self.failed[name] = "\n".join([f"  {name}: {reason}", *(f"      {path}" for path in record.log)])
         self._say("FAILED", name, f"after {duration(record.created - start.created)}: {reason}")
 
@@ -69,17 +62,17 @@ class Progress(logging.Handler):
         print(f"{time.strftime('%H:%M:%S')}  {what}  {name:24}  {more}".rstrip(), flush=True)
 
     def closing(self):
-        """The last lines: where the results are, or what failed, why, and what to do."""
+        """Return the last lines: where the results are, or what failed, why, and what to do."""
         took = duration(time.time() - self.began)
         if self.interrupted:
-            return f"Interrupted after {took}. Finished runs are kept: the same command goes on from here."
+            return f"Interrupted after {took}. Finished runs are kept: the same command continues from here."
         if not self.failed:
             return f"Done in {took}. Results: {self.results} (start with executed.ipynb)"
         paragraphs = [f"\nFailed: {len(self.failed)} of {self.total} runs, after {took}.", *self.failed.values()]
         if waiting := self.total - self.done - len(self.failed):
             paragraphs.append(f"  Runs not started, since they need what failed: {waiting}")
         paragraphs.append(
-            "The whole error is in the log. Mend its cause and give the same command: it goes on from here.\n"
+            "The whole error is in the log. Fix its cause and give the same command: it continues from here.\n"
         )
         return "\n\n".join(paragraphs)
 
@@ -89,32 +82,28 @@ def _name(start):
 
 
 def accuracy(outputs):
-    """The accuracy that a run's metrics.json states, after a comma; "" where there is none. outputs: the run's files.
-
-    Never that of the test images, which are not to be looked at while one may still choose.
-    """
+    """Return ", validation accuracy 43.2%" from the metrics.json among a run's `outputs`; "" if it has none."""
+    # The test accuracy is never shown: it must not be seen while choices are still open.
     metrics = next(path for path in outputs if path.endswith("metrics.json"))
     validation = json.loads(Path(metrics).read_text(encoding="utf-8")).get("validation", {})
     return f", validation accuracy {validation['accuracy']:.1%}" if "accuracy" in validation else ""
 
 
-# --- why a run failed ------------------------------------------------------------------------------------------------
-
-HINTS = {  # what the log of a failed run says -> what it means, or what to do
-    "No module named": "the environment is not whole: remove .venv, and make setup",
-    "No such kernel": "the environment is not whole: remove .venv, and make setup",
+HINTS = {  # text in the log of a failed run -> what it means, or what to do
+    "No module named": "the environment is incomplete: remove .venv, then run make setup",
+    "No such kernel": "the environment is incomplete: remove .venv, then run make setup",
     "Kernel didn't respond": "the machine is too busy: try JOBS=1",
-    "CellTimeoutError": "TIMEOUT allows a cell no more",
-    "Kernel died": "out of memory, most often: try JOBS=1, or a smaller BATCH_SIZE; or a cell ended it, as exit() does",
+    "CellTimeoutError": "the cell took longer than TIMEOUT allows",
+    "Kernel died": "usually out of memory: try JOBS=1 or a smaller BATCH_SIZE; or a cell ended it, as exit() does",
 }
+# The start of a line that names an exception, up to its class name: "nbclient.exceptions." before "CellTimeoutError".
 ERROR = re.compile(r"^(?:\w+\.)*(?=\w*(?:Error|Exception|Exit|Interrupt|NoSuchKernel)\b(?!\s+Traceback))", re.MULTILINE)
 
 
 def why(log, since=0.0):
-    """Why a run failed, in one line: the cell, the error, and what is known of it.
+    """Return in one line why a run failed: the cell, the error, and a hint.
 
-    log: papermill's, beside the notebook that it was executing. since: seconds since 1970; an older log is of an
-    earlier try.
+    log: papermill's, next to the executed notebook. since: seconds since 1970; an older log is not read.
     """
     log = Path(log)
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() and log.stat().st_mtime >= since else ""
@@ -123,46 +112,45 @@ def why(log, since=0.0):
         return _without_error(log, text)
     error = ERROR.split(error)[-1].strip(" :\n")
     last_cell = text.rpartition("\nExecuting Cell ")[2]
-    hint = next((f" ({hint})" for said, hint in HINTS.items() if said in last_cell), "")
+    hint = next((f" ({hint})" for phrase, hint in HINTS.items() if phrase in last_cell), "")
     return f"{_cell(log.with_suffix('.ipynb'))}{textwrap.shorten(error, 200, placeholder=' ...')}{hint}"
 
 
 def _without_error(log, text):
-    """In words, what happened to a run whose log ends without papermill's traceback."""
+    """Return why a run failed whose log has no traceback of papermill."""
     with contextlib.suppress(OSError):
         if shutil.disk_usage(log.parent).free < LEAST_ROOM:
             return f"the disk of {log.parent} is full: make room"
     if not text:
         return "papermill did not start, and left no log"
-    # The kernel may add a line while it is shut down, so what counts is that no cell was left open.
+    # The kernel may add lines while it shuts down, so only the last cell's own end is looked for.
     if re.search(r"^Ending Cell \d+-+$", text.rpartition("\nExecuting Cell ")[2], re.MULTILINE):
         return "the notebook ran through, but did not write its metrics.json"
-    return f"{_cell(log.with_suffix('.ipynb'))}papermill was killed, for want of memory most often: try JOBS=1"
+    return f"{_cell(log.with_suffix('.ipynb'))}papermill was killed, usually because memory ran out: try JOBS=1"
 
 
 def _cell(notebook):
-    """The number, as Jupyter shows it, of the last cell that papermill started, for the beginning of a line; or ""."""
-    with contextlib.suppress(OSError, ValueError, KeyError):  # a kill may have left half a file
+    """Return "cell [n], " for the last cell that papermill started, with the number that Jupyter shows; or ""."""
+    with contextlib.suppress(OSError, ValueError, KeyError):  # a killed papermill may have left half a file
         code = [cell for cell in json.loads(notebook.read_bytes())["cells"] if cell["cell_type"] == "code"]
         started = [cell for cell in code if cell["metadata"]["papermill"]["start_time"]]
         return f"cell [{len(started)}], " if started else ""
     return ""
 
 
-# --- in the place of Snakemake's messages ----------------------------------------------------------------------------
-
-
 def keep_only_errors(record):
-    """A logging filter for Snakemake's own output: errors, and the little that Progress does not say better."""
+    """Filter Snakemake's own log records: keep errors and what `Progress` does not show."""
     event, text = str(getattr(record, "event", None)), str(record.msg)
     if event == "shellcmd" or text.startswith(("Will exit after", "Terminating processes")):
-        return True  # commands come this far only with `snakemake --printshellcmds`
-    said_better = ("CalledProcessError", "At least one job did not complete", "Exiting because a job")
-    return record.levelno >= logging.WARNING and event != "job_error" and not any(part in text for part in said_better)
+        return True  # commands reach this filter only with `snakemake --printshellcmds`
+    shown_by_progress = ("CalledProcessError", "At least one job did not complete", "Exiting because a job")
+    if event == "job_error" or any(part in text for part in shown_by_progress):
+        return False
+    return record.levelno >= logging.WARNING
 
 
 def follow(study, replace=True):
-    """Put Progress in the place of Snakemake's messages and return it; with replace=False these stay as they are."""
+    """Return a `Progress` that replaces Snakemake's messages; with replace=False these stay as they are."""
     progress = Progress(f"{study.output_dir}/{'compare' if study.arms() else 'ladder'}")
     if replace:
         from snakemake.logging import logger

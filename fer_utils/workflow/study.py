@@ -1,4 +1,4 @@
-"""A study: a profile as the list of its runs, each with its papermill command (Snakefile, Makefile)."""
+"""A study: the list of runs that a profile describes, each with its papermill command (Snakefile, Makefile)."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,18 +22,18 @@ from fer_utils.workflow.profiles import (
 PRETRAIN = "02_pretrain_backbone"
 ARMS = {"scratch": "03_train_from_scratch", "transfer": "04_transfer_learning", "finetune": "05_fine_tuning"}
 REPORTS = {"audit": "07_audit_the_paper", "labels": "09_labels_and_errors"}
-PACKAGED = {"photos": "10_on_your_own_photos", "explain": "11_why_this_answer"}  # of no run here: they wait for none
+PACKAGED = {"photos": "10_on_your_own_photos", "explain": "11_why_this_answer"}  # they read no run of the study
 # Notebooks that run once for all seeds.
 ONCE = {"explore": "01_explore_data", "compare": "06_compare_strategies", **REPORTS, **PACKAGED}
 NOTEBOOKS = (PRETRAIN, BEYOND, *ARMS.values(), *ONCE.values())
 
-PATHS = ("DATA", "SOURCE", "WEIGHTS")  # that a study reads
+PATHS = ("DATA", "SOURCE", "WEIGHTS")  # parameters that name an input file or folder
 DATA_STAND_IN = "path/to/fer2013.csv"
 
 
 @dataclass(frozen=True)
 class PlannedRun:
-    """A papermill run of a study: its name (and its folder's), its notebook's stem and what it is given."""
+    """A papermill run of a study: its name (also its folder's), its notebook's stem and its parameters."""
 
     name: str
     notebook: str
@@ -42,7 +42,7 @@ class PlannedRun:
 
 @dataclass(frozen=True)
 class Study:
-    """A checked profile with everything filled in that the command line and the machine decide.
+    """A checked profile, completed with the settings of the command line.
 
     declared: stem -> {parameter: default}. data, source: DATA and SOURCE for every notebook that has them; "" leaves
     them to the notebook's section and its default.
@@ -78,36 +78,35 @@ class Study:
         return [self.arm(name, strategy, seed) for seed in self.seeds for name in architectures for strategy in ARMS]
 
     def comparators(self):
-        """The runs from scratch of the networks that the paper has no arm of, seed by seed."""
+        """The runs from scratch of networks that are not in the paper, seed by seed."""
         return [self.arm(name, "scratch", seed) for seed in self.seeds for name in self.profile.comparators]
 
     def recipe(self, name, seed):
         """The run of notebook 08 for a rung, a final candidate or a trial; its folder is below ladder/."""
         given = self.parameters(BEYOND, seed=int(seed))
-        if final := self.profile.finals.get(name):
-            given |= {**final, "NAME": name, "FINAL": True}
-        elif trial := self.profile.trials.get(name):
-            given |= {**trial, "NAME": name}
+        if name in self.profile.finals:
+            given |= {**self.profile.finals[name], "NAME": name, "FINAL": True}
+        elif name in self.profile.trials:
+            given |= {**self.profile.trials[name], "NAME": name}
         else:
-            given |= {"RECIPE": name}
-        return PlannedRun(
-            f"{name}-seed{seed}", BEYOND, {key: given[key] for key in self.declared[BEYOND] if key in given}
-        )
+            given["RECIPE"] = name
+        in_order = {key: given[key] for key in self.declared[BEYOND] if key in given}
+        return PlannedRun(f"{name}-seed{seed}", BEYOND, in_order)
 
     def recipes(self, kind):
         """The runs of the profile's "ladder", "trials" or "finals", seed by seed."""
         return [self.recipe(name, seed) for seed in self.seeds for name in getattr(self.profile, kind)]
 
     def runs(self):
-        """Every run of the study, in an order in which one could type them."""
+        """Every run of the study, in an order in which one could type the commands."""
         wanted = [name for name in self.profile.architectures if any(self.pretrained(how, name) for how in ARMS)]
-        trained = [*self.arms(), *self.comparators()]
-        trained += [run for kind in ("ladder", "trials", "finals") for run in self.recipes(kind)]
-        last = [*(["compare"] if self.arms() else []), *self.profile.reports]
-        return [self.once("explore"), *map(self.pretrain, wanted), *trained, *map(self.once, last)]
+        runs = [self.once("explore"), *map(self.pretrain, wanted), *self.arms(), *self.comparators()]
+        runs += self.recipes("ladder") + self.recipes("trials") + self.recipes("finals")
+        reports = ("compare", *self.profile.reports) if self.arms() else self.profile.reports
+        return [*runs, *map(self.once, reports)]
 
     def pretrained(self, strategy, architecture):
-        """Whether the arm starts from notebook 02's backbone: it transfers, and the profile names no WEIGHTS."""
+        """Whether the arm starts from notebook 02's backbone: not from scratch, and the profile names no WEIGHTS."""
         return strategy != "scratch" and not self._from_profile(ARMS[strategy], architecture).get("WEIGHTS")
 
     def backbone(self, architecture):
@@ -115,10 +114,10 @@ class Study:
         return f"{self.output_dir}/{architecture}-pretrain/backbone.weights.h5"
 
     def parameters(self, notebook, architecture=None, seed=None):
-        """What a notebook is given, in the order of its parameters cell.
+        """The parameters that a notebook is given, in the order of its parameters cell.
 
-        The architecture's sub-section beats the notebook's section, which beats `all:`. What the command line gives
-        (DATA, SOURCE) and what the graph decides (OUTPUT_DIR, ARCHITECTURE, SEED, the backbone's path) beats them all.
+        The architecture's sub-section overrides the notebook's section, which overrides `all:`. DATA and SOURCE from
+        the command line override these, and so do OUTPUT_DIR, ARCHITECTURE, SEED and the backbone's path.
         """
         given = self._from_profile(notebook, architecture)
         decided = {"OUTPUT_DIR": self.output_dir, "DATA": self.data, "SOURCE": self.source}
@@ -129,10 +128,11 @@ class Study:
         return {name: given[name] for name in self.declared[notebook] if name in given}
 
     def papermill(self, run):
-        """A run's papermill command; the notebook is executed into the logs' folder, where a failure leaves it."""
+        """A run's papermill command; it writes the executed notebook into logs/, where it stays after a failure."""
         return papermill_command(run.notebook, f"{self.output_dir}/logs/{run.name}.ipynb", run.parameters)
 
     def _from_profile(self, notebook, architecture):
+        """The parameters that the profile has for a notebook and an architecture (or None), with paths filled in."""
         section = self.profile.sections[notebook]
         own = {key: value for key, value in section.items() if key.isupper()}
         given = {**self.profile.common, **own, **(section.get(architecture) or {})}
@@ -140,12 +140,15 @@ class Study:
 
 
 def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
-    """Read and check a profile, and fill in the rest.
+    """Read and check a profile, and complete it with the settings of the command line: Study.
 
     profile: a name in profiles/, or the path of a YAML file. data, source: DATA and SOURCE from the command line, ""
     for none. seeds: "0 1 2", instead of the profile's. root: the project's folder. Raises ProfileError.
     """
-    declared = {stem: _declared(Path(root) / "notebooks" / f"{stem}.ipynb") for stem in NOTEBOOKS}
+    try:
+        declared = {stem: declared_parameters(Path(root) / "notebooks" / f"{stem}.ipynb") for stem in NOTEBOOKS}
+    except RunError as error:
+        raise ProfileError(str(error)) from error
     checked = read_profile(profile, declared, root)
     study = Study(
         profile=checked,
@@ -156,10 +159,3 @@ def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
     )
     check_output_dir(checked.path, study.output_dir)
     return study
-
-
-def _declared(path):
-    try:
-        return declared_parameters(path)
-    except RunError as error:
-        raise ProfileError(str(error)) from error

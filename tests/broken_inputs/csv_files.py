@@ -69,8 +69,8 @@ CASES = [
     case("a pointer of Git LFS", content(LFS), "is a pointer of Git LFS, not the data. Run git lfs pull"),
     case("UTF-16", content(csv_bytes().decode().encode("utf-16")), "is text in UTF-16. Save it as UTF-8"),
     case("bytes of anything", content(bytes(range(256)) * 40), "is binary data of an unknown kind. Download"),
-    case("semicolons", content(csv_bytes().replace(b",", b";")), "separated by commas: save the file so"),
-    case("tabs", content(csv_bytes().replace(b",", b"\t")), "separated by commas: save the file so"),
+    case("semicolons", content(csv_bytes().replace(b",", b";")), "separated by commas: save the file with commas"),
+    case("tabs", content(csv_bytes().replace(b",", b"\t")), "separated by commas: save the file with commas"),
     case("votes of FER+", header("Usage,Image name,neutral,happiness"), "votes of FER.* give fer2013.csv"),
     case(
         "a column a pixel", header("emotion," + ",".join(map(str, range(48 * 48)))), "column of its own: make them one"
@@ -83,7 +83,7 @@ CASES = [
     case("a pixel too few", row(3, lambda e, p, u: f"{e},{p[: p.rindex(' ')]},{u}"), r"row 3 .*wrong pixel count 2303"),
     case("a pixel too many", row(3, lambda e, p, u: f"{e},{p} 1,{u}"), r"row 3 .*wrong pixel count 2305"),
     case("no pixels", row(3, lambda e, p, u: f"{e},,{u}"), r"row 3 .*wrong pixel count 0"),
-    case("pixel 256", pixel(17, "256"), r"row 9 .*pixel 17 is '256', outside 0 to 255.*or mend the row"),
+    case("pixel 256", pixel(17, "256"), r"row 9 .*pixel 17 is '256', outside 0 to 255.*or fix the row"),
     case("pixel -1", pixel(17, "-1"), "row 9 .*pixel 17 is '-1', outside 0 to 255"),
     case("a pixel of thousands of digits", pixel(17, "9" * 6000), r"row 9 .*pixel 17 is '9{40}\.\.\.', outside"),
     case("a fraction for a pixel", pixel(17, "0.5"), "row 9 .*pixel 17 is not a whole number: '0.5'"),
@@ -95,7 +95,7 @@ CASES = [
     case("an unknown usage", row(2, lambda e, p, u: f"{e},{p},Testing"), "row 2 .*unknown usage 'Testing'"),
     case("a field too many", row(2, lambda e, p, u: f"{e},{p},{u},x"), "row 2 .*4 columns where the header has 3"),
     case("cut off in the last row", content(csv_bytes()[:-4000]), "row 21 .*may be truncated. Download"),
-    case("zeros where the disk was full", content(csv_bytes()[:-9000] + bytes(9000)), r"row \d+ .*or mend"),
+    case("zeros where the disk was full", content(csv_bytes()[:-9000] + bytes(9000)), r"row \d+ .*or fix"),
     case(
         "two megabytes without a line end",
         content(csv_bytes()[:40] + b"1 " * 1_100_000),
@@ -104,7 +104,7 @@ CASES = [
     case(
         "gzip cut off",
         content(gzip.compress(csv_bytes())[:-900], "fer2013.csv.gz"),
-        "no archive, or damaged.*Download",
+        "not an archive, or is damaged.*Download",
     ),
     case("gzip in gzip", content(gzip.compress(gzip.compress(b"1")), "fer2013.csv.gz"), "is a compressed file. Unpack"),
     case("7z", content(b"7z\xbc\xaf\x27\x1c\0\4", "fer2013.7z"), "is a 7z archive. Unpack it"),
@@ -125,7 +125,9 @@ CASES = [
     case(
         "a server's error", content('{"code": 403, "message": "log in"}'), "is JSON, such as a server's error. Download"
     ),
-    case("nothing but zeros", content(bytes(9000)), "is zeros, as a copy or download leaves that broke off. Download"),
+    case(
+        "nothing but zeros", content(bytes(9000)), "is only zeros, as an interrupted copy or download leaves. Download"
+    ),
     case(
         "images of another size",
         at_64_pixels,
@@ -134,11 +136,11 @@ CASES = [
     case(
         "an address",
         lambda folder: "https://example.org/fer2013.csv",
-        "is an address, no path. Download",
+        "is an address, not a path. Download",
         "example.org",
     ),
     case("an address at Kaggle", lambda folder: "https://www.kaggle.com/datasets/a/fer", "Give DATA=kaggle", "a/fer"),
-    case("a data set of Kaggle", lambda folder: "msambare/fer2013", "is a place at Kaggle.* Give DATA=kaggle"),
+    case("a data set of Kaggle", lambda folder: "msambare/fer2013", "is a data set at Kaggle.* Give DATA=kaggle"),
     case("no such file", lambda folder: folder / "nowhere.csv", "no such file or folder. Give the path of"),
     case("a name longer than any", lambda folder: folder / ("x" * 300), "no such file or folder. Give", "xxxxxxxx"),
     case(
@@ -150,5 +152,5 @@ CASES = [
         "a link to itself", lambda folder: link(folder / "fer2013.csv", "fer2013.csv"), "no such file or folder. Give"
     ),
     case("a pipe", lambda folder: pipe(folder / "fer2013.csv"), "is neither a file nor a folder. Give the path of"),
-    case("a pipe in a folder", lambda folder: pipe(folder / "fer2013.csv").parent, "fer2013.csv: is no.* file"),
+    case("a pipe in a folder", lambda folder: pipe(folder / "fer2013.csv").parent, "fer2013.csv: is neither a file"),
 ]

@@ -97,21 +97,23 @@ def source_pipe(folder):
 SIXTEEN_BITS = saved(Image.fromarray(np.zeros((48, 48), np.uint16)))
 IN_COLOUR = saved(Image.new("RGB", (48, 48), (9, 9, 200)))
 CASES = [
-    case("empty", lambda folder: folder, "holds no layout of FER-2013.*found nothing. Give fer2013.csv"),
+    case("empty", lambda folder: folder, "holds no known layout of FER-2013.*found nothing. Give fer2013.csv"),
     case("other files", lambda folder: write(folder / "notes.txt").parent, "found notes.txt. Give fer2013.csv"),
-    case("an image of no bytes", with_image(b""), "PublicTest_90.png: is no image, or a damaged one. Delete it"),
-    case("a text called .png", with_image(b"not a face"), "PublicTest_90.png: is no image, or a damaged one"),
-    case("an image cut off", with_image(png()[:900]), "PublicTest_90.png: is no image, or a damaged one"),
+    case("an image of no bytes", with_image(b""), "PublicTest_90.png: is not an image, or is damaged. Delete it"),
+    case("a text called .png", with_image(b"not a face"), "PublicTest_90.png: is not an image, or is damaged"),
+    case("an image cut off", with_image(png()[:900]), "PublicTest_90.png: is not an image, or is damaged"),
     case("an image of another size", with_image(png(FACES[0][:40])), "is 48 x 40 pixels; .*48 x 48"),
-    case("a header that states 60,000 pixels a side", with_image(png_that_states(60_000, 60_000)), "is no image"),
+    case("a header that states 60,000 pixels a side", with_image(png_that_states(60_000, 60_000)), "is not an image"),
     case(
         "a header that states 15,000 pixels a side",
         with_image(png_that_states(15_000, 15_000)),
-        "is (no image|15000 x 15000)",
+        "is (not an image|15000 x 15000)",
     ),
-    case("a header that states no pixels", with_image(png_that_states(0, 0)), "is no image"),
+    case("a header that states no pixels", with_image(png_that_states(0, 0)), "is not an image"),
     case(
-        "a header of 48 pixels and nothing behind it", with_image(png_that_states(48, 48)), "is no image, or a damaged"
+        "a header of 48 pixels and nothing behind it",
+        with_image(png_that_states(48, 48)),
+        "is not an image, or is damaged",
     ),
     case(
         "all images of another size",
@@ -136,7 +138,7 @@ CASES = [
         "class folder '7'. .* 0 angry, .*6 neutral",
     ),
     case(
-        "no train", after(lambda f: shutil.rmtree(f / "train")), "given/test holds .* a folder train must lie beside it"
+        "no train", after(lambda f: shutil.rmtree(f / "train")), "given/test holds .* a folder train must be next to it"
     ),
     case(
         "pointers of Git LFS",
@@ -145,7 +147,11 @@ CASES = [
     ),
     case("an image in colour", with_image(IN_COLOUR), r"is in colour; FER-2013 is gray. .*convert\('L'\)"),
     case("an image of sixteen bits", with_image(SIXTEEN_BITS), "has the mode I;16; .*8 bits are needed"),
-    case("an unknown class", after(lambda folder: (folder / "train" / "contempt").mkdir()), "'contempt'. .*rename it"),
+    case(
+        "an unknown class",
+        after(lambda folder: (folder / "train" / "contempt").mkdir()),
+        "'contempt'. .*rename or move it",
+    ),
     case("an empty class", after(empty_class), "train/disgust: the class folder is empty. Delete it"),
     case("a folder among images", after(lambda folder: (folder / "test/sad/more").mkdir()), r"holds a folder \(more\)"),
     case(
@@ -156,16 +162,20 @@ CASES = [
     case(
         "two folders of a split",
         after(lambda folder: (folder / "Training").mkdir()),
-        "Two folders .*: move one",
+        ": holds two folders for one split, .* Move one",
         "train",
     ),
-    case("a link to nothing", after(lambda f: link(f / "test/sad/9.png", f / "gone")), "9.png: is no file, nor a link"),
-    case("a link to no image", after(lambda f: link(f / "test/sad/9.png", __file__)), "9.png: is no image"),
+    case(
+        "a link to nothing",
+        after(lambda f: link(f / "test/sad/9.png", f / "gone")),
+        "9.png: is neither a file nor a link",
+    ),
+    case("a link to no image", after(lambda f: link(f / "test/sad/9.png", __file__)), "9.png: is not an image"),
     case("links back to their own folder", after(loops), r"train/happy: holds a folder \(a\) among the images. Move"),
     case(
         "a pipe for an image",
         after(lambda f: pipe(f / "test/sad/9.png")),
-        "9.png: is no file, nor a link to one. Delete",
+        "9.png: is neither a file nor a link to one. Delete",
     ),
     Case(
         "source: one image",
@@ -175,7 +185,7 @@ CASES = [
         "MAX_IMAGES=1 leaves none",
     ),
     source("no such folder", lambda folder: folder / "gone", "no such folder. Give SOURCE as 'sample' or"),
-    source("a file", lambda folder: write(folder / "images.zip"), "is a file. Unpack it, and give the folder"),
+    source("a file", lambda folder: write(folder / "images.zip"), "is a file. Unpack it, and give a folder"),
     source("one class", lambda folder: write(folder / "cats" / "1.png", png()).parents[1], "has 1 class folder.*Give"),
     source("a class without images", lambda f: (two_classes()(f) / "owls").mkdir() or f, "owls: this class.*Remove it"),
     source("a text called .png", two_classes(b=b"no image"), "b.png: not a readable image.*Remove it"),
@@ -183,6 +193,6 @@ CASES = [
         "a header that states 9,000 pixels a side", two_classes(b=png_that_states(9000, 9000)), "9000 x 9000 pixels"
     ),
     source("an image cut off", two_classes(b=png()[:900]), "b.png: not a readable image.*Remove it"),
-    source("a link to nothing", broken_link, r"2.png: not a readable image \(it is no file\).*Remove it"),
-    source("a pipe", source_pipe, r"2.png: not a readable image \(it is no file\).*Remove it"),
+    source("a link to nothing", broken_link, r"2.png: not a readable image \(it is not a file\).*Remove it"),
+    source("a pipe", source_pipe, r"2.png: not a readable image \(it is not a file\).*Remove it"),
 ]

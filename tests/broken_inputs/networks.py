@@ -190,12 +190,12 @@ CASES = [
     weights("that claim 4 TB", changed(claims_terabytes), "does not fit vgg16.*make it again"),
     network("no such file", lambda folder: folder / "model.keras", "no such file"),
     network("a pipe", lambda folder: pipe(folder / "model.keras"), "no such file"),
-    network("nothing in it", lambda folder: write(folder / "model.keras"), "is not a model to load .File is not a zip"),
-    network("a pickle", lambda folder: write(folder / "model.keras", pickled(folder)), "is not a model to load"),
+    network("nothing in it", lambda folder: write(folder / "model.keras"), "cannot be loaded .File is not a zip"),
+    network("a pickle", lambda folder: write(folder / "model.keras", pickled(folder)), "cannot be loaded"),
     network(
-        "weights alone", lambda folder: weights_of("vgg16")(folder).rename(folder / "model.keras"), "is not a model"
+        "weights alone", lambda folder: weights_of("vgg16")(folder).rename(folder / "model.keras"), "cannot be loaded"
     ),
-    network("cut off", cut_network, "is not a model to load"),
+    network("cut off", cut_network, "cannot be loaded"),
     network("a zip of something else", lambda f: zip_of(f / "model.keras", {"a": b""}), "no item named 'config.json'"),
     network("a bomb", lambda f: zip_of(f / "model.keras", BOMB, states=4_290_000_000 * 2), "it unpacks to 17.2 GB"),
     network("a Lambda layer", saved(with_lambda), "it holds code, a Lambda"),
@@ -203,6 +203,6 @@ CASES = [
     network(
         "a layer of the operating system's", with_configuration(calls_the_shell), "it names os.system, which is neither"
     ),
-    network("a configuration of nothing", with_configuration(lambda text: ""), "is not a model to load"),
-    network("another kind of network", saved(another), r"takes \(None, 8\) and answers \(None, 7\)"),
+    network("a configuration of nothing", with_configuration(lambda text: ""), "cannot be loaded"),
+    network("another kind of network", saved(another), r"has inputs \(None, 8\) and outputs \(None, 7\)"),
 ]

@@ -42,11 +42,11 @@ def case(name, make, says, names="fer2013.tar"):
 
 WHOLE = ("fer2013.csv", csv_bytes())
 CASES = [
-    case("cut off", plain(lambda content: content[:9000]), "no archive, or damaged .*Download it again"),
+    case("cut off", plain(lambda content: content[:9000]), "not an archive, or is damaged .*Download it again"),
     case(
         "a changed header",
         plain(lambda content: content[:20] + b"x" + content[21:]),
-        "no archive, or damaged.*Download it",
+        "not an archive, or is damaged.*Download it",
     ),
     case(
         "nothing but a link", members(("fer2013.csv", {"type": tarfile.SYMTYPE, "linkname": "gone"})), "found nothing"

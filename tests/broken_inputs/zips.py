@@ -75,22 +75,24 @@ CASES = [
         lambda folder: write(folder / "archive.zip", b"<html>sign in</html>"),
         "is a web page or XML.*Download",
     ),
-    case("empty file", lambda folder: write(folder / "archive.zip"), "no archive, or damaged.*Download it again"),
+    case(
+        "empty file", lambda folder: write(folder / "archive.zip"), "not an archive, or is damaged.*Download it again"
+    ),
     case(
         "cut off",
         changed(lambda content: content[: len(content) // 2]),
-        "no archive, or damaged.*Download it again",
+        "not an archive, or is damaged.*Download it again",
     ),
     case("a changed byte", changed(flip), "archive.zip.*ownload"),
     case(
         "a name that is no text",
         changed(name_without_text),
-        "no archive, or damaged .*utf-8.*Download it again",
+        "not an archive, or is damaged .*utf-8.*Download it again",
     ),
     case(
         "a name without end",
         changed(name_without_end),
-        r"no archive, or damaged \(.{,300}\). Download it again",
+        r"not an archive, or is damaged \(.{,300}\). Download it again",
     ),
     case("no member", lambda folder: zip_of(folder / "archive.zip", {}), "found nothing. Give fer2013.csv"),
     case("other members", members({"cat.jpg": b"x", "notes/a.txt": b""}), "found notes/, cat.jpg. Give fer2013.csv"),
@@ -113,7 +115,9 @@ CASES = [
         "fer2013/fer2013.csv, row 4 .*wrong pixel count 3",
     ),
     case(
-        "an absurd image in it", members({"train/happy/1.png": png_that_states(60_000, 60_000)}), "1.png: is no image"
+        "an absurd image in it",
+        members({"train/happy/1.png": png_that_states(60_000, 60_000)}),
+        "1.png: is not an image",
     ),
     case("an unknown class in it", members({"train/bored/1.png": png()}), "train/bored: unknown class folder 'bored'"),
 ]

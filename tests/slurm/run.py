@@ -141,8 +141,8 @@ def epochs_done(folder):
 
 def went_on(log):
     """After which epoch a training went on, by its log; 0 where it began anew."""
-    lines = [line for line in log.read_text().splitlines() if "Goes on after " in line]
-    return int(lines[0].split("Goes on after ")[1].split()[0]) if lines else 0
+    lines = [line for line in log.read_text().splitlines() if "Training resumes after " in line]
+    return int(lines[0].split("Training resumes after ")[1].split()[0]) if lines else 0
 
 
 # --- comparing -------------------------------------------------------------------------------------------------------

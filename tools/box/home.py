@@ -1,10 +1,11 @@
-"""Bring home what a box sent: into outputs/<profile>/, and what is worth keeping into outputs/reference/<profile>/.
+"""Copy a box's results into outputs/<profile>/, and what is worth keeping into outputs/reference/<profile>/.
 
     python tools/box/home.py DIR
 
-DIR holds home.sha256 and the parts that it names. A run that was cut off comes with its checkpoint where that fitted,
-and the next `make box` sends it along. The reference gets finished runs (as ``tools/reference.py`` keeps them), the
-curve of each that was cut off, and in boxes/ what the box said of itself: device, rates, what ran or did not, and why.
+DIR holds home.sha256 and the parts that it names. A run that was cut off has its checkpoint with it if the checkpoint
+fitted; the next `make box` then packs that checkpoint. The reference gets the finished runs (the files that
+``tools/reference.py`` keeps) and the learning curve of each run that was cut off. Its folder boxes/ gets the box's
+report: the device, the rates, which runs ended, and why the others did not.
 """
 
 import argparse
@@ -27,22 +28,23 @@ from fer_utils import runs  # noqa: E402
 
 
 class HomeError(ValueError):
-    """What came from the box cannot be used; the message names the file and the mend."""
+    """The box's results cannot be used. The message names the file and the fix."""
 
 
 class UnfinishedError(HomeError):
-    """What came can be used, but not all of it is in its place."""
+    """The box's results can be used, but not all files could be put in place."""
 
 
-STATED = {"output_dir": r"outputs/[\w-]+", "began": r"[\dT:+-]+"}
+STATED = {"output_dir": r"outputs/[\w-]+", "began": r"[\dT:+-]+"}  # values of box.json that become paths
 NAME = r"[\w.-]+(/[\w.-]+)*"
 
 
 def bring_home(folder, root=ROOT, rehearsal=False):
-    """Unpack what `folder` holds below `root`; returns {run: bytes kept in the reference}. Raises HomeError, RunError.
+    """Unpack the archive in `folder` below `root`; returns {run: bytes kept in the reference}.
 
-    rehearsal: whether runs at tiny settings are welcome. Nothing is written before every part has been held against its
-    checksum and every file against where it belongs; what is finished at home stays as it is, unless it comes anew.
+    rehearsal: accept runs at tiny settings. Nothing is written before every part's checksum and every file's path have
+    been checked. A finished run at home stays as it is, unless the archive holds the same run.
+    Raises HomeError (UnfinishedError if some files could not be put in place) or runs.RunError.
     """
     content, root = _joined(Path(folder)), Path(root)
     (root / "outputs").mkdir(parents=True, exist_ok=True)
@@ -71,7 +73,7 @@ def bring_home(folder, root=ROOT, rehearsal=False):
 
 
 def _report(folder, part):
-    """What the box said of itself, its names held against what they may be."""
+    """Return box.json as a dict. Raises HomeError for a name in it that is not a plain path."""
     found = list(part.glob("outputs/*/box.json"))
     if len(found) != 1:
         raise HomeError(f"{folder}: has {len(found)} box.json, so it is no archive that run.sh packed")
@@ -85,22 +87,22 @@ def _report(folder, part):
 
 
 def _check_data(folder, report, root):
-    """Refuse runs on other data than those of the reference beside which they would stand."""
+    """Raise HomeError if the runs were made from other data than the runs already in the reference."""
     kept = root / "outputs/reference" / Path(report["output_dir"]).name
+    theirs = report.get("data", {}).get("checksum")
     for path in sorted(kept.rglob("manifest.json")):
         manifest = json.loads(path.read_text(encoding="utf-8"))
-        theirs, ours = report.get("data", {}).get("checksum"), manifest.get("data_checksum")
-        if theirs and manifest.get("strategy") != "pretrain" and theirs != ours:
+        if theirs and manifest.get("strategy") != "pretrain" and theirs != manifest.get("data_checksum"):
             raise HomeError(
                 f"{folder}: was made of other data ({report['data']['what']}) than {path.parent}. Keep them apart"
             )
 
 
 def _move(part, root):
-    """Put each finished run in the place of what is there, and what else came beside what is there.
+    """Replace each run by a finished run that was sent; add the files of unfinished runs to what is there.
 
-    A finished run is left out, and named, where a finished one has files that boxes do not send, as its weights; an
-    unfinished one where there is a finished one, or one with more epochs behind it.
+    A finished run is skipped, with a message, if the finished run at home has files that boxes do not send, such as
+    weights. An unfinished run is skipped if the run at home is finished or has more epochs.
     """
     for metrics in sorted(part.rglob("metrics.json")):
         sent, run = metrics.parent, root / metrics.parent.relative_to(part)
@@ -119,7 +121,7 @@ def _move(part, root):
 
 
 def _joined(folder):
-    """The archive put together from its parts. HomeError for one that is missing or damaged."""
+    """Join the parts to the archive, as bytes. Raises HomeError if a part is missing or damaged."""
     sums = folder / "home.sha256"
     if not sums.is_file():
         raise HomeError(f"{folder}: has no home.sha256. Give the folder that run.sh had as --out")
@@ -137,17 +139,16 @@ def _joined(folder):
 
 
 def _keep(root, report):
-    output_dir, kept = Path(report["output_dir"]), root / "outputs/reference" / Path(report["output_dir"]).name
+    output_dir = root / report["output_dir"]
+    kept = root / "outputs/reference" / output_dir.name
     sizes = {}
-    if any((root / output_dir).rglob("metrics.json")):
-        sizes = reference.copy_reference(root / output_dir, kept)
+    if any(output_dir.rglob("metrics.json")):
+        sizes = reference.copy_reference(output_dir, kept)
     for row in report["runs"]:
-        curve, target = (
-            root / output_dir / row["name"] / "history.csv",
-            kept / "unfinished" / f"{row['name'].replace('/', '-')}.csv",
-        )
+        curve = output_dir / row["name"] / "history.csv"
+        target = kept / "unfinished" / f"{row['name'].replace('/', '-')}.csv"
         if (kept / row["name"] / "metrics.json").is_file():
-            target.unlink(missing_ok=True)  # of an earlier box, which did not end it
+            target.unlink(missing_ok=True)  # an earlier box did not finish this run
         elif row["state"] == "cut off" and curve.is_file() and _epochs(curve) >= _epochs(target):
             _made(target.parent)
             target.write_bytes(curve.read_bytes())

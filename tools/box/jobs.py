@@ -1,4 +1,4 @@
-"""The runs of a plan on the box: how far each is, and when those that run will end."""
+"""The runs of a plan on the box: their progress, and when they will end."""
 
 import contextlib
 import csv
@@ -11,15 +11,15 @@ from pathlib import Path
 
 import psutil
 
-START = 90.0  # seconds from papermill's start to the first epoch's end: on an H100, with four that compile at once
-START_TINY = 30.0  # the same of a rehearsal's runs, on two cores
+START = 90.0  # seconds from papermill's start to the first epoch's end: on an H100, while four runs compile at once
+START_TINY = 30.0  # the same in a rehearsal, on two cores
 
 
 @dataclass
 class Job:
-    """A run of the plan (``plan.read_plan``) and what has become of it.
+    """A run of the plan (``plan.read_plan``) and its state.
 
-    state: "waiting", "running", "done", "failed", "cut off" or "left out"; reason: why, in words, for the last three.
+    state: "waiting", "running", "done", "failed", "cut off" or "left out". reason: why, in words, for the last three.
     """
 
     entry: dict
@@ -29,12 +29,12 @@ class Job:
     process: subprocess.Popen | None = None
     began: float = 0.0  # time.monotonic()
     ended: float = 0.0
-    rows: list = field(default_factory=list)  # of history.csv
-    read: float = 0.0  # when that was last written
+    rows: list = field(default_factory=list)  # the rows of history.csv
+    read: float = 0.0  # the time at which the history.csv that was read last had been written
 
     @property
     def name(self):
-        """The folder below the study's: unlike the run's own name, there once only."""
+        """The run's folder below the study's. It is unique in a plan; the run's own name may occur twice."""
         return self.entry["folder"].split("/", 2)[-1]
 
     @property
@@ -46,7 +46,7 @@ class Job:
         return self.root / f"{self.entry['log']}.log"
 
     def finished(self):
-        """Whether the run is whole: its metrics.json is written last."""
+        """Return whether the run has finished: metrics.json is the last file that a run writes."""
         return (self.folder / "metrics.json").is_file()
 
     def start(self, environment, tiny=False):
@@ -59,18 +59,18 @@ class Job:
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                start_new_session=True,  # Ctrl-C is for the box, which then ends its runs in order
+                start_new_session=True,  # so that Ctrl-C reaches only run.py, which then ends its runs in order
             )
         self.state, self.began = "running", time.monotonic()
 
     def look(self):
-        """Read how far the run is, and whether it has ended."""
+        """Read the run's progress from history.csv, and update its state if it has ended."""
         path = self.folder / "history.csv"
         try:
             written = path.stat().st_mtime
             if written != self.read:
                 with open(path, newline="", encoding="utf-8") as stream:
-                    rows = [row for row in csv.DictReader(stream) if row.get("seconds")]  # it may be half-written
+                    rows = [row for row in csv.DictReader(stream) if row.get("seconds")]  # without a half-written one
                 self.rows, self.read = max(self.rows, rows, key=len), written
         except OSError:
             pass
@@ -88,12 +88,12 @@ class Job:
         return max(0, self.entry["epochs"] - len(self.rows))
 
     def epoch_seconds(self):
-        """Of the last epochs, the first (which compiles) left out if there are others; None before any."""
+        """Return the median of the last three epochs, or None. The first, which compiles, counts only if alone."""
         seconds = [float(row["seconds"]) for row in self.rows]
         return statistics.median((seconds[1:] or seconds)[-3:]) if seconds else None
 
     def shown(self):
-        """The run in a word or two for the line of every ten seconds."""
+        """Return the run's progress in a few words, for the line that is printed every ten seconds."""
         if not self.rows:
             return f"{self.name} starting"
         accuracy = float(self.rows[-1].get("val_accuracy") or "nan")
@@ -101,11 +101,11 @@ class Job:
 
 
 def stop(jobs, reason, patience=3.0):
-    """End these runs and all that they started, together; each keeps its checkpoint."""
-    # A kernel has a session of its own, and would outlive a papermill that hangs.
+    """End these runs and their processes, by force after `patience` seconds. Each run keeps its checkpoint."""
+    # A notebook's kernel has a session of its own, so it would survive the end of a papermill that hangs.
     started = []
     for job in jobs:
-        with contextlib.suppress(psutil.Error):  # it has ended meanwhile
+        with contextlib.suppress(psutil.Error):  # the process has ended meanwhile
             process = psutil.Process(job.process.pid)
             started += [process, *process.children(recursive=True)]
         job.process.terminate()
@@ -118,12 +118,12 @@ def stop(jobs, reason, patience=3.0):
     for job in jobs:
         job.process.wait()
         job.look()
-        if job.state != "done":  # it may have ended by itself just now
+        if job.state != "done":  # the run may have finished by itself just now
             job.state, job.reason, job.ended = "cut off", reason, time.monotonic()
 
 
 def last_error(path):
-    """The last line of a log that looks like an error's, or else its last line."""
+    """Return the last line of a log that looks like an error message, or else its last line."""
     text = path.read_text(errors="replace") if path.is_file() else ""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     named = [line for line in lines if "Error" in line.split(":")[0]]
@@ -131,23 +131,23 @@ def last_error(path):
 
 
 class Clock:
-    """When runs will end, from what a device was measured to do and from the epochs so far.
+    """Estimates when runs will end, from the device's measured rates and the epochs so far.
 
-    rates: architecture -> multiply-adds a second of a run that is alone. start: seconds until a run's first epoch ends.
+    rates: architecture -> multiply-adds per second of a run alone. start: seconds until a run's first epoch ends.
     """
 
     def __init__(self, rates, start=START):
         self.rates, self.start = rates, start
-        self.corrections = {}  # architecture -> how much longer its epochs take than reckoned
+        self.corrections = {}  # architecture -> measured over estimated seconds of an epoch
 
     def reckoned(self, job):
-        """Seconds of the device for the job's epochs that are left, if it were alone."""
+        """Return the estimated seconds for the job's remaining epochs if it had the device alone."""
         entry = job.entry
         whole = entry["work"] / self.rates[entry["architecture"]] if entry["architecture"] else 0.0
         return whole * job.epochs_left / entry["epochs"] * self.corrections.get(entry["architecture"], 1.0)
 
     def learn(self, running):
-        """Hold what was reckoned against the epochs of the runs that are under way."""
+        """Correct the estimates by the epochs that the running jobs have finished."""
         for job in running:
             seconds = job.epoch_seconds()
             if len(job.rows) > 1 and seconds and job.epochs_left:
@@ -157,21 +157,25 @@ class Clock:
                 self.corrections[architecture] = seconds / len(running) / alone if alone else 1.0
 
     def ends(self, jobs):
-        """Seconds from now until each job ends, if no other starts: a dict of id(job) -> seconds.
+        """Return the seconds from now until each job ends, if no other starts: a dict of id(job) -> seconds.
 
-        The device is shared out evenly among those that train. A job that has not started is one that starts now.
+        The jobs that train share the device evenly. A job that has not started is assumed to start now.
         """
         now = time.monotonic()
-        begins = {
-            id(job): max(0.0, self.start - (now - job.began)) if job.process and not job.rows else 0.0 for job in jobs
-        }
-        begins |= {id(job): self.start for job in jobs if job.process is None}
+        begins = {}  # id(job) -> seconds until it trains
+        for job in jobs:
+            if job.process is None:
+                begins[id(job)] = self.start
+            elif job.rows:
+                begins[id(job)] = 0.0
+            else:
+                begins[id(job)] = max(0.0, self.start - (now - job.began))
         left = {id(job): self.reckoned(job) for job in jobs}
         ends, clock = {}, 0.0
         while len(ends) < len(jobs):
             open_jobs = [key for key in left if key not in ends]
             active = [key for key in open_jobs if begins[key] <= clock]
-            # Of n runs at once, each takes n times as long as alone: seven at once kept an H100 busy, no more.
+            # With n runs at once, each takes n times as long as alone: seven at once kept an H100 busy, but no busier.
             speed = 1 / len(active) if active else 0.0
             steps = [begins[key] - clock for key in open_jobs if begins[key] > clock]
             steps += [left[key] / speed for key in active]
@@ -185,10 +189,10 @@ class Clock:
 
 
 def startable(jobs, clock, seconds, slots, free_bytes):
-    """The next job to start, or None; and why each job that is dearer was not: id(job) -> words.
+    """Return the next job to start (or None), and why each more valuable job was not chosen: id(job) -> words.
 
-    jobs: in the order of worth. seconds: that are left. slots: runs at once. free_bytes: of the disk. A job waits, and
-    keeps its place, while another that compiles to the same program has no epoch behind it: it will find that compiled.
+    jobs: the most valuable first. seconds: time left. slots: runs at once. free_bytes: free space on the disk.
+    A job waits, and keeps its place, until another has finished an epoch and so compiled the same program for it.
     """
     committed = [job for job in jobs if job.state == "running"]
     running, reasons = list(committed), {}
@@ -205,12 +209,12 @@ def startable(jobs, clock, seconds, slots, free_bytes):
             return job, reasons
         reasons[id(job)] = why
         if why == "runs alone" and not late(job, committed, clock, seconds):
-            break  # the dearest that waits: nothing more starts until those that run have ended
+            break  # it is the most valuable job that waits, so nothing else starts until the running jobs have ended
     return None, reasons
 
 
 def lacks(job, folders):
-    """In words, which file the job waits for; "" for none. folders: of the runs that are still to make some."""
+    """Return in words which file the job waits for, "" for none. folders: of the runs that still run or wait."""
     missing = [path for path in job.entry["needs"] if not (job.root / path).exists()]
     if not missing:
         return ""
@@ -219,7 +223,7 @@ def lacks(job, folders):
 
 
 def crowded(job, running, committed, slots, free_bytes):
-    """In words, why there is no place for the job beside the others; "" where there is."""
+    """Return in words why the job cannot run next to the others, or "" if it can."""
     if running and job.entry["alone"]:
         return "runs alone"
     if any(other.entry["alone"] for other in running):
@@ -232,7 +236,7 @@ def crowded(job, running, committed, slots, free_bytes):
 
 
 def late(job, committed, clock, seconds):
-    """In words, whether the job would not end in time, or a dearer one no more because of it; "" where all would."""
+    """Return in words that the job would end too late, or make a more valuable one end too late; "" otherwise."""
     before, after = clock.ends(committed), clock.ends([*committed, job])
     missed = [other for other in committed if before[id(other)] <= seconds < after[id(other)]]
     if after[id(job)] <= seconds and not missed:

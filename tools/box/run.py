@@ -2,9 +2,9 @@
 
     python tools/box/run.py --seconds 540 --out DIR [--device cpu] [--tiny] [--only NAME ...]
 
-First the device is tested, beside which the data are unpacked; then come the runs in the order of their worth, several
-at once, none that could not end in time. Each run that ends is packed into DIR at once. A line every ten seconds says
-how things are.
+First the device is tested, while the data are unpacked. Then come the runs, the most valuable first, several at once.
+No run starts that could not end in time. Each run that ends is packed into DIR at once. Every ten seconds a line shows
+the progress.
 """
 
 import argparse
@@ -26,14 +26,14 @@ from fer_utils import kernels
 
 ROOT = Path(__file__).resolve().parents[2]
 EVERY = 10.0  # seconds between two lines
-PACKING = 8.0  # seconds that are kept for ending runs and packing what came of them
-GIGABYTES = 10  # of the device's memory for a run; VGG16 at full width with its workspace takes less
-SELF_TEST = 300.0  # seconds that it may take; on an H100 with 16 cores it took one minute
+PACKING = 8.0  # seconds reserved for ending the runs and packing their files
+GIGABYTES = 10  # of the device's memory per run; VGG16 at full width with its workspace takes less
+SELF_TEST = 300.0  # seconds that the self-test may take; on an H100 with 16 cores it took one minute
 TESTED = ("vgg16", "resnet50", "deepcnn")  # the others take a minute to compile on few cores
 
 
 class BoxError(RuntimeError):
-    """The box cannot run the plan; the message names what is amiss and the mend."""
+    """The box cannot run the plan. The message names the fault and the fix."""
 
 
 def main():
@@ -52,14 +52,13 @@ def main():
         say(f"{len(jobs)} runs, commit {plan['commit']}, data: {plan['data']['what']}")
         report |= SelfTest([matrix], given.device, environment, clock).wait()
         say(f"{report['device']}: {report['matrix_tflops']:.3g} TFLOP/s in products of matrices")
-        # Compiling a step of each network takes a minute, so the first runs start meanwhile.
+        # Compiling a step of each network takes a minute, so the first runs start during these tests.
         planned = {job.entry["architecture"] for job in jobs}
         questions = [["--step", name] for name in TESTED if name in planned]
         steps = SelfTest(questions, given.device, environment, clock)
         slots = given.jobs or places(report, given.device)
-        report |= {"began": now, "commit": plan["commit"], "output_dir": plan["output_dir"]}
+        report |= {"began": now, "commit": plan["commit"], "output_dir": plan["output_dir"], "data": plan["data"]}
         report |= {"slots": slots, "cores": core_count(), "command": given.command, "tiny": given.tiny}
-        report |= {"data": plan["data"]}
         start = box_jobs.START_TINY if given.tiny else box_jobs.START
         reckoning = box_jobs.Clock(rates(plan, report, given.device), start)
         work(jobs, reckoning, environment, slots, clock, given, report, unpacking, steps)
@@ -96,14 +95,14 @@ def arguments():
 
 
 def count(text):
-    """A whole number from 0 on, of an option."""
+    """Return an option's value as a whole number from 0 on."""
     if not text.isdecimal():
         raise argparse.ArgumentTypeError(f"{text!r}: give a whole number from 0 on")
     return int(text)
 
 
 class Deadline:
-    """How many seconds are left, and how many have gone."""
+    """Counts the seconds that have gone, and those that are left."""
 
     def __init__(self, seconds):
         self.began, self.seconds = time.monotonic(), seconds
@@ -114,12 +113,12 @@ class Deadline:
 
     @property
     def left(self):
-        """Until runs have to be stopped, so that what came of them can still be packed."""
+        """Return the seconds until runs have to be stopped, so that their files can still be packed."""
         return self.seconds - self.gone - PACKING
 
 
 def chosen(plan, only, tiny=False):
-    """The jobs of the plan, or those of `only`; BoxError for a name that it does not have. tiny: they take no time."""
+    """Return the plan's jobs, or those of `only`. tiny: count no time or space. Raises BoxError for an unknown name."""
     if tiny:
         plan = plan | {"runs": [entry | {"work": 0.0, "disk": 0} for entry in plan["runs"]]}
     jobs = [box_jobs.Job(entry, ROOT) for entry in plan["runs"]]
@@ -141,7 +140,7 @@ def core_count():
 
 
 def surroundings(device, jobs):
-    """The environment of every run: JAX on the device, memory on demand, and what is compiled shared among all."""
+    """Return the runs' environment variables: JAX on the device, memory on demand, one cache of compiled programs."""
     threads = str(max(1, core_count() // (jobs or 4)))
     return os.environ | {
         "KERAS_BACKEND": "jax",
@@ -160,7 +159,7 @@ def surroundings(device, jobs):
 
 
 def places(report, device):
-    """Runs at once: three cores each, and their part of the device's memory. BoxError if there is none for one."""
+    """Return how many runs fit at once: three cores and 10 GB of device memory each. Raises BoxError if none fits."""
     if device == "cpu":
         return max(1, core_count() // 2)
     by_memory = int(report["memory_gb"] // GIGABYTES)
@@ -172,14 +171,13 @@ def places(report, device):
 
 
 def rates(plan, report, device):
-    """architecture -> multiply-adds a second, scaled by the matrix rate where both were measured on a GPU."""
-    known = plan["rates"][device]
+    """Return {architecture: multiply-adds per second}, on a GPU scaled by the measured rate of matrix products."""
     scale = report["matrix_tflops"] / plan["matrix_tflops"] if device == "gpu" else 1.0
-    return {name: rate * scale for name, rate in known.items()}
+    return {name: rate * scale for name, rate in plan["rates"][device].items()}
 
 
 def unpack(environment):
-    """Start to unpack the data sets that travelled as sheets; each is there, whole, once its path exists."""
+    """Start to unpack the data sets from their sheets; returns the processes. A path that exists is complete."""
     steps = [("unpack-faces", "faces", "data/fer2013.csv"), ("unpack-source", "source", "data/source")]
     tool = ROOT / "tools" / "box" / "sheets.py"
     return [
@@ -190,14 +188,14 @@ def unpack(environment):
 
 
 class SelfTest:
-    """Questions to `self_test.py`, some at once, whose answers are awaited or looked at while runs already start."""
+    """Tests by `self_test.py`, some at once, also while runs start. Each of `questions` lists its arguments."""
 
     def __init__(self, questions, device, environment, clock):
         self.waiting, self.running, self.device, self.environment = list(questions), {}, device, environment
         self.end = time.monotonic() + min(SELF_TEST, clock.left)
 
     def answers(self):
-        """What has been answered since the last call: a dict. BoxError for a question that failed or took too long."""
+        """Return the results since the last call, as a dict. Raises BoxError if a test failed or took too long."""
         while self.waiting and len(self.running) < max(1, core_count() // 2):
             question = self.waiting.pop(0)
             command = [sys.executable, ROOT / "tools" / "box" / "self_test.py", "--device", self.device, *question]
@@ -210,7 +208,7 @@ class SelfTest:
                 continue
             late = process.poll() is None
             process.kill()
-            told, error = process.communicate()
+            printed, error = process.communicate()
             if late or process.returncode:
                 self.stop()
                 lines = [line for line in error.strip().splitlines() if line.strip()]
@@ -218,11 +216,11 @@ class SelfTest:
                     f"The self-test ({question}) failed: {'took too long' if late else (lines or ['?'])[-1]}"
                 )
             del self.running[question]
-            found |= json.loads(told.strip().splitlines()[-1])
+            found |= json.loads(printed.strip().splitlines()[-1])
         return found
 
     def wait(self):
-        """All answers."""
+        """Wait for all tests, and return their results."""
         found = {}
         while self.waiting or self.running:
             found |= self.answers()
@@ -239,8 +237,8 @@ class SelfTest:
 
 
 def work(jobs, reckoning, environment, slots, clock, given, report, unpacking, steps):
-    """Start, watch and pack until nothing is left to run or the time is over."""
-    said, reasons, out, part = 0.0, {}, given.out, given.part_mb * 2**20
+    """Start, watch and pack runs until no run is left that can start, or the time is over."""
+    last_line, reasons, out, part = 0.0, {}, given.out, given.part_mb * 2**20
     try:
         pack.write_home(out, ROOT, told(report, jobs, clock), [], part)
     except OSError as error:
@@ -268,12 +266,13 @@ def work(jobs, reckoning, environment, slots, clock, given, report, unpacking, s
         running = [job for job in jobs if job.state == "running"]
         waiting = [job for job in jobs if job.state == "waiting"]
         if not running and all(process.poll() is not None for process in unpacking):
-            job, reasons = box_jobs.startable(jobs, reckoning, clock.left, slots, free)  # with what was unpacked since
+            # The data may have been unpacked just now.
+            job, reasons = box_jobs.startable(jobs, reckoning, clock.left, slots, free)
             if not job:
                 break
             continue
-        if time.monotonic() - said >= EVERY:
-            said = time.monotonic()
+        if time.monotonic() - last_line >= EVERY:
+            last_line = time.monotonic()
             say(line(clock, running, waiting, jobs, given.device))
         time.sleep(0.2)
     for job in jobs:
@@ -282,9 +281,9 @@ def work(jobs, reckoning, environment, slots, clock, given, report, unpacking, s
 
 
 def close(jobs, clock, given, report):
-    """Stop what still runs, pack all that is there, and say what ran, what did not and why; returns the exit status.
+    """Stop what still runs, pack all results, and print each run's state and reason; returns the exit status.
 
-    1 if a run failed, if none was done, or if what came of them could not be packed; else 0.
+    The status is 1 if a run failed, if no run is done, or if the results could not be packed; else 0.
     """
     why = "the time was over" if clock.left <= 0 else "all was ended"
     box_jobs.stop([job for job in jobs if job.state == "running"], why)
@@ -300,7 +299,7 @@ def close(jobs, clock, given, report):
 
 
 def packed(out, jobs, report, part, limit=None):
-    """Pack what came of the runs into `out`; whether it could be written."""
+    """Pack the runs' files into `out`; returns whether that succeeded."""
     try:
         pack.write_home(out, ROOT, report, pack.contents(jobs, limit), part)
     except OSError as error:
@@ -310,7 +309,7 @@ def packed(out, jobs, report, part, limit=None):
 
 
 def told(report, jobs, clock):
-    """The report, with what has become of each run."""
+    """Return the report with the state of each run added."""
     rows = [
         {
             "name": job.name,

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# The study on a GPU box, from an archive that `make box` wrote. Needs no network, and asks for nothing.
+# Runs the study on a GPU box, from an archive that `make box` wrote. It needs no network, and no input.
 #
 #     bash run.sh --minutes 10 --out DIR
 #
-# --work DIR     where it is unpacked and run; by default a folder in memory (/dev/shm) where that has room, else $TMPDIR
+# --work DIR     where the archive is unpacked and run; by default in memory (/dev/shm) if it fits there, else in $TMPDIR
 # --device cpu   for a rehearsal without a GPU; --tiny: with settings that take seconds
-# --jobs N       runs at once; --only NAME...: of the plan, these
-# --part-mb N    cut what comes home into parts of N MiB; --home-mb N: add checkpoints, up to N MiB in all
+# --jobs N       runs at once; --only NAME...: only these runs of the plan
+# --part-mb N    cut the results into parts of N MiB; --home-mb N: add checkpoints, up to N MiB in all
 #
-# The parts of the archive lie beside this file. The same call again goes on where the first stopped.
+# The parts of the archive must be in the folder of this file. The same command again resumes the runs.
 set -euo pipefail
 began=$(date +%s)
 typed="bash run.sh $*"
@@ -46,7 +46,7 @@ mkdir -p "$work" 2> /dev/null && work=$(cd "$work" && pwd)/fer-box-$build && exe
   || fail "--work $work: cannot be written. Name a folder that can"
 ! command -v flock > /dev/null || flock --nonblock 9 || fail "another run.sh is at work in $work: wait for it, or name another folder with --work"
 if [ ! -d "$work" ]; then
-  rm -rf "$work.part" && mkdir "$work.part"  # what a call that was ended left
+  rm -rf "$work.part" && mkdir "$work.part"  # an earlier call may have been ended while it unpacked
   free=$(df -Pk "$work.part" | awk 'NR == 2 { print $4 }')
   [ "$free" -gt $((bytes_needed / 1024)) ] || { rmdir "$work.part"; fail "$(dirname "$work"): $((free / 1048576)) GB are free, and $((bytes_needed / 1073741824 + 1)) are needed. Name a larger folder with --work"; }
   [ "$(sha256sum < "$here/parts.sha256" | cut -c 1-12)" = "$build" ] || fail "parts.sha256 is of another build than run.sh: carry both again"
@@ -62,8 +62,8 @@ if [ ! -d "$work" ]; then
 fi
 
 export PYTHONPATH=$work/code:$work/site${PYTHONPATH:+:$PYTHONPATH} PATH=$work/site/bin:$PATH
-unset PYTHONDONTWRITEBYTECODE  # a dozen processes import the same packages
+unset PYTHONDONTWRITEBYTECODE  # compiled modules are kept, since a dozen processes import the same packages
 seconds=$(awk -v minutes="$minutes" -v gone="$(($(date +%s) - began))" 'BEGIN { printf "%.0f", minutes * 60 - gone }')
 [ "$seconds" -gt 20 ] || fail "$seconds of --minutes $minutes are left, which is too little to begin with"
-# Whatever happens, it does not outlive its minutes.
+# Whatever happens, it ends when its minutes are over.
 exec timeout --kill-after 5 "$seconds" python3 "$work/code/tools/box/run.py" --seconds "$seconds" --out "$out" --command "$typed" ${rest[@]+"${rest[@]}"} < /dev/null

@@ -1,4 +1,4 @@
-"""Whether a box can run the study, a question at a time; `run.py` asks. Prints what it found as one line of JSON.
+"""Test whether a box can run the study, one test per call by `run.py`. Prints the result as one line of JSON.
 
 python tools/box/self_test.py --device gpu --matrix 8192       the device, its memory and its rate
 python tools/box/self_test.py --device gpu --step vgg16        one training step of a network, narrow and small
@@ -16,7 +16,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 
 def matrix_rate(device, size, rounds=10):
-    """A dict: the device's name, its memory in GB (0 of a CPU), and TFLOP/s of a bfloat16 product of matrices."""
+    """Return a dict: device, memory in GB (0 for a CPU), TFLOP/s of a bfloat16 matrix product, and JAX's version."""
     import jax
     import jax.numpy as jnp
 
@@ -46,7 +46,7 @@ def _gpu(field):
 
 
 def step(architecture):
-    """One step of a narrow network on eight random faces, augmented; SystemExit if its loss is no number."""
+    """Train a narrow network for one step on eight random faces, augmented. Exits if the loss is not finite."""
     import keras
     import numpy as np
 

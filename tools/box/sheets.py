@@ -1,13 +1,14 @@
-"""Images as sheets: how data sets travel to a box. FER-2013 is 55 MiB as PNG sheets, and 301 MB as its CSV.
+"""Store a data set as sheets of images, for a box. FER-2013 takes 55 MiB as PNG sheets, and 301 MB as its CSV.
 
-    python tools/box/sheets.py unpack-faces SHEETS fer2013.csv     the challenge's CSV again, with the very same faces
-    python tools/box/sheets.py unpack-source SHEETS FOLDER         a folder of images per class again
+    python tools/box/sheets.py unpack-faces SHEETS fer2013.csv     write the challenge's CSV, with the very same faces
+    python tools/box/sheets.py unpack-source SHEETS FOLDER         write a folder of images per class
 
-NumPy and Pillow are all it needs, so that a box can unpack before anything is installed.
+Only NumPy and Pillow are needed, so a box can unpack before anything is installed.
 """
 
 import argparse
 import json
+import math
 import os
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -20,9 +21,9 @@ STATED = "sheets.json"
 
 
 def write_sheets(folder, images, lossless=True, quality=66, **stated):
-    """Write images uint8 (n, side, side) or (n, side, side, 3) as sheets of 2,500, and what is stated of them.
+    """Write images uint8 (n, side, side) or (n, side, side, 3) as sheets of 2,500 images, and facts about them.
 
-    lossless: PNG; else WebP of that quality. stated: JSON-able, such as a label for each image.
+    lossless: PNG, else WebP of that quality. stated: the facts, as JSON can hold them, such as a label per image.
     """
     folder = Path(folder)
     folder.mkdir(parents=True)
@@ -30,21 +31,21 @@ def write_sheets(folder, images, lossless=True, quality=66, **stated):
 
     def write(number):
         part = images[number * PER_SHEET : (number + 1) * PER_SHEET]
-        rows = -(-len(part) // PER_ROW)
+        rows = math.ceil(len(part) / PER_ROW)
         tiles = np.zeros((rows * PER_ROW, *images.shape[1:]), np.uint8)
         tiles[: len(part)] = part
         sheet = tiles.reshape(rows, PER_ROW, side, side, -1).swapaxes(1, 2).reshape(rows * side, PER_ROW * side, -1)
         options = {"optimize": True} if lossless else {"quality": quality, "method": 4}
         Image.fromarray(sheet.squeeze()).save(folder / f"{number:03d}.{suffix}", **options)
 
-    sheets = -(-len(images) // PER_SHEET)
+    sheets = math.ceil(len(images) / PER_SHEET)
     with ThreadPoolExecutor() as pool:
-        list(pool.map(write, range(sheets)))
+        list(pool.map(write, range(sheets)))  # list() raises what a thread raised
     (folder / STATED).write_text(json.dumps({"count": len(images), "side": side, **stated}), encoding="utf-8")
 
 
 def read_sheets(folder):
-    """(images uint8 (n, side, side) or (n, side, side, 3), what was stated). ValueError for sheets that do not fit."""
+    """Return images, uint8 (n, side, side[, 3]), and `stated`. Raises ValueError if a sheet is missing or misshapen."""
     folder = Path(folder)
     stated = json.loads((folder / STATED).read_text(encoding="utf-8"))
     side, count = stated["side"], stated["count"]
@@ -60,12 +61,12 @@ def read_sheets(folder):
         return tiles.reshape(-1, side, side, *sheet.shape[2:])
 
     with ThreadPoolExecutor() as pool:
-        images = np.concatenate(list(pool.map(read, range(-(-count // PER_SHEET)))))[:count]
+        images = np.concatenate(list(pool.map(read, range(math.ceil(count / PER_SHEET)))))[:count]
     return images, stated
 
 
 def pack_faces(faces, folder):
-    """Write ``data.Faces`` as PNG sheets, with emotion and usage of each."""
+    """Write ``data.Faces`` as PNG sheets, with the emotion and usage of each face."""
     usages = sorted(set(faces.usage.tolist()))
     write_sheets(
         folder,
@@ -80,7 +81,7 @@ def pack_faces(faces, folder):
 def unpack_faces(folder, path):
     """Write the sheets of ``pack_faces`` as the challenge's CSV (emotion, pixels, Usage), whole or not at all."""
     images, stated = read_sheets(folder)
-    texts = [str(value) for value in range(256)]
+    texts = [str(value) for value in range(256)]  # to look a text up is faster than str() of 83 million pixels
     part = Path(f"{path}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     with open(part, "w", encoding="ascii") as stream:
@@ -93,7 +94,7 @@ def unpack_faces(folder, path):
 
 
 def pack_source(images, labels, names, folder):
-    """Write a source task's images uint8 (n, side, side, 3) as WebP sheets, with the class of each."""
+    """Write a source task's images uint8 (n, side, side, 3) as WebP sheets, with the class of each image."""
     write_sheets(folder, images, lossless=False, labels=[int(label) for label in labels], names=list(names))
 
 

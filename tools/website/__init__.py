@@ -1,7 +1,7 @@
-"""The web site (`make site`): Sphinx's source tree from the repository's own files, and what must hold of its pages.
+"""The web site (`make site`): make Sphinx's source tree from the repository's files, and check the finished pages.
 
-links: which of a page's links lead to a page, and which to the repository. executed: the notebooks' outputs, and whose
-images they may show. labs_pages: a lab with its solutions folded. tree: all of that in one folder. conf.py: Sphinx's
-settings. checks: of the finished pages. `python -m website` (in tools/) does it in this order. try_page, npm and
-try/: the page on which anybody tries the network. serving: a folder for a browser on this machine.
+links: point a page's links to a page or to the repository. executed: read the notebooks' outputs, and refuse those that
+may show real faces. labs_pages: fold a lab's solutions. tree: write all pages into one folder. conf.py: Sphinx's
+settings. checks: check the finished pages. `python -m website` (in tools/) does these in this order. try_page, npm and
+try/: the page on which a reader tries the network. serving: serve a folder to a browser on this machine.
 """

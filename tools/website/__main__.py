@@ -1,4 +1,4 @@
-"""``make site``: the web site in outputs/site/html, from the runs of profiles/site.yaml."""
+"""``make site``: build the web site in outputs/site/html, from the runs of profiles/site.yaml."""
 
 import argparse
 import shutil
@@ -15,7 +15,7 @@ CONFIG = ROOT / "tools/website"
 
 
 def notebooks(root=ROOT):
-    """Every notebook and lab as a page: path -> notebook. Raises PageError where a run's data are not the sample's."""
+    """Return each notebook and lab as a page: path -> notebook. Raises PageError if a run's data are not the sample."""
     folders = {name: root / OUT / run for name, run in executed.STUDY.items()}
     folders |= {name: executed.execute_report(name, f"{OUT}/reports") for name in executed.REPORTS}
     found = {
@@ -28,18 +28,19 @@ def notebooks(root=ROOT):
 
 
 def build(out, texts, pages, loaded=None):
-    """Make the site of Markdown `texts` and notebook `pages` in the folder `out`. Raises PageError for any fault.
+    """Build the site from Markdown `texts` and notebook `pages` in the folder `out`. Raises PageError for any fault.
 
-    loaded: the files of the page on which a face is tried (``try_page.files``), if there is one.
+    loaded: the files that docs/try-it.md loads (``try_page.files``), None for a site without them.
     """
     tree.write(out / "source", texts, pages)
-    shutil.rmtree(out / "html", ignore_errors=True)  # pages that are no more
+    shutil.rmtree(out / "html", ignore_errors=True)  # an earlier build may hold pages that were removed since
     options = ["-W", "--keep-going", "-q", "-E", "-c", CONFIG, "-d", out / "doctrees"]
-    options += ["-t", "placeholder"] if is_placeholder() else []
+    if is_placeholder():
+        options += ["-t", "placeholder"]
     command = [sys.executable, "-m", "sphinx", *options, out / "source", out / "html"]
     ran = subprocess.run(command, capture_output=True, text=True)
     if ran.returncode:
-        raise PageError(f"Sphinx's warnings are errors here:\n{ran.stderr}")
+        raise PageError(f"Sphinx failed (its warnings count as errors):\n{ran.stderr}")
     if loaded:
         try_page.put(out / "html", loaded)
     if faults := checks.faults(out / "html"):
@@ -48,16 +49,14 @@ def build(out, texts, pages, loaded=None):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument(
-        "--before-the-runs", action="store_true", help="only forget runs of notebooks that have changed"
-    )
+    parser.add_argument("--before-the-runs", action="store_true", help="only delete the runs of changed notebooks")
     if parser.parse_args().before_the_runs:
         return executed.forget_other_code(OUT)
     texts = tree.documents() | reference.pages()
     try:
         loaded, texts = try_page.files(), try_page.with_panel(texts)
     except npm.NpmError as error:
-        print(f"Nobody can try the network on this copy of the site: {error}")
+        print(f"The page {try_page.PAGE} will not work on this copy of the site: {error}")
         loaded, texts = None, try_page.without_panel(texts, error)
     build(ROOT / OUT, texts, notebooks(), loaded)
     print(f"{OUT}/html/index.html")

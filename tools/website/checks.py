@@ -1,16 +1,16 @@
-"""What must hold of the finished pages, from their HTML alone: alternative texts, links, nothing from elsewhere."""
+"""Check the HTML of the finished pages: images have alternative texts, links work, nothing loads from other sites."""
 
 import re
 from html.parser import HTMLParser
 from urllib.parse import unquote, urlsplit
 
 FILE_NAME = re.compile(r"\S+\.(png|jpe?g|svg|gif|webp)|[0-9a-f]{32,}", re.IGNORECASE)
-LOADED = dict.fromkeys(("script", "img", "iframe", "source", "video", "audio", "embed"), "src")
+LOADING = {"script", "img", "iframe", "source", "video", "audio", "embed"}  # tags that load their `src`
 LOADED_LINKS = {"stylesheet", "preload", "icon", "modulepreload"}
 
 
 class Page(HTMLParser):
-    """What a page has that other pages can lead to (ids), what it leads to, and what is wrong with it by itself."""
+    """A page's anchors (ids), its links as (line, address), and the faults found on the page alone."""
 
     def __init__(self, text):
         super().__init__()
@@ -23,21 +23,23 @@ class Page(HTMLParser):
         self.ids |= {given[name] for name in ("id", "name") if given.get(name)}
         if tag == "img" and not describes(given.get("alt")):
             self.faults.append(f"line {line}: the image {given.get('src', '')[:80]} has no alternative text")
-        loaded = given.get(LOADED.get(tag, ""))
+        loaded = given.get("src") if tag in LOADING else None
         if tag == "link" and LOADED_LINKS & set((given.get("rel") or "").split()):
             loaded = given.get("href")
         if loaded and (urlsplit(loaded).scheme not in ("", "data") or urlsplit(loaded).netloc):
             self.faults.append(f"line {line}: {loaded} would be loaded from elsewhere")
-        self.links += [(line, address) for address in (loaded, given.get("href") if tag == "a" else "") if address]
+        address = given.get("href") if tag == "a" else loaded
+        if address:
+            self.links.append((line, address))
 
 
 def describes(text):
-    """Whether an alternative text says something; Sphinx and myst-nb put the file's name where there is none."""
+    """Return whether an alternative text is more than the file's name, which Sphinx and myst-nb use by default."""
     return bool(text and text.strip()) and not FILE_NAME.fullmatch(text.strip().rpartition("/")[2])
 
 
 def faults(folder):
-    """All that is wrong with the HTML pages below `folder` (but for the theme's templates): a sentence each."""
+    """Return the faults of the HTML pages below `folder`, except the theme's own files, as a list of sentences."""
     pages = {
         path: Page(path.read_text(encoding="utf-8"))
         for path in sorted(folder.rglob("*.html"))
@@ -45,13 +47,13 @@ def faults(folder):
     }
     found = []
     for path, page in pages.items():
-        broken = [text for line, href in page.links if (text := _broken(line, href, path, pages))]
-        found += [f"{path.relative_to(folder)}, {text}" for text in page.faults + broken]
+        texts = page.faults + [_broken(line, href, path, pages) for line, href in page.links]
+        found += [f"{path.relative_to(folder)}, {text}" for text in texts if text]
     return found
 
 
 def _broken(line, href, path, pages):
-    """What is wrong with a link, "" if nothing; where other sites are concerned nothing is asked."""
+    """Return what is wrong with a link, or "". Links to other sites are not checked."""
     parts = urlsplit(href)
     if parts.scheme or parts.netloc:
         return ""
@@ -61,5 +63,5 @@ def _broken(line, href, path, pages):
         return f"line {line}: the link {href} leads to no file"
     anchor = unquote(parts.fragment)
     if anchor and target in pages and anchor not in pages[target].ids:
-        return f"line {line}: the link {href} leads to a page without that place"
+        return f"line {line}: the link {href} leads to a page without that anchor"
     return ""

@@ -40,7 +40,7 @@ html_theme_options = {
     "use_download_button": False,
     "use_fullscreen_button": False,
     "home_page_in_toc": True,
-    "navbar_persistent": [],  # its search button stands in the sidebar
+    "navbar_persistent": [],  # the theme would put a second search button here; one is in the sidebar
     "pygments_light_style": "a11y-high-contrast-light",
     "pygments_dark_style": "a11y-high-contrast-dark",
 }

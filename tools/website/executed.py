@@ -1,8 +1,8 @@
-"""The notebooks with their outputs, from run folders; refused where an output might show a real face.
+"""Read the notebooks' outputs from run folders, and refuse a run whose outputs might show a real face.
 
-FER-2013's faces are people's. So a notebook may stand on the site only if its run's data are the drawn sample, by
-their checksum, or if it shows nothing but the committed reference, which holds no image (READ_REFERENCE). Of notebook
-10, which shows photos, the data are its own examples: drawn people, and an astronaut's photo in the public domain.
+FER-2013's faces are real people's. So a notebook goes on the site only if its run used the drawn sample (by checksum),
+or if it reads only the committed reference, which holds no image (READ_REFERENCE). Notebook 10 shows photos; its data
+are its own examples: drawn people, and an astronaut's photo in the public domain.
 """
 
 import functools
@@ -32,16 +32,16 @@ STUDY = {
     "10_on_your_own_photos": "photos",
     "11_why_this_answer": "explain",
 }
-# Executed here: they show the runs of outputs/reference, since a folder of their own has none.
+# These are executed here, on the runs of outputs/reference, since folders of their own have no runs.
 REPORTS = {"06_compare_strategies": "compare", "07_audit_the_paper": "audit", "09_labels_and_errors": "labels"}
-# Their manifests name the data of the runs that they read. Neither has a cell that draws an image of a data set.
+# Their manifests name the data of the runs that they read. Neither has a cell that draws an image from a data set.
 READ_REFERENCE = ("06_compare_strategies", "07_audit_the_paper")
 REFERENCE = "outputs/reference/cpu"
 
 
 @functools.cache
 def allowed_checksums(notebook):
-    """The checksums of data that a notebook's run may have been made of."""
+    """Return the checksums of the data that a notebook's run may have used."""
     if notebook == "02_pretrain_backbone":
         return {runs.checksum(*source_task.load_source("sample", 48, 0, 0)[:2])}
     if notebook == "10_on_your_own_photos":
@@ -53,73 +53,70 @@ def allowed_checksums(notebook):
 
 
 def refuse_other_data(notebook, folder, allowed):
-    """Raise PageError unless the run in `folder` is of this notebook, and was made of data with an allowed checksum."""
+    """Raise PageError unless the run in `folder` is of this notebook and used data with an allowed checksum."""
     manifest = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
     if manifest.get("notebook") != notebook:
         raise PageError(f"{folder}/manifest.json: this is a run of {manifest.get('notebook')}, not of {notebook}")
     if manifest.get("data_checksum") not in allowed:
         raise PageError(
             f"{folder}/manifest.json: data_checksum {manifest.get('data_checksum')} is not the drawn sample's, so the "
-            f"notebook may show real faces and does not go onto the site. Delete {folder} and run `make site` again"
+            f"notebook may show real faces and is not put on the site. Delete {folder} and run `make site` again"
         )
 
 
 def with_outputs(notebook, folder, allowed, root=ROOT):
-    """The notebook as committed, with the outputs (and the parameters given) of `folder`/executed.ipynb."""
+    """Return the committed notebook with the outputs and injected parameters of `folder`/executed.ipynb."""
     refuse_other_data(notebook, folder, allowed)
     page = nbformat.read(root / "notebooks" / f"{notebook}.ipynb", as_version=4)
-    made = nbformat.read(folder / "executed.ipynb", as_version=4)
-    if code_of(page) != code_of(made):
-        raise PageError(f"{folder}/executed.ipynb: {notebook} has other code now. Delete {folder}, then `make site`")
-    done = {cell["id"]: cell for cell in made.cells}
+    executed = nbformat.read(folder / "executed.ipynb", as_version=4)
+    if code_of(page) != code_of(executed):
+        raise PageError(
+            f"{folder}/executed.ipynb: the code of {notebook} has changed. Delete {folder}, then `make site`"
+        )
+    executed_cells = {cell["id"]: cell for cell in executed.cells}
     cells = []
     for cell in page.cells:
         if cell.cell_type == "code":
-            shown = json.dumps(done[cell["id"]].outputs).replace(f"{root}/", "")  # paths as a reader has them
+            shown = json.dumps(executed_cells[cell["id"]].outputs).replace(f"{root}/", "")  # no path of this machine
             cell.outputs = [nbformat.from_dict(output) for output in outputs.tidy(json.loads(shown))]
         cells.append(cell)
         if "parameters" in cell.metadata.get("tags", []):
-            cells += [_given(other) for other in made.cells if _is_given(other)]
+            cells += [_parameters_note(other) for other in executed.cells if _is_injected(other)]
     page.cells = cells
     return page
 
 
 def code_of(notebook):
-    """The code cells by their ids, without what papermill put in."""
-    return {cell["id"]: cell.source for cell in notebook.cells if cell.cell_type == "code" and not _is_given(cell)}
+    """Return {cell id: code}, without the cell that papermill injected."""
+    return {cell["id"]: cell.source for cell in notebook.cells if cell.cell_type == "code" and not _is_injected(cell)}
 
 
 def forget_other_code(out, root=ROOT):
-    """Have each run of STUDY made again whose notebook has other code now; the Snakefile keeps finished trainings."""
+    """Delete each run of STUDY whose notebook's code has changed. Otherwise the Snakefile would keep it as finished."""
     for notebook, run in STUDY.items():
         made = root / out / run / "executed.ipynb"
         page = nbformat.read(root / "notebooks" / f"{notebook}.ipynb", as_version=4)
         if made.is_file() and code_of(page) != code_of(nbformat.read(made, as_version=4)):
-            print(f"{notebook} has other code now: {out}/{run} is made again")
+            print(f"The code of {notebook} has changed: {out}/{run} will be made again")
             shutil.rmtree(made.parent)
 
 
-def _is_given(cell):
+def _is_injected(cell):
     return "injected-parameters" in cell.metadata.get("tags", [])
 
 
-def _given(cell):
-    """What papermill set, folded away."""
-    return nbformat.v4.new_markdown_cell(
-        folded("What the run on this page was given instead", cell.source), id=cell["id"]
-    )
+def _parameters_note(cell):
+    """Return a folded Markdown cell with the parameters that papermill injected."""
+    text = folded("Parameters that the run on this page used instead", cell.source)
+    return nbformat.v4.new_markdown_cell(text, id=cell["id"])
 
 
 def execute_report(notebook, output_dir, root=ROOT):
-    """Run one of REPORTS on the committed reference, unless its run is newer than all that it reads; its folder."""
+    """Execute one of REPORTS on the reference, unless its run is newer than all files it reads; returns its folder."""
     folder = root / output_dir / REPORTS[notebook]
-    made = folder / "executed.ipynb"
-    read = [
-        root / "notebooks" / f"{notebook}.ipynb",
-        *(root / "fer_utils").rglob("*.py"),
-        *(root / REFERENCE).rglob("*"),
-    ]
-    if made.is_file() and made.stat().st_mtime > max(path.stat().st_mtime for path in read):
+    executed = folder / "executed.ipynb"
+    read = [root / f"notebooks/{notebook}.ipynb", *(root / "fer_utils").rglob("*.py"), *(root / REFERENCE).rglob("*")]
+    if executed.is_file() and executed.stat().st_mtime > max(path.stat().st_mtime for path in read):
         return folder
     print(f"executing {notebook} on {REFERENCE} ...", flush=True)
     given = {"DATA": "sample", "OUTPUT_DIR": output_dir, "REFERENCE": REFERENCE}
@@ -128,11 +125,12 @@ def execute_report(notebook, output_dir, root=ROOT):
     command = [sys.executable, "-m", "papermill", f"notebooks/{notebook}.ipynb", str(log), "-k", "python3"]
     command += ["--cwd", "notebooks", "--no-progress-bar"]
     for name in runs.declared_parameters(notebook):
-        command += ["-p", name, given[name]] if name in given else []
-    # Neither the user's FER-2013 nor FER+ has anything to do with the site.
+        if name in given:
+            command += ["-p", name, given[name]]
+    # The site must use neither the user's FER-2013 nor FER+.
     environment = {name: value for name, value in os.environ.items() if name != "FER_DATA"}
     ran = subprocess.run(command, cwd=root, env={**environment, **kernels.settings()}, capture_output=True, text=True)
     if ran.returncode:
         raise PageError(f"notebooks/{notebook}.ipynb could not be executed:\n{ran.stderr}")
-    log.replace(made)
+    log.replace(executed)
     return folder

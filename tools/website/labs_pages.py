@@ -1,4 +1,4 @@
-"""A lab as its students get it, each solution folded below its exercise."""
+"""Make a lab's page: the students' notebook, with each solution folded below its exercise."""
 
 import re
 
@@ -13,7 +13,7 @@ CHECKED = re.compile(r'course\.check\("([^"]+)"')
 
 
 def page(path):
-    """The page of a lab: the student's notebook, not executed. path: of labN.solution.py."""
+    """Return a lab's page as a notebook that is not executed. path: the file labN.solution.py."""
     notebook = labs.students(path)
     originals = {cell["id"]: cell for cell in labs.with_solutions(path).cells}
     cells = []
@@ -27,7 +27,7 @@ def page(path):
 
 
 def solution(source):
-    """An exercise's code without nbgrader's markers, folded; what has no right answer is called an example."""
+    """Return an exercise's code, folded, without nbgrader's markers. Written answers are called an example."""
     code = "\n".join(line for line in source.split("\n") if line.strip() not in MARKERS)
     checked = checking.exercises()[CHECKED.search(source)[1]]
     return folded("An example, not the answer" if getattr(checked, "said", "") == kinds.WRITTEN else "Solution", code)

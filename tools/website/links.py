@@ -1,4 +1,4 @@
-"""Links of a page: to another page they stay as they are, to any other file of the repository they lead there."""
+"""Rewrite a page's links: links to other pages stay, links to other files lead to the repository on GitHub."""
 
 import posixpath
 import re
@@ -11,15 +11,15 @@ ELSEWHERE = re.compile(r"[a-z]+:|#")
 
 
 class PageError(ValueError):
-    """A page that cannot be made; the message names the file, the place in it and the mend."""
+    """A page cannot be made. The message names the file, the place in it and the fix."""
 
 
 def rewrite(text, page, pages, images, root=addresses.ROOT, cell=""):
-    """The Markdown `text` of a page with links that work on the site.
+    """Return the Markdown `text` of a page with links that work on the site.
 
-    page: its path in the repository, which its links start from. pages: the paths of all that become pages. images: a
-    set to which the paths of images that it shows are added. cell: of a notebook, whose text this is, for messages.
-    Raises PageError where a link leads nowhere.
+    page: its path in the repository, from which its links start. pages: the paths of all pages of the site. images: a
+    set, to which the paths of the page's images are added. cell: the id of a notebook's cell, for messages.
+    Raises PageError for a link to a missing file.
     """
     lines, fenced = [], False
     for number, line in enumerate(text.split("\n"), start=1):
@@ -33,7 +33,7 @@ def rewrite(text, page, pages, images, root=addresses.ROOT, cell=""):
 
 
 def folded(summary, code):
-    """Python code in a box that opens when asked, as Markdown."""
+    """Return Markdown of Python code in a box that opens at a click on `summary`."""
     return f"<details><summary>{summary}</summary>\n\n```python\n{code}\n```\n\n</details>"
 
 
@@ -44,7 +44,7 @@ def _link(found, place, page, pages, images, root):
     path, hash_sign, anchor = target.partition("#")
     path = posixpath.normpath(posixpath.join(posixpath.dirname(page), path))
     if path.startswith("..") or not (root / path).exists():
-        raise PageError(f"{place}: there is no {target}. Mend the link, or put the file there")
+        raise PageError(f"{place}: there is no {target}. Fix the link, or add the file")
     if found["image"]:
         images.add(path)
     elif path not in pages:

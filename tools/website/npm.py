@@ -1,4 +1,4 @@
-"""Packages of npm that the site and its tests use, each at one version, known by its checksum, kept in outputs/npm."""
+"""Fetch the npm packages of the site and its tests: one version each, with a checksum, kept in outputs/npm."""
 
 import hashlib
 import shutil
@@ -18,28 +18,28 @@ SHA256 = {
 
 
 class NpmError(Exception):
-    """A package cannot be had; the message says why, and what would help."""
+    """A package cannot be fetched or used. The message names the reason and the fix."""
 
 
 def read(package, files):
-    """The content of `files` of a package (a key of SHA256), fetched unless it is kept: name -> bytes.
+    """Return the content of `files` of a package (a key of SHA256): name -> bytes. Fetches the package if needed.
 
-    Raises NpmError where npm or the network is missing, and where the package is another one than was pinned.
+    Raises NpmError if npm or the network is missing, or if the package's checksum is not the pinned one.
     """
     path = KEPT / f"{package.lstrip('@').replace('/', '-').replace('@', '-')}.tgz"
     if not path.is_file():
         _fetch(package, path)
     if hashlib.sha256(path.read_bytes()).hexdigest() != SHA256[package]:
-        raise NpmError(f"{path} is not the {package} that was pinned. Delete it, and the next try fetches it again")
+        raise NpmError(f"{path} is not the {package} that was pinned. Delete it; the next run fetches it again")
     with tarfile.open(path) as packed:
         return {name: packed.extractfile(f"package/{name}").read() for name in files}
 
 
 def _fetch(package, path):
     if shutil.which("npm") is None:
-        raise NpmError(f"npm is not on this machine; it fetches {package}. Install Node.js, then repeat")
+        raise NpmError(f"npm is not on this machine, but is needed to fetch {package}. Install Node.js, then repeat")
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # whole, or not there
+    with tempfile.TemporaryDirectory(dir=path.parent) as folder:  # so that `path` never holds half a package
         command = ["npm", "pack", "--silent", package]
         try:
             name = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=True, timeout=300).stdout

@@ -1,10 +1,10 @@
-"""Outputs as a page shows them: without TensorFlow's log, graphs as drawings, long tables in a box that scrolls."""
+"""Prepare a notebook's outputs for a page: drop TensorFlow's log, draw graphs, put long tables in a scrolling box."""
 
 import re
 
 from website import workflow_graph
 
-# What TensorFlow writes to stderr when it is imported, whatever the level that it was told.
+# TensorFlow writes these lines to stderr at its import, whatever its log level is.
 LOG = re.compile(
     r"WARNING: All log messages before absl|[IW]\d{4} \d\d:\d\d:|[IW]0000 |To enable the following instructions"
 )
@@ -12,7 +12,7 @@ LONG = 20  # rows
 
 
 def tidy(outputs):
-    """The outputs of a cell that a page shows. Warnings of our own stay: they say something about the data."""
+    """Return the outputs of a cell that a page shows. Our own warnings stay, since they are about the data."""
     kept = []
     for output in outputs:
         if output["output_type"] == "stream":
@@ -25,10 +25,10 @@ def tidy(outputs):
 
 def _shown(output):
     data = output.get("data", {})
-    if data.get("text/markdown", "").startswith("```mermaid"):  # JupyterLab draws it with a script
+    if data.get("text/markdown", "").startswith("```mermaid"):  # which only JupyterLab draws, with a script
         output["data"] = {"text/html": workflow_graph.drawing(data["text/markdown"])}
     elif data.get("text/html", "").count("<tr") > LONG:
-        # A keyboard reaches it, too.
+        # tabindex lets the keyboard scroll the box, too.
         box = '<div class="long-table" tabindex="0" role="group" aria-label="A long table, which scrolls">'
         data["text/html"] = f"{box}{data['text/html']}</div>"
     return output

@@ -1,4 +1,4 @@
-"""A folder served to a browser on this machine."""
+"""Serve a folder to a browser on this machine."""
 
 import contextlib
 import functools
@@ -6,7 +6,7 @@ import http.server
 import shutil
 import threading
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 
 
 class _Quiet(http.server.SimpleHTTPRequestHandler):
@@ -18,7 +18,7 @@ class _Quiet(http.server.SimpleHTTPRequestHandler):
 
 @contextlib.contextmanager
 def served(folder):
-    """The address at which `folder` can be opened."""
+    """Serve `folder` inside a `with` block, which gets its address."""
     handler = functools.partial(_Quiet, directory=str(folder))
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()

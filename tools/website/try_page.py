@@ -1,4 +1,4 @@
-"""The page on which a face is tried (docs/try-it.md): its panel, and the files that it loads, beside it in docs/try."""
+"""Make the page on which a reader tries the network (docs/try-it.md): its panel, and the files it loads (docs/try)."""
 
 import html
 import io
@@ -24,26 +24,31 @@ PACKED = {
     "@tensorflow/tfjs-backend-wasm@4.22.0": ("dist/tfjs-backend-wasm-simd.wasm",),
     "@vladmandic/face-api@1.7.15": (
         "dist/face-api.esm.js",
-        *[f"model/{model}_model{end}" for model in ("tiny_face_detector", "face_landmark_68_tiny")
-          for end in (".bin", "-weights_manifest.json")],
+        "model/tiny_face_detector_model.bin",
+        "model/tiny_face_detector_model-weights_manifest.json",
+        "model/face_landmark_68_tiny_model.bin",
+        "model/face_landmark_68_tiny_model-weights_manifest.json",
     ),
-}  # fmt: skip
-RUNTIME = "ort-wasm-simd-threaded.wasm"  # and the network: files whose coming the page follows
-PLACE = re.compile(r'<div id="try-it">.*?</div>', re.DOTALL)  # of the panel, in PAGE
+}
+RUNTIME = "ort-wasm-simd-threaded.wasm"  # the page shows the progress of loading this file and the network
+PLACE = re.compile(r'<div id="try-it">.*?</div>', re.DOTALL)  # the place of the panel in PAGE
 
 
 def packed():
-    """What comes from npm: name -> bytes. Raises NpmError where a package cannot be had."""
-    read = {package: npm.read(package, names) for package, names in PACKED.items()}
-    return {name.rpartition("/")[2]: content for files in read.values() for name, content in files.items()}
+    """Return the files from npm: name -> bytes. Raises NpmError if a package cannot be fetched."""
+    found = {}
+    for package, names in PACKED.items():
+        for name, content in npm.read(package, names).items():
+            found[name.rpartition("/")[2]] = content
+    return found
 
 
 def files():
-    """All that the page loads: name -> bytes. Raises NpmError as ``packed``, and PageError where ours are missing."""
+    """Return all files that the page loads: name -> bytes. Raises NpmError, or PageError for a missing file."""
     found = packed() | {path.name: path.read_bytes() for path in OWN.iterdir() if path.suffix != ".html"}
     found[NETWORK.name] = _own(NETWORK, "python tools/exports.py")
     found["drawn.png"] = picture(sample.draw_face({6: 0.8, 12: 1.0}, size=480), "PNG")
-    found["astronaut.jpg"] = picture(astronaut(), "JPEG")  # of NASA, in the public domain
+    found["astronaut.jpg"] = picture(astronaut(), "JPEG")  # by NASA, in the public domain
     framing = json.loads(_own(FRAMING, "python tools/framing_page.py fer2013.csv"))
     settings = {
         "emotions": EMOTIONS,
@@ -56,19 +61,19 @@ def files():
 
 
 def with_panel(texts):
-    """The texts of the pages (path -> Markdown), PAGE with its panel."""
+    """Return the pages' texts (path -> Markdown) with the panel in PAGE."""
     panel = (OWN / "panel.html").read_text(encoding="utf-8")
     return texts | {PAGE: PLACE.sub(lambda _: panel, texts[PAGE])}
 
 
 def without_panel(texts, reason):
-    """The texts, PAGE with a sentence that says why nothing can be tried on it."""
+    """Return the pages' texts with the reason in PAGE why the network cannot be tried there."""
     note = f"Nothing can be tried on this copy of the site: {html.escape(str(reason))}. Then run `make site` again."
     return texts | {PAGE: PLACE.sub(lambda _: f":::{{note}}\n{note}\n:::", texts[PAGE])}
 
 
 def put(folder, loaded):
-    """Write the files beside the finished page. folder: of the site's HTML."""
+    """Write the files next to the finished page. folder: the site's HTML."""
     (folder / FOLDER).mkdir(parents=True, exist_ok=True)
     for name, content in loaded.items():
         (folder / FOLDER / name).write_bytes(content)
@@ -76,12 +81,12 @@ def put(folder, loaded):
 
 def _own(path, command):
     if not path.is_file():
-        raise PageError(f"{path.relative_to(ROOT)} is missing; `{command}` makes it")
+        raise PageError(f"{path.relative_to(ROOT)} is missing. Make it with `{command}`")
     return path.read_bytes()
 
 
 def picture(pixels, kind):
-    """Pixels as the bytes of a PNG or JPEG file."""
+    """Return pixels, uint8 (height, width[, 3]), as the bytes of a file. kind: "PNG" or "JPEG"."""
     stream = io.BytesIO()
     Image.fromarray(np.asarray(pixels)).save(stream, kind, quality=90)
     return stream.getvalue()

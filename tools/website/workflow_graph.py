@@ -1,15 +1,15 @@
-"""Snakemake's graph of the study (notebook 01 asks for it, in Mermaid's language) as a drawing that needs no script."""
+"""Draw Snakemake's graph of the study as an SVG, which needs no script. Notebook 01 prints it in Mermaid's language."""
 
 import re
 from html import escape
 
 NODE = re.compile(r"^\s*(id\d+)\[(.+?)\]", re.MULTILINE)
 ARROW = re.compile(r"^\s*(id\d+)\s*--+>\s*(id\d+)", re.MULTILINE)
-WIDTH, HEIGHT, ACROSS, DOWN = 100, 32, 124, 76  # a box, and from one to the next, in pixels
+WIDTH, HEIGHT, ACROSS, DOWN = 100, 32, 124, 76  # size of a box, and distance to the next, in pixels
 
 
 def drawing(mermaid):
-    """Mermaid's flowchart as an SVG: each step below all that it waits for; its label says the same in words."""
+    """Return a Mermaid flowchart as SVG: each step is below the steps it waits for. Its label has the same in words."""
     names = {key: name.strip('"') for key, name in NODE.findall(mermaid)}
     arrows = _needed(ARROW.findall(mermaid))
     rows = {}
@@ -21,12 +21,13 @@ def drawing(mermaid):
         middle = sum(above) / len(above) if above else len(row) * ACROSS / 2
         for place, key in enumerate(row):
             centres[key] = (middle + (place + 0.5 - len(row) / 2) * ACROSS, depth * DOWN + HEIGHT / 2 + 1)
-    words = "; ".join(
-        f"{names[key]} waits for {', '.join(names[start] for start, end in arrows if end == key)}"
-        for key in names
-        if any(end == key for _, end in arrows)
-    )
-    left, right = (edge(x for x, _ in centres.values()) for edge in (min, max))
+    sentences = []
+    for key in names:
+        if waits_for := [names[start] for start, end in arrows if end == key]:
+            sentences.append(f"{names[key]} waits for {', '.join(waits_for)}")
+    words = "; ".join(sentences)
+    left = min(x for x, _ in centres.values())
+    right = max(x for x, _ in centres.values())
     size = f"{left - ACROSS / 2:g} 0 {right - left + ACROSS:g} {max(rows) * DOWN + HEIGHT + 2}"
     lines = [_line(centres[start], centres[end]) for start, end in arrows]
     boxes = [_box(*centres[key], names[key]) for key in names]
@@ -38,7 +39,7 @@ def drawing(mermaid):
 
 
 def _needed(arrows):
-    """Without the arrows that a longer way says already: what waits for the comparison waits for its arms, too."""
+    """Drop the arrows that follow from longer paths: a step that waits for the comparison also waits for its arms."""
     return [
         (start, end)
         for start, end in arrows
@@ -47,11 +48,12 @@ def _needed(arrows):
 
 
 def _leads(start, end, arrows):
+    """Return whether a path of arrows leads from `start` to `end`."""
     return any(follower == end or _leads(follower, end, arrows) for first, follower in arrows if first == start)
 
 
 def _depth(key, arrows):
-    """The longest way to a step."""
+    """Return the number of arrows on the longest path to a step."""
     return max((1 + _depth(start, arrows) for start, end in arrows if end == key), default=0)
 
 
