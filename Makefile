@@ -1,4 +1,5 @@
-# make reproduce and make test set up everything on a fresh machine, which needs bash and Python 3.11, 3.12 or 3.13 with venv.
+# make reproduce and make test set up everything on a fresh machine.
+# The machine needs bash and Python 3.11, 3.12 or 3.13 with venv.
 # The environment is .venv. It is made once, and updated when requirements.lock or pyproject.toml changes.
 
 SHELL := bash
@@ -25,7 +26,8 @@ PYTHON ?= python3.13 python3.12 python3.11 python3
 BIN := .venv/bin
 READY := .venv/ready
 
-# Passed as environment variables (fer_utils/workflow/handover.py): in a path, shells and make would interpret blanks, quotes, # and $.
+# These are passed as environment variables (fer_utils/workflow/handover.py).
+# Otherwise shells and make would interpret blanks, quotes, # and $ in a path.
 OPTIONS := PROFILE DATA SOURCE SEEDS JOBS TIMEOUT EXECUTOR
 unexport $(OPTIONS)
 
@@ -131,7 +133,7 @@ box: $(READY)  ## write the archive for a GPU box without a network into outputs
 REHEARSAL := outputs/rehearsal
 box-rehearsal: PROFILE = gpu
 box-rehearsal: export TF_CPP_MIN_LOG_LEVEL = 3
-box-rehearsal: $(READY) .venv-box/ready  ## run such an archive on this machine's CPU: drawn faces, tiny, in an environment like the box's
+box-rehearsal: $(READY) .venv-box/ready  ## make and run a box's archive on this CPU: drawn faces, tiny, in an environment like the box's
 	@rm -rf $(REHEARSAL) && mkdir -p $(REHEARSAL)/carried
 	@$(BIN)/python tools/box/make.py --data sample --source sample --python "$(BOX_PYTHON)" \
 		--out $(REHEARSAL)/box --kept outputs/box/kept

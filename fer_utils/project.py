@@ -49,7 +49,7 @@ def unknown_in_path(path):
 
 
 def resolve(path):
-    """Return an absolute path, with ~ and $VARIABLES filled in; relative ones start at the root, not at the kernel."""
+    """Return an absolute path, with ~ and $VARIABLES filled in; relative ones start at the project's root."""
     return PROJECT_ROOT / expand_path(path)
 
 

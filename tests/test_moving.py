@@ -102,7 +102,7 @@ def test_shares_are_of_the_mass_above_zero_and_an_empty_map_is_a_flat_one():
     mask[:, :, :12] = True
     found[0, 0, 0], found[0, 0, 40], found[0, 5, 5] = 3, 1, -50
     assert scoring.share_on(found, mask) == pytest.approx([0.75, 0.25])
-    with pytest.raises(ValueError, match="must both have the same shape"):
+    with pytest.raises(ValueError, match="must have the same shape"):
         scoring.share_on(found, mask[0])
 
 

@@ -158,9 +158,9 @@ def test_temperatures_that_make_no_sense_are_refused():
     labels, probabilities = drawn_answers(50)
     with pytest.raises(ValueError, match="temperature=0 must lie in"):
         with_temperature(probabilities, 0)
-    with pytest.raises(ValueError, match="all of 50 predictions are right"):
+    with pytest.raises(ValueError, match="all 50 predictions are right"):
         fit_temperature(probabilities.argmax(axis=1), probabilities)
-    with pytest.raises(ValueError, match="all of 50 predictions are wrong"):
+    with pytest.raises(ValueError, match="all 50 predictions are wrong"):
         fit_temperature(probabilities.argmin(axis=1), probabilities)
 
 

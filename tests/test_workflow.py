@@ -162,7 +162,7 @@ def test_a_profiles_paths_are_filled_in_before_anything_runs(project, monkeypatc
 @pytest.mark.parametrize(
     ("folder", "message"),
     [
-        ("$NOWHERE/x", r"profiles/mine\.yaml: all: OUTPUT_DIR='\$NOWHERE/x': \$NOWHERE stands for nothing here"),
+        ("$NOWHERE/x", r"profiles/mine\.yaml: all: OUTPUT_DIR='\$NOWHERE/x': \$NOWHERE has no value here"),
         ("-x", r"profiles/mine\.yaml: OUTPUT_DIR=-x: begins with '-', which Snakemake, papermill or a shell would"),
         ("a {b}", r"OUTPUT_DIR=a \{b\}: holds '\{', which Snakemake, papermill or a shell"),
         ("5$", r"OUTPUT_DIR=5\$: holds '\$', which"),

@@ -27,7 +27,7 @@ HEADINGS = ("By emotion", "By agreement of FER+'s ten voters")
 
 
 def accuracy(predictions, known):
-    """Return a table of accuracies, one row per views: both splits, and PrivateTest without duplicates."""
+    """Return a table of accuracies, one row per kind of views: both splits, and PrivateTest without duplicates."""
     rows = []
     for views, name in VIEWS.items():
         right = {}
@@ -45,7 +45,7 @@ def accuracy(predictions, known):
 
 
 def calibration(predictions):
-    """Return a table of the calibration on PrivateTest, one row per views before and after the temperature."""
+    """Return a table of the calibration on PrivateTest: each kind of views, before and after its temperature."""
     rows = []
     for views, name in VIEWS.items():
         _, labels, probabilities = predictions[answer_name("test", views)]

@@ -83,7 +83,7 @@ def measure(faces, count, detector, find):
 
 
 def main(finder, detector, target, *packages):
-    """Run the command line of a detector. finder: a context manager that returns ``find``. target: the JSON."""
+    """Run the command line of a detector. finder: context manager that yields ``find``. target: the committed JSON."""
     parser = argparse.ArgumentParser(description=f"How FER-2013's faces are framed, as {detector} sees them")
     parser.add_argument("data", help="FER-2013")
     parser.add_argument("--images", type=int, default=IMAGES, help="of Training; another number needs --out")

@@ -35,7 +35,7 @@ DAY = (2020, 1, 1, 0, 0, 0)  # date of the files in the archive, so that the sam
 
 
 def write_half(model, path):
-    """Save a Keras model with its weights as float16, which Keras reads as float32. The layout stays the same."""
+    """Save a Keras model with its weights as float16, which Keras reads as float32: half the size, the same layout."""
     with tempfile.TemporaryDirectory() as folder:
         whole = Path(folder) / "whole.keras"
         model.save(whole)

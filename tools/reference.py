@@ -41,9 +41,9 @@ def copy_reference(output_dir, destination=None, answers=()):
     copy, such as "validation" and "validation-scales"; () for all. Everything is checked before anything is written,
     and a run's folder is replaced as a whole or not at all. Other runs in the destination stay.
 
-    Raises RunError if there is no finished run, or if one run is inside another. Also if a run has a damaged figure,
-    lacks one of `answers`, or has an absolute path in its manifest or metrics. Also if all references together would be
-    larger than ``LIMIT``.
+    Raises RunError if there is no finished run, if one run is inside another, or if all references together would be
+    larger than ``LIMIT``. Raises it, too, if a run has a damaged figure, lacks one of `answers`, or has an absolute
+    path in its manifest or metrics.
     """
     source = runs.resolve(output_dir)
     destination = runs.resolve(destination or Path("outputs/reference") / source.name)

@@ -150,7 +150,7 @@ def twins_markdown(table):
             cells += [percent(row["accuracy"]), interval_text(row["low"], row["high"])]
         rows.append(cells)
     n = [f"{table.loc[table['images'] == images, 'n'].iloc[0]:,.0f}" for images in GROUPS]
-    header = ["run, and how it was asked", f"all {n[0]}, %", "95 %", f"without twins ({n[1]}), %", "95 %"]
+    header = ["run, and its views", f"all {n[0]}, %", "95 %", f"without twins ({n[1]}), %", "95 %"]
     header += [f"twins only ({n[2]}), %", "95 %"]
     for gap in shown[len(GROUPS) :]:
         header += [f"{gap}, points", "95 %"]

@@ -26,7 +26,7 @@ DECIMALS = {"accuracy": 4, "low": 4, "high": 4, "stay": 4}
 
 
 def markdown(tables):
-    """Return the table of the model card: one row for the largest amounts of each change. tables: name -> DataFrame."""
+    """Return the model card's table: a row for each change's largest amount, up and down. tables: name -> DataFrame."""
     first = next(iter(tables.values()))
     rows = []
     for kind, (unit, nothing, _) in changes.KINDS.items():

@@ -35,8 +35,8 @@ VERDICTS = {
         "happy faces are within 5 %"
     ),
     NOT_REPRODUCED: (
-        "our runs differ: a validation accuracy by more than chance, the others by more than the limits above; each "
-        "says how it is smaller or shorter than the paper's"
+        "our runs differ: a validation accuracy by more than chance, the others by more than the limits above; next "
+        "to each is how our runs are smaller or shorter than the paper's"
     ),
     CONSISTENT: "agrees with the other places and with arithmetic",
     CANNOT_BE_TOLD: "the evidence that would decide it is missing",
@@ -105,7 +105,7 @@ def places(value, others, prose=False) -> Check:
 
 
 def swapped(training, validations) -> Check:
-    """Find places that print a training accuracy as the same arm's validation accuracy; these are (value, place)."""
+    """Find places that print a training accuracy as validation accuracy. validations: the same arm's (value, place)."""
     found = [place for value, place in validations if agree(training, value)]
     if not found:
         return Check(np.nan, NOT_CHECKABLE, "no other place has it as validation accuracy")
@@ -170,7 +170,7 @@ def class_count(stated, actual, bound=None) -> Check:
 
 
 def found_faces(found, stated_count, actual_count, share) -> Check:
-    """Compare one class's right predictions with its faces in Table 2 and in the merged folder; share: a remark."""
+    """Compare one class's right predictions with its faces in Table 2 and in the merged folder. share: text to add."""
     text = f"the merged test folder has {actual_count:,}, of which this is {found / actual_count:.1%}"
     if found > stated_count:
         text += f"; Table 2's test set has only {stated_count:,.0f}, so another set was evaluated"

@@ -21,8 +21,8 @@ def audit(finished=()) -> pd.DataFrame:
 
     ``arithmetic`` is what a check found, ``expected`` the number that it returns (NaN if none), ``arithmetic_verdict``
     its verdict. ``ours``, ``ours_value`` and ``rerun_verdict`` are the same for our runs, empty if the arm has none.
-    ``verdict`` is that of the two which comes first in ``checks.VERDICTS``. ``reason`` is one sentence: the kindest
-    explanation, if there is one.
+    ``verdict`` is that of the two which comes first in ``checks.VERDICTS``. ``reason`` is our runs' result if the
+    verdict is theirs, else the kindest explanation if there is one, else the arithmetic.
     """
     summary = comparison.summarize_arms(finished)
     rows = []

@@ -165,7 +165,7 @@ def _gap(finished, arm):
 
 
 def _less_overfitting(finished, statement, place, on_paper, first, second, though_lower=False):
-    """The row of a statement that the first arm overfits less; though_lower: and that it is the less accurate one."""
+    """The row of a statement that the first arm overfits less. though_lower: it also says that this arm scores less."""
     gap, error, accuracy = _gap(finished, first)
     other, other_error, other_accuracy = _gap(finished, second)
     if np.isnan(gap + other):

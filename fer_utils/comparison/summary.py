@@ -54,7 +54,7 @@ def load_runs(output_dir, reference=""):
 
 
 def load_comparators(finished):
-    """Return the from-scratch runs of networks that are no arm of the paper: list of ``runs.Run``.
+    """Return the from-scratch runs of networks that the paper did not train: list of ``runs.Run``.
 
     They are in the folder of the `finished` arms (notebook 03 with another ARCHITECTURE). Runs that cannot be compared
     with the arms are left out, and a printed line names each.

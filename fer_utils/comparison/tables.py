@@ -135,7 +135,7 @@ def intervals_table(finished, samples=2000):
     """Return every measure of every run's test split with its 95 % interval over other images, for a CSV.
 
     finished: list of ``runs.Run``. Columns: run, n (images), measure (as in ``evaluation.metric_intervals``), value,
-    low, high. Rates are 0 to 1, log loss is in nats. The recall of an emotion without images is NaN.
+    low, high. Rates are 0 to 1, log loss is in nats. For the recall of an emotion without images, all three are NaN.
     """
     rows = []
     for run in finished:

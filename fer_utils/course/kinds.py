@@ -188,7 +188,7 @@ def _of_numbers(wanted, found, tolerance):
 
 
 def _is_number(value):
-    """Whether a value is one finite number, or the text of one; True and False are not."""
+    """Whether a value is one finite number, or the text of one; Python's True and False do not count."""
     try:
         return not isinstance(value, bool) and np.ndim(value) == 0 and math.isfinite(float(value))
     except (TypeError, ValueError):

@@ -8,10 +8,10 @@ from fer_utils.names import EMOTIONS
 
 
 def half_gap(right, order):
-    """Choose the best epoch on the first half of the images; its accuracy there minus that on the second half.
+    """Gap of the epoch that is best on the first half: its accuracy there minus that on the second half.
 
-    right: bool (epochs, n). order: a permutation of range(n); the first half is order[: n // 2]. On a tie, the epoch
-    is the earliest. This is one sample of ``epoch_choice.optimism``.
+    right: bool (epochs, n). order: a permutation of range(n); the first half is order[: n // 2]. On a tie, the
+    earliest epoch is chosen. This is one sample of ``epoch_choice.optimism``.
     """
     half = len(order) // 2
     first, second = right[:, order[:half]].mean(axis=1), right[:, order[half:]].mean(axis=1)

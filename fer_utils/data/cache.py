@@ -20,7 +20,7 @@ ARRAYS = ("images", "labels", "usage", "row_ids")
 
 
 def cache_folder():
-    """Return $FER_CACHE, or else fer_utils in $XDG_CACHE_HOME or ~/.cache; without a home in the temporary folder."""
+    """Return $FER_CACHE, or else fer_utils in $XDG_CACHE_HOME or ~/.cache (without a home, in the temporary folder)."""
     if chosen := os.environ.get("FER_CACHE"):
         return resolve(chosen)
     if base := os.environ.get("XDG_CACHE_HOME"):

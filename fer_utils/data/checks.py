@@ -62,7 +62,7 @@ def _count_tables(faces):
 
 
 def count_differences(faces):
-    """Return a list of one warning about the counts that differ from the original's, or of none if all agree."""
+    """Return a list with one warning that names the counts unlike the original's; an empty list if all agree."""
     counts, expected = _count_tables(faces)
     if counts.equals(expected):
         return []

@@ -59,7 +59,7 @@ def read_csv(stream, place, usage_needed=True):
 
 
 def _filled_lines(stream):
-    """Yield (number from 1, fields) for each line that is not blank; any line ends. Closes the stream."""
+    """Yield (number from 1, fields) for each line that is not blank, with any line ending. Closes the stream."""
     with io.TextIOWrapper(stream, encoding="utf-8-sig", errors="backslashreplace") as text:
         for number, line in enumerate(text, start=1):
             fields = [field.strip(BLANKS) for field in line.split(",")]
@@ -107,7 +107,7 @@ def _read_pixels(text):
     """Return the image for its text of numbers: uint8 (48, 48). Raises ValueError that says what is wrong."""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)  # NumPy before 2.4 only warns of text
+            warnings.simplefilter("error", DeprecationWarning)  # NumPy before 2.4 only warns if a number is invalid
             values = np.fromstring(text, np.int64, sep=" ")  # as uint8, 256 would become 0
     except (ValueError, DeprecationWarning):
         raise ValueError(_bad_pixels(text)) from None

@@ -24,7 +24,7 @@ def pixel_statistics(images):
 
 
 def lookalikes(images, labels, pairs=4, most=4000):
-    """Find at most `pairs` pairs of similar images with different labels: int64 (k, 2), positions, best first.
+    """Find at most `pairs` pairs of similar images with different labels: int64 (k, 2), positions, most similar first.
 
     Similarity is the correlation of 16x16 thumbnails. Copies (correlation above 0.995) and constant images are skipped,
     and no image is in two pairs. Only the first `most` images are compared, since time grows with the square.

@@ -41,7 +41,7 @@ def recognize(start):
     if start.startswith(UTF16) or (has_zeros and b"emotion" in start.replace(b"\0", b"").lower()):
         return "text in UTF-16", "Save it as UTF-8 (iconv -f UTF-16 -t UTF-8)"
     if has_zeros and not start.strip(b"\0"):
-        return "only zeros, as an interrupted copy or download leaves", AGAIN
+        return "nothing but zeros, which an interrupted copy or download may leave", AGAIN
     return ("binary data of an unknown kind", AGAIN) if has_zeros else None
 
 

@@ -93,7 +93,9 @@ def _list_split(tree, folder):
         if subfolders:
             raise DataError(f"{place}: holds a folder ({subfolders[0]}) among the images. Move it away.")
         if not files:
-            raise DataError(f"{place}: the class folder is empty. Delete it if intended, or download the data again.")
+            raise DataError(
+                f"{place}: the class folder is empty. Delete it if it should be empty, or download the data again."
+            )
         listed += [(label, f"{inner}/{file}") for file in files]
     return classes, sorted(listed)
 

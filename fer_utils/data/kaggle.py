@@ -58,4 +58,5 @@ def discard(folder, reason):
     """Remove the download in `folder`, so that the next try downloads it again. Returns the DataError to raise."""
     shutil.rmtree(folder, ignore_errors=True)
     done = "could not be removed: delete it" if folder.exists() else "has been removed"
-    return DataError(f"DATA=kaggle: the download cannot be used and {done}. {reason} Give the same command again.")
+    fix = "Give the same command again to repeat the download"
+    return DataError(f"DATA=kaggle: the download cannot be used and {done}. {reason} {fix}.")

@@ -129,7 +129,7 @@ def exact_groups(faces):
 def near_groups(faces, distance=DISTANCE, correlation=CORRELATION):
     """Number the groups of images of one photograph: int64 (n,), from 0; -1 for an image without duplicate.
 
-    Exact copies are included. Pairs connect a group, so two of its images may differ more than `correlation` allows.
+    Exact copies are included. Pairs are linked to groups, so two images of a group may be below `correlation`.
     """
     return connected(len(faces), near_pairs(faces.images, distance, correlation))
 

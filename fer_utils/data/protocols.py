@@ -73,7 +73,7 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
 def left_out(faces, without, seed=0):
     """Choose the images to remove from Training: bool (n,), all False for "none".
 
-    without: "twins" chooses all images with a duplicate in another split (``near_duplicates``). This separates what a
+    without: "twins" chooses those with a duplicate in another split (``near_duplicates``). This separates what a
     network remembers from what it finds easy. "others" is the random control: as many images of each emotion, drawn
     with the seed from the rest of Training. It shows the effect of fewer images. "first half" and "second half" let a
     network predict images that it has not learned (``ladder.teaching``). They do not depend on the seed, and all images
@@ -190,6 +190,6 @@ def _shares(counts, size):
     shares = np.maximum(np.floor(quota).astype(int), least)
     while shares.sum() < size:
         shares[np.argmax(quota - shares)] += 1
-    while shares.sum() > size:  # some classes got one image more than their proportion
+    while shares.sum() > size:  # since classes with a share below 1 got one image
         shares[np.argmin(np.where(shares > least, quota - shares, np.inf))] -= 1
     return shares

@@ -23,7 +23,7 @@ def fit_temperature(labels, probabilities) -> float:
     right = probabilities.argmax(axis=1) == labels
     if right.all() or not right.any():
         result = "right" if right.all() else "wrong"
-        raise ValueError(f"all of {len(labels)} predictions are {result}, so no temperature is best. Give more images")
+        raise ValueError(f"all {len(labels)} predictions are {result}, so no temperature is best. Give more images")
 
     def log_loss(logarithm):
         chosen = with_temperature(probabilities, np.exp(logarithm))[np.arange(len(labels)), labels]

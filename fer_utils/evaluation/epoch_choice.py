@@ -44,7 +44,7 @@ def read_epochs(folder):
 def with_epochs(finished):
     """The finished runs with epochs.npz: (those that ``selection_table`` can score, a sentence on each of the others).
 
-    It cannot score the paper's protocol: validation and test are the same images there, so the rules do not differ.
+    Runs under the paper's protocol are left out: their validation and test images are the same, so the rules agree.
     """
     kept = [run for run in finished if (run.folder / FILE).is_file()]
     official, notes = [], []
@@ -97,7 +97,7 @@ def optimism(right, samples=2000, seed=0):
     """How much of the best epoch's accuracy is luck on the images that chose it: mean, low, high (95 % of the samples).
 
     right: bool (epochs, n). Each sample splits the images at random into two halves. The epoch that is best on the
-    first half is scored on both, and the difference is pure luck. With half of the images, the luck is larger.
+    first half is scored on both, and the difference is pure luck. With half the images, luck is larger than with all.
     """
     right = np.asarray(right, float)
     generator = np.random.default_rng(seed)

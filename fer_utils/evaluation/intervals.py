@@ -10,7 +10,7 @@ RESAMPLES_AT_ONCE = 100  # bootstrap samples in memory at the same time
 def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     """Wilson's 95 % score interval for the rate ``correct / n``: (low, high), both from 0 to 1.
 
-    Its coverage is right even near 0 and 1 and for small n, where the usual plus-minus interval leaves 0 to 1
+    Its coverage stays close to 95 % near 0 and 1 and for small n, where the usual plus-minus interval leaves 0 to 1
     (Wilson 1927, doi:10.1080/01621459.1927.10502953). It covers the draw of the test images, not the training seed.
     """
     if n < 1 or not 0 <= correct <= n:

@@ -35,7 +35,8 @@ def summarize(labels, probabilities) -> dict:
     - ``confusion_matrix``: 7 x 7 counts, rows true, columns predicted
 
     A metric with a zero denominator is None: recall and AUC of a class absent from ``labels``, precision of a class
-    never predicted. The means are over the other classes, as in scikit-learn. Raises ValueError for wrong arrays.
+    never predicted. The means are over the other classes, as in scikit-learn. Raises ValueError that names what is
+    wrong, and where.
     """
     labels, probabilities = checked(labels, probabilities)
     codes = np.arange(len(EMOTIONS))

@@ -26,7 +26,7 @@ def mcnemar(first_right, second_right) -> dict[str, float | int]:
 
     first_right, second_right: bool (n,), whether each prediction is right. Returns the counts ``both``, ``first_only``,
     ``second_only``, ``neither`` and the two-sided ``p_value``. Only images with exactly one right prediction decide it.
-    By the null hypothesis, each of them is a coin toss (McNemar 1947, doi:10.1007/BF02295996).
+    Under the null hypothesis, each of them is a coin toss (McNemar 1947, doi:10.1007/BF02295996).
     """
     first, second = _checked_pair(first_right, second_right)
     first_only, second_only = int((first & ~second).sum()), int((~first & second).sum())

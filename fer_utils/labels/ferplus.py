@@ -207,8 +207,8 @@ def label_noise_ceiling(labels, usage, votes, rule="plurality"):
     Three rates are on all n images:
 
     - favourite_or_wrong (Wilson): the perfect predictor again, counted as wrong wherever there is no favourite.
-    - voter (normal): one voter. "contempt", "unknown" and NF count as wrong, since they are no labels. This is "human
-      accuracy": one person who labels the test set, if that person votes like FER+'s voters.
+    - voter (normal): one voter. "contempt", "unknown" and NF count as wrong, since no label has these names. This is
+      "human accuracy": one person who labels the test set, if that person votes like FER+'s voters.
     - voter_of_seven (normal): one vote among those for the seven emotions, like a person who must choose one of seven
       names. Images without such a vote count as wrong.
 

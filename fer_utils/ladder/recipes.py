@@ -106,7 +106,7 @@ class Recipe:
         return self.answer_crop or self.crop or SIDE
 
     def answer_size(self):
-        """Pixels a side that this crop is resized to for predictions."""
+        """Pixels a side that the centre crop is resized to for predictions."""
         return int(self.sizes.split(",")[-1]) if self.sizes else self.input_size or self.seen()
 
     def possible_views(self):
@@ -116,7 +116,7 @@ class Recipe:
         return [kind for kind in VIEWS if not unfit.get(kind)]
 
     def parts(self):
-        """The parts of the training: list of (pixels a side, first epoch, end epoch), with epochs counted from 0."""
+        """The parts of the training: list of (pixels a side, first epoch, epoch after the last), from epoch 0."""
         sizes = [int(word) for word in self.sizes.split(",")] if self.sizes else [self.input_size]
         ends = [round(self.epochs * (index + 1) / len(sizes)) for index in range(len(sizes))]
         return list(zip(sizes, [0, *ends], ends, strict=False))
@@ -168,7 +168,7 @@ LADDER = (
     Rung("vgg16", "the paper's VGG16 from scratch, at a quarter of its width", {}),
     Rung("batch-norm", "+ batch norm after every convolution", {"architecture": "vgg16bn"}),
     Rung("average-head", "+ average pooling instead of two wide dense layers", {"head": "average"}),
-    Rung("cosine", "+ a cosine down from 0.001, where 0.0005 was halved on plateaus",
+    Rung("cosine", "+ a cosine schedule from 0.001, instead of 0.0005 halved on plateaus",
          {"schedule": "cosine", "learning_rate": 1e-3, "warmup": 1.0}),
     Rung("sgd", "+ SGD with Nesterov momentum, at a rate of 0.05, instead of Adam",
          {"optimizer": "sgd", "learning_rate": 0.05}),
@@ -181,7 +181,7 @@ LADDER = (
     Rung("erasing", "+ random erasing", {"erasing": 0.5}),
     Rung("mixup", "+ mixup", {"mixup": 0.2}),
     Rung("average", "+ a moving average of the weights", {"average": 0.998}),
-    Rung("flip", "+ the mirror image is asked, too", {"views": "flip"}, same_run=True),
+    Rung("flip", "+ averaged with the mirror image", {"views": "flip"}, same_run=True),
     Rung("ten-crop", "+ four corners and the centre, and their mirror images", {"views": "ten-crop"}, same_run=True),
     Rung("whole-face", "+ crops in training only: two views, of the whole face", {"answer_crop": 48, "views": "flip"}),
     Rung("scales", "+ at 11/12, 1 and 13/12 of its size", {"views": "scales"}, same_run=True),
@@ -190,7 +190,7 @@ NAMES = tuple(rung.name for rung in LADDER)
 
 
 def path(name):
-    """Return the kept rungs below the rung `name`, lowest first, and the rung itself. Raises RecipeError."""
+    """Return the kept rungs below the rung `name`, lowest first, and itself. Raises RecipeError for an unknown name."""
     if name not in NAMES:
         raise RecipeError(f"RECIPE={name!r} is unknown{did_you_mean(name, NAMES)}")
     place = NAMES.index(name)

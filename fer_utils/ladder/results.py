@@ -29,7 +29,7 @@ def load(output_dir, reference=""):
     reference: a folder whose runs are used for names that `output_dir` has no runs of; "" for none. Left out, each with
     a printed line, are runs that are damaged, of PROTOCOL="paper", or unlike the others of their name
     (``runs.as_seeds``); rungs that had other settings; and runs of other data or other validation images than the
-    lowest rung, or the whole reference.
+    lowest rung. If the reference has other data or images, all of it is left out. Prints which runs are from where.
     """
     own = _same_images(_read(output_dir))
     if not reference:

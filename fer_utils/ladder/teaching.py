@@ -2,7 +2,7 @@
 
 A network predicts the label that it learned for a face, mistakes included. For a face that it has not learned, it
 predicts the label of similar faces. Such predictions, blended into the labels, teach another network (Hinton et al.
-2015, arXiv:1503.02531). Two teachers, each trained on one half of Training, predict the labels of all of it.
+2015, arXiv:1503.02531). Two teachers cover all of Training: each trains on one half and predicts the other.
 """
 
 import glob
@@ -54,7 +54,7 @@ def read_teachers(pattern, share, parameters, own_folder):
 def _folders(pattern):
     """Return the folders that match a pattern. The path of a folder is no pattern, even with brackets in it."""
     if unknown := project.unknown_in_path(pattern):
-        raise runs.RunError(f"TEACHERS={pattern!r}: {unknown} has no value here")
+        raise runs.RunError(f"TEACHERS={pattern!r}: {unknown} has no value here: write the path out in full")
     folder = runs.resolve(pattern)
     if folder.is_dir():
         return [folder]
@@ -100,7 +100,7 @@ def blend(targets, faces, teachers, share, data_checksum):
     """Blend a `share` of the teachers' predictions, averaged over those that left the image out, into targets.
 
     targets, and the result: float32 (n, 7), one row for each of `faces`. data_checksum: of the faces' data. Raises
-    RunError if a teacher has other data or labels, or if no teacher left out an image.
+    RunError if a teacher has other data or labels, or if an image was left out by no teacher.
     """
     if not teachers:
         return targets

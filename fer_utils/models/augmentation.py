@@ -68,6 +68,9 @@ class RandomAffine(keras.layers.Layer):
     def get_config(self):
         return {**super().get_config(), "flip": self.flip, **self.ranges, "seed": self.seed}
 
+    def compute_output_shape(self, input_shape):
+        return input_shape
+
     def compute_output_spec(self, images, training=False):
         return keras.KerasTensor(images.shape, dtype="float32")
 

@@ -15,9 +15,9 @@ from fer_utils.names import EMOTIONS, SCALES, VIEWS
 def views(images, kind, crop=0):
     """Yield one array per view, uint8 and of the shape of `images` (n, height, width). "scales" is the same as "flip".
 
-    crop: pixels per side that the network keeps in the middle. The image is rolled until a corner is there. This is
-    exact, since pixels that wrap around the edge are outside the crop. Raises ValueError for an unknown kind, and for
-    "ten-crop" unless the crop is smaller than the image.
+    crop: pixels per side that the network keeps in the middle. Rolling moves each corner of the image into that middle.
+    This is exact, since pixels that wrap around the edge are outside the crop. Raises ValueError for an unknown kind,
+    and for "ten-crop" unless the crop is above 0 and smaller than the image.
     """
     choose("views", kind, VIEWS)
     size = images.shape[1]

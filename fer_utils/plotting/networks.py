@@ -135,8 +135,9 @@ def _type(layer) -> str:
 
 
 def _shape(layer) -> tuple:
-    """Output shape without the batch axis."""
-    return tuple(layer.output.shape)[1:]
+    """Shape of the output, or of the first of several outputs, without the batch axis."""
+    output = layer.output[0] if isinstance(layer.output, (list, tuple)) else layer.output
+    return tuple(output.shape)[1:]
 
 
 def _joins(group, kind, name, shape) -> bool:

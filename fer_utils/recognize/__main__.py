@@ -1,8 +1,8 @@
 """Predict the emotions of the faces in your pictures: python -m fer_utils.recognize photo.jpg
 
 Prints a table of each picture's faces, in percent. With --out, writes faces.csv and a figure of each picture.
-A film (.mp4, .avi, ...) or the word camera is predicted over time, with a CSV of its own.
-Exit status: 0, faces were predicted; 1, no face was large enough; 2, something could not be read or written.
+A film (.mp4, .avi, ...) or the word camera gets predictions over time, and a CSV of its own.
+Exit status: 0, emotions were predicted; 1, no face was large enough; 2, something could not be read or written.
 """
 
 import argparse

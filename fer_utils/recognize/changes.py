@@ -77,7 +77,8 @@ def robustness(answer, faces, labels, kinds=None, seed=0):
         for amount in sorted({unchanged, *amounts}):
             predicted = first if amount == unchanged else answer(change(faces, kind, amount, seed)).argmax(axis=1)
             right = int((predicted == labels).sum())
-            rows.append((kind, amount, n, right, right / n, *wilson_interval(right, n), (predicted == first).mean()))
+            low, high = wilson_interval(right, n)
+            rows.append((kind, amount, n, right, right / n, low, high, (predicted == first).mean()))
     return pd.DataFrame(rows, columns=["kind", "amount", "n", "right", "accuracy", "low", "high", "stay"])
 
 

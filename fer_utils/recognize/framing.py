@@ -32,7 +32,8 @@ def square(face, margin=MARGIN, eyes=EYES):
     side = margin * math.sqrt(face.width * face.height)
     cos, sin = math.cos(face.tilt), math.sin(face.tilt)
     right, down = side * (0.5 - eyes[0]), side * (0.5 - eyes[1])  # from the eyes to the frame's centre, along the face
-    x, y = np.mean(face.eyes, axis=0)
+    (x1, y1), (x2, y2) = face.eyes
+    x, y = (x1 + x2) / 2, (y1 + y2) / 2
     return (x + cos * right - sin * down, y + sin * right + cos * down), side, face.tilt
 
 

@@ -27,8 +27,9 @@ def overlays(images, rows, titles=None, figure=None, title=None):
             if not are_faces:
                 over = np.maximum(maps[column].astype(float), 0)
                 ax.imshow(over, cmap=COLOURS, alpha=0.6, vmin=0, vmax=max(over.max(), 1e-9))
-            if maps is images and titles is not None:
-                ax.set_title(str(titles[column]), fontsize=9, pad=3)
+    if titles is not None:
+        for column, ax in enumerate(axes[0]):
+            ax.set_title(str(titles[column]), fontsize=9, pad=3)
     return axes
 
 
@@ -56,7 +57,7 @@ def cascade_curves(table, ax=None, title=None):
     ax.plot(place, table["structural_similarity"], "s--", color=ORANGE, label="structural similarity (SSIM)")
     ax.axhline(0, color="0.5", linewidth=1)
     ax.set_xticks(place, table["layer"], rotation=35, ha="right", rotation_mode="anchor", fontsize=8.5)
-    ax.set(xlabel="randomised down to this layer", ylabel="similarity to own maps", ylim=(-0.3, 1.05))
+    ax.set(xlabel="randomised down to this layer", ylabel="similarity to the original maps", ylim=(-0.3, 1.05))
     ax.legend(frameon=False)
     return finish(ax, title)
 

@@ -80,7 +80,7 @@ def occlusion(model, faces, emotion=None, patch=8, stride=4):
 
 
 def mean_map(maps):
-    """The mean of maps that are first scaled to one sum, so that every face counts the same: float64 (48, 48).
+    """The mean of maps, each first scaled to the same sum, so that all faces count the same: float64 (48, 48).
 
     maps: (n, 48, 48), of which the part above 0 counts. A flat map has the value 1 everywhere; without maps it is 0.
     """

@@ -31,13 +31,14 @@ def facts():
 def load_network():
     """Load the network as an uncompiled Keras model: uint8 (n, 48, 48) in; float32 (n, 7), not calibrated, out."""
     network = saved_models.load_classifier(FILE)
-    network.shipped = True  # because its temperatures are wrong for other networks
+    network.shipped = True  # so that no other network gets its temperatures
     return network
 
 
 def temperature_for(network, views):
     """The temperature of ``load_network``'s network for these views; 1 for other networks, or once it is compiled."""
-    as_shipped = getattr(network, "shipped", False) and not getattr(network, "optimizer", None)  # or it may be trained
+    # A compiled network may have been trained further, so its temperatures may be wrong.
+    as_shipped = getattr(network, "shipped", False) and not getattr(network, "optimizer", None)
     return facts()["temperatures"][views] if as_shipped else 1.0
 
 

@@ -24,7 +24,7 @@ def share_on(maps, masks):
     """
     maps, masks = np.asarray(maps, float), np.asarray(masks, bool)
     if maps.shape != masks.shape or maps.ndim != 3:
-        raise ValueError(f"maps {maps.shape} and masks {masks.shape} must both have the same shape (n, height, width)")
+        raise ValueError(f"maps {maps.shape} and masks {masks.shape} must have the same shape (n, height, width)")
     mass = np.maximum(maps, 0)
     mass[mass.sum(axis=(1, 2)) == 0] = 1
     return (mass * masks).sum(axis=(1, 2)) / mass.sum(axis=(1, 2))

@@ -56,7 +56,9 @@ def start_run(output_dir, name):
     except lock.HeldError as error:
         raise RunError(f"{shown(folder)}: {error}") from None
     except OSError as error:
-        raise RunError(f"{folder}: cannot be written ({error.strerror}). Set OUTPUT_DIR to another folder") from error
+        raise RunError(
+            f"{folder}: cannot be written ({error.strerror}). Set OUTPUT_DIR to a writable folder"
+        ) from error
     return folder
 
 

@@ -19,7 +19,7 @@ from fer_utils.runs.papermill import command
 from fer_utils.runs.parameters import check_declared
 
 PACKAGES = ("tensorflow", "jax", "keras", "numpy", "pandas", "scikit-learn", "scipy", "matplotlib", "papermill")
-DECIDING = (  # environment variables that may change results or, in the last row, the time
+DECIDING = (  # environment variables that may change results; those in the last row change the time, too
     "KERAS_MAX_EPOCHS", "KERAS_MAX_STEPS_PER_EPOCH", "TF_ENABLE_ONEDNN_OPTS", "TF_DETERMINISTIC_OPS",
     "TF_XLA_FLAGS", "XLA_FLAGS", "NVIDIA_TF32_OVERRIDE", "JAX_ENABLE_X64", "JAX_DEFAULT_MATMUL_PRECISION",
     "TF_NUM_INTRAOP_THREADS", "OMP_NUM_THREADS",

@@ -62,7 +62,7 @@ def problem(name, value, default):
     if isinstance(value, str) and "\0" in value:
         return f"{name}={_short(value)} contains a null character, which no path can have: give it without"
     if name == "OUTPUT_DIR" and (unknown := unknown_in_path(value)):  # else a folder with that name would be made
-        return f"OUTPUT_DIR={_short(value)}: {unknown} stands for nothing here: write the path out in full"
+        return f"OUTPUT_DIR={_short(value)}: {unknown} has no value here: write the path out in full"
     return ""
 
 

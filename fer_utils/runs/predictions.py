@@ -14,7 +14,7 @@ def checked(labels, probabilities) -> tuple[np.ndarray, np.ndarray]:
     """Check labels and probabilities; returns them as int64 (n,) and float64 (n, 7), with rows that sum to 1.
 
     labels: integers (n,), 0 to 6. probabilities: numbers (n, 7), at least 0, each row summing to 1 within 0.001
-    (float16 is not more exact). Raises ValueError that names the first wrong row.
+    (float16 is not more exact). Raises ValueError that names what is wrong, and the first wrong row.
     """
     labels, probabilities = np.asarray(labels), np.asarray(probabilities)
     classes = len(EMOTIONS)

@@ -29,7 +29,7 @@ FREE = {
     "SEED", "DATA", "OUTPUT_DIR", "WEIGHTS", "REFERENCE", "NAME", "FINAL", "KEEP_EPOCHS", "RECIPE", "CHANGES",
     "TEACHERS",
 }  # fmt: skip
-BEFORE = {  # newer parameters -> the value that has the same effect as older runs without the parameter
+BEFORE = {  # newer parameter -> the value that describes older runs, which do not have the parameter
     "TRAIN_WITHOUT": "none", "CLASS_WEIGHTS": "none", "PRECISION": "float32", "DEVICES": 1, "HEAD": "paper",
     "HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0, "DROPOUT": 0.5, "FREEZE_BATCH_NORM": True,
 }  # fmt: skip

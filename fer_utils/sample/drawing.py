@@ -147,7 +147,7 @@ class FaceBatch:
         return SimpleNamespace(face=face, side=side, who=_take(self.who, face), view=_take(self.view, face), unit=unit)
 
     def place(self, u, v, face=slice(None)):
-        """Where points (k, 1, 1) of frontal faces are once the heads have turned: u, v, and a factor of their width."""
+        """Where points (k, 1, 1) of frontal faces are once the heads have turned: u, v, width factor."""
         width, turn, cos = self.who.head_width[face] * 1.1, self.sin[face], self.cos[face]
         depth = SKULL_DEPTH * np.sqrt(np.maximum(1 - (u / width) ** 2 - (v / 1.15) ** 2, 0.05))
         slope = -(SKULL_DEPTH**2) * u / (width * width * np.maximum(depth, 0.25))
@@ -325,5 +325,5 @@ class FaceBatch:
 
 
 def kind(identity: Identity, view: View) -> tuple[str, bool, bool, bool, bool]:
-    """What the faces of one batch must agree in: hair style, and whether beard, moustache, glasses, cartoon."""
+    """What the faces of one batch have in common: hair style, and whether beard, moustache, glasses, cartoon."""
     return identity.hair_style, identity.beard > 0, identity.moustache > 0, identity.glasses > 0, view.cartoon

@@ -1,4 +1,4 @@
-"""Drawn faces with known pixels of their expression, to score maps that explain a prediction (notebook 11).
+"""Drawn faces whose expression's pixels are known, to score maps that explain predictions (notebook 11).
 
 In a photograph, nobody knows which pixels make a face look afraid. A drawn face can be drawn again with the same
 person, view and light, but without the Action Units. Exactly the pixels that differ are the expression.
@@ -41,7 +41,7 @@ class Expressions:
 
 
 def draw_expressions(n=300, seed=0):
-    """Draw n new people with the emotions of MOVING, whose numbers differ by one at most: ``Expressions``.
+    """Draw n new people: ``Expressions``. The numbers of faces per emotion of MOVING differ by one at most.
 
     They are drawn as the sample is, but with nothing else that a map could point at: only the Action Units of the
     emotion, nothing that covers the face, no cartoons. The same n and seed draw the same bits. Raises ValueError if n
@@ -77,7 +77,8 @@ def moved(faces, without=None):
 def would_move(faces):
     """How much each emotion of MOVING would change each face: float32 (6, n, 48, 48), shares of the grey scale.
 
-    Each emotion is drawn with the mean strengths of its first prototype, whatever emotion the face shows.
+    Each emotion is drawn with its first prototype, whatever emotion the face shows: the units with a probability above
+    0.5, at their mean strengths.
     """
     rest, changes = at_rest(faces), []
     for emotion in MOVING:
@@ -89,7 +90,7 @@ def would_move(faces):
 def parts(change):
     """The parts of the face that move: bool (..., 48, 48). change: (..., 48, 48), shares of the grey scale.
 
-    A part is where the change is above THRESHOLD, and one pixel around. Edges move, so a map one pixel off is right.
+    A part is where the change is above THRESHOLD, and one pixel around. Edges move, so a map may be one pixel off.
     """
     return ndimage.maximum_filter(np.asarray(change) > THRESHOLD, size=3, axes=(-2, -1))
 

@@ -287,7 +287,7 @@ def order_of(path, values, labels, notes, fix="Name the seven columns, or give t
 
 
 def probabilities_of(values, notes):
-    """Return seven outputs per face (n, 7) as probabilities: the softmax of rows that do not all sum to 1."""
+    """Return outputs (n, 7) as probabilities: their softmax, unless all are at least 0 and each row sums to 1."""
     values = np.asarray(values, float)
     if (values >= 0).all() and np.allclose(values.sum(axis=1), 1, atol=SUM_TOLERANCE):
         return values / values.sum(axis=1, keepdims=True)

@@ -56,7 +56,8 @@ def sections(report):
         precision = "none named" if row["precision"] is None else f"{100 * row['precision']:.1f}"
         rows.append([name, *cells(row), precision])
     text = (
-        "Recall: the share of this label's faces that are predicted right. Precision: the share of right predictions."
+        "Recall: of the faces with this label, the share that is predicted right. Precision: of the predictions of "
+        "this label, the share that is right."
     )
     yield "By emotion", text, rows
 
@@ -68,7 +69,7 @@ def sections(report):
     yield "Memory", text, [["faces", *counted], *([name, *cells(row)] for name, row in report["twins"].items())]
 
     rows = [["agreement", *counted], *([row["bin"], *cells(row)] for row in report["by_agreement"])]
-    yield "By agreement of FER+'s ten voters", "The share of votes for the most frequent vote, whichever it is.", rows
+    yield "By agreement of FER+'s ten voters", "The share of votes for the most-voted class, whichever it is.", rows
 
     rows = [["labels", *counted]]
     for rule, own in report["ferplus"].items():

@@ -16,7 +16,8 @@ def untune_datasets():
     tf.data tunes itself in a thread that often misses the end of its iterator. TensorFlow then waits for the thread, up
     to as long again as the iterator has existed (TensorFlow 2.21: `StartCancel` wakes the thread before marking it as
     cancelled). Eight of eleven epochs of 15 to 30 seconds ended after 20.5 or 41 seconds. Keras requests the tuning in
-    its last call, `prefetch`, and has no parameter against it. The patched `prefetch` reads two batches ahead, untuned.
+    its last call, `prefetch`, and has no parameter to turn it off. The patched `prefetch` reads two
+    batches ahead, untuned.
     """
     if keras.backend.backend() != "tensorflow":
         return

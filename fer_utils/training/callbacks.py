@@ -15,8 +15,9 @@ HISTORY_COLUMNS = ["epoch", "phase", "accuracy", "loss", "val_accuracy", "val_lo
 class StopAtAccuracy(keras.callbacks.Callback):
     """Stop training once validation accuracy exceeds `threshold` (0 to 1), as the paper's arms do.
 
-    The paper stops VGG16 from scratch and fine-tuned at 67 %, both transfer arms at 75 %. If the same images are also
-    reported, a threshold picks a lucky epoch. The `official` protocol validates on PublicTest and reports another set.
+    The paper stops VGG16 from scratch and fine-tuned at 67 %, both transfer arms at 75 %. If results are reported on
+    the validation images, a threshold picks a lucky epoch. The `official` protocol validates on PublicTest and reports
+    another set.
     """
 
     memory = ()
@@ -79,7 +80,7 @@ class RecordHistory(keras.callbacks.Callback):
 class KeepEpochs(keras.callbacks.Callback):
     """Keep the weights of every epoch until the run is finished, so that choosing an epoch can be studied afterwards.
 
-    folder: a run's folder; the weights go into its `epochs/`. None keeps nothing. Epochs count over several `fit`s.
+    folder: a run's folder; the weights go into its `epochs/`. None keeps nothing. Epochs count on over several `fit`s.
     """
 
     memory = ("count",)
@@ -98,7 +99,7 @@ class KeepEpochs(keras.callbacks.Callback):
     def predict(self, images):
         """Predictions after each epoch: split -> probabilities float32 (epochs, n, 7).
 
-        images: split -> uint8 (n, 48, 48). Afterwards the model has its present weights again.
+        images: split -> uint8 (n, 48, 48). Afterwards, the model has the same weights as before.
         """
         weights = self.model.get_weights()
         predictions = {split: [] for split in images}

@@ -4,7 +4,8 @@ After an epoch, ``Checkpoint`` saves everything that the next one depends on: th
 and of every random number generator, moving averages, the state of the callbacks and the history. Only the order of
 the images is not saved, since it follows from seed and epoch (``training.Batches``).
 
-Keras' `BackupAndRestore` saves neither random number generators nor callbacks, so its trainings take another course.
+Keras' `BackupAndRestore` saves neither random number generators nor callbacks, so a resumed training
+takes another course.
 """
 
 import json
@@ -175,7 +176,7 @@ class Checkpoint(keras.callbacks.Callback):
         except runs.RunError as error:
             size = sum(array.nbytes for array in arrays.values()) / 1e6
             raise runs.RunError(
-                f"{error}. A checkpoint takes {size:,.0f} MB, and twice that while replacing the last, which is kept"
+                f"{error}. A checkpoint takes {size:,.0f} MB, and twice that while it replaces the last, which is kept"
             ) from error
 
     def _restore(self):

@@ -251,7 +251,7 @@ def _read_names(known, place, given):
     if not isinstance(given, list):
         raise ProfileError(f"{place}: needs a list, such as [{', '.join(known)}]")
     for name in given:
-        if name not in list(known):  # of a dict, too: a list among the names has no hash
+        if name not in list(known):  # a list, since a dict cannot look up a list that was given as a name
             raise ProfileError(f"{place}: unknown name {name}{did_you_mean(name, known)}")
     return tuple(dict.fromkeys(given))
 

@@ -103,7 +103,7 @@ ERROR = re.compile(r"^(?:\w+\.)*(?=\w*(?:Error|Exception|Exit|Interrupt|NoSuchKe
 def why(log, since=0.0):
     """Return in one line why a run failed: the cell, the error, and a hint.
 
-    log: papermill's, next to the executed notebook. since: seconds since 1970; an older log is not read.
+    log: papermill's, next to the executed notebook. since: seconds since 1970; an older log is an earlier try's.
     """
     log = Path(log)
     text = log.read_text(encoding="utf-8", errors="replace") if log.is_file() and log.stat().st_mtime >= since else ""

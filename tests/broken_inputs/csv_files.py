@@ -126,7 +126,9 @@ CASES = [
         "a server's error", content('{"code": 403, "message": "log in"}'), "is JSON, such as a server's error. Download"
     ),
     case(
-        "nothing but zeros", content(bytes(9000)), "is only zeros, as an interrupted copy or download leaves. Download"
+        "nothing but zeros",
+        content(bytes(9000)),
+        "is nothing but zeros, which an interrupted copy or download may leave. Download",
     ),
     case(
         "images of another size",

@@ -68,7 +68,7 @@ def bring_home(folder, root=ROOT, rehearsal=False):
             _move(Path(part), root)
             return _keep(root, report)
         except (runs.RunError, OSError) as error:
-            again = f"{error}. Mend that and bring it home again"
+            again = f"{error}. Fix that and bring it home again"
             raise UnfinishedError(f"Not all is in {report['output_dir']} and its reference yet: {again}") from error
 
 

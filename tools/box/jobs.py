@@ -30,7 +30,7 @@ class Job:
     began: float = 0.0  # time.monotonic()
     ended: float = 0.0
     rows: list = field(default_factory=list)  # the rows of history.csv
-    read: float = 0.0  # the time at which the history.csv that was read last had been written
+    read: float = 0.0  # modification time of history.csv when it was last read
 
     @property
     def name(self):

@@ -188,7 +188,7 @@ def unpack(environment):
 
 
 class SelfTest:
-    """Tests by `self_test.py`, some at once, also while runs start. Each of `questions` lists its arguments."""
+    """Runs tests of `self_test.py`, several at once, also while runs start. questions: one list of options per test."""
 
     def __init__(self, questions, device, environment, clock):
         self.waiting, self.running, self.device, self.environment = list(questions), {}, device, environment
@@ -303,7 +303,7 @@ def packed(out, jobs, report, part, limit=None):
     try:
         pack.write_home(out, ROOT, report, pack.contents(jobs, limit), part)
     except OSError as error:
-        say(f"{out}: cannot be written ({error.strerror}), and what was packed before stands. Make room there")
+        say(f"{out}: cannot be written ({error.strerror}), but what was packed before is still there. Make room")
         return False
     return True
 

@@ -71,7 +71,7 @@ def predict_in_node(name, faces):
 
 
 def measure(name, faces, facts):
-    """Let one package predict, save its predictions, and return its row of peers.json. facts: of ``score.facts``."""
+    """Let one package predict, save its predictions, and return its row of peers.json. facts: ``score.facts()``."""
     predict = predict_in_python if name in PYPI else predict_in_node
     probabilities, parameters, size, milliseconds = predict(name, faces)
     path = KEPT / f"{name}.csv.gz"

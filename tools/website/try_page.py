@@ -67,7 +67,7 @@ def with_panel(texts):
 
 
 def without_panel(texts, reason):
-    """Return the pages' texts with the reason in PAGE why the network cannot be tried there."""
+    """Return the pages' texts, where PAGE gives the `reason` why the network cannot be tried."""
     note = f"Nothing can be tried on this copy of the site: {html.escape(str(reason))}. Then run `make site` again."
     return texts | {PAGE: PLACE.sub(lambda _: f":::{{note}}\n{note}\n:::", texts[PAGE])}
 
