@@ -188,7 +188,7 @@ def test_a_damaged_network_is_named_in_a_sentence(name, tmp_path, monkeypatch):
     give_faces(monkeypatch, facts, EMOTIONS)
     (tmp_path / name).write_bytes(b"no network")
     with pytest.raises(score.ScoreError, match=f"{name}: cannot predict"):
-        networks.ask(tmp_path / name, "drawn", facts)
+        networks.predict(tmp_path / name, "drawn", facts)
 
 
 @pytest.mark.parametrize("name", ["a.keras", "float32.onnx", "int8.onnx", "float32.tflite", "int8.tflite", "in.tflite"])
@@ -202,7 +202,7 @@ def test_a_network_of_any_kind_is_scored(brightness, name, tmp_path, monkeypatch
         path.write_bytes(whole_numbers_alone(brightness))
     else:
         export(brightness, path, path.stem, faces=images[:64])
-    answers = networks.ask(path, "drawn", facts)
+    answers = networks.predict(path, "drawn", facts)
     assert np.mean(answers.predicted == facts.labels) == 1
     np.testing.assert_allclose(answers.probabilities, brightness.predict(images, verbose=0), atol=0.1)
 
@@ -215,7 +215,7 @@ def test_the_labels_of_a_file_are_the_order_of_its_answers(brightness, suffix, t
     def asked(labels):
         export(brightness, path.with_suffix(suffix.lower()), about={"labels": labels})
         path.with_suffix(suffix.lower()).rename(path)
-        return networks.ask(path, "drawn", facts)
+        return networks.predict(path, "drawn", facts)
 
     give_faces(monkeypatch, facts, order)
     assert np.array_equal(asked(",".join(order).replace("sad", "Sadness")).predicted, facts.labels)
@@ -237,11 +237,11 @@ def test_a_keras_network_with_an_axis_of_channels_is_refused_and_the_docs_wrap_i
     network.save(tmp_path / "network.keras")
     said = r"cannot predict \(has inputs \(None, 48, 48, 1\) and .* 7 emotions are needed\)\. "
     with pytest.raises(score.ScoreError, match=f"{said}Predict the faces yourself and give pred"):
-        networks.ask(tmp_path / "network.keras", "drawn", facts)
+        networks.predict(tmp_path / "network.keras", "drawn", facts)
     text = (runs.PROJECT_ROOT / "docs/score.md").read_text(encoding="utf-8")
     monkeypatch.chdir(tmp_path)
     exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], {})
-    answers = networks.ask(tmp_path / "whole.keras", "drawn", facts)
+    answers = networks.predict(tmp_path / "whole.keras", "drawn", facts)
     assert np.array_equal(answers.predicted, facts.labels)
 
 

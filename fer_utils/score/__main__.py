@@ -31,7 +31,7 @@ def main(arguments=None):
     reported = facts(given.protocol)
     try:
         if path.suffix.lower() in networks.KINDS:
-            answers = networks.ask(path, data_source(given.data), reported)
+            answers = networks.predict(path, data_source(given.data), reported)
         elif path.is_dir():
             answers = read_run(path, reported)
         else:

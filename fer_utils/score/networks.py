@@ -18,7 +18,7 @@ BATCH = 64
 FIX = "Predict the faces yourself and give predictions.csv"
 
 
-def ask(path, given, facts) -> Answers:
+def predict(path, given, facts) -> Answers:
     """Predict the images of `facts` (``Known``) with a network. Raises ScoreError if that is impossible.
 
     path: the network. given: FER-2013 in any form that keeps the order of fer2013.csv. The order of the outputs is that
@@ -34,8 +34,8 @@ def ask(path, given, facts) -> Answers:
     if not np.array_equal(chosen.row_ids, facts.row_ids) or not np.array_equal(chosen.labels, facts.labels):
         raise ScoreError(f"{given}: is not the original FER-2013 in the order of fer2013.csv. Give that")
     try:
-        predict = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}[path.suffix.lower()]
-        outputs, labels = predict(path, chosen.images)
+        run = {".keras": _keras, ".onnx": _onnx, ".tflite": _tflite}[path.suffix.lower()]
+        outputs, labels = run(path, chosen.images)
     except ImportError as error:
         raise ScoreError(f"{path}: {error.name} is not installed. Install it (pip install {error.name})") from error
     except Exception as error:  # ONNX Runtime's errors have no common base class
