@@ -95,6 +95,17 @@ def test_a_failed_write_leaves_nothing_and_warns(faces, monkeypatch):
     assert list(cache.cache_folder().iterdir()) == []
 
 
+def test_an_interrupted_write_leaves_nothing(faces, monkeypatch):
+    def interrupt(file, **_):
+        file.write(b"half")
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(np, "savez", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        stored(faces)
+    assert list(cache.cache_folder().iterdir()) == []
+
+
 def test_a_folder_that_cannot_be_made_warns(faces, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setenv("FER_CACHE", str(tmp_path / "file" / "cache"))

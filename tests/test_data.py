@@ -1,5 +1,6 @@
 """Loading by source, the cache in use, the integrity report, protocols, class weights and subsets."""
 
+import gzip
 import hashlib
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from broken_inputs.case import image_folders
 from PIL import Image
 
 from fer_utils import data
@@ -35,13 +37,15 @@ def text(image):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights there")
-def test_a_link_is_read_under_its_own_name(tmp_path, pixels):
+@pytest.mark.parametrize("name", ["train.csv", "train.csv.gz"])
+def test_a_link_is_read_under_its_own_name(tmp_path, pixels, name):
     """As DVC, git-annex and Hugging Face's cache keep files: the content's own name is a checksum."""
     content = tmp_path / "blobs" / "3f2a"
     content.parent.mkdir()
-    content.write_text("emotion,pixels\n" + "".join(f"{row % 7},{text(image)}\n" for row, image in enumerate(pixels)))
-    (tmp_path / "train.csv").symlink_to(content)
-    assert set(data.load_fer2013(tmp_path / "train.csv").usage) == {"Training"}
+    rows = "emotion,pixels\n" + "".join(f"{row % 7},{text(image)}\n" for row, image in enumerate(pixels))
+    content.write_bytes(gzip.compress(rows.encode()) if name.endswith("gz") else rows.encode())
+    (tmp_path / name).symlink_to(content)
+    assert set(data.load_fer2013(tmp_path / name).usage) == {"Training"}
 
 
 def original(changed=None):
@@ -235,12 +239,13 @@ def test_kaggle_falls_back_on_the_folders(csv, monkeypatch):
     assert asked == ["deadskull7/fer2013", "msambare/fer2013"]
 
 
-def test_a_download_that_this_machine_cannot_read_is_left_alone(csv, monkeypatch):
+@pytest.mark.parametrize("where", [["fer2013.csv"], []])  # a failure to open a file names it, one to read does not
+def test_a_download_that_this_machine_cannot_read_is_left_alone(csv, monkeypatch, where):
     stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": csv.parent})
 
     def unreadable(_path):
         try:
-            raise PermissionError(13, "Permission denied", str(csv))
+            raise OSError(5, "Input/output error", *where)
         except OSError as error:
             raise DataError("cannot be read") from error
 
@@ -265,6 +270,14 @@ def test_a_download_that_is_no_fer2013_is_removed_and_asked_for_again(csv, monke
     csv.parent.mkdir()
     csv.write_bytes(whole)
     assert len(data.load_fer2013("kaggle")) == 42 and len(asked) == 3
+
+
+def test_downloaded_folders_that_lack_images_are_removed(tmp_path, monkeypatch):
+    folder = image_folders(tmp_path / "folders")
+    stand_in_for_kagglehub(monkeypatch, {"deadskull7/fer2013": RuntimeError("gone"), "msambare/fer2013": folder})
+    with pytest.raises(DataError, match=r"has been removed. .*folders: its counts of images are not FER-2013's"):
+        data.load_fer2013("kaggle")
+    assert not folder.exists()
 
 
 def test_a_download_that_is_only_spelled_otherwise_is_used_with_a_warning(csv, monkeypatch):

@@ -123,6 +123,15 @@ def test_a_name_that_contradicts_its_folder_decides_and_is_said(tmp_path, pixels
     assert "PublicTest_5.png" in parsed.warnings[0]
 
 
+def test_a_name_of_the_other_test_split_is_said_too(tmp_path, pixels):
+    write_folders(tmp_path, pixels, splits=("Training", "PublicTest", "PrivateTest"), prefixed=False)
+    path = next((tmp_path / "PrivateTest" / "sad").iterdir())
+    path.rename(path.with_name("PublicTest_5.png"))
+    parsed = archives.read(tmp_path)
+    assert (parsed.usage == "PublicTest").sum() == 8
+    assert "1 files are in another split's folder" in parsed.warnings[0]
+
+
 def test_row_ids_are_positions_where_numbers_repeat(tmp_path, pixels):
     written = write_folders(tmp_path, pixels)
     paths = list(written)

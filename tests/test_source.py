@@ -58,6 +58,12 @@ def test_folders_of_one_image_each_are_no_classes(tmp_path):
         source_task.load_source(tmp_path)
 
 
+def test_gray_levels_above_255_are_not_made_white(folders):
+    Image.fromarray(np.full((64, 64), 1000, np.uint16)).save(folders / "a" / "deep.png")
+    with pytest.raises(source_task.SourceError, match=r"deep.png: not a readable image \(its mode is I;16; 8 bits"):
+        source_task.load_source(folders)
+
+
 def test_what_macos_leaves_beside_images_is_no_image(folders):
     (folders / "a" / "._0.png").write_bytes(b"Mac OS X")
     (folders / "b" / ".hidden").mkdir()

@@ -105,18 +105,16 @@ def read(path):
         if path.is_dir():
             return _read_tree(DiskTree(path))
         file = opened.enter_context(DiskTree(path.parent).open(path.name))
-        name = path.name
         start = file.read(file_kinds.FIRST_BYTES)
         if unpack := file_kinds.unpacker(start):
             file = opened.enter_context(unpacked(path, unpack))
-            name = path.stem
             start = file.read(file_kinds.FIRST_BYTES)
         elif start.startswith(b"PK") or (path.suffix.lower() == ".zip" and not file_kinds.recognize(start)):
             return _read_tree(zip_tree(path))
         file.seek(0)
         if file_kinds.is_tar(start):
             return _read_tree(tar_tree(path, file))
-        return _read_csv(file, str(path), name)
+        return _read_csv(file, str(path), path.name)
 
 
 @contextlib.contextmanager
@@ -145,7 +143,7 @@ def _read_tree(tree):
 
 def _read_csv(stream, place, name):
     """Read the CSV file that is open as `stream`: Parsed. place: how messages name it. name: its file name."""
-    is_train = name.lower() == CHALLENGE_TRAIN
+    is_train = name.lower().startswith(CHALLENGE_TRAIN)  # or train.csv.gz
     images, labels, usage = csv_file.read_csv(stream, place, usage_needed=not is_train)
     messages = []
     if is_train and (usage == "Training").all():

@@ -72,11 +72,12 @@ def store(faces, state, messages):
             np.savez(file, **content)
         os.replace(temporary, path)
     except OSError as error:
-        if temporary:
-            Path(temporary).unlink(missing_ok=True)
         warnings.warn(
             f"The data cannot be cached in {path.parent} ({error}), so each load reads its source again. "
             "Set FER_CACHE to a folder that can be written.",
             DataWarning,
             stacklevel=5,
         )
+    finally:  # after an interruption, too
+        if temporary:
+            Path(temporary).unlink(missing_ok=True)

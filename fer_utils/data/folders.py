@@ -171,13 +171,14 @@ def _usages(listed, splits, place):
     by_split = _usage_of_splits(splits)
     usage, unnamed, elsewhere = [], 0, []
     for split, name in listed:
+        is_known = split == "train" or splits[split].lower() in PREFIX_USAGE  # from the folder's name alone
         if prefix := PREFIX.match(PurePosixPath(name).name):
             usage.append(PREFIX_USAGE[prefix[1].lower()])
-            if (usage[-1] == "Training") != (split == "train"):
+            if usage[-1] != by_split[split] and (is_known or usage[-1] == "Training"):
                 elsewhere.append(name)
         else:
             usage.append(by_split[split])
-            unnamed += split != "train" and splits[split].lower() not in PREFIX_USAGE
+            unnamed += not is_known
     messages = [_unnamed_warning(place, splits, unnamed)] if unnamed else []
     if elsewhere:
         messages.append(

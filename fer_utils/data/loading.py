@@ -32,7 +32,7 @@ def _load_path(path, read):
     """Return (Faces, warnings) for a file or folder. read: the function that reads it, such as ``archives.read``."""
     path = archives.locate(path)
     # The reader recognizes train.csv by its name. If the file is a link, its target may have any name.
-    keeps_name = path.name.lower() == archives.CHALLENGE_TRAIN
+    keeps_name = path.name.lower().startswith(archives.CHALLENGE_TRAIN)
     path = path.parent.resolve() / path.name if keeps_name else path.resolve()
     return _through_cache(str(path), archives.state(path), lambda: read(path))
 
@@ -67,18 +67,22 @@ def _load_download():
     try:
         return _load_path(folder, _read_download)
     except DataError as error:
-        if getattr(error.__cause__, "filename", None):  # an OSError of this machine: the data may be complete
+        if isinstance(error.__cause__, OSError):  # an OSError of this machine: the data may be complete
             raise
         raise kaggle.discard(folder, str(error)) from None
 
 
 def _read_download(path):
-    """Read as ``archives.read``. Warns if the file is not the published one; DataError if its counts differ, too."""
+    """Read as ``archives.read``. Warns if the file is not the published one; DataError if its counts differ, too.
+
+    Image folders have no published checksum: DataError if their counts differ.
+    """
     parsed = archives.read(path)
     difference = kaggle.differs_from_published(path)
-    if not difference:
+    if path.is_file() and not difference:
         return parsed
     faces = Faces(parsed.images, parsed.labels, parsed.usage, parsed.row_ids, checksum="not needed")
     if count_differences(faces):
-        raise DataError(f"{path}: {difference}, and its counts of images are not FER-2013's.")
-    return parsed._replace(warnings=[*parsed.warnings, f"{path}: {difference}. Its counts are the original's."])
+        raise DataError(f"{path}: {difference and difference + ', and '}its counts of images are not FER-2013's.")
+    messages = [f"{path}: {difference}. Its counts are the original's."] if difference else []
+    return parsed._replace(warnings=parsed.warnings + messages)

@@ -88,6 +88,8 @@ def _read_images(files, size):
             with Image.open(files[index]) as image:
                 if image.width * image.height > LARGEST_IMAGE:  # from the header: nothing is decoded yet
                     raise ValueError(f"its header claims {image.width} x {image.height} pixels")
+                if image.mode.startswith(("I", "F")):  # Pillow would make all gray levels above 255 white
+                    raise ValueError(f"its mode is {image.mode}; 8 bits per channel are needed")
                 images[index] = np.asarray(image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR))
         except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
             raise SourceError(
