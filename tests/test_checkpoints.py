@@ -314,6 +314,20 @@ def test_a_training_is_taken_up_in_the_kernel_that_it_was_interrupted_in(faces, 
     assert checkpoint.epochs_done == 2
 
 
+@pytest.mark.parametrize("places", [(0, 1, 2, 4, 3), (0, 1, 2, 4), (0, 1, 2, 3, 4, 2)])
+def test_what_one_callback_remembers_is_not_given_to_another(places, faces, tmp_path):
+    """Code is no part of the identity, so a notebook's callbacks may be others since, or in another order."""
+    checkpoint = begun(tmp_path, faces)
+    watching = [training.RecordHistory(), training.KeepEpochs(), training.StopAtAccuracy(1.0)]
+    watching += [keras.callbacks.ReduceLROnPlateau(), keras.callbacks.EarlyStopping()]
+    checkpoint.begin([watching[place] for place in places], 6)
+    model = classifier()
+    model.compile("adam")
+    checkpoint.set_model(model)
+    with pytest.raises(runs.RunError, match="checkpoint.npz: is for other callbacks. Delete it and restart the run"):
+        checkpoint.on_train_begin()
+
+
 def test_a_callback_with_an_unknown_memory_is_refused():
     class Counter(keras.callbacks.Callback):
         pass

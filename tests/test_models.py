@@ -366,6 +366,17 @@ def test_other_sizes_keep_parts_of_grey_levels_in_bfloat16():
     np.testing.assert_allclose(keras.ops.convert_to_numpy(resize(faces)), expected, atol=1e-3)
 
 
+def test_other_sizes_keep_parts_of_grey_levels_of_images_that_nothing_augments():
+    """Without augmentation, what is resized are bytes. Keras rounds these, under TensorFlow only outside of predict."""
+    given = {"input_size": 0, "width": 0.0625, "any_size": True, "head": "average"}
+    plain = models.build_classifier("smallcnn", "scratch", augmentation="none", **given)
+    augmented = models.build_classifier("smallcnn", "scratch", augmentation="flip", **given)  # in float32
+    plain.set_weights(augmented.get_weights())
+    faces = np.random.default_rng(0).integers(0, 256, (4, 48, 48), dtype=np.uint8)
+    answers = [keras.ops.convert_to_numpy(models.at_size(model, 31)(faces)) for model in (plain, augmented)]
+    np.testing.assert_allclose(answers[0], answers[1], atol=1e-7)
+
+
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="21 seconds: JAX compiles each of 238 layers twice")
 def test_efficientnet_sees_bytes_from_0_to_255_as_published():
     """Its own first layer divides by 255, and ours does before: done twice, every face would be black."""
@@ -595,6 +606,18 @@ def test_bad_arguments_are_refused(keywords, message):
     arguments = {"architecture": "vgg16", "strategy": "scratch", "width": 0.125, **keywords}
     with pytest.raises(ValueError, match=message):
         models.build_classifier(arguments.pop("architecture"), arguments.pop("strategy"), **arguments)
+
+
+@pytest.mark.parametrize(
+    ("name", "stage", "deepest"), [("smallcnn", 4, "block3_conv3"), ("deepcnn", 5, "block4_conv3")]
+)
+def test_unfreezing_from_a_stage_that_a_network_lacks_is_refused(name, stage, deepest):
+    """Else the whole backbone would stay frozen without a word."""
+    backbone = models.build_backbone(name, 48, 1, 0.02)
+    with pytest.raises(ValueError, match=f"UNFREEZE_FROM={stage}: {name} has no such stage, and {deepest} stays"):
+        models.unfreeze_from(backbone, stage)
+    models.unfreeze_from(backbone, stage - 1)
+    assert backbone.get_layer(deepest).trainable_weights
 
 
 def test_unfreezing_from_no_stage_is_refused():

@@ -130,6 +130,8 @@ def test_stops_in_the_epoch_that_passes_the_threshold():
 def test_reaching_the_threshold_is_not_passing_it():
     assert stopped_after(training.StopAtAccuracy(0.67), [0.67, 0.67]) is None
     assert stopped_after(training.StopAtAccuracy(1.0), [1.0, 1.0]) is None
+    reported = float(np.float32(0.67))  # what Keras reports of 67 images of 100, which is more than 0.67
+    assert reported > 0.67 and stopped_after(training.StopAtAccuracy(0.67), [reported]) is None
 
 
 def test_threshold_in_percent_and_missing_validation_are_refused(task):
@@ -210,6 +212,21 @@ def test_every_epoch_is_kept_and_predicts_as_it_did(task, tmp_path):
     np.testing.assert_allclose(predictions["validation"], seen, rtol=1e-5)
     assert predictions["test"].shape == (3, 5, 3)
     assert not any(weight.any() for weight in model.get_weights())  # the model has its own weights back
+
+
+def test_a_model_has_its_own_weights_back_if_predicting_is_interrupted(task, tmp_path, monkeypatch):
+    """The notebooks save the model before they ask for these predictions: a cell run again must not save others."""
+    keeper, model = training.KeepEpochs(tmp_path), small_model()
+    model.fit(*task, epochs=1, callbacks=[keeper], verbose=0)
+    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+
+    def interrupt(*_given, **_named):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "predict", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        keeper.predict({"validation": task[0]})
+    assert not any(weight.any() for weight in model.get_weights())
 
 
 def test_no_epoch_is_kept_unless_asked(task, tmp_path):
@@ -355,6 +372,12 @@ def test_mixup_of_the_brightest_images_does_not_overflow():
     images = np.full((64, 8, 8), 255, np.uint8)
     for parameter in (0.01, 0.2, 5.0):
         assert (training.Batches(images, np.eye(64, dtype="float32"), 64, mixup=parameter)[0][0] == 255).all()
+
+
+def test_mixup_blends_images_in_colour_too():
+    images = np.random.default_rng(0).integers(0, 256, (8, 8, 6, 3), dtype=np.uint8)  # as many as an image has rows
+    seen, told = training.Batches(images, np.eye(8, dtype="float32"), 8, mixup=0.4)[0]
+    np.testing.assert_allclose(seen, np.einsum("ij,jhwc->ihwc", told, images), atol=0.51)
 
 
 def test_cutmix_tells_the_share_of_pixels_that_were_replaced():

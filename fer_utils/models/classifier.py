@@ -136,10 +136,11 @@ def at_size(model, size):
     inputs = x = keras.Input(model.input_shape[1:], dtype="uint8", name="image")
     for layer in model.layers[1:]:
         if layer.name == "rescale":
-            # In float32, since bfloat16 has too few bits for fractions of grey levels.
+            # In float32: bytes would be rounded to bytes, and bfloat16 has too few bits for fractions of grey levels.
+            x = keras.layers.Rescaling(1.0, name="as_floats", dtype="float32")(x)
             resize = keras.layers.Resizing(size, size, interpolation="bilinear", name="resize", dtype="float32")
             x = resize(x, training=False)
-        if layer.name != "resize":
+        if layer.name not in ("as_floats", "resize"):
             x = layer(x, training=False)
     return keras.Model(inputs, x, name=model.name)
 

@@ -123,7 +123,8 @@ def unfreeze_from(backbone, stage, freeze_batch_norm=True):
     """Unfreeze `backbone` from convolution stage `stage` (1 to 5) on, by default without its batch norm.
 
     In Keras, only `trainable=False` stops batch norm from updating its statistics. With small batches of another
-    domain, those updates would spoil the features. Compile the classifier again afterwards.
+    domain, those updates would spoil the features. Compile the classifier again afterwards. Raises ValueError for a
+    network without such a stage, whose deepest convolution would stay frozen.
     """
     if stage not in range(1, 6):
         raise ValueError(f"UNFREEZE_FROM={stage!r} must be a stage from 1 (all) to 5 (the deepest convolutions only)")
@@ -132,6 +133,9 @@ def unfreeze_from(backbone, stage, freeze_batch_norm=True):
     for layer in backbone.layers:
         frozen = freeze_batch_norm and isinstance(layer, keras.layers.BatchNormalization)
         layer.trainable = layer.name.startswith(prefixes) and not frozen
+    deepest = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)][-1]
+    if not deepest.trainable:
+        raise ValueError(f"UNFREEZE_FROM={stage!r}: {backbone.name} has no such stage, and {deepest.name} stays frozen")
 
 
 def read_units(text):

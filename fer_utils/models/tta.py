@@ -23,15 +23,15 @@ def views(images, kind, crop=0):
     size = images.shape[1]
     if kind == "ten-crop" and not 0 < crop < size:
         raise ValueError(f"ten crops need a crop between 0 and the image's {size} pixels, not {crop}")
-    margin = (size - crop) // 2
+    before = (size - crop) // 2
+    after = size - crop - before  # a pixel more than `before`, if their sum is odd
     shifts = [(0, 0)]
     if kind == "ten-crop":
-        shifts += [(-margin, -margin), (-margin, margin), (margin, -margin), (margin, margin)]
+        shifts += [(-after, -after), (-after, before), (before, -after), (before, before)]
     for shift in shifts:
-        moved = np.roll(images, shift, axis=(1, 2))
-        yield moved
+        yield np.roll(images, shift, axis=(1, 2))
         if kind != "single":
-            yield moved[:, :, ::-1]
+            yield np.roll(images[:, :, ::-1], shift, axis=(1, 2))
 
 
 def as_faces(images):

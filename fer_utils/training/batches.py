@@ -17,7 +17,7 @@ class Batches(keras.utils.PyDataset):
 
     mixup, cutmix: Beta parameter of the share that an image keeps; at most one of them is not 0. Mixup blends each
     image with another one, CutMix pastes a rectangle of another one into it; both mix the target shares in the same
-    ratio (Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899).
+    ratio, so targets must be shares (Zhang et al. 2018, arXiv:1710.09412; Yun et al. 2019, arXiv:1905.04899).
     """
 
     def __init__(self, images, targets, batch_size, seed=0, mixup=0.0, cutmix=0.0):
@@ -59,7 +59,7 @@ def _blend(images, others, generator, parameter):
     wait for them.
     """
     parts = np.rint(256 * generator.beta(parameter, parameter, len(images))).astype("uint16")
-    share = parts[:, None, None]
+    share = parts.reshape(-1, *[1] * (images.ndim - 1))
     blended = images.astype("uint16")
     other = blended[others]
     blended *= share  # in place, since allocating memory would take most of the time

@@ -31,7 +31,7 @@ class StopAtAccuracy(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         if "val_accuracy" not in (logs or {}):
             raise ValueError("StopAtAccuracy watches val_accuracy, which fit does not report: pass validation_data")
-        if logs["val_accuracy"] > self.threshold:
+        if np.float32(logs["val_accuracy"]) > np.float32(self.threshold):  # Keras computes it in float32
             self.model.stop_training = True
 
 
@@ -103,11 +103,13 @@ class KeepEpochs(keras.callbacks.Callback):
         """
         weights = self.model.get_weights()
         predictions = {split: [] for split in images}
-        for number in range(1, self.count + 1):
-            self.model.load_weights(self._file(number))
-            for split, faces in images.items():
-                predictions[split].append(self.model.predict(faces, batch_size=256, verbose=0))
-        self.model.set_weights(weights)
+        try:
+            for number in range(1, self.count + 1):
+                self.model.load_weights(self._file(number))
+                for split, faces in images.items():
+                    predictions[split].append(self.model.predict(faces, batch_size=256, verbose=0))
+        finally:  # else an interrupted cell that is run again would save another epoch's weights
+            self.model.set_weights(weights)
         return {split: np.array(rows, np.float32) for split, rows in predictions.items()}
 
     def _file(self, number):

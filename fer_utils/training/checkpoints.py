@@ -180,6 +180,9 @@ class Checkpoint(keras.callbacks.Callback):
             ) from error
 
     def _restore(self):
+        ours = [set(memory_of(callback)) for callback in self.callbacks]
+        if [set(memory) for memory in self.found["callbacks"]] != ours:
+            raise runs.RunError(f"{runs.shown(self.path)}: is for other callbacks. Delete it and restart the run")
         for kind, variables in self._variables().items():
             if self.found["variables"][kind] != _shapes(variables):
                 raise runs.RunError(f"{runs.shown(self.path)}: is for another {kind}. Delete it and restart the run")
