@@ -71,6 +71,7 @@ def test_the_plan_is_in_the_order_of_worth_with_what_differs_in_each_command(tmp
         ("  - {runs: [vgg16-scratch]}\n  - {runs: vgg16-scratch}\n", "entry 2: needs `runs:` with a list"),
         ("  - {runs: [vgg16-scratch], set: {EPOCS: 7}}\n", "unknown parameter EPOCS; did you mean EPOCHS?"),
         ("  - {runs: [vgg16-scratch], set: {EPOCHS: -7}}\n", "EPOCHS=-7 makes no sense"),
+        ("  - {runs: [vgg16-scratch], set: {vgg16: {EPOCHS: 7}}}\n", "set: unknown parameter vgg16"),
         ("  - {runs: [vgg16-scratch]}\n  - {runs: [vgg16-scratch]}\n", "two runs would write outputs/own/vgg16"),
         ("  - {runs: [vgg16-scratch], folder: ../x}\n", "folder '../x' must be a name"),
         ("  []\n", "box: needs a list of what to run"),

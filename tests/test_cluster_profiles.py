@@ -174,3 +174,20 @@ def test_a_plugin_that_is_not_installed_is_named_with_the_mend(tmp_path):
     (tmp_path / "profiles/mine/config.yaml").write_text("executor: absent")
     with pytest.raises(ProfileError, match="EXECUTOR=mine needs snakemake-executor-plugin-absent: .* -m pip install"):
         check_executor("mine", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("executor: slurm\n\tjobs: 3", "is not readable as YAML: .*line 2"),
+        (b"executor: \xff", "is not readable as YAML: "),
+        ("- slurm", "has no line `executor: ...`"),
+        ("executor: 5", "has no line `executor: ...`"),
+    ],
+)
+def test_a_clusters_profile_that_was_edited_badly_is_named(tmp_path, content, said):
+    (tmp_path / "profiles/mine").mkdir(parents=True)
+    content = content if isinstance(content, bytes) else content.encode()
+    (tmp_path / "profiles/mine/config.yaml").write_bytes(content)
+    with pytest.raises(ProfileError, match=f"profiles/mine/config.yaml: {said}"):
+        check_executor("mine", tmp_path)

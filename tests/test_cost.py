@@ -31,6 +31,12 @@ def test_a_recipe_counts_its_crop_and_the_sizes_of_its_parts():
     assert found.multiply_adds == pytest.approx(277e3 / 4 * (400 + 900 + 1600) * 10 * 3 * 4800)
 
 
+def test_a_source_counts_from_the_project_wherever_the_command_is_given(tmp_path, monkeypatch):
+    here = cost._images({"SOURCE": str(runs.PROJECT_ROOT / "tests")})
+    monkeypatch.chdir(tmp_path)
+    assert cost._images({"SOURCE": "tests"}) == here < cost.TINY_IMAGENET
+
+
 def test_the_number_of_images_that_is_allowed_and_those_of_a_source_folder(tmp_path):
     for name in ("a/images/1.png", "a/images/2.png", "b/3.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)

@@ -1,5 +1,7 @@
 """Profiles: what each mistake in one is answered with."""
 
+from pathlib import Path
+
 import pytest
 
 from fer_utils.workflow.profiles import (
@@ -75,6 +77,9 @@ MISTAKES = [
     ("all: {EPOCHS: true}", "all: EPOCHS=True makes no sense: give a whole number"),
     ("all: {AUGMENT: 1}", "all: AUGMENT=1 makes no sense: give True or False"),
     ("all: {LEARNING_RATE: 1e-4}", "LEARNING_RATE='1e-4' makes no sense: give a number; YAML reads"),
+    ("all: {EPOCHS: 012}", "012 would be read as 10: write the number that you mean"),
+    ("all: {EPOCHS: 1:30}", "1:30 would be read as 90: write the number"),
+    ("seeds: [010]", "010 would be read as 8: write the number"),
     ("all: {SEED: 1}", "all: SEED differs from run to run; use `seeds:` at the top level"),
     (f"{SECTION}: {{ARCHITECTURE: vgg16}}", "ARCHITECTURE differs from run to run; use `architectures:`"),
     (f"{SECTION}: {{OUTPUT_DIR: here}}", "OUTPUT_DIR is the same for the whole study; set it under `all:`"),
@@ -98,6 +103,7 @@ MISTAKES = [
     ("finals: {long: {RECIPE: crop, CHANGES: epochs=0}}", "finals: long: epochs=0 must lie in [1, 10000]"),
     ("finals: {mixup: {RECIPE: crop, CHANGES: epochs=3}}", "needs a name of its own"),
     ("finals: {x: {RECIPE: crop, CHANGES: taught=0.5}}", "a study cannot train teachers before their student"),
+    ("finals: {1: {RECIPE: crop, CHANGES: epochs=3}}", "finals: 1 is no text: put the name between quotes"),
     ("trials: {wide: {RECIPE: crop}}\nall: {FINAL: true}", "all: FINAL differs from run to run; use `finals:`"),
     ("trials: {wide: {RECIPE: crop, CHANGES: width=9}}", "trials: wide: width=9"),
     ("finals: {x: {RECIPE: crop}}\ntrials: {x: {RECIPE: crop}}", "trials: x is also in finals"),
@@ -121,6 +127,22 @@ def test_a_missing_profile_names_a_near_one(read, tmp_path):
     read("")
     with pytest.raises(ProfileError, match=r"there is no profile profiles/mien\.yaml; did you mean mine\?"):
         read_profile("mien", NOTEBOOKS, tmp_path)
+
+
+def test_what_the_system_refuses_to_look_up_or_read_is_an_error_like_any_other(read, tmp_path, monkeypatch):
+    long = "x" * 300
+    with pytest.raises(ProfileError, match="there is no profile"):
+        read_profile(long, NOTEBOOKS, tmp_path)
+    with pytest.raises(ProfileError, match="DATA: there is no file or folder xxx"):
+        existing_path("DATA", long, tmp_path)
+
+    def refused(*_, **__):
+        raise PermissionError(13, "Permission denied")
+
+    read("")
+    monkeypatch.setattr(Path, "read_text", refused)
+    with pytest.raises(ProfileError, match=r"profiles/mine\.yaml: is not readable .*Permission denied"):
+        read_profile("mine", NOTEBOOKS, tmp_path)
 
 
 def test_a_path_is_a_profile_too(tmp_path):
@@ -164,3 +186,6 @@ def test_data_that_is_needed_or_not_there_is_an_error(read, tmp_path):
             choose_data(profile, place, tmp_path)
     with pytest.raises(ProfileError, match=r"/tiny \(relative paths start in .*\)\. Give the path of one$"):
         existing_path("SOURCE", "https://www.kaggle.com/datasets/a/tiny", tmp_path)
+    assert existing_path("SOURCE", "sample", tmp_path) == "sample"
+    with pytest.raises(ProfileError, match="SOURCE: there is no file or folder kaggle"):  # which has faces alone
+        existing_path("SOURCE", "kaggle", tmp_path)

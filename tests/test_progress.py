@@ -13,8 +13,9 @@ import pytest
 
 from fer_utils.command_line import duration
 from fer_utils.workflow import start
-from fer_utils.workflow.progress import Progress, accuracy, keep_only_errors, why
+from fer_utils.workflow.progress import Progress, accuracy, follow, keep_only_errors, why
 from fer_utils.workflow.start import clear_stale_lock, stop_leftovers
+from fer_utils.workflow.study import load_study
 
 
 @pytest.mark.parametrize(
@@ -161,13 +162,13 @@ def study(tmp_path, capsys):
 
 def test_a_line_for_each_start_and_end(study):
     progress, send, lines = study
-    send("run_info", stats={"explore": 1, "compare": 1, "all": 1, "total": 3})
+    send("run_info", stats={"explore": 1, "all": 1, "total": 2})
     progress.emit(event("job_info", jobid=0, log=[]))
     send("job_info", 1000)
     send("job_finished", 1065)
     progress.emit(event("job_finished", job_id=0))
-    assert lines() == ["start   explore", "done    explore                   in 1 min 05 s (1 of 2)"]
-    assert progress.closing() == f"Done in 0 s. Results: {progress.results} (start with executed.ipynb)"
+    assert lines() == ["start   explore", "done    explore                   in 1 min 05 s (1 of 1)"]
+    assert progress.closing() == f"Done in 0 s. Results: {progress.results}"
 
 
 @pytest.mark.parametrize(
@@ -239,6 +240,28 @@ def test_an_interruption_is_no_failure(study):
     send("job_error")
     assert len(lines()) == 1
     assert progress.closing().startswith("Interrupted after")
+
+
+def test_a_study_that_ends_early_without_a_failure_is_not_done(study):
+    """So it is after SIGTERM: Snakemake finishes what runs, and starts nothing more."""
+    progress, send, lines = study
+    send("run_info", stats={"explore": 1, "compare": 1, "all": 1, "total": 3})
+    send("job_info")
+    send("job_finished")
+    assert progress.closing().startswith("Interrupted after")
+
+
+@pytest.mark.parametrize(
+    ("profile", "results"),
+    [
+        ("", "outputs/mine/compare/executed.ipynb"),
+        ("architectures: []\nladder: [crop]", "outputs/mine"),
+        ("architectures: []\ncomparators: [deepcnn]", "outputs/mine"),
+    ],
+)
+def test_the_results_that_are_named_are_there(profile, results, project):
+    (project / "profiles/mine.yaml").write_text(f"{profile}\nall: {{DATA: sample}}")
+    assert follow(load_study("mine", root=project), replace=False).results == results
 
 
 def test_snakemakes_own_words_are_kept_only_where_they_say_more():

@@ -119,6 +119,13 @@ def test_unknown_parameter_is_refused_with_the_nearest_name():
         runs.collect_parameters("03_train_from_scratch", namespace)
 
 
+def test_a_parameter_whose_line_is_missing_is_named():
+    namespace = runs.declared_parameters("03_train_from_scratch")
+    del namespace["EPOCHS"]
+    with pytest.raises(runs.RunError, match=r"03_train_from_scratch: EPOCHS has no value: .*parameters cell"):
+        runs.collect_parameters("03_train_from_scratch", namespace)
+
+
 def test_the_cell_after_the_parameters_can_be_run_again():
     namespace = runs.declared_parameters("03_train_from_scratch")
     namespace["PARAMETERS"] = runs.collect_parameters("03_train_from_scratch", namespace)
@@ -252,6 +259,18 @@ def test_not_a_number_never_reaches_a_json_file(tmp_path):
     with pytest.raises(ValueError, match="JSON"):
         runs.write_json(tmp_path / "metrics.json", {"accuracy": float("nan")})
     assert not (tmp_path / "metrics.json").exists()
+
+
+def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path):
+    def interrupted(stream):
+        stream.write(b"half")
+        raise KeyboardInterrupt
+
+    (tmp_path / "faces.csv").write_text("old")
+    with pytest.raises(KeyboardInterrupt):
+        runs.write_whole(tmp_path / "faces.csv", interrupted)
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.csv"]
+    assert (tmp_path / "faces.csv").read_text() == "old"
 
 
 def test_figures_are_saved_in_the_runs_folder(tmp_path):

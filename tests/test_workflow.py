@@ -92,7 +92,7 @@ def test_snakemake_makes_the_ladder_and_then_its_finals(project):
         assert (folder / name / "metrics.json").exists() and (folder / name / "executed.ipynb").exists()
     begun = re.findall(r"  start +(\S+)", found.stdout)
     assert begun.index("long-seed0") > max(begun.index("vgg16-seed0"), begun.index("crop-seed0"))
-    assert "Results: outputs/rungs/ladder" in found.stdout
+    assert "Results: outputs/rungs\n" in found.stdout
     more = ["-n", "--cores", "2", "--config", "profile=rungs", "threads=1", "seeds=0 1"]
     assert jobs_of(snakemake(project, *more)).get("recipe") == 4  # of seed 1: nothing finished is made again
 
@@ -184,6 +184,20 @@ def test_a_folder_that_cannot_be_written_stops_the_study_before_snakemake(tmp_pa
     assert said.startswith(f"Nothing was started. {tmp_path}/file/in: Not a directory. Make it writable, or set")
 
 
+@pytest.mark.parametrize(
+    ("profile", "message"),
+    [
+        ("05_fine_tuning: {EPOCHS: 2, HEAD_EPOCHS: 2}", "vgg16-finetune-seed0: HEAD_EPOCHS=2 leaves none of EPOCHS=2"),
+        ("comparators: [efficientnetb0]", "efficientnetb0-scratch-seed0: WIDTH=0.125: efficientnetb0 exists in"),
+        ("all: {INPUT_SIZE: 16}", "vgg16-pretrain: INPUT_SIZE=16 is too small, since vgg16 halves the image 5 times"),
+    ],
+)
+def test_parameters_that_do_not_fit_together_stop_the_study_before_hours_of_other_runs(profile, message, tmp_path):
+    (tmp_path / "mine.yaml").write_text(profile)
+    with pytest.raises(ProfileError, match=re.escape(f"{tmp_path}/mine.yaml: {message}")):
+        load_study(str(tmp_path / "mine.yaml"), data="sample")
+
+
 def test_a_notebook_that_is_missing_or_has_no_parameters_is_named(project):
     notebook = project / "notebooks/04_transfer_learning.ipynb"
     notebook.write_text(notebook.read_text().replace('"parameters"', '"other"'))
@@ -237,6 +251,15 @@ def test_cores_are_shared_among_the_runs_at_once(jobs, cores, threads, project, 
     monkeypatch.setattr(command_line, "gpu_ids", list)
     monkeypatch.setattr(command_line, "core_count", lambda: cores)
     assert placement(load_study("small", root=project), jobs) == (int(jobs), threads, [])
+
+
+def test_no_more_runs_are_announced_than_there_are_gpus(project, monkeypatch):
+    """Each run waits for a GPU of its own (``shell_prefix``)."""
+    monkeypatch.setattr(command_line, "gpu_ids", lambda: ["a", "b"])
+    monkeypatch.setattr(command_line, "core_count", lambda: 16)
+    study = load_study("small", root=project)
+    assert placement(study, "8") == placement(study) == (2, 8, ["a", "b"])
+    assert placement(study, "1") == (1, 16, ["a", "b"])
 
 
 def test_snakemake_has_the_cores_of_all_runs_and_counts_gpus():
@@ -395,6 +418,8 @@ def test_finished_runs_of_other_data_are_told_of(tmp_path):
     assert start.replaced(study) == ""
     unsaid = load_study(str(tmp_path / "mine.yaml"))  # no DATA: each notebook's own default, which its manifest states
     (tmp_path / "runs/vgg16-scratch-seed0/manifest.json").write_text('{"parameters": {"DATA": ""}}')
+    assert start.replaced(unsaid) == ""
+    (tmp_path / "runs/vgg16-scratch-seed0/manifest.json").write_text("[]")  # damaged
     assert start.replaced(unsaid) == ""
 
 

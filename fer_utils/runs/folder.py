@@ -79,12 +79,13 @@ def write_whole(path, write):
             write(stream)
         os.replace(part, path)
     except OSError as error:
-        with contextlib.suppress(OSError):  # the folder may be read-only
-            part.unlink(missing_ok=True)
         raise RunError(
             f"{shown(path)}: cannot be written ({error.strerror}). Make room on the disk, or choose a writable folder "
             "(a notebook's OUTPUT_DIR, a command's --out or file). Then start again"
         ) from error
+    finally:  # after an interruption, too
+        with contextlib.suppress(OSError):  # the folder may be read-only
+            part.unlink(missing_ok=True)
 
 
 def save_figure(axes, folder, name):

@@ -136,10 +136,10 @@ def declared_parameters(notebook):
 def collect_parameters(notebook, namespace):
     """The values that a notebook runs with, checked, as a dict; call it in the cell after the parameters.
 
-    notebook: its stem. namespace: the notebook's `globals()`. Raises RunError for a value that makes no sense
-    (``names``), and for an UPPERCASE name that is not a declared parameter. papermill only warns of unknown names, so a
-    typing error would train for hours with the default. PARAMETERS, the notebook's name for this dict, and names
-    from IPython's start-up files are allowed. ``check_declared`` compares the dict with the namespace again later.
+    notebook: its stem. namespace: the notebook's `globals()`. Raises RunError for a value that is missing or makes no
+    sense (``names``), and for an UPPERCASE name that is not a declared parameter. papermill only warns of unknown
+    names, so a typing error would train for hours with the default. PARAMETERS, the notebook's name for this dict, and
+    names from IPython's start-up files are allowed. ``check_declared`` compares dict and namespace again later.
     """
     declared = declared_parameters(notebook)
     given = [name for name in namespace if name.isupper() and not name.startswith("_") and name != "PARAMETERS"]
@@ -148,6 +148,8 @@ def collect_parameters(notebook, namespace):
     for name in given:
         if name not in declared and not (name in before and before[name] is namespace[name]):
             raise RunError(f"{notebook} has no parameter {name}{did_you_mean(name, declared)}")
+    if lacking := [name for name in declared if name not in namespace]:
+        raise RunError(f"{notebook}: {lacking[0]} has no value: restore its line in the parameters cell, and run it")
     values = {name: namespace[name] for name in declared}
     values = {name: os.fspath(value) if isinstance(value, os.PathLike) else value for name, value in values.items()}
     problems = [problem(name, values[name], default) for name, default in declared.items()]

@@ -40,6 +40,8 @@ def placement(study, jobs=""):
     gpus, cores = gpu_ids(), core_count()
     suggested = len(gpus) or min(study.profile.jobs, cores)
     at_once = read_count("JOBS", jobs) if jobs else suggested
+    if gpus:
+        at_once = min(at_once, len(gpus))  # each run waits for a GPU of its own (``shell_prefix``)
     return at_once, max(1, cores // at_once), gpus
 
 

@@ -6,12 +6,12 @@ images and epochs, and divides by a device's measured rate. No Keras is imported
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from typing import NamedTuple
 
 from fer_utils.command_line import duration
 from fer_utils.ladder.recipes import read_recipe
 from fer_utils.names import USAGE_COUNTS
+from fer_utils.project import resolve
 
 SAMPLE_IMAGES = 4800  # Training images of the sample
 SOURCE_IMAGES = 4000  # images of the sample's source task
@@ -102,7 +102,7 @@ def _images(given):
 
 @cache
 def _files(source):
-    return sum(1 for _ in Path(source).glob("*/**/*.*"))
+    return sum(1 for _ in resolve(source).glob("*/**/*.*"))
 
 
 def summary(costs, jobs, device="cpu", cores=1):

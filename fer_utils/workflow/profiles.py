@@ -173,10 +173,10 @@ def check_output_dir(place, folder):
 
 def existing_path(name, value, root):
     """Return `value` with ~ and $VARIABLES filled in. Raises ProfileError unless it is built-in data or exists."""
-    if not value or value in BUILT_IN_DATA:
+    if not value or value in (BUILT_IN_DATA if name.endswith("DATA") else ("sample",)):
         return value
     expanded = expand_path(value)
-    if not (Path(root) / expanded).exists():
+    if not os.path.exists(Path(root) / expanded):  # False, too, for a folder that may not be read
         unknown = unknown_in_path(value)
         if name.endswith("DATA") and kaggle.is_at_kaggle(value):
             reason = ", but it is a page at Kaggle. Give DATA=kaggle, which downloads FER-2013 from there"
@@ -190,7 +190,10 @@ def existing_path(name, value, root):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without code and without duplicate keys, of which the second would silently replace the first."""
+    """YAML without code, and without what it silently reads as something else.
+
+    Of two equal keys, the second replaces the first. 012 is 10, and 1:30 is 90.
+    """
 
     def construct_mapping(self, node, deep=False):
         names = [key.value for key, _ in node.value]
@@ -199,11 +202,21 @@ class _Loader(yaml.SafeLoader):
                 raise yaml.constructor.ConstructorError(None, None, f"{key.value} is there twice", key.start_mark)
         return super().construct_mapping(node, deep)
 
+    def construct_yaml_int(self, node):
+        number = super().construct_yaml_int(node)
+        if ":" in node.value or (node.value.isdecimal() and int(node.value) != number):
+            problem = f"{node.value} would be read as {number}: write the number that you mean"
+            raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
+        return number
+
+
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_yaml_int)
+
 
 def _read_yaml(profile, root):
     is_path = str(profile).endswith((".yaml", ".yml"))
     named = expand_path(profile) if is_path else f"profiles/{profile}.yaml"
-    if not (root / named).is_file():
+    if not os.path.isfile(root / named):
         known = sorted(found.stem for found in (root / "profiles").glob("*.yaml"))
         raise ProfileError(f"there is no profile {named}{did_you_mean(profile, known)}")
     try:
@@ -212,8 +225,8 @@ def _read_yaml(profile, root):
             if isinstance(token, yaml.AliasToken):  # a few lines of aliases can expand to more than the memory holds
                 raise yaml.MarkedYAMLError(problem="aliases, as in *x, are not allowed", problem_mark=token.start_mark)
         content = yaml.load(text, Loader=_Loader) or {}
-    # ValueError: not UTF-8, an impossible date, or a number of thousands of digits.
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
+    # OSError: it may not be read. ValueError: not UTF-8, an impossible date, or a number of thousands of digits.
+    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:500]
         raise ProfileError(f"{named}: is not readable as YAML: {reason}. Fix that place") from error
     if not isinstance(content, dict):
@@ -266,6 +279,8 @@ def _read_recipes(place, given):
     if not isinstance(given, dict):
         raise ProfileError(f"{place}: needs names with RECIPE and CHANGES below them, not {reprlib.repr(given)}")
     for name, settings in given.items():
+        if not isinstance(name, str):
+            raise ProfileError(f"{place}: {name} is no text: put the name between quotes")
         are_texts = isinstance(settings, dict) and all(isinstance(value, str) for value in settings.values())
         if not are_texts or "RECIPE" not in settings or set(settings) - {"RECIPE", "CHANGES"}:
             raise ProfileError(f"{place}: {name}: needs RECIPE and, where it differs from the rung, CHANGES")

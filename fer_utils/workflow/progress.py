@@ -15,7 +15,7 @@ LEAST_ROOM = 1 << 20  # bytes; with less free space, neither a log nor a noteboo
 
 
 class Progress(logging.Handler):
-    """Print a line for each important event of Snakemake. results: the folder to open first, for the closing line."""
+    """Print a line for each important event of Snakemake. results: where the results are, for the closing line."""
 
     def __init__(self, results):
         super().__init__()
@@ -64,10 +64,11 @@ class Progress(logging.Handler):
     def closing(self):
         """Return the last lines: where the results are, or what failed, why, and what to do."""
         took = duration(time.time() - self.began)
-        if self.interrupted:
+        # Told to end by SIGTERM, or after an error of its own, Snakemake ends without a failed run.
+        if self.interrupted or (not self.failed and self.done < self.total):
             return f"Interrupted after {took}. Finished runs are kept: the same command continues from here."
         if not self.failed:
-            return f"Done in {took}. Results: {self.results} (start with executed.ipynb)"
+            return f"Done in {took}. Results: {self.results}"
         paragraphs = [f"\nFailed: {len(self.failed)} of {self.total} runs, after {took}.", *self.failed.values()]
         if waiting := self.total - self.done - len(self.failed):
             paragraphs.append(f"  Runs not started, since they need what failed: {waiting}")
@@ -151,7 +152,7 @@ def keep_only_errors(record):
 
 def follow(study, replace=True):
     """Return a `Progress` that replaces Snakemake's messages; with replace=False these stay as they are."""
-    progress = Progress(f"{study.output_dir}/{'compare' if study.arms() else 'ladder'}")
+    progress = Progress(study.output_dir + ("/compare/executed.ipynb" if study.arms() else ""))
     if replace:
         from snakemake.logging import logger
 

@@ -104,8 +104,13 @@ def check_executor(executor, root=ROOT):
     if not (folder / "config.yaml").is_file():
         known = sorted(found.parent.name for found in folder.parent.glob("*/config.yaml"))
         raise ProfileError(f"EXECUTOR: there is no profiles/{executor}/config.yaml{did_you_mean(executor, known)}")
-    plugin = (yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8")) or {}).get("executor")
-    if not plugin:
+    try:
+        settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except (yaml.YAMLError, ValueError) as error:
+        reason = " ".join(str(error).split())
+        raise ProfileError(f"profiles/{executor}/config.yaml: is not readable as YAML: {reason}") from error
+    plugin = settings.get("executor") if isinstance(settings, dict) else None
+    if not isinstance(plugin, str):
         raise ProfileError(f"profiles/{executor}/config.yaml: has no line `executor: ...`, which Snakemake needs")
     if (folder / _module(plugin)).is_dir():  # the profile's own plugin; its first word is the plugin that it extends
         plugin = plugin.partition("-")[0]

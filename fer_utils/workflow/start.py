@@ -73,7 +73,7 @@ def replaced(study, root=ROOT):
 def _data_of(study, run, root):
     """Return DATA from a finished run's manifest; None if there is no such run."""
     for folder in (Path(root) / study.output_dir / below / run.name for below in ("", "ladder")):
-        with contextlib.suppress(OSError, ValueError, KeyError):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):  # TypeError: JSON, but not a dict
             if (folder / "metrics.json").is_file():
                 return json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["parameters"]["DATA"]
     return None

@@ -7,7 +7,7 @@ from fer_utils.project import PROJECT_ROOT as ROOT
 from fer_utils.project import expand_path
 from fer_utils.runs.folder import RunError
 from fer_utils.runs.papermill import papermill_command
-from fer_utils.runs.parameters import declared_parameters
+from fer_utils.runs.parameters import declared_parameters, problem_together
 from fer_utils.workflow.profiles import (
     BEYOND,
     Profile,
@@ -158,4 +158,7 @@ def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
         source=existing_path("SOURCE", source, root),
     )
     check_output_dir(checked.path, study.output_dir)
+    for run in study.runs():
+        if wrong := problem_together({**declared[run.notebook], **run.parameters}):
+            raise ProfileError(f"{checked.path}: {run.name}: {wrong}")
     return study

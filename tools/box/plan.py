@@ -77,7 +77,8 @@ def _runs(study, place, entry):
     for seed in seeds:
         for name in entry["runs"]:
             run = named_run(study, place, name, seed)
-            profiles.check_parameters(f"{place}: set", entry.get("set") or {}, study.declared[run.notebook])
+            declared = {key: default for key, default in study.declared[run.notebook].items() if key != "ARCHITECTURE"}
+            profiles.check_parameters(f"{place}: set", entry.get("set") or {}, declared)
             yield _described(study, _with(study, run, entry.get("set") or {}), bool(entry.get("alone")))
 
 
