@@ -73,6 +73,14 @@ def test_which_numbers_of_right_answers_print_so(percent, merged, batches, split
     assert checks.granularity(percent).value == (merged or batches)
 
 
+@pytest.mark.parametrize(
+    ("percent", "n", "count"),
+    [(3.12, 32, 1), (3.13, 32, 1), (3.14, 32, None), (0.0, 28_709, 0), (100.0, 28_709, 28_709)],
+)
+def test_half_a_hundredth_may_have_been_rounded_up_or_down(percent, n, count):
+    assert checks.right_answers(percent, n) == count  # 1 of 32 is 3.125 %
+
+
 def test_a_share_of_no_such_set():
     assert checks.right_answers(50.02, 7178) is None
     assert checks.right_answers(50.02, 7168) is None

@@ -323,6 +323,15 @@ def test_a_collapsed_run_reproduces_the_collapse(tmp_path):
     assert "happy said of 100% of all" in row(found, "resnet50-finetune", "happy faces right", 1774)["ours"]
 
 
+def test_as_many_happy_faces_are_no_collapse_where_happy_is_not_the_usual_answer(tmp_path):
+    path = write_run(tmp_path, "resnet50-transfer", right=np.arange(3589) % 8 > 0)  # 87.5 % of each; the paper 87.8
+    change(path, manifest={"weights_checksum": "imagenet"})
+    found = row(claims.audit(comparison.load_runs(tmp_path)), "resnet50-transfer", "happy faces right", 1558)
+    assert "88% of the happy faces found" in found["ours"]
+    assert found["rerun_verdict"] == checks.NOT_REPRODUCED
+    assert "happy is the answer to more than half" in checks.VERDICTS[checks.REPRODUCED]
+
+
 def test_scale_says_what_differs():
     own = [SimpleNamespace(manifest={"parameters": {"WIDTH": width, "INPUT_SIZE": 48}}) for width in (0.25, 1.0)]
     assert reruns.scale({"runs": 3, "epochs": 12.0}, own) == "3 seeds, 12 epochs, width 0.25 and 1.0, 48 pixels"

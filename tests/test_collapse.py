@@ -135,6 +135,10 @@ def test_the_command_line(capsys):
     for chosen in ("AUGMENTATION flip", "PROTOCOL paper", "PLATEAU_PATIENCE 3", "KEEP_EPOCHS True", "BATCH_SIZE 64"):
         assert f"-p {chosen}" in line
     assert "STOP_ACCURACY" not in line  # 1 is the default, 1.0
+    assert collapse.main(["my outputs", "data.csv", "WEIGHTS=imagenet"]) == 0
+    first, second = capsys.readouterr().out.splitlines()[:2]
+    assert shlex.split(first) == ["mkdir", "-p", "my outputs/collapse"]
+    assert "my outputs/collapse/paper.ipynb" in shlex.split(second)
 
 
 def test_values_are_read_as_the_notebook_has_them():

@@ -252,7 +252,7 @@ def test_imagenet_weights_have_no_pretraining_cost_of_ours(tmp_path):
     assert np.isnan(comparison.pretraining_seconds(comparison.load_runs(tmp_path))["vgg16"])
 
 
-@pytest.mark.parametrize("content", ["{", "{}", "[]"])
+@pytest.mark.parametrize("content", ["{", "{}", "[]", '{"seconds": null}'])
 def test_a_damaged_pretraining_is_named_and_left_out(tmp_path, capsys, content):
     write_run(tmp_path, "vgg16-transfer")
     write_pretraining(tmp_path, "vgg16", 1000.0)

@@ -64,6 +64,22 @@ def test_auc_by_hand(summary):
     assert summary["per_class"]["angry"]["auc"] == pytest.approx(19 / 24)
 
 
+def test_ties_stay_ties_although_seven_numbers_sum_to_one_only_roughly():
+    """0.7 and six times 0.05 sum to 1 or a little less, as the class has it that holds the 0.7."""
+    generator = np.random.default_rng(0)
+    labels = generator.integers(0, 7, 300)
+    predicted = np.where(generator.random(300) < 0.5, labels, generator.integers(0, 7, 300))
+    found = evaluation.summarize(labels, certain(predicted))["per_class"]
+    for code, emotion in enumerate(EMOTIONS):  # with one threshold, the mean of the two classes' hit rates
+        own, others = predicted[labels == code] == code, predicted[labels != code] != code
+        assert found[emotion]["auc"] == pytest.approx((own.mean() + others.mean()) / 2)
+    exact = certain(predicted, 0.94)  # 0.01 is left for each of the others, and all rows sum to the same number
+    intervals = [
+        evaluation.metric_intervals(labels, rows, samples=20)["macro_auc"] for rows in (certain(predicted), exact)
+    ]
+    assert intervals[0] == pytest.approx(intervals[1])
+
+
 def test_log_loss_by_hand(summary):
     assert summary["log_loss"] == pytest.approx(-(6 * np.log(0.7) + 4 * np.log(0.05)) / 10)
 
@@ -139,7 +155,7 @@ def test_wilson_interval_at_the_ends_stays_inside():
     assert evaluation.wilson_interval(20, 20)[1] == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize("arguments", [(-1, 10), (11, 10), (0, 0)])
+@pytest.mark.parametrize("arguments", [(-1, 10), (11, 10), (0, 0), (0.67, 7178), (6, 9.5)])
 def test_wilson_interval_refuses_nonsense(arguments):
     with pytest.raises(ValueError, match="wilson_interval needs"):
         evaluation.wilson_interval(*arguments)

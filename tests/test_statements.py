@@ -258,6 +258,19 @@ def test_times_of_other_machines_or_sizes_are_not_compared(tmp_path):
     assert "differ in input size" in twice["reason"]
 
 
+def test_times_of_other_widths_or_fewer_images_are_not_compared(tmp_path):
+    write_times(tmp_path, vgg16_transfer=1.0, vgg16_finetune=1.0, resnet50_finetune=5.0)
+    write_run(tmp_path, "resnet50-transfer", WIDTH=1.0, seconds=(5.0,) * 4)
+    twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
+    assert twice["verdict"] == CANNOT and "they differ in width" in twice["reason"]
+    path = write_run(tmp_path, "resnet50-transfer", seconds=(5.0,) * 4)
+    metrics = runs.read_run(path).metrics
+    metrics["train"]["n"] = 5000  # MAX_IMAGES=5000 leaves the test split whole
+    runs.write_json(path / "metrics.json", metrics)
+    twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
+    assert twice["verdict"] == CANNOT and "they differ in number of training images" in twice["reason"]
+
+
 def test_an_epoch_of_stored_features_is_none_of_the_networks(tmp_path):
     write_times(tmp_path, vgg16_transfer=1.0, vgg16_finetune=1.0, resnet50_finetune=5.0)
     write_run(tmp_path, "resnet50-transfer", FEATURE_COPIES=2, seconds=(5.0,) * 4)
@@ -365,7 +378,10 @@ def write_recalls(folder, arm, seed, **recalls):
 def test_hard_emotions_are_counted_run_by_run(tmp_path):
     beginning = "Fear and disgust are recognised worst"
     write_recalls(tmp_path, "vgg16-scratch", 0, fear=0.4, disgust=0.2)
-    assert row(statements(comparison.load_runs(tmp_path)), beginning)["verdict"] == checks.HOLDS
+    found = row(statements(comparison.load_runs(tmp_path)), beginning)
+    assert found["verdict"] == checks.HOLDS
+    # 29 of the 200 images are of disgust; 1.96 standard errors of one half are at most 0.98 / sqrt(29).
+    assert found["reason"] == "PrivateTest has 29 faces of disgust: its recall is known to about 18 points."
     write_recalls(tmp_path, "vgg16-scratch", 1, fear=0.4, sad=0.2)
     found = row(statements(comparison.load_runs(tmp_path)), beginning)
     assert (found["verdict"], found["ours"]) == (CANNOT, "the two lowest recalls in 1 of 2 runs")

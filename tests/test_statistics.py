@@ -44,12 +44,13 @@ def test_measures_of_a_resample_are_scikit_learns_on_the_images_drawn():
     labels, probabilities = random_split()
     probabilities = np.round(probabilities, 1) + 1e-3  # ties, also within a class
     probabilities /= probabilities.sum(axis=1, keepdims=True)
+    scores = probabilities.astype(np.float32)  # in which they are ties although their rows' sums differ by rounding
     counts = next(draws(len(labels), 2, seed=3))
     measures = _resampled_measures(labels, probabilities, counts)
     for row in range(2):
         drawn = np.repeat(np.arange(len(labels)), counts[row].astype(int))
         true, predicted = labels[drawn], probabilities[drawn].argmax(axis=1)
-        aucs = [metrics.roc_auc_score(true == code, probabilities[drawn, code]) for code in np.unique(true)]
+        aucs = [metrics.roc_auc_score(true == code, scores[drawn, code]) for code in np.unique(true)]
         assert measures["macro_auc"][row] == pytest.approx(np.mean(aucs))
         assert measures["balanced_accuracy"][row] == pytest.approx(metrics.balanced_accuracy_score(true, predicted))
         assert measures["macro_f1"][row] == pytest.approx(metrics.f1_score(true, predicted, average="macro"))

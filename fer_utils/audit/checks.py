@@ -32,7 +32,7 @@ VERDICTS = {
     REPRODUCED: (
         "our runs agree: for a validation accuracy, the 95 % interval of the difference includes 0 and is within 3 "
         "points; a training accuracy is within 2 points; a loss is within 0.1 nats and its accuracy is reproduced; "
-        "happy faces are within 5 %"
+        "happy faces are within 5 % and happy is the answer to more than half of all faces"
     ),
     NOT_REPRODUCED: (
         "our runs differ: a validation accuracy by more than chance, the others by more than the limits above; next "
@@ -118,13 +118,11 @@ def swapped(training, validations) -> Check:
 def right_answers(percent, n):
     """How many correct predictions of ``n`` print as ``percent`` with two decimals: an int, or None if no number does.
 
-    The idea is that of the GRIM test (Brown and Heathers 2017, doi:10.1177/1948550616673876).
+    Half a hundredth may have been rounded up or down: 1 of 32 prints as 3.12 or 3.13. If several numbers fit, it is the
+    nearest. The idea is that of the GRIM test (Brown and Heathers 2017, doi:10.1177/1948550616673876).
     """
     nearest = round(percent / 100 * n)
-    for count in (nearest - 1, nearest, nearest + 1):
-        if abs(round(100 * count / n, 2) - percent) < 1e-9:
-            return count
-    return None
+    return nearest if abs(100 * nearest / n - percent) <= 0.005 + 1e-9 else None
 
 
 def granularity(percent) -> Check:

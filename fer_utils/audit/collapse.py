@@ -8,6 +8,7 @@ the paper's setting, and back again in a repaired one. Each is a run of notebook
 """
 
 import argparse
+import shlex
 import sys
 from typing import NamedTuple
 
@@ -207,7 +208,7 @@ def main(arguments=None):
     except runs.RunError as error:
         print(error, file=sys.stderr)
         return 1
-    print(f"mkdir -p {options.output_dir}/{FOLDER}", *found.values(), sep="\n")
+    print(shlex.join(["mkdir", "-p", f"{options.output_dir}/{FOLDER}"]), *found.values(), sep="\n")
     return 0
 
 

@@ -14,8 +14,8 @@ from fer_utils.audit import checks
 from fer_utils.audit.checks import CANNOT_BE_TOLD as CANNOT
 from fer_utils.audit.checks import FAILS, HOLDS, NOT_OF_RUNS
 from fer_utils.comparison import paper
+from fer_utils.comparison.summary import TEST_NAMES, last_phase, protocol
 from fer_utils.comparison.summary import arm_name as _name
-from fer_utils.comparison.summary import last_phase
 from fer_utils.names import EMOTIONS
 
 CONVERGED = 0.95  # of a run's best validation accuracy
@@ -74,6 +74,8 @@ def _time_ratios(finished, first, second):
     for what, values in (
         ("hardware", {comparison.hardware(run) for run in own}),
         ("input size", {run.manifest["parameters"]["INPUT_SIZE"] for run in own}),
+        ("width", {run.manifest["parameters"]["WIDTH"] for run in own}),
+        ("number of training images", {run.metrics["train"]["n"] for run in own}),
         ("whether features are stored", {run.manifest["parameters"].get("FEATURE_COPIES", 0) > 0 for run in own}),
     ):
         if len(values) > 1:
@@ -260,7 +262,9 @@ def _hard_emotions(finished):
         recalls = pd.Series({emotion: per_class[emotion]["recall"] for emotion in EMOTIONS}, dtype=float)
         hits += set(recalls.dropna().nsmallest(2).index) == {"fear", "disgust"}
     ours = f"the two lowest recalls in {hits} of {len(finished)} runs"
-    reason = "PrivateTest has 55 faces of disgust: its recall is known to about 13 points."
+    name, n = TEST_NAMES[protocol(finished)], finished[0].metrics["test"]["per_class"]["disgust"]["support"]
+    points = 98 / np.sqrt(max(n, 1))  # 1.96 standard errors of a recall of one half, where they are largest
+    reason = f"{name[0].upper()}{name[1:]} has {n} faces of disgust: its recall is known to about {points:.0f} points."
     verdict = decide(holds=hits == len(finished), fails=hits == 0)
     return row_of(*stated, ours, verdict, reason, {run.arm for run in finished})
 

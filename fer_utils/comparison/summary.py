@@ -258,7 +258,7 @@ def pretraining_seconds(finished):
         if downloaded or not manifest.exists() or not (manifest.parent / "metrics.json").exists():
             continue
         try:
-            seconds[architecture] = json.loads(manifest.read_text(encoding="utf-8"))["seconds"]
+            seconds[architecture] = float(json.loads(manifest.read_text(encoding="utf-8"))["seconds"])
         except (ValueError, KeyError, TypeError) as error:
             print(f"Left out: {runs.shown(manifest)} is damaged ({error!r}). Run notebook 02 again.")
     return seconds

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils.evaluation.intervals import TAILS, draws, wilson_interval
-from fer_utils.evaluation.metrics import _calibration_gaps, _floored
+from fer_utils.evaluation.metrics import _calibration_gaps, _floored, _with_ties
 from fer_utils.names import EMOTIONS
 from fer_utils.runs.predictions import checked
 
@@ -58,7 +58,7 @@ def _resampled_measures(labels, probabilities, counts) -> dict[str, np.ndarray]:
 
 def _weighted_auc(is_class, score, counts) -> np.ndarray:
     """Area under the ROC curve of each resample (samples,): the share of pairs in the right order, ties count half."""
-    values, group = np.unique(score, return_inverse=True)
+    values, group = np.unique(_with_ties(score), return_inverse=True)
     order = np.argsort(group, kind="stable")
     starts = np.searchsorted(group[order], np.arange(len(values)))
     positive = np.add.reduceat((counts * is_class)[:, order], starts, axis=1)

@@ -37,7 +37,7 @@ def with_temperature(probabilities, temperature):
     """Probabilities (n, 7), made softer (temperature above 1) or sharper: float64, each row summing to 1.
 
     The same as dividing the logits by the temperature: log probabilities differ from logits by a constant per row,
-    which a softmax ignores.
+    which a softmax ignores. But a probability below ``PROBABILITY_FLOOR`` counts as this floor.
     """
     if not RANGE[0] <= temperature <= RANGE[1]:
         raise ValueError(f"temperature={temperature!r} must lie in {list(RANGE)}")

@@ -13,8 +13,10 @@ def wilson_interval(correct: int, n: int) -> tuple[float, float]:
     Its coverage stays close to 95 % near 0 and 1 and for small n, where the usual plus-minus interval leaves 0 to 1
     (Wilson 1927, doi:10.1080/01621459.1927.10502953). It covers the draw of the test images, not the training seed.
     """
-    if n < 1 or not 0 <= correct <= n:
-        raise ValueError(f"wilson_interval needs 0 <= correct <= n and n >= 1, got correct={correct}, n={n}")
+    if n < 1 or not 0 <= correct <= n or correct % 1 or n % 1:
+        raise ValueError(
+            f"wilson_interval needs whole numbers, 0 <= correct <= n and n >= 1, got correct={correct}, n={n}"
+        )
     interval = stats.binomtest(int(correct), int(n)).proportion_ci(confidence_level=0.95, method="wilson")
     return float(interval.low), float(interval.high)
 

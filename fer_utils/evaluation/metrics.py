@@ -107,7 +107,12 @@ def _one_against_rest_auc(is_class: np.ndarray, score: np.ndarray) -> float:
     """Area under the ROC curve of one class against the rest; NaN if one of the two is empty."""
     if is_class.all() or not is_class.any():
         return np.nan
-    return metrics.roc_auc_score(is_class, score)
+    return metrics.roc_auc_score(is_class, _with_ties(score))
+
+
+def _with_ties(score: np.ndarray) -> np.ndarray:
+    """Scores as float32, in which ties are ties although ``checked`` divided by sums that differ by rounding errors."""
+    return score.astype(np.float32)
 
 
 def _floored(probabilities: np.ndarray) -> np.ndarray:
