@@ -85,7 +85,7 @@ course.check("largest gap", largest_gap)
 # By hand first, with a test set of 7 faces. Two correct predictions print as 28.57 %, and three as 42.86 %. Somebody reports
 # 40.00 %. No number of correct predictions prints as 40.00 %. So the test set was another one, or the number is wrong.
 #
-# Now take 67.23 % of 3,589 faces. That would be 0.6723 x 3,589 = 2,412.86 correct predictions. But 2,413 / 3,589 = 67.2332 %,
+# Now take 67.23 % of 3,589 faces. That would be 0.6723 x 3,589 = 2,412.88 correct predictions. But 2,413 / 3,589 = 67.2332 %,
 # which prints as 67.23. So 2,413 is possible.
 #
 # Write `possible_counts`. It returns a list of whole numbers k from 0 to n: all those for which 100 k / n, rounded to two

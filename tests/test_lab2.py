@@ -12,13 +12,14 @@ PARAMETERS = [160, 4_640, 18_496, 147_520, 455]  # 3 * 3 * 1 * 16 + 16, and so o
 MULTIPLICATIONS = [331_776, 2_654_208, 2_654_208, 147_456, 448]  # 3 * 3 * 1 * 16 * 48 * 48, and so on
 
 
-def network(softmax="softmax", scale=1 / 255, padding="same", bias=True, dense=64, side=48, dropout=()):
+def network(softmax="softmax", scale=1 / 255, padding="same", bias=True, dense=64, side=48, dropout=(), linear=()):
     """The lab's network, or one with something else in one place."""
     layers = [keras.Input((side, side, 1)), keras.layers.Rescaling(scale)]
     for filters in (16, 32, 64):
-        layers.append(keras.layers.Conv2D(filters, 3, padding=padding, activation="relu", use_bias=bias))
+        relu = None if filters in linear else "relu"
+        layers.append(keras.layers.Conv2D(filters, 3, padding=padding, activation=relu, use_bias=bias))
         layers.append(keras.layers.MaxPooling2D())
-    layers += [keras.layers.Flatten(), keras.layers.Dense(dense, "relu"), *dropout]
+    layers += [keras.layers.Flatten(), keras.layers.Dense(dense, None if "dense" in linear else "relu"), *dropout]
     return keras.Sequential([*layers, keras.layers.Dense(7, softmax)])
 
 
@@ -92,6 +93,13 @@ def test_right_networks_pass_however_they_are_written(build):
         course.check("small_cnn", build)
 
 
+def test_a_network_is_given_back_as_it_was():
+    model = network()
+    before = model.get_weights()
+    course.check("small_cnn", lambda: model)
+    assert all(np.array_equal(*pair) for pair in zip(before, model.get_weights(), strict=True))
+
+
 def compiled():
     model = network()
     model.compile("adam", "sparse_categorical_crossentropy")
@@ -114,6 +122,9 @@ def without_dense():
         (lambda: network(scale=1.0), "sure. Are the pixels divided by 255?"),
         (lambda: network(padding="valid"), "dense 1 of the table has 147,520. Its input is 64 maps of 6 x 6"),
         (lambda: network(bias=False), "has 144 parameters; conv 1 of the table has 160. The biases are missing"),
+        (lambda: network(linear=[16]), "conv 1 of the table has ReLU, which makes numbers below 0 to 0. Your conv2d"),
+        (lambda: network(linear=[64, "dense"]), "conv 3 of the table has ReLU"),
+        (lambda: network(linear=["dense"]), "dense 1 of the table has ReLU"),
         (lambda: network(dense=128), "has 295,040 parameters; dense 1 of the table has 147,520"),
         (lambda: network(side=64), "The shape of the network's input is (64, 64, 1); (48, 48, 1) is expected"),
         (without_dense, "has 5 layers with parameters. Your network has: "),

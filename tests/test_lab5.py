@@ -1,7 +1,9 @@
 """Lab 5: plausible wrong answers are refused with a hint that helps, right ones pass however they are written."""
 
 import math
+import re
 
+import labs
 import numpy as np
 import pytest
 from lab_answers import both_ways, said_of
@@ -136,3 +138,13 @@ def test_what_the_lab_says_of_the_paper():
     assert checks.entropy([12, 2]) == pytest.approx(0.410, abs=5e-4)
     # The lab's number that passes when it is rounded, and does not print like it.
     assert lab5.possible_counts(67.08, 3589) == [] and round(100 * 2408 / 3589, 2) == 67.09
+
+
+def test_the_products_of_the_text_are_right():
+    """Each is rounded to the decimals that are printed."""
+    text = next(path for path in labs.solutions() if path.name.startswith("lab5")).read_text(encoding="utf-8")
+    products = re.findall(r"(0\.\d+) x ([\d,]+) = ([\d,]+)\.(\d+)", text)
+    assert len(products) == 2
+    for share, n, whole, decimals in products:
+        product = float(share) * int(n.replace(",", ""))
+        assert f"{product:,.{len(decimals)}f}" == f"{whole}.{decimals}"

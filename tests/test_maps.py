@@ -121,6 +121,8 @@ NETWORKS = {
     "resnet50": ("resnet50", {}, (0.0, 32.0, (0, 48))),
     "deepcnn": ("deepcnn", {}, (3.5, 8.0, (0, 48))),
     "cropped": ("deepcnn", {"crop": 40, "input_size": 0}, (7.5, 8.0, (4, 44))),
+    "cropped to an odd side": ("deepcnn", {"crop": 43}, (2 + (43 / 48 - 1) / 2 + 3.5 * 43 / 48, 8 * 43 / 48, (2, 45))),
+    "odd and resized": ("deepcnn", {"crop": 43, "input_size": 86}, (3.5, 4.0, (2, 45))),
     "cropped in training only": ("deepcnn", {"crop": 40, "answer_crop": 48}, (3.5, 8.0, (0, 48))),
     "cropped and resized": ("deepcnn", {"crop": 40, "input_size": 80}, (5.5, 4.0, (4, 44))),
     "resized": ("vgg16", {"input_size": 96, "channels": 3}, (3.5, 8.0, (0, 48))),

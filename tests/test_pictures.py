@@ -163,6 +163,19 @@ def test_what_is_no_picture_is_one_clear_error(name, tmp_path):
         assert words is None
 
 
+def test_an_image_of_pillows_that_is_cut_off_is_one_clear_error(tmp_path):
+    """Pillow reads the pixels of an opened file only when they are needed."""
+    path = cut_off(saved(tmp_path / "a.png", Image.fromarray(COLOUR)))
+    with pytest.raises(PictureError, match="the image: is damaged or cut off"):
+        read_picture(Image.open(path))
+
+
+def test_a_folders_formats_that_pillow_only_writes_are_no_pictures(tmp_path):
+    for name in ("a.pdf", "b.mpo", "c.png"):
+        (tmp_path / name).touch()
+    assert [path.name for path in pictures.files_in(tmp_path)] == ["b.mpo", "c.png"]
+
+
 def test_a_picture_that_would_fill_the_memory_is_refused(tmp_path, monkeypatch):
     path = saved(tmp_path / "a.png", Image.fromarray(COLOUR))
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)

@@ -1,6 +1,9 @@
 """What is said of the faces in pictures and films, on the command line too, and what the figures draw (recognize)."""
 
+import io
+import os
 import re
+import shutil
 
 import matplotlib
 import numpy as np
@@ -13,7 +16,7 @@ from fer_utils import models, recognize, runs
 from fer_utils.evaluation.calibration import with_temperature
 from fer_utils.names import EMOTIONS
 from fer_utils.recognize import __main__ as command
-from fer_utils.recognize import answers, detection, examples, extras, films, plots
+from fer_utils.recognize import answers, detection, examples, extras, films, framing, plots
 from fer_utils.recognize.detection import Face
 from fer_utils.recognize.pictures import PictureError
 
@@ -99,6 +102,12 @@ def test_a_face_that_is_too_small_is_shown_and_not_answered_about(seen):
 def test_a_face_that_was_enlarged_is_said_to_be_small():
     sized = {height: answers.note(Face(0, 0, 30, height, ((5, 5), (9, 5)), 1.0)) for height in (10, 35, 100)}
     assert [text.partition(":")[0] for text in sized.values()] == ["too small", "small", ""]
+
+
+@pytest.mark.parametrize(("side", "said"), [(23.9, "too small: 23 pixels a side; at least 24 "), (24.1, "small: ")])
+def test_the_size_of_a_small_face_does_not_contradict_its_note(side, said):
+    box = side / framing.MARGIN
+    assert answers.note(Face(0, 0, box, box, ((5, 5), (9, 5)), 1.0)).startswith(said)
 
 
 def test_a_picture_without_a_face_has_an_empty_table(seen):
@@ -283,6 +292,15 @@ def test_what_cannot_be_read_is_named_and_the_rest_is_answered(folder, capsys):
         "a.png: no face found",
         "b.png: 2 faces, in %, from left to right",
     ]
+
+
+def test_a_name_that_is_no_text_does_not_stop_the_rest(folder, monkeypatch):
+    """As unpacked from an archive of Windows; or in letters that a console of Windows does not have."""
+    shutil.copy(folder / "b.png", os.fsencode(folder) + b"/caf\xe9.png")
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
+    assert call(folder, "--out", folder / "new") == 0
+    assert pd.read_csv(folder / "new/faces.csv")["source"].tolist()[2:] == [str(folder / "caf\\udce9.png")] * 2
+    assert {path.name[:5] for path in (folder / "new").iterdir()} == {"b.png", "caf\udce9.", "faces"}
 
 
 def test_a_folder_without_pictures_is_an_error(folder, capsys):

@@ -234,6 +234,24 @@ def test_an_order_that_cannot_be_told_is_refused(facts, tmp_path):
     )
 
 
+@pytest.mark.parametrize(
+    "order",
+    [
+        "surprise fear disgust happy sad angry neutral",  # RAF-DB
+        "neutral happy surprise sad angry disgust fear",  # FER+
+        "happy sad surprise fear angry disgust neutral",
+    ],
+)
+def test_a_third_order_is_refused_even_if_one_of_the_two_is_better_than_the_other(facts, table, tmp_path, order):
+    unnamed = table[["row", *order.split()]].set_axis(["row", *"0123456"], axis=1)
+    said = refused(unnamed, tmp_path, facts)
+    assert "Name the seven columns" in said
+    if order.startswith(("surprise", "happy")):
+        assert re.search(
+            r"neither order: [\d,]+ predictions are right in .* order, and 2,2\d\d would be in another", said
+        )
+
+
 # --- which image -----------------------------------------------------------------------------------------------------
 
 
@@ -243,6 +261,14 @@ def test_rows_in_any_order_and_names_of_ferplus(facts, table, tmp_path):
     named = shuffled.assign(file=[f"faces/fer{row:07d}.png" for row in shuffled["row"]]).drop(columns="row")
     assert np.array_equal(read(shuffled, tmp_path, facts).predicted, first.predicted)
     assert np.array_equal(read(named, tmp_path, facts).predicted, first.predicted)
+
+
+@pytest.mark.parametrize("header", ["Image name", "image_name", "File Name", "filename", "Row-ID"])
+def test_the_name_of_the_images_column_may_be_written_in_several_ways(facts, table, tmp_path, header):
+    """FER+'s own file calls it Image name. Left aside, the lines would be scored as other images."""
+    names = [str(row) if "Row" in header else f"fer{row:07d}.png" for row in table["row"]]
+    own = read(table.assign(**{header: names}).drop(columns="row").iloc[::-1], tmp_path, facts)
+    assert np.mean(own.predicted == facts.labels) == pytest.approx(0.618, abs=1e-3) and own.notes == []
 
 
 def test_without_rows_a_whole_split_is_taken_in_its_order_and_that_is_said(facts, table, tmp_path):
@@ -380,6 +406,13 @@ def test_what_is_no_csv_is_named_and_what_can_be_given(facts, tmp_path, name, co
         "Give a CSV file in UTF-8 with commas, the folder of a run, or a network whose name ends in .keras, .onnx"
         in str(raised.value)
     )
+
+
+def test_probabilities_may_be_rounded_to_two_decimals(facts, table, tmp_path):
+    """Seven roundings of up to 0.005 each: six of 0.1451 and one of 0.1294 become 0.15 and 0.13, which sum to 1.03."""
+    rounded = table[["row"]].assign(**dict.fromkeys(EMOTIONS, 0.15) | {"happy": 0.13})
+    assert read(rounded, tmp_path, facts).probabilities.sum(axis=1) == pytest.approx(1)
+    assert "sum to 1.05" in refused(rounded.assign(happy=0.15), tmp_path, facts)
 
 
 def test_percentages_are_understood(facts, table, tmp_path):

@@ -30,7 +30,7 @@ def judge_network(answer, layers):
             return f"The shape of the network's {what} is {found}; {wanted} is expected."
     if model.compiled:
         return "The network is already compiled. Do not compile it: a later cell of the lab does."
-    return _wrong_layers(model, layers) or _wrong_answers(model)
+    return _wrong_layers(model, layers) or _wrong_answers(model) or _without_relu(model, layers)
 
 
 def _wrong_layers(model, layers):
@@ -51,14 +51,37 @@ def _wrong_layers(model, layers):
 
 
 def _wrong_answers(model):
-    images = np.random.default_rng(0).integers(0, 256, (16, SIDE, SIDE, 1)).astype("float32")
-    answers = keras.ops.convert_to_numpy(model(images)).astype(float)
+    answers = _answers_to_noise(model)
     if answers.min() < 0 or not np.allclose(answers.sum(axis=1), 1, atol=1e-3):
         return f"The outputs are not probabilities: the seven of one image add up to {answers[0].sum():.2f}, not to 1."
     surest = answers.max(axis=1).mean()
     if surest > TOO_SURE:
         return f"With random weights, the network is already {surest:.0%} sure. Are the pixels divided by 255?"
     return None
+
+
+def _answers_to_noise(model):
+    """The network's answers to 16 noise images: float64 (16, 7)."""
+    images = np.random.default_rng(0).integers(0, 256, (16, SIDE, SIDE, 1)).astype("float32")
+    return keras.ops.convert_to_numpy(model(images)).astype(float)
+
+
+def _without_relu(model, layers):
+    """A sentence on the first hidden layer that passes on numbers below 0, or None. The weights stay as they are.
+
+    With a very low bias, a layer with ReLU passes on nothing but 0, so all images get the same answer.
+    """
+    weights, said = model.get_weights(), None
+    *hidden, last = [layer for layer in flat_layers(model) if layer.count_params()]
+    last.set_weights([0.01 * values for values in last.get_weights()])  # or the softmax is 0 or 1 for all images
+    for layer, part in zip(layers, hidden, strict=False):
+        kernel, bias = part.get_weights()
+        part.set_weights([kernel, bias - 100])
+        if not said and np.ptp(_answers_to_noise(model), axis=0).max() > 1e-6:
+            said = f"{layer.name} of the table has ReLU, which makes numbers below 0 to 0. Your {part.name} has none."
+        part.set_weights([kernel, bias])
+    model.set_weights(weights)
+    return said
 
 
 def judge_freeze(answer):

@@ -33,6 +33,7 @@ def main(arguments=None):
     parser.add_argument("--network", type=Path, help="model.keras of a run, instead of the package's; not calibrated")
     parser.add_argument("--seconds", type=_seconds, default=60.0, help="maximum length of film or camera (60)")
     given = parser.parse_args(arguments)
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may have letters that the terminal has not
     sources, unread = [], 0
     for source in given.sources:
         try:
@@ -151,7 +152,7 @@ def _save_figure(draw, height, path):
 
 def _save_table(table, path):
     text = table.to_csv(index=False)
-    write_whole(path, lambda stream: stream.write(text.encode("utf-8")))
+    write_whole(path, lambda stream: stream.write(text.encode("utf-8", "backslashreplace")))
     print(f"{len(table)} rows: {path}")
 
 

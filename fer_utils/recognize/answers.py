@@ -41,7 +41,7 @@ def note(face):
     """A note on a face that is small or too small; "" for a larger one."""
     side = framing.square(face)[1]
     if side < framing.LEAST_FRAME:
-        return f"too small: {side:.0f} pixels a side; at least {framing.LEAST_FRAME} are needed"
+        return f"too small: {int(side)} pixels a side; at least {framing.LEAST_FRAME} are needed"
     return f"small: enlarged from {side:.0f} pixels a side" if side < SIDE - 1 else ""
 
 

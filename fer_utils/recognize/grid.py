@@ -55,7 +55,7 @@ def grid_of(model, layer):
     for operation in (*before, *_path_to(backbone.get_layer(layer).output)):
         offset, ratio = _offset_and_stride(operation, seen[1] - seen[0])
         if isinstance(operation, CROPS):
-            seen = (offset, SIDE - offset)  # in pixels of the face, because a crop comes before all other layers
+            seen = (offset, offset + _kept(operation))  # in pixels of the face: a crop comes before all other layers
         start, step = start + offset * step, ratio * step
     return Grid(start, step, seen)
 
@@ -95,8 +95,7 @@ def _offset_and_stride(layer, side):
     if isinstance(layer, keras.layers.ZeroPadding2D):
         return -layer.padding[0][0], 1
     if isinstance(layer, CROPS):
-        kept = layer.answer_crop if isinstance(layer, TrainingCrop) else layer.output.shape[1]
-        return (side - kept) // 2, 1
+        return (side - _kept(layer)) // 2, 1
     if not isinstance(layer, WINDOWS):
         return 0, 1
     size = (layer.pool_size if isinstance(layer, POOLING) else layer.kernel_size)[0]
@@ -104,3 +103,8 @@ def _offset_and_stride(layer, side):
     if layer.padding == "valid":
         return (size - 1) / 2, stride
     return (size - 1) / 2 - (size - stride) // 2, stride  # correct if the stride divides the side of the input
+
+
+def _kept(crop):
+    """How many pixels a side a crop keeps outside training."""
+    return crop.answer_crop if isinstance(crop, TrainingCrop) else crop.output.shape[1]

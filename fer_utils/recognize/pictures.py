@@ -16,6 +16,8 @@ BROKEN = (OSError, SyntaxError, ValueError, EOFError, TypeError, IndexError, Ove
 HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 HEIC_SUFFIXES = (".heic", ".heif", ".hif")
 HEIC = "is HEIC, which Pillow cannot read. Save it as JPEG, or read it with the package pillow-heif and give the array"
+DAMAGED = "is damaged or cut off ({}). Copy or save it again"
+WRITTEN_ONLY = {".pdf", ".palm"}  # formats that Pillow writes and does not read
 OWN = ".faces.png"  # end of the names of our own figures, which are not read as pictures
 
 
@@ -33,7 +35,7 @@ def read_picture(source):
     if isinstance(source, str | os.PathLike):
         name, image = str(source), _open(Path(source))
     elif isinstance(source, Image.Image):  # not as an array: a palette's numbers would be read as grey levels
-        name, image = "the image", _as_rgb(_upright(source), "the image")
+        name, image = "the image", _as_rgb(_upright(_loaded(source)), "the image")
     else:
         name, image = "the array", _from_array(np.asarray(source), "the array")
     if min(image.size) < LEAST_SIDE:
@@ -56,7 +58,7 @@ def files_in(source, more=()):
     if not source.is_dir():
         return [source]
     Image.init()
-    known = {*Image.registered_extensions(), *HEIC_SUFFIXES, *more}
+    known = {*Image.registered_extensions(), *HEIC_SUFFIXES, *more} - WRITTEN_ONLY
     visible = [path for path in sorted(source.iterdir()) if not path.name.startswith(".") and path.is_file()]
     found = [path for path in visible if path.suffix.lower() in known and not path.name.endswith(OWN)]
     if not found:
@@ -91,7 +93,16 @@ def _open(path):
     except PermissionError as error:
         raise PictureError(f"{path}: cannot be opened ({error.strerror}). Change its permissions") from None
     except BROKEN as error:
-        raise PictureError(f"{path}: is damaged or cut off ({error}). Copy or save it again") from None
+        raise PictureError(f"{path}: {DAMAGED.format(error)}") from None
+
+
+def _loaded(image):
+    """Return a Pillow image after its pixels were read, which Pillow puts off until they are needed."""
+    try:
+        image.load()
+    except BROKEN as error:
+        raise PictureError(f"the image: {DAMAGED.format(error)}") from None
+    return image
 
 
 def _upright(image):
