@@ -72,6 +72,18 @@ def test_a_rung_that_only_asks_differently_answers_with_the_network_below(climbe
     assert table.loc["mirror", "difference"] == pytest.approx(20 / N)
 
 
+def test_views_without_those_of_the_rung_before_are_compared_with_the_network_below(climbed, monkeypatch):
+    """As after `reference.py --answers validation validation-scales`: "whole" has no predictions of its own views."""
+    whole = recipes.Rung("whole", "+ the whole face", {"head": "average", "views": "flip"})
+    sizes = recipes.Rung("sizes", "+ three sizes", {"views": "scales"}, same_run=True)
+    monkeypatch.setattr(recipes, "LADDER", (*recipes.LADDER, whole, sizes))
+    monkeypatch.setattr(recipes, "NAMES", (*recipes.NAMES, "whole", "sizes"))
+    make_run(climbed, "whole", {"validation": 240, "validation-scales": 265})
+    row = results.summarize(results.load(climbed), samples=300).set_index("rung").loc["sizes"]
+    assert row["before"] == "better" and row["difference"] == pytest.approx(25 / N)
+    assert row["p_value"] == pytest.approx(2 / 2**25)
+
+
 def test_networks_that_are_asked_differently_are_tested_on_all_seeds_and_on_what_changes(climbed):
     """Accuracy varies over seeds far more than what the mirror image adds, which is 20, 20 and 23 faces."""
     for seed, right in enumerate((200, 240, 280)):

@@ -182,7 +182,7 @@ def test_the_page_has_the_best_recipe_backwards(views, capsys):
     ends = {name: f"{100 * own[0].history['accuracy'].iloc[-1]:.1f}" for name, own in runs_of.items()}
     assert f"ends at {ends['no-erasing']} % without erasing and at {ends['whole-40']} % for `whole-40`" in page
     answers = "validation" if views == "single" else "validation-scales"
-    named = ("no-erasing", "no-smoothing", "no-decay", "no-dropout", "no-crops", "whole-40")
+    named = ("no-erasing", "no-smoothing", "no-decay", "no-dropout", "no-crops", "no-sgd", "whole-40")
     without, *others, whole = (beyond.right_by_seed(runs_of[name][:1], answers)[0] for name in named)
     words = {"single": "one view", "scales": "six views"}[views]
     for right in others:

@@ -173,6 +173,8 @@ def main():
     parser.add_argument("--split", choices=SPLITS, default="PrivateTest")
     parser.add_argument("--figure", type=Path, help="where to write the figure")
     given = parser.parse_args()
+    if given.figure and not given.figure.absolute().parent.is_dir():
+        parser.error(f"--figure {given.figure}: its folder is missing. Make it first")
     faces = faces_of(given.split)
     hits = all_hits(faces)
     tables = networks_markdown(hits, faces), kinds_markdown(hits, faces), kinds_markdown(hits, faces, SMALL, VOTED)

@@ -51,6 +51,8 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     if given.against and given.figure:
         parser.error("--figure draws the ladder: leave --against out")
+    if given.figure and not Path(given.figure).absolute().parent.is_dir():
+        parser.error(f"--figure {given.figure}: its folder is missing. Make it first")
     if given.views and not given.against:
         parser.error("--views needs --against: each rung has its own views")
     there = [path.parent.name for path in runs.resolve(given.output_dir).glob(f"{results.FOLDER}/*/metrics.json")]

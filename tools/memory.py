@@ -11,6 +11,7 @@ is memory. Prints the tables of docs/results.md and docs/full-scale.md.
 """
 
 import argparse
+import contextlib
 import sys
 from pathlib import Path
 
@@ -67,8 +68,8 @@ def markdown(table):
 def read(folder, recipe="", views="single"):
     """Return what each training's networks predict right on PrivateTest: name -> bool (seeds, n).
 
-    recipe: of notebook 08, evaluated with these views; "" for VGG16 from scratch. Raises RunError unless all trainings
-    have the same two or more seeds, the same settings, and predictions for all of PrivateTest.
+    folder: Path. recipe: of notebook 08, evaluated with these views; "" for VGG16 from scratch. Raises RunError unless
+    all trainings have the same two or more seeds, the same settings, and predictions for all of PrivateTest.
     """
     facts, answers = known.facts("official"), answer_name("test", views)
     trained = {name: _trained(folder, lacks, recipe, answers) for name, lacks in TRAININGS.items()}
@@ -88,7 +89,7 @@ def read(folder, recipe="", views="single"):
 
 def _trained(folder, lacks, recipe, answers):
     """Return the runs of one training, sorted by seed. Raises RunError unless TRAIN_WITHOUT and predictions fit."""
-    place = Path(folder) if lacks == "none" else Path(folder) / f"without-{lacks}"
+    place = folder if lacks == "none" else folder / f"without-{lacks}"
     found = load(place).get(recipe, []) if recipe else comparison.load_runs(place)
     own = sorted((run for run in found if recipe or run.arm == ARM), key=lambda run: run.manifest["seed"])
     if not own:
@@ -137,13 +138,15 @@ def main(arguments=None):
     if given.views and not given.recipe:
         parser.error("--views needs --recipe: all others have one view")
     try:
-        if (Path(given.folder) / "heads.csv").exists():
+        folder = runs.resolve(given.folder)
+        if (folder / "heads.csv").exists():
             if given.recipe:
                 parser.error(f"{given.folder} holds heads, which have no recipe")
-            for words, right in read_heads(given.folder):
+            for words, right in read_heads(folder):
                 print(f"{words}:\n\n{markdown(memory(right, heads.public_test()[2]))}\n")
         else:
-            right = read(given.folder, given.recipe, given.views or "single")
+            with contextlib.redirect_stdout(sys.stderr):  # lines about left-out runs do not belong to the table
+                right = read(folder, given.recipe, given.views or "single")
             print(markdown(memory(right, known.facts("official").twins)))
     except runs.RunError as error:
         print(error, file=sys.stderr)

@@ -31,7 +31,8 @@ def looks(reference):
     """
     rows = []
     sample = data.load_fer2013("sample").checksum  # DATA = "" may mean the built-in sample, which does not count
-    for path in sorted(Path(reference).rglob("predictions.npz")):
+    reference = runs.resolve(reference)
+    for path in sorted(reference.rglob("predictions.npz")):
         manifest = json.loads((path.parent / "manifest.json").read_text(encoding="utf-8"))
         parameters = manifest["parameters"]
         merged = parameters["PROTOCOL"] == "paper"  # then validation has the images of PrivateTest, too

@@ -57,7 +57,7 @@ class Recipe:
     augmentation: str = "paper"  # a name in models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
     crop: int = 0  # pixels a side of the centre crop, which the shifts move over the face in training; 0 for all
     answer_crop: int = 0  # pixels to predict on instead (Touvron et al. 2019, arXiv:1906.06423); 0 for `crop`
-    light: float = 0.0  # brightness and contrast change by up to this share
+    light: float = 0.0  # brightness changes, and contrast rises, by up to this share
     erasing: float = 0.0  # probability that a rectangle becomes noise
     mixup: float = 0.0  # Beta parameter for blending two images; 0 for no mixup
     cutmix: float = 0.0  # Beta parameter for the part of an image that another image replaces; 0 for no cutmix
@@ -177,7 +177,7 @@ LADDER = (
     Rung("deepcnn", "+ ten convolutions in four stages, not 13 in five; twice as wide",
          {"architecture": "deepcnn", "width": 0.5}),
     Rung("crop", "+ random crops of 40 pixels", {"crop": 40}),
-    Rung("light", "+ brightness and contrast", {"light": 0.2}),
+    Rung("light", "+ brightness, and higher contrast", {"light": 0.2}),
     Rung("erasing", "+ random erasing", {"erasing": 0.5}),
     Rung("mixup", "+ mixup", {"mixup": 0.2}),
     Rung("average", "+ a moving average of the weights", {"average": 0.998}),

@@ -140,7 +140,7 @@ def summarize(found, samples=2000):
     for one seed's images. difference to `before`, its interval and p_value: ``compare_answers``; p_holm: corrected for
     the number of rungs; differ: p_holm < 0.05. seconds: of training, mean; parameters: trainable, of the first seed.
     """
-    splits, runs_of, right = {}, {}, {}
+    splits, runs_of, right, of_network = {}, {}, {}, {}
     for rung in recipes.LADDER:
         splits[rung.name] = recipes.answer_name("validation", recipes.read_recipe(rung.name).views)
         # A rung that only adds views uses the network of a rung below.
@@ -148,8 +148,9 @@ def summarize(found, samples=2000):
         if own := having(found.get(network, []), splits[rung.name]):
             runs_of[rung.name] = own
             right[rung.name] = right_by_seed(own, splits[rung.name])
+            of_network.setdefault(network, right[rung.name])
     with_run = [rung for rung in recipes.LADDER if rung.name in right]
-    of_seeds = evaluation.pooled_over_seeds(right[rung.name].mean(axis=1) for rung in with_run if not rung.same_run)
+    of_seeds = evaluation.pooled_over_seeds(answers.mean(axis=1) for answers in of_network.values())
     rows = []
     for rung in with_run:
         row = _row(rung, runs_of[rung.name], right[rung.name])
@@ -157,8 +158,8 @@ def summarize(found, samples=2000):
         below = [place for place, step in enumerate(steps[:-1]) if step.name in right]
         if below:
             before = steps[below[-1]].name
-            if rung.same_run:  # the same networks with other views: compare those that have both
-                both = [run for run in runs_of[rung.name] if any(run is other for other in runs_of[before])]
+            both = [run for run in runs_of[rung.name] if any(run is other for other in runs_of[before])]
+            if both:  # the same networks with other views: compare those that have both
                 one, other = (right_by_seed(both, splits[name]) for name in (rung.name, before))
                 # Only the change varies over seeds. ``compare_arms`` adds the variance of both, so each has half.
                 variance, freedom = evaluation.pooled_over_seeds([one.mean(axis=1) - other.mean(axis=1)])

@@ -124,8 +124,9 @@ def augmentation_layer(augmentation, seed=0):
     """Build one layer that augments in training only, from a name in AUGMENTATIONS or a dict of ranges.
 
     In addition to `RandomAffine`'s ranges, a dict may hold brightness (changed by up to that share of 255), contrast
-    (by up to that factor) and erasing (probability that a random rectangle of 2 to 25 % of the image becomes noise;
-    Zhong et al. 2020, arXiv:1708.04896), each from 0 to 1. Raises ValueError for unknown names and invalid ranges.
+    (raised by up to that share; Keras' `RandomContrast` does not lower it if it gets one number) and erasing
+    (probability that a random rectangle of 2 to 25 % of the image becomes noise; Zhong et al. 2020, arXiv:1708.04896),
+    each from 0 to 1. Raises ValueError for unknown names and invalid ranges.
     """
     ranges = dict(augmentation_ranges(augmentation))
     further = {name: ranges.pop(name, 0.0) for name in FURTHER}
