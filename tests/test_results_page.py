@@ -1,13 +1,15 @@
-"""Numbers in the sentences of docs/results.md and of notebooks 07 and 09 follow from the committed tables."""
+"""Numbers in the sentences of docs/results.md, of provenance, answers and notebooks follow from the committed files."""
 
 import json
 
 import numpy as np
 import pandas as pd
 import pytest
+import yaml
 
 from fer_utils import comparison, evaluation, runs
 from fer_utils.labels import ferplus
+from fer_utils.ladder import recipes
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
 TABLES = REFERENCE / "cpu/labels/tables"
@@ -155,3 +157,37 @@ def test_the_price_of_class_weights():
         assert "{} {}from {:.0f} to {:.0f} %".format(
             name, "falls " if name == "happy" else "", *(100 * table.loc[name, ["recall", "weighted_recall"]])
         ) in PAGE  # fmt: skip
+
+
+def test_provenance_names_the_commit_of_each_training():
+    page = words("docs/provenance.md")
+    for folder in ("tuned", "votes", "backwards", "gpu", "imagenet-filters"):
+        for path in (REFERENCE / folder).rglob("manifest.json"):
+            assert json.loads(path.read_text(encoding="utf-8"))["git_commit"][:7] in page, path
+
+
+def test_what_the_backbones_cost():
+    places = ("{}-pretrain", "own-pretraining/{}-pretrain-seed1", "own-pretraining/{}-pretrain-seed2")
+    paths = {name: [REFERENCE / "cpu" / place.format(name) for place in places] for name in ("vgg16", "resnet50")}
+    vgg16, resnet50 = (
+        [json.loads((path / "manifest.json").read_text(encoding="utf-8"))["seconds"] for path in own]
+        for own in paths.values()
+    )
+    said = "{:,.0f}, {:,.0f} and {:,.0f} s to pretrain (seeds 0, 1 and 2)".format(*vgg16)
+    assert said in words("notebooks/02_pretrain_backbone.ipynb")
+    answer = words("course/answers.md")
+    assert "took {:,.0f} and {:,.0f} s (VGG16), and".format(*vgg16[1:]) in answer
+    assert "and {:,.0f} and {:,.0f} s (ResNet50)".format(*resnet50[1:]) in answer
+    saved = [2977 - 1018] * 2 + [2541 - 857] * 2
+    least = [f"{pretraining / less:.2f}" for pretraining, less in zip(vgg16[1:] + resnet50[1:], saved, strict=True)]
+    assert "k > {} and {} for VGG16, and k > {} and {} for ResNet50".format(*least) in answer
+
+
+def test_what_notebooks_01_and_08_say_of_voters_and_of_the_first_rung():
+    ceiling = pd.read_csv(TABLES / "ceiling.csv", index_col=["rule", "split"]).loc[("plurality", "all")]
+    said = f"one vote agrees with the label in {100 * ceiling['voter']:.0f} % of cases"
+    assert said in words("notebooks/01_explore_data.ipynb")
+    profile = yaml.safe_load((runs.PROJECT_ROOT / "profiles/cpu.yaml").read_text(encoding="utf-8"))
+    epochs = profile["03_train_from_scratch"]["vgg16"]["EPOCHS"]
+    said = f"with {recipes.Recipe().epochs} epochs instead of {epochs}"
+    assert said in words("notebooks/08_beyond_the_paper.ipynb")
