@@ -271,7 +271,7 @@ def test_notebook_08_trains_teachers_and_then_their_student(tmp_path, monkeypatc
     made = [(teacher["run"], teacher["TRAIN_WITHOUT"]) for teacher in manifest["teachers"]]
     assert made == [("half-1-seed0", "first half"), ("half-2-seed0", "second half")]
     assert all(len(teacher["answers"]) == 64 and teacher["seconds"] > 0 for teacher in manifest["teachers"])
-    assert "left_out" not in run.predictions  # they were asked once, with the most views
+    assert "left_out" not in run.predictions  # they predicted once, with the last kind of views
 
     again = Kernel("08_beyond_the_paper", {**given, **more, "TEACHERS": ""})
     with pytest.raises(recipes.RecipeError, match="need each other"), eagerly():
