@@ -14,9 +14,10 @@ def metric_intervals(labels, probabilities, samples=2000, seed=0) -> dict[str, l
 
     labels, probabilities: as for ``summarize``. ``accuracy``, ``balanced_accuracy``, ``macro_f1``, ``macro_auc``,
     ``log_loss`` and ``calibration_error`` have percentile bootstrap intervals: the images are drawn again with
-    replacement (Efron, Tibshirani 1993, chapter 13). If a resample misses a rare class, the means are over the other
-    classes. ``recall <emotion>`` has Wilson's interval, since a bootstrap of 0 correct among 55 faces would be 0 to 0.
-    The recall of an absent class has None.
+    replacement (Efron, Tibshirani 1993, chapter 13). The interval of the calibration error lies too high: drawing again
+    adds noise to each bin, and the error counts it as a gap. If a resample misses a rare class, the means are over the
+    other classes. ``recall <emotion>`` has Wilson's interval, since a bootstrap of 0 correct among 55 faces would be 0
+    to 0. The recall of an absent class has None.
     """
     labels, probabilities = checked(labels, probabilities)
     drawn = [_resampled_measures(labels, probabilities, counts) for counts in draws(len(labels), samples, seed)]

@@ -82,7 +82,10 @@ def _check(run, parameters):
 
 
 def answers_of(run):
-    """Return (row ids, labels, probabilities (n, 7)) of images that a run left out, with its last kind of VIEWS; or None."""
+    """Return (row ids, labels, probabilities (n, 7)) of images that a run left out; None if it left out none.
+
+    If it predicted them with several kinds of views, the last of VIEWS counts.
+    """
     for views in reversed(VIEWS):
         if (answers := run.predictions.get(answer_name(LEFT_OUT, views))) is not None:
             return answers
