@@ -110,6 +110,17 @@ def unwritten():
     raise NotImplementedError
 
 
+def strided():
+    """As many parameters as in the table, but strides do what pooling should."""
+    convolutions = [keras.layers.Conv2D(n, 3, strides=2, padding="same", activation="relu") for n in (16, 32, 64)]
+    return keras.Sequential([keras.Input((48, 48, 1)), *network().layers[:1], *convolutions, *network().layers[-3:]])
+
+
+def without_the_last_pooling():
+    dense = [keras.layers.Dense(64, "relu"), keras.layers.Dense(7, "softmax")]
+    return keras.Sequential([keras.Input((48, 48, 1)), *network().layers[:6], keras.layers.Flatten(), *dense])
+
+
 def without_dense():
     return keras.Sequential([keras.Input((48, 48, 1)), *network().layers[:-2], keras.layers.Dense(7, "softmax")])
 
@@ -120,11 +131,13 @@ def without_dense():
         (lambda: network(softmax=None), "not probabilities: the seven of one image add up to"),
         (lambda: network(softmax="sigmoid"), "not probabilities"),
         (lambda: network(scale=1.0), "sure. Are the pixels divided by 255?"),
-        (lambda: network(padding="valid"), "dense 1 of the table has 147,520. Its input is 64 maps of 6 x 6"),
+        (lambda: network(padding="valid"), "has 2,116 places; that of conv 1 has 2,304. Look at padding"),
+        (without_the_last_pooling, "dense 1 of the table has 147,520. Its input is 64 maps of 6 x 6"),
         (lambda: network(bias=False), "has 144 parameters; conv 1 of the table has 160. The biases are missing"),
         (lambda: network(linear=[16]), "conv 1 of the table has ReLU, which makes numbers below 0 to 0. Your conv2d"),
         (lambda: network(linear=[64, "dense"]), "conv 3 of the table has ReLU"),
         (lambda: network(linear=["dense"]), "dense 1 of the table has ReLU"),
+        (strided, "has 576 places; that of conv 1 has 2,304. Look at padding, strides and pooling"),
         (lambda: network(dense=128), "has 295,040 parameters; dense 1 of the table has 147,520"),
         (lambda: network(side=64), "The shape of the network's input is (64, 64, 1); (48, 48, 1) is expected"),
         (without_dense, "has 5 layers with parameters. Your network has: "),

@@ -1,5 +1,7 @@
 """Judges of the students' Keras networks and functions (labs 2 and 4). They need Keras, so labs import them late."""
 
+import math
+
 import keras
 import numpy as np
 
@@ -34,13 +36,18 @@ def judge_network(answer, layers):
 
 
 def _wrong_layers(model, layers):
-    found = [(layer.name, layer.count_params()) for layer in flat_layers(model) if layer.count_params()]
+    found = [layer for layer in flat_layers(model) if layer.count_params()]
     if len(found) != len(layers):
-        names = ", ".join(f"{name} ({count:,})" for name, count in found) or "none"
+        names = ", ".join(f"{part.name} ({part.count_params():,})" for part in found) or "none"
         return f"The table has {len(layers)} layers with parameters. Your network has: {names}."
-    for layer, (name, count) in zip(layers, found, strict=True):
-        if count == layer.parameters():
+    for layer, part in zip(layers, found, strict=True):
+        name, count = part.name, part.count_params()
+        places = math.prod(part.output.shape[1:-1])
+        if count == layer.parameters() and places == layer.places:
             continue
+        if count == layer.parameters():
+            said = f"The output of your {name} has {places:,} places; that of {layer.name} has {layer.places:,}."
+            return f"{said} Look at padding, strides and pooling."
         said = f"Your {name} has {count:,} parameters; {layer.name} of the table has {layer.parameters():,}."
         if count == layer.weights():
             return f"{said} The biases are missing."
