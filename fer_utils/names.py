@@ -46,14 +46,15 @@ class Architecture(NamedTuple):
     """What must be known about a network before it is built (``models.backbones``).
 
     title: name in tables and figures. least_size: smallest side of the input in pixels, which the halvings reduce to
-    1. least_width: relative to the published network. has_stages: whether HEAD_STAGE can cut the network. in_paper:
-    whether the paper has all three arms of it. The others are trained from scratch only, for comparison.
+    1. least_width: relative to the published network. stages: of convolutions between halvings, which HEAD_STAGE and
+    UNFREEZE_FROM count from 1. in_paper: whether the paper has all three arms of it. The others are trained from
+    scratch only, for comparison.
     """
 
     title: str
     least_size: int = 32
     least_width: float = 0.0
-    has_stages: bool = True
+    stages: int = 5
     in_paper: bool = False
 
 
@@ -64,9 +65,9 @@ NETWORKS = {
     # weights, odd batches).
     "resnet50": Architecture("ResNet50", least_width=16 / 256, in_paper=True),
     "vgg16bn": Architecture("VGG16 with batch norm"),
-    "deepcnn": Architecture("deep CNN", least_size=8),
-    "smallcnn": Architecture("small CNN", least_size=4, has_stages=False),  # three stages
-    "efficientnetb0": Architecture("EfficientNetB0", has_stages=False),  # seven blocks, not five stages
+    "deepcnn": Architecture("deep CNN", least_size=8, stages=4),
+    "smallcnn": Architecture("small CNN", least_size=4, stages=3),
+    "efficientnetb0": Architecture("EfficientNetB0", stages=0),  # seven blocks, of other names
 }
 ARCHITECTURES = tuple(NETWORKS)
 ARCHITECTURE_NAMES = {name: network.title for name, network in NETWORKS.items() if network.in_paper}

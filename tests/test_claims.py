@@ -329,7 +329,6 @@ def test_as_many_happy_faces_are_no_collapse_where_happy_is_not_the_usual_answer
     found = row(claims.audit(comparison.load_runs(tmp_path)), "resnet50-transfer", "happy faces right", 1558)
     assert "88% of the happy faces found" in found["ours"]
     assert found["rerun_verdict"] == checks.NOT_REPRODUCED
-    assert "happy is the answer to more than half" in checks.VERDICTS[checks.REPRODUCED]
 
 
 def test_scale_says_what_differs():

@@ -32,9 +32,9 @@ def test_a_recipe_counts_its_crop_and_the_sizes_of_its_parts():
 
 
 def test_a_source_counts_from_the_project_wherever_the_command_is_given(tmp_path, monkeypatch):
-    here = cost._images({"SOURCE": str(runs.PROJECT_ROOT / "tests")})
+    here = cost._images({"SOURCE": str(runs.PROJECT_ROOT / "outputs/reference")})
     monkeypatch.chdir(tmp_path)
-    assert cost._images({"SOURCE": "tests"}) == here < cost.TINY_IMAGENET
+    assert cost._images({"SOURCE": "outputs/reference"}) == here < cost.TINY_IMAGENET
 
 
 def test_the_number_of_images_that_is_allowed_and_those_of_a_source_folder(tmp_path):

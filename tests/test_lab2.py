@@ -12,11 +12,13 @@ PARAMETERS = [160, 4_640, 18_496, 147_520, 455]  # 3 * 3 * 1 * 16 + 16, and so o
 MULTIPLICATIONS = [331_776, 2_654_208, 2_654_208, 147_456, 448]  # 3 * 3 * 1 * 16 * 48 * 48, and so on
 
 
-def network(softmax="softmax", scale=1 / 255, padding="same", bias=True, dense=64, side=48, dropout=(), linear=()):
+def network(
+    softmax="softmax", scale=1 / 255, padding="same", bias=True, dense=64, side=48, dropout=(), linear=(), other=None
+):
     """The lab's network, or one with something else in one place."""
     layers = [keras.Input((side, side, 1)), keras.layers.Rescaling(scale)]
     for filters in (16, 32, 64):
-        relu = None if filters in linear else "relu"
+        relu = other if filters in linear else "relu"
         layers.append(keras.layers.Conv2D(filters, 3, padding=padding, activation=relu, use_bias=bias))
         layers.append(keras.layers.MaxPooling2D())
     layers += [keras.layers.Flatten(), keras.layers.Dense(dense, None if "dense" in linear else "relu"), *dropout]
@@ -134,9 +136,11 @@ def without_dense():
         (lambda: network(padding="valid"), "has 2,116 places; that of conv 1 has 2,304. Look at padding"),
         (without_the_last_pooling, "dense 1 of the table has 147,520. Its input is 64 maps of 6 x 6"),
         (lambda: network(bias=False), "has 144 parameters; conv 1 of the table has 160. The biases are missing"),
-        (lambda: network(linear=[16]), "conv 1 of the table has ReLU, which makes numbers below 0 to 0. Your conv2d"),
+        (lambda: network(linear=[16]), "conv 1 of the table has ReLU, which turns numbers below 0 into 0. Your conv2d"),
         (lambda: network(linear=[64, "dense"]), "conv 3 of the table has ReLU"),
         (lambda: network(linear=["dense"]), "dense 1 of the table has ReLU"),
+        (lambda: network(linear=[32], other="tanh"), "conv 2 of the table has ReLU"),
+        (lambda: network(linear=[64], other="elu"), "conv 3 of the table has ReLU"),
         (strided, "has 576 places; that of conv 1 has 2,304. Look at padding, strides and pooling"),
         (lambda: network(dense=128), "has 295,040 parameters; dense 1 of the table has 147,520"),
         (lambda: network(side=64), "The shape of the network's input is (64, 64, 1); (48, 48, 1) is expected"),

@@ -614,7 +614,7 @@ def test_bad_arguments_are_refused(keywords, message):
 def test_unfreezing_from_a_stage_that_a_network_lacks_is_refused(name, stage, deepest):
     """Else the whole backbone would stay frozen without a word."""
     backbone = models.build_backbone(name, 48, 1, 0.02)
-    with pytest.raises(ValueError, match=f"UNFREEZE_FROM={stage}: {name} has no such stage, and {deepest} stays"):
+    with pytest.raises(ValueError, match=f"UNFREEZE_FROM={stage} leaves {deepest}, the deepest convolution, frozen"):
         models.unfreeze_from(backbone, stage)
     models.unfreeze_from(backbone, stage - 1)
     assert backbone.get_layer(deepest).trainable_weights

@@ -144,6 +144,14 @@ def test_fine_tuning_keeps_a_stage_to_unfreeze(stage):
     assert problem_together({"UNFREEZE_FROM": 5}) == ""
 
 
+@pytest.mark.parametrize(("name", "stages"), [("vgg16", 5), ("deepcnn", 4), ("smallcnn", 3), ("efficientnetb0", 0)])
+def test_fine_tuning_needs_the_stage_that_it_unfreezes(name, stages):
+    """Else notebook 05 would train its head first, and then find nothing to unfreeze."""
+    for first in range(1, 6):
+        problem = problem_together({"ARCHITECTURE": name, "WIDTH": 1.0, "UNFREEZE_FROM": first})
+        assert (f"UNFREEZE_FROM={first} is not for {name}" in problem) is (first > stages)
+
+
 def test_a_head_without_dense_layers_has_no_units():
     assert "HEAD='average' has none of" in problem_together({"HEAD": "average", "HEAD_UNITS": "256"})
     assert problem_together({"HEAD": "average", "HEAD_UNITS": ""}) == ""
@@ -153,7 +161,7 @@ def test_a_head_without_dense_layers_has_no_units():
 def test_the_networks_without_stages_are_those_that_cannot_be_cut():
     for name in ARCHITECTURES:
         backbone = backbones.build_backbone(name, 48, 3)
-        if not NETWORKS[name].has_stages:
+        if NETWORKS[name].stages < 4:
             assert not any(layer.name.startswith(("block4_", "conv4_")) for layer in backbone.layers)
             with pytest.raises(ValueError, match=f"HEAD_STAGE=4: {name} has no such stages; give 5"):
                 models.cut_at(backbone, 4)

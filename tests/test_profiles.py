@@ -141,7 +141,7 @@ def test_what_the_system_refuses_to_look_up_or_read_is_an_error_like_any_other(r
 
     read("")
     monkeypatch.setattr(Path, "read_text", refused)
-    with pytest.raises(ProfileError, match=r"profiles/mine\.yaml: is not readable .*Permission denied"):
+    with pytest.raises(ProfileError, match=r"profiles/mine\.yaml: cannot be read \(Permission denied\)"):
         read_profile("mine", NOTEBOOKS, tmp_path)
 
 

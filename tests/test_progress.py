@@ -3,6 +3,7 @@
 import json
 import logging
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -248,7 +249,7 @@ def test_a_study_that_ends_early_without_a_failure_is_not_done(study):
     send("run_info", stats={"explore": 1, "compare": 1, "all": 1, "total": 3})
     send("job_info")
     send("job_finished")
-    assert progress.closing().startswith("Interrupted after")
+    assert re.fullmatch(r"Ended early after .*, without a failed run\. Finished runs are kept: .*", progress.closing())
 
 
 @pytest.mark.parametrize(

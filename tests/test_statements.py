@@ -268,7 +268,7 @@ def test_times_of_other_widths_or_fewer_images_are_not_compared(tmp_path):
     metrics["train"]["n"] = 5000  # MAX_IMAGES=5000 leaves the test split whole
     runs.write_json(path / "metrics.json", metrics)
     twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
-    assert twice["verdict"] == CANNOT and "they differ in number of training images" in twice["reason"]
+    assert twice["verdict"] == CANNOT and "they differ in the number of training images" in twice["reason"]
 
 
 def test_an_epoch_of_stored_features_is_none_of_the_networks(tmp_path):

@@ -75,7 +75,7 @@ def _time_ratios(finished, first, second):
         ("hardware", {comparison.hardware(run) for run in own}),
         ("input size", {run.manifest["parameters"]["INPUT_SIZE"] for run in own}),
         ("width", {run.manifest["parameters"]["WIDTH"] for run in own}),
-        ("number of training images", {run.metrics["train"]["n"] for run in own}),
+        ("the number of training images", {run.metrics["train"]["n"] for run in own}),
         ("whether features are stored", {run.manifest["parameters"].get("FEATURE_COPIES", 0) > 0 for run in own}),
     ):
         if len(values) > 1:

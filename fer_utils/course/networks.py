@@ -1,5 +1,6 @@
 """Judges of the students' Keras networks and functions (labs 2 and 4). They need Keras, so labs import them late."""
 
+import itertools
 import math
 
 import keras
@@ -74,19 +75,25 @@ def _answers_to_noise(model):
 
 
 def _without_relu(model, layers):
-    """A sentence on the first hidden layer that passes on numbers below 0, or None. The weights stay as they are.
+    """A sentence on the first hidden layer whose output can fall below 0, or None. The weights stay as they are.
 
-    With a very low bias, a layer with ReLU passes on nothing but 0, so all images get the same answer.
+    With a very low bias, the output of a layer with ReLU is 0, so the kernel of the next layer makes no difference.
+    An activation that falls to 0 in another way, such as sigmoid, is not noticed.
     """
     weights, said = model.get_weights(), None
-    *hidden, last = [layer for layer in flat_layers(model) if layer.count_params()]
-    last.set_weights([0.01 * values for values in last.get_weights()])  # or the softmax is 0 or 1 for all images
-    for layer, part in zip(layers, hidden, strict=False):
-        kernel, bias = part.get_weights()
+    parts = [layer for layer in flat_layers(model) if layer.count_params()]
+    parts[-1].set_weights(
+        [0.01 * values for values in parts[-1].get_weights()]
+    )  # or a softmax of large numbers is 0 or 1
+    for layer, (part, following) in zip(layers, itertools.pairwise(parts), strict=False):
+        (kernel, bias), (next_kernel, next_bias) = part.get_weights(), following.get_weights()
         part.set_weights([kernel, bias - 100])
-        if not said and np.ptp(_answers_to_noise(model), axis=0).max() > 1e-6:
-            said = f"{layer.name} of the table has ReLU, which makes numbers below 0 to 0. Your {part.name} has none."
+        before = _answers_to_noise(model)
+        following.set_weights([0 * next_kernel, next_bias])
+        if not said and not np.allclose(before, _answers_to_noise(model), atol=1e-6):
+            said = f"{layer.name} of the table has ReLU, which turns numbers below 0 into 0. Your {part.name} has not."
         part.set_weights([kernel, bias])
+        following.set_weights([next_kernel, next_bias])
     model.set_weights(weights)
     return said
 

@@ -19,7 +19,7 @@ from fer_utils.data.faces import DataError
 from fer_utils.data.folders import SPLIT_NAMES, holds_classes, read_folders, split_folders
 from fer_utils.data.trees import DiskTree, tar_tree, unpacked, zip_tree
 
-PARSER_VERSION = 1  # increase it when the same file is read into other arrays, so that older cache entries are not used
+PARSER_VERSION = 2  # increase it when the same data give other arrays or warnings, so that older entries are not used
 CSV_NAMES = ("fer2013.csv", "icml_face_data.csv")
 CHALLENGE_TRAIN, CHALLENGE_TEST = "train.csv", "test.csv"
 ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".csv.gz", ".tar.bz2", ".csv.bz2", ".tar.xz", ".csv.xz")

@@ -27,8 +27,8 @@ class Faces:
 
     images: uint8 (n, 48, 48), 0 to 255. labels: uint8 (n,), 0 to 6 in the order of EMOTIONS. usage: <U11 (n,), one of
     USAGES, or "Test" if the source does not distinguish PublicTest from PrivateTest. row_ids: int64 (n,), the CSV's row
-    from 0; for image folders the number in the file name, or the position if not all names have one or two have the
-    same. source: where the faces came from.
+    from 0. For image folders, it is the number in the file name; if a name has no number, or two have the same, it is
+    the position. source: where the faces came from.
     checksum: SHA-256 (hexadecimal) of images, labels and usage; computed if it is not given.
 
     Raises ValueError if the arrays' shapes or the images' dtype are wrong.

@@ -83,6 +83,7 @@ def _read_download(path):
         return parsed
     faces = Faces(parsed.images, parsed.labels, parsed.usage, parsed.row_ids, checksum="not needed")
     if count_differences(faces):
-        raise DataError(f"{path}: {difference and difference + ', and '}its counts of images are not FER-2013's.")
+        reasons = [*filter(None, [difference]), "its counts of images are not FER-2013's"]
+        raise DataError(f"{path}: {', and '.join(reasons)}.")
     messages = [f"{path}: {difference}. Its counts are the original's."] if difference else []
     return parsed._replace(warnings=parsed.warnings + messages)

@@ -111,7 +111,10 @@ def _one_against_rest_auc(is_class: np.ndarray, score: np.ndarray) -> float:
 
 
 def _with_ties(score: np.ndarray) -> np.ndarray:
-    """Scores as float32, in which ties are ties although ``checked`` divided by sums that differ by rounding errors."""
+    """Scores as float32, in which ties are ties although ``checked`` divided by sums that differ by rounding errors.
+
+    Scores that were stored as float16 have larger rounding errors, so ``checked`` can break their ties.
+    """
     return score.astype(np.float32)
 
 

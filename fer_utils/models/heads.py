@@ -33,7 +33,7 @@ def check_stage(architecture, stage):
     least, whole = RANGES["HEAD_STAGE"]
     if stage not in range(least, whole + 1):
         raise ValueError(f"HEAD_STAGE={stage!r} must be a stage from {least} to {whole} (the whole backbone)")
-    if stage != whole and not NETWORKS[architecture].has_stages:
+    if stage != whole and NETWORKS[architecture].stages <= least:
         raise ValueError(f"HEAD_STAGE={stage!r}: {architecture} has no such stages; give {whole}, the whole backbone")
 
 
@@ -123,8 +123,8 @@ def unfreeze_from(backbone, stage, freeze_batch_norm=True):
     """Unfreeze `backbone` from convolution stage `stage` (1 to 5) on, by default without its batch norm.
 
     In Keras, only `trainable=False` stops batch norm from updating its statistics. With small batches of another
-    domain, those updates would spoil the features. Compile the classifier again afterwards. Raises ValueError for a
-    network without such a stage, whose deepest convolution would stay frozen.
+    domain, those updates would spoil the features. Compile the classifier again afterwards. Raises ValueError if
+    the deepest convolution would stay frozen, as in a network with fewer stages.
     """
     if stage not in range(1, 6):
         raise ValueError(f"UNFREEZE_FROM={stage!r} must be a stage from 1 (all) to 5 (the deepest convolutions only)")
@@ -135,7 +135,7 @@ def unfreeze_from(backbone, stage, freeze_batch_norm=True):
         layer.trainable = layer.name.startswith(prefixes) and not frozen
     deepest = [layer for layer in backbone.layers if isinstance(layer, keras.layers.Conv2D)][-1]
     if not deepest.trainable:
-        raise ValueError(f"UNFREEZE_FROM={stage!r}: {backbone.name} has no such stage, and {deepest.name} stays frozen")
+        raise ValueError(f"UNFREEZE_FROM={stage!r} leaves {deepest.name}, the deepest convolution, frozen: give less")
 
 
 def read_units(text):

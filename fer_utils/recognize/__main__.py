@@ -6,6 +6,7 @@ Exit status: 0, emotions were predicted; 1, no face was large enough; 2, somethi
 """
 
 import argparse
+import io
 import sys
 import tempfile
 from pathlib import Path
@@ -33,7 +34,8 @@ def main(arguments=None):
     parser.add_argument("--network", type=Path, help="model.keras of a run, instead of the package's; not calibrated")
     parser.add_argument("--seconds", type=_seconds, default=60.0, help="maximum length of film or camera (60)")
     given = parser.parse_args(arguments)
-    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may have letters that the terminal has not
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may have letters that the terminal has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     sources, unread = [], 0
     for source in given.sources:
         try:

@@ -75,17 +75,19 @@ def write_whole(path, write):
     """
     part = Path(f"{path}.part")
     try:
-        with open(part, "wb") as stream:
-            write(stream)
-        os.replace(part, path)
+        try:
+            with open(part, "wb") as stream:
+                write(stream)
+            os.replace(part, path)
+        except BaseException:  # an interruption, too
+            with contextlib.suppress(OSError):  # the folder may be read-only
+                part.unlink(missing_ok=True)
+            raise
     except OSError as error:
         raise RunError(
             f"{shown(path)}: cannot be written ({error.strerror}). Make room on the disk, or choose a writable folder "
             "(a notebook's OUTPUT_DIR, a command's --out or file). Then start again"
         ) from error
-    finally:  # after an interruption, too
-        with contextlib.suppress(OSError):  # the folder may be read-only
-            part.unlink(missing_ok=True)
 
 
 def save_figure(axes, folder, name):

@@ -91,8 +91,11 @@ def problem_together(values):
         )
     if values.get("HEAD") == "average" and values.get("HEAD_UNITS"):
         return "HEAD_UNITS sets dense layers, and HEAD='average' has none of them: give \"\", or another HEAD"
-    if stage < 5 and not network.has_stages:
+    if stage < 5 and network.stages < 4:
         return f"HEAD_STAGE={stage} is not for {values['ARCHITECTURE']}, which has no such stages: give 5, all of it"
+    if "UNFREEZE_FROM" in values and first > network.stages:
+        fix = f"give {network.stages} or less" if network.stages else "notebook 05 is for networks with stages"
+        return f"UNFREEZE_FROM={first} is not for {values['ARCHITECTURE']}, which has no such stage: {fix}"
     return ""
 
 

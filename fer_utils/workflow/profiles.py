@@ -190,7 +190,7 @@ def existing_path(name, value, root):
 
 
 class _Loader(yaml.SafeLoader):
-    """YAML without code, and without what it silently reads as something else.
+    """YAML without code, and without three things that it silently reads as something else.
 
     Of two equal keys, the second replaces the first. 012 is 10, and 1:30 is 90.
     """
@@ -204,7 +204,8 @@ class _Loader(yaml.SafeLoader):
 
     def construct_yaml_int(self, node):
         number = super().construct_yaml_int(node)
-        if ":" in node.value or (node.value.isdecimal() and int(node.value) != number):
+        digits = node.value.lstrip("+-")
+        if ":" in digits or (digits.isdecimal() and int(digits) != abs(number)):
             problem = f"{node.value} would be read as {number}: write the number that you mean"
             raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark)
         return number
@@ -225,8 +226,10 @@ def _read_yaml(profile, root):
             if isinstance(token, yaml.AliasToken):  # a few lines of aliases can expand to more than the memory holds
                 raise yaml.MarkedYAMLError(problem="aliases, as in *x, are not allowed", problem_mark=token.start_mark)
         content = yaml.load(text, Loader=_Loader) or {}
-    # OSError: it may not be read. ValueError: not UTF-8, an impossible date, or a number of thousands of digits.
-    except (OSError, yaml.YAMLError, ValueError, RecursionError) as error:
+    except OSError as error:
+        raise ProfileError(f"{named}: cannot be read ({error.strerror}). Change its permissions") from error
+    # ValueError: not UTF-8, an impossible date, or a number of thousands of digits.
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         reason = " ".join(str(error).split())[:500]
         raise ProfileError(f"{named}: is not readable as YAML: {reason}. Fix that place") from error
     if not isinstance(content, dict):

@@ -64,9 +64,11 @@ class Progress(logging.Handler):
     def closing(self):
         """Return the last lines: where the results are, or what failed, why, and what to do."""
         took = duration(time.time() - self.began)
-        # Told to end by SIGTERM, or after an error of its own, Snakemake ends without a failed run.
-        if self.interrupted or (not self.failed and self.done < self.total):
-            return f"Interrupted after {took}. Finished runs are kept: the same command continues from here."
+        kept = "Finished runs are kept: the same command continues from here."
+        if self.interrupted:
+            return f"Interrupted after {took}. {kept}"
+        if not self.failed and self.done < self.total:  # told to end by SIGTERM, or after an error of Snakemake's own
+            return f"Ended early after {took}, without a failed run. {kept}"
         if not self.failed:
             return f"Done in {took}. Results: {self.results}"
         paragraphs = [f"\nFailed: {len(self.failed)} of {self.total} runs, after {took}.", *self.failed.values()]

@@ -106,6 +106,8 @@ def check_executor(executor, root=ROOT):
         raise ProfileError(f"EXECUTOR: there is no profiles/{executor}/config.yaml{did_you_mean(executor, known)}")
     try:
         settings = yaml.safe_load((folder / "config.yaml").read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ProfileError(f"profiles/{executor}/config.yaml: cannot be read ({error.strerror})") from error
     except (yaml.YAMLError, ValueError) as error:
         reason = " ".join(str(error).split())
         raise ProfileError(f"profiles/{executor}/config.yaml: is not readable as YAML: {reason}") from error
