@@ -22,6 +22,7 @@ import yaml
 from fer_utils import comparison, data, evaluation, runs
 from fer_utils.audit import claims, statements
 from fer_utils.evaluation import paired
+from fer_utils.evaluation.intervals import TAILS, draws
 from fer_utils.ladder import recipes
 from fer_utils.ladder import results as beyond
 from fer_utils.score import known
@@ -124,12 +125,13 @@ def test_the_page_has_the_table_of_memory_and_ease(capsys):
     assert "7.5 points on those faces (3.4 to 11.6)" in " ".join(README.split())
 
 
-def test_the_page_has_what_a_longer_training_without_duplicates_loses():
+@pytest.mark.parametrize("recipe", ["whole-80", "small-80"])
+def test_the_page_has_what_a_recipe_trained_without_duplicates_loses(recipe):
     facts = known.facts("official")
     places = {"twins": "tuned/without-twins/ladder", "others": "tuned/without-others/ladder", "none": "tuned/ladder"}
     found = {}
     for lacks, place in places.items():
-        found[lacks] = run = runs.read_run(REFERENCE / place / "whole-80-seed0", needs="validation")
+        found[lacks] = run = runs.read_run(REFERENCE / place / f"{recipe}-seed0", needs="validation")
         assert run.manifest["parameters"].get("TRAIN_WITHOUT", "none") == lacks
         assert not runs.unlike(run, found["twins"], but=("TRAIN_WITHOUT",))
     for words, chosen in (("with a duplicate", facts.twins), ("without a duplicate", ~facts.twins)):
@@ -142,8 +144,28 @@ def test_the_page_has_what_a_longer_training_without_duplicates_loses():
                 low, middle, high = (f"{100 * gap[name]:+.1f}" for name in ("low", "difference", "high"))
                 cells.append(f"{middle} ({low} to {high})")
                 if (words, views, other) == ("with a duplicate", "one", "others"):
-                    assert f"loses {middle[1:]} points ({high[1:]} to {low[1:]}; one seed" in " ".join(README.split())
+                    interval = f"({high[1:]} to {low[1:]}"
+                    loses = {
+                        "whole-80": f"`whole-80` loses {middle[1:]} points",
+                        "small-80": f"still loses {middle[1:]}",
+                    }
+                    assert f"{loses[recipe]} {interval}; one seed" in " ".join(README.split())
+                    assert f"**{middle[1:]} points on those 643 faces are memory** {interval})" in RESULTS
             assert f"| {' | '.join(cells)} |" in RESULTS
+
+
+def test_the_page_says_how_much_more_the_larger_network_loses():
+    facts, loss = known.facts("official"), {}
+    for recipe in ("whole-80", "small-80"):
+        places = [REFERENCE / f"tuned/without-{lacks}/ladder/{recipe}-seed0" for lacks in ("others", "twins")]
+        control, without = beyond.right_by_seed([runs.read_run(place, needs="validation") for place in places])[
+            :, facts.twins
+        ].astype(int)
+        loss[recipe] = control - without
+    more = loss["whole-80"] - loss["small-80"]
+    means = np.concatenate([counts @ more for counts in draws(len(more), 2000, seed=0)]) / len(more)
+    low, high = 100 * np.quantile(means, TAILS)
+    assert f"loses {100 * more.mean():.1f} points more ({low:.1f} to {high:.1f})" in " ".join(RESULTS.split())
 
 
 def test_the_readme_has_the_small_network_as_its_run_has_it():
