@@ -44,9 +44,9 @@ def _wrong_layers(model, layers):
     for layer, part in zip(layers, found, strict=True):
         name, count = part.name, part.count_params()
         places = math.prod(part.output.shape[1:-1])
-        if count == layer.parameters() and places == layer.places:
-            continue
         if count == layer.parameters():
+            if places == layer.places:
+                continue
             said = f"The output of your {name} has {places:,} places; that of {layer.name} has {layer.places:,}."
             return f"{said} Look at padding, strides and pooling."
         said = f"Your {name} has {count:,} parameters; {layer.name} of the table has {layer.parameters():,}."
