@@ -26,6 +26,7 @@ from fer_utils.evaluation.intervals import TAILS, draws
 from fer_utils.ladder import recipes
 from fer_utils.ladder import results as beyond
 from fer_utils.score import known
+from fer_utils.workflow import cost
 
 REFERENCE = runs.PROJECT_ROOT / "outputs/reference"
 NAMES = ("README.md", "docs/results.md", "docs/beyond-the-paper.md", "docs/full-scale.md", "docs/speed.md")
@@ -202,6 +203,11 @@ def test_the_page_has_the_best_recipe_backwards(views, capsys):
         assert f"With one view, p is {p_of['no-decay']:.3f}: the only other significant difference" in page
         assert [name for name, p in p_of.items() if p < 0.05] == ["no-decay", "vgg16bn-as-large"]
     runs_of = beyond.load(REFERENCE / "backwards")
+    per_pixel = {}  # multiplications; both networks see the same crops
+    for name in ("whole-40", "vgg16bn-as-large"):
+        settings = runs_of[name][0].manifest["settings"]
+        per_pixel[name] = cost.WORK[settings["architecture"]].multiply_adds * settings["width"] ** 2
+    assert f"{per_pixel['whole-40'] / per_pixel['vgg16bn-as-large']:.2f} times as many multiplications" in page
     profile = yaml.safe_load((runs.PROJECT_ROOT / "profiles/backwards.yaml").read_text(encoding="utf-8"))["trials"]
     ends = {name: f"{100 * own[0].history['accuracy'].iloc[-1]:.1f}" for name, own in runs_of.items()}
     assert f"ends at {ends['no-erasing']} % without erasing and at {ends['whole-40']} % for `whole-40`" in page
