@@ -105,9 +105,15 @@ def gain(hits, key, measure, base=BASE):
 
 
 def alike(hits, faces):
-    """Return the shares of hits of the label and of the favourite, with every emotion counted equally."""
-    pairs = zip(hits, (faces.labels, faces.favourites), strict=True)
-    return [np.mean([own[:, truth == code].mean() for code in np.unique(truth)]) for own, truth in pairs]
+    """Return `hits` as floats, scaled so that their mean over faces is their mean over emotions.
+
+    Each emotion, of the label or of the favourite, then counts equally, however many faces have it.
+    """
+    scaled = []
+    for own, truth in zip(hits, (faces.labels, faces.favourites), strict=True):
+        counts = np.bincount(truth)
+        scaled.append(own * len(truth) / np.count_nonzero(counts) / counts[truth])
+    return np.stack(scaled)
 
 
 def _by_labels(hits):
@@ -121,7 +127,7 @@ def networks_markdown(hits, faces):
     lines = []
     for (network, views), own in _by_labels(hits):
         gaps = ["" if (network, views) == BASE else _gap(gain(hits, (network, views), name)) for name in MEASURES]
-        shares = [f"{100 * share:.1f}" for share in (*own.mean(axis=(1, 2)), *alike(own, faces))]
+        shares = [f"{100 * share:.1f}" for share in (*own.mean(axis=(1, 2)), *alike(own, faces).mean(axis=(1, 2)))]
         lines.append([network, views.split()[0], str(own.shape[1]), *shares[:2], *gaps, *shares[2:]])
     return results.markdown(header, lines)
 
@@ -153,6 +159,16 @@ def kinds_markdown(hits, faces, base=BASE, best=BEST):
     return results.markdown(["faces", "n", "labels %", "gain by labels", "votes %", "gain by votes"], lines)
 
 
+def alike_markdown(hits, faces):
+    """Return a table of the gains of BEST over BASE and of VOTED over SMALL, with every emotion counted equally."""
+    scaled = {key: alike(own, faces) for key, own in hits.items()}
+    lines = []
+    for better, base in ((BEST, BASE), (VOTED, SMALL)):
+        gaps = [_gap(gain(scaled, better, measure, base)) for measure in MEASURES]
+        lines.append([", ".join(better), ", ".join(base), *gaps])
+    return results.markdown(["every emotion alike", "over", *MEASURES], lines)
+
+
 def _gap(found):
     return said_gap(*(100 * found[name] for name in ("difference", "low", "high")))
 
@@ -177,8 +193,8 @@ def main():
         parser.error(f"--figure {given.figure}: its folder is missing. Make it first")
     faces = faces_of(given.split)
     hits = all_hits(faces)
-    tables = networks_markdown(hits, faces), kinds_markdown(hits, faces), kinds_markdown(hits, faces, SMALL, VOTED)
-    print("\n\n".join(tables))
+    kinds = (kinds_markdown(hits, faces, *pair) for pair in ((BASE, BEST), (SMALL, VOTED)))
+    print("\n\n".join([networks_markdown(hits, faces), *kinds, alike_markdown(hits, faces)]))
     if given.figure:
         draw(hits, faces).figure.savefig(given.figure, dpi=150, bbox_inches="tight", metadata={"Software": None})
 

@@ -22,7 +22,7 @@ from fer_utils.ladder.recipes import answer_name
 from fer_utils.score import page
 
 FOLDER = runs.PROJECT_ROOT / "outputs/reference/network"
-VIEWS = {"single": "the face", "flip": "and its mirror image", "scales": "both at three sizes"}
+VIEWS = {"single": "one view", "flip": "two views", "scales": "six views"}
 HEADINGS = ("By emotion", "By agreement of FER+'s ten voters")
 
 
