@@ -166,7 +166,7 @@ def recall(labels, predicted):
 course.check("recall", recall)
 
 # %%
-table = pd.DataFrame({arm: recall(labels, answers[f"{arm}-seed0"]) for arm in ARMS}, index=EMOTIONS)
+table = pd.DataFrame({arm: list(recall(labels, answers[f"{arm}-seed0"])) for arm in ARMS}, index=EMOTIONS)
 table.map("{:.0%}".format)
 
 # %%
@@ -291,7 +291,7 @@ names = list(right)
 close = [(one, other) for place, one in enumerate(names) for other in names[place + 1 :]]
 for size in (len(labels), 359):
     p_values = np.array([mcnemar(right[one][:size], right[other][:size]) for one, other in close])
-    before, after = (p_values < 0.05).sum(), (holm(p_values) < 0.05).sum()
+    before, after = (p_values < 0.05).sum(), (np.array(holm(p_values)) < 0.05).sum()
     print(f"{size:5,} faces: {before} of {len(close)} pairs are below 0.05, {after} of them still are when corrected")
 
 # %% [markdown]

@@ -208,7 +208,7 @@ def label_stands(labels, votes):
 course.check("label_stands", label_stands)
 
 # %%
-stands = label_stands(labels, votes)
+stands = np.array(label_stands(labels, votes))
 print(f"{stands.mean():.1%} of {len(labels):,} labels stand.")
 by_class = {name: stands[labels == code].mean() for code, name in enumerate(EMOTIONS)}
 pd.Series(by_class, name="stands").map("{:.0%}".format)
@@ -251,8 +251,8 @@ course.check("accuracy_by_agreement", accuracy_by_agreement)
 named_rightly = probabilities.argmax(axis=1) == labels
 bins = ["up to 45 %", "45 to 65 %", "65 to 85 %", "above 85 %"]
 shares = {
-    "network is right": accuracy_by_agreement(named_rightly, votes),
-    "label stands": accuracy_by_agreement(stands, votes),
+    "network is right": list(accuracy_by_agreement(named_rightly, votes)),
+    "label stands": list(accuracy_by_agreement(stands, votes)),
 }
 pd.DataFrame(shares, index=bins).map("{:.1%}".format)
 

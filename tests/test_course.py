@@ -41,13 +41,14 @@ def test_the_first_input_that_goes_wrong_is_shown_and_not_the_answer():
 @pytest.mark.parametrize(
     "answer, words",
     [
-        (lambda x: None, "returns nothing"),
+        (lambda x: None, "returns None, but here something else is expected. Is a `return` line missing"),
         (lambda x: 2.0, r"has the shape \(\); the shape \(1,\) is expected"),
         (lambda x: (2 * x).reshape(-1, 1), r"has the shape \(1, 1\)"),
         (lambda x: "much", r"has the shape"),
         (lambda x: [object()], "Numbers are expected"),
         (lambda x: 1 / 0, "raises ZeroDivisionError: division by zero"),
         (lambda y: y, "must have the arguments x"),
+        (lambda x, times=2: times * str(x) + 1, "raises TypeError"),
         (lambda x: x.sort_values(), "raises AttributeError"),
         (3.0, "Give the function itself, as in check.'double', double.. You gave 3.0"),
     ],
@@ -106,6 +107,7 @@ def test_a_function_cannot_change_what_it_is_compared_with():
         (["a", "b"], ("a", "b"), ["b", "a"], "A list with other contents"),
         (["a"], ["a"], [["a"], ["b", "c"]], "A list with other contents"),
         (0.3, np.float32(0.3), 0.31, "Another value"),
+        (np.array([], int), pd.Series([]), pd.Series([1]), r"the shape \(0,\) is expected"),
     ],
 )
 def test_things_are_compared_by_what_they_mean(expected, right, wrong, words):
@@ -115,7 +117,15 @@ def test_things_are_compared_by_what_they_mean(expected, right, wrong, words):
 
 @pytest.mark.parametrize(
     "answer, words",
-    [("12", None), (12.4, None), (7, "Hint: look"), (None, "number"), (True, "number"), ([1], "number")],
+    [
+        (12, None),
+        (12.4, None),
+        (7, "Hint: look"),
+        (None, "number"),
+        (True, "number"),
+        ([1], "number"),
+        ("12", "number"),
+    ],
 )
 def test_a_number_lies_within_its_bounds(answer, words):
     text = kinds.Number(12, 12.5, "look").wrong("x", answer)
@@ -123,7 +133,8 @@ def test_a_number_lies_within_its_bounds(answer, words):
 
 
 @pytest.mark.parametrize(
-    "answer, right", [(0.3, True), (1.2, False), (None, False), ("soon", False), (float("nan"), False)]
+    "answer, right",
+    [(0.3, True), (1.2, False), (None, False), ("soon", False), ("0.3", False), (float("nan"), False)],
 )
 def test_a_prediction_only_has_to_be_written_down(answer, right):
     assert (kinds.Prediction(0, 1, "a share").wrong("guess", answer) is None) == right
@@ -159,6 +170,9 @@ def test_jupyter_shows_the_message_and_no_traceback():
         lambda train_labels, test_labels: np.mean(test_labels == np.bincount(test_labels).argmax()),
         lambda train_labels, test_labels: np.mean(train_labels == np.bincount(train_labels).argmax()),
         lambda train_labels, test_labels: np.sum(test_labels == np.bincount(train_labels).argmax()),
+        lambda train_labels, test_labels: (
+            lab1.floor_accuracy(train_labels, test_labels) * (len(test_labels) / len(train_labels))
+        ),
         lambda train_labels, test_labels: 100 * lab1.floor_accuracy(train_labels, test_labels),
         # On a tie the one that comes first in the labels.
         lambda train_labels, test_labels: np.mean(

@@ -199,12 +199,18 @@ def below_the_epoch_before(history):
     return next((epoch + 1 for epoch in range(best, len(losses)) if losses[epoch] < losses[epoch - 1]), None)
 
 
+def without_the_last_epoch(history):
+    found = lab2.overfits_from(history)
+    return None if found == len(history["loss"]) else found
+
+
 @pytest.mark.parametrize(
     "answer, words",
     [
         (lambda history: lab2.best_epoch(history) + 1, "None is expected"),
         (lambda history: lab2.overfits_from(history) or 0, "None is expected"),
         (below_the_epoch_before, "Another value is expected|None is expected"),
+        (without_the_last_epoch, "Your function returns None, but here something else is expected"),
     ],
 )
 def test_other_beginnings_of_overfitting_are_refused(answer, words):

@@ -117,6 +117,11 @@ def always_the_third(backbone, first_stage):
     models.unfreeze_from(backbone, 3)
 
 
+def all_but_early_stages(backbone, first_stage):
+    for layer in backbone.layers:
+        layer.trainable = not isinstance(layer, BatchNorm) and stage(layer) not in range(1, first_stage)
+
+
 def weights_of_batch_norm(backbone, first_stage):
     """Its scale and shift stay as they are, and its statistics do not."""
     by_the_book(backbone, first_stage)
@@ -139,6 +144,10 @@ def weights_of_batch_norm(backbone, first_stage):
         (one_too_late, "from stage 3 on, these weights are not trained and should be: block3_conv1/bias"),
         (everything, "from stage 3 on, these weights are trained and should not be: block1_conv1/bias"),
         (always_the_third, "from stage 1 on, these weights are not trained and should be: block1_conv1/bias"),
+        (
+            all_but_early_stages,
+            "In a network by hand, from stage 3 on, these weights are trained and should not be: by_hand/entry_conv",
+        ),
         (weights_of_batch_norm, "the batch norm block1_conv1_bn has trainable=True"),
         (lambda backbone, first_stage: None, "these weights are not trained and should be: block3_conv1/bias"),
     ],

@@ -62,6 +62,12 @@ WRONG = [
         lambda percent, n: [k for k in [checks.right_answers(percent, n)] if k is not None],
         "With more than 10,000 images, several counts may fit",
     ),
+    # not all n of n
+    (
+        "possible_counts",
+        lambda percent, n: [k for k in range(n) if round(100 * k / n, 2) == percent],
+        "percent = 100.0\n    n = 3589",
+    ),
     # only an exact product
     ("possible_counts", lambda percent, n: [int(percent * n / 100)] * (percent * n % 100 == 0), "2 and 3, print as"),
     # as a yes or no

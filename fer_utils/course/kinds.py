@@ -1,7 +1,6 @@
 """The kinds of exercises in the labs of ``course/``. Their ``wrong`` returns what is wrong with an answer, or None."""
 
 import copy
-import inspect
 import math
 import traceback
 import warnings
@@ -80,7 +79,7 @@ class Prediction:
     def wrong(self, name, answer) -> str | None:
         if _is_number(answer) and self.low <= float(answer) <= self.high:
             return None
-        return f"First write down your guess: {self.unit} from {self.low:g} to {self.high:g}."
+        return f"First write down your guess as a number: {self.unit} from {self.low:g} to {self.high:g}."
 
 
 @dataclass(frozen=True)
@@ -113,13 +112,13 @@ def _called(answer, given, expected, tolerance):
     except NotImplementedError:
         return UNWRITTEN
     except TypeError as error:
-        if list(inspect.signature(answer).parameters) != list(given):
+        if error.__traceback__.tb_next is None:  # raised by the call itself, not in the function
             return f"Your function must have the arguments {', '.join(given)}. Python says: {error}"
         return _raised(error)
     except Exception as error:
         return _raised(error)
     if got is None and expected is not None:
-        return "Your function returns nothing. Does it end with a `return` line?"
+        return "Your function returns None, but here something else is expected. Is a `return` line missing?"
     for name in given:
         if difference(given[name], own[name]):
             return f"Your function changes its argument {name}. Make a copy, and change only the copy."
@@ -174,7 +173,7 @@ def _of_dicts(expected, got, tolerance):
 
 
 def _of_numbers(wanted, found, tolerance):
-    if found.dtype.kind not in "biuf":
+    if found.size and found.dtype.kind not in "biuf":  # an empty Series of pandas has the dtype object
         return "Numbers are expected."
     if wanted.dtype.kind == "b" and found.dtype.kind != "b":
         return "Truth values (True, False) are expected."
@@ -188,9 +187,9 @@ def _of_numbers(wanted, found, tolerance):
 
 
 def _is_number(value):
-    """Whether a value is one finite number, or the text of one; Python's True and False do not count."""
+    """Whether a value is one finite number, and no text or Python's True: later cells of the labs compute with it."""
     try:
-        return not isinstance(value, bool) and np.ndim(value) == 0 and math.isfinite(float(value))
+        return not isinstance(value, bool | str) and np.ndim(value) == 0 and math.isfinite(float(value))
     except (TypeError, ValueError):
         return False
 

@@ -27,6 +27,13 @@ def _draw_labels(generator, case):
     return generator.choice(len(EMOTIONS), n, p=shares)
 
 
+def _draw_splits(generator, case):
+    """Labels of two splits of different sizes; in the second case, the most frequent training labels tie."""
+    if case == 1:
+        return {"train_labels": np.array([5, 2, 2, 5, 0]), "test_labels": np.array([2, 5, 5])}
+    return {"train_labels": _draw_labels(generator, case), "test_labels": _draw_labels(generator, case + 1)}
+
+
 def _draw_images(generator, case):
     """6 + case faces of random gray values, with more planted copies from case to case, within and across splits."""
     n = 6 + case
@@ -54,10 +61,7 @@ EXERCISES = {
     "own labels": Judged(_fourteen_emotions, "Give one emotion for each face, row by row from the top left.", WRITTEN),
     "floor_accuracy": Function(
         floor_accuracy,
-        lambda generator, case: {
-            "train_labels": _draw_labels(generator, case),
-            "test_labels": _draw_labels(generator, case),
-        },
+        _draw_splits,
         "There are two steps. First find the most frequent training label; on a tie, take the lower code. Then compute "
         "which share of the test labels equals this label. Do not use the test labels in the first step. Use the "
         "arguments, not `train` and `test`.",

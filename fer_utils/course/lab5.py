@@ -32,10 +32,10 @@ def always_happy(happy, n, batch_size):
 
 
 def _draw_percent(generator, case):
-    """Half of the percentages are shares of n, most others are not. No ties, since programs round them differently."""
+    """Half of the percentages are shares of n, also 100 %; most others are not. No ties: programs round them apart."""
     n = (7, 30, 365, 3589, 7178, 28_709, 50_021)[case % 7]
     while True:
-        right = int(generator.integers(0, n + 1))
+        right = n if case == 3 else int(generator.integers(0, n + 1))
         percent = round(100 * right / n, 2) if case % 2 else int(generator.integers(0, 10_001)) / 100
         if all(2 * abs(10_000 * k - round(100 * percent) * n) != n for k in possible_counts(percent, n)):
             return {"percent": percent, "n": n}

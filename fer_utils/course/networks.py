@@ -141,8 +141,8 @@ def classifier(backbone):
 
 
 def _by_hand():
-    """A backbone whose batch norms have other names, and one of them has no trainable weights."""
-    layers = [keras.Input((8, 8, 1), name="by_hand_input")]
+    """A backbone whose batch norms have other names; one has no trainable weights. Its first layer has no stage."""
+    layers = [keras.Input((8, 8, 1), name="by_hand_input"), keras.layers.Conv2D(2, 1, name="entry_conv")]
     for stage in (1, 2, 3, 4):
         weights = stage != 2
         layers.append(keras.layers.Conv2D(2, 3, padding="same", name=f"block{stage}_conv"))
