@@ -172,7 +172,7 @@ $(READY): requirements.lock pyproject.toml
 			echo 'No Python 3.11, 3.12 or 3.13 with its venv module (on Debian: apt install python3-venv) was found as' >&2; \
 			echo '$(PYTHON). Install one, or name it: make $(MAKECMDGOALS) PYTHON=/path/to/python3.12' >&2; exit 1; \
 		fi; \
-		echo "Setting up .venv with $$("$$python" --version), once; about 3 GB and a few minutes ..."; \
+		echo "Setting up .venv with $$("$$python" --version), once; about 3.5 GB and a few minutes ..."; \
 		"$$python" -m venv --clear .venv || exit 1; \
 	fi
 	@set -o pipefail; $(BIN)/python -m pip install --disable-pip-version-check --no-input --progress-bar off \

@@ -283,6 +283,23 @@ def test_too_few_epochs_are_not_saved(planned, faces, tmp_path):
         checkpoint.verify(model)
 
 
+def test_a_fit_that_was_stopped_early_does_not_count_as_epochs_that_lack(faces, tmp_path):
+    """As in notebook 08, with several sizes and a plateau; the second time, all comes from the checkpoint."""
+    for _ in range(2):
+        model = keras.Sequential([keras.Input((48, 48)), keras.layers.Flatten(), keras.layers.Dense(7, "softmax")])
+        batches = training.Batches(*faces, 20)
+        checkpoint = checkpoints.Checkpoint(tmp_path, batches, {"settings": {"epochs": 6}})
+        stopping = training.StopAtAccuracy(0.001)
+        for fit, (first, end) in enumerate([(0, 3), (3, 6)], start=1):
+            model.compile("sgd", "sparse_categorical_crossentropy", metrics=["accuracy"])
+            begin = checkpoint.begin([stopping], end, first, fit=fit)
+            watching = {"validation_data": faces, "callbacks": [stopping, checkpoint]}
+            model.fit(batches, initial_epoch=begin, epochs=end, shuffle=False, verbose=0, **watching)
+            stopping.threshold = 1.0  # which the second fit does not reach
+        assert checkpoint.epochs_done == 4
+        checkpoint.verify(model)
+
+
 def test_a_damaged_checkpoint_is_not_taken_up(faces, tmp_path, capsys):
     begun(tmp_path, faces)
     path = tmp_path / runs.CHECKPOINT

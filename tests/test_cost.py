@@ -93,13 +93,19 @@ def test_of_stored_features_the_backbone_sees_each_copy_once():
 
 def test_in_words():
     runs = [cost.Cost("explore", "", 0, 1e6), cost.Cost("long", "vgg16", 55e9 * 7200, 2e9)]
-    found = cost.summary(runs, jobs=2, device="cpu", cores=2)
+    found = cost.summary(runs, jobs=2, device="cpu", cores=4)
     assert found == (
         "Cost, from rates measured on two cores: 2 runs, 2 h 00 min of a core in all, 1 h 00 min with 2 at once; "
         "2.4 GB of memory at a quarter of the full width, 2.0 GB of disk."
     )
     on_gpu = cost.summary(runs, 1, "gpu")
     assert "measured on an H200 for VGG16 and the deep CNN: 2 runs, 58 s of a GPU in all" in on_gpu
+
+
+def test_more_runs_at_once_than_cores_take_as_long_as_one_on_each_core():
+    runs = [cost.Cost(f"run {number}", "vgg16", 55e9 * 3600, 2e9) for number in range(8)]
+    found = [duration(cost._wall(runs, jobs, cores=2)) for jobs in (1, 2, 8)]
+    assert found == ["4 h 03 min", "4 h 01 min", "4 h 01 min"]
 
 
 def test_epochs_of_the_head_alone_are_among_the_epochs():

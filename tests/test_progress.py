@@ -122,6 +122,11 @@ def test_a_kernel_that_never_was_came_to_no_cell(logs, text, reason):
     assert why(logs(STARTED + text, started=False)) == reason
 
 
+def test_the_programs_of_an_environment_that_was_moved_do_not_start(logs):
+    said = "bash: line 1: /new/.venv/bin/papermill: /old/.venv/bin/python: bad interpreter: No such file or directory"
+    assert why(logs(f"{said}\n", started=False)) == f"papermill did not start: {said} ({WHOLE})"
+
+
 def test_a_log_of_an_earlier_try_says_nothing(logs):
     log = logs(CELLS + TRACEBACK + RAISED)
     os.utime(log, (1000, 1000))

@@ -1,5 +1,6 @@
 import io
 import json
+import os
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -131,9 +132,20 @@ def test_a_figure_keeps_its_colours_in_fewer_bytes_and_a_gray_one_is_left_as_it_
 def test_a_damaged_figure_is_named_and_nothing_is_copied(tmp_path):
     write_run(tmp_path / "cpu" / "a")
     write_run(tmp_path / "cpu" / "b")
-    (tmp_path / "cpu" / "b" / "figures" / "history.png").write_bytes(b"\x89PNG\r\n")
-    with pytest.raises(runs.RunError, match="b/figures/history.png: is no readable PNG"):
-        reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    figure = tmp_path / "cpu" / "b" / "figures" / "history.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype="uint8")).save(figure)
+    chunks = figure.read_bytes().split(b"IDAT")
+    for damaged in (b"\x89PNG\r\n", b"IDAT".join(chunks[:2]) + b"\0\0\0\0" + b"IDAT".join(chunks[2:])):
+        figure.write_bytes(damaged)
+        with pytest.raises(runs.RunError, match="b/figures/history.png: is no readable PNG"):
+            reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
+    assert not (tmp_path / "kept").exists()
+
+
+def test_damaged_answers_are_named_and_nothing_is_copied(tmp_path):
+    write_run(tmp_path / "cpu" / "b")
+    with pytest.raises(runs.RunError, match="b/predictions.npz is damaged: File is not a zip file. Run its notebook"):
+        reference.copy_reference(tmp_path / "cpu", tmp_path / "kept", ["validation"])
     assert not (tmp_path / "kept").exists()
 
 
@@ -178,6 +190,7 @@ def test_a_copy_that_was_killed_between_two_renames_is_not_lost(tmp_path):
         patch.setattr(Path, "write_bytes", full)
         reference.write_folder(tmp_path / "a", {"x": b"after"})
     assert (tmp_path / "a" / "x").read_text() == "before"
+    assert [path.name for path in tmp_path.iterdir()] == ["a"]
 
 
 def test_too_much_is_refused_before_anything_is_copied(tmp_path, monkeypatch):
@@ -202,5 +215,9 @@ def test_command_line_prints_sizes_or_says_why_not(tmp_path, monkeypatch, capsys
     assert reference.main(["outputs/third"]) == 1 and "more than the" in capsys.readouterr().err
     assert reference.main(["outputs/more"]) == 0 and capsys.readouterr().out  # what is there takes its own place
     assert (tmp_path / "outputs" / "reference" / "cpu" / "a" / "metrics.json").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", lambda *_: os.open("/dev/null/x", os.O_WRONLY))  # as on a full disk
+        assert reference.main(["outputs/more"]) == 1
+        assert capsys.readouterr().err.startswith("Not all was copied. [Errno 20] Not a directory")
     assert reference.main(["outputs/none"]) == 1
     assert "Nothing was copied. outputs/none: holds no finished run" in capsys.readouterr().err

@@ -69,6 +69,19 @@ def test_a_profile_of_recipes_alone_has_no_arms_and_nothing_to_compare(project):
     assert study.recipes("trials")[1].parameters == {**common, "SEED": 1, **trial}
 
 
+@pytest.mark.parametrize(
+    ("recipes", "name"),
+    [
+        ("trials: {vgg16-scratch: {RECIPE: crop}}", "vgg16-scratch"),
+        ("finals: {x: {RECIPE: crop}}\ntrials: {x: {RECIPE: crop}}", "x"),
+    ],
+)
+def test_two_runs_never_share_a_log(project, recipes, name):
+    (project / "profiles/rungs.yaml").write_text(recipes)
+    with pytest.raises(ProfileError, match=rf"profiles/rungs\.yaml: two runs are named {name}-seed0 and share a log"):
+        load_study("rungs", root=project)
+
+
 def test_all_of_the_ladder_is_what_has_to_be_trained(project):
     (project / "profiles/rungs.yaml").write_text("architectures: []\nladder: all\n")
     names = [run.parameters["RECIPE"] for run in load_study("rungs", root=project).recipes("ladder")]
@@ -369,6 +382,12 @@ def test_the_plan_lists_every_command_and_runs_none(capsys, monkeypatch):
     assert len(commands) == 1 + 12 + 1 + 2  # no pretraining: WEIGHTS is imagenet
     transfers = [command for command in commands if "04_transfer" in command or "05_fine" in command]
     assert all("-p WEIGHTS imagenet" in command and "-p WIDTH 1.0" in command for command in transfers)
+
+
+def test_a_plan_names_data_that_are_not_there(capsys, monkeypatch):
+    monkeypatch.setenv("FER_DATA", "nowhere.csv")
+    assert main(["plan", "--profile", "paper"]) == 0
+    assert "(FER_DATA: there is no file or folder nowhere.csv " in capsys.readouterr().out.splitlines()[0]
 
 
 @pytest.mark.parametrize(

@@ -42,8 +42,8 @@ def copy_reference(output_dir, destination=None, answers=()):
     and a run's folder is replaced as a whole or not at all. Other runs in the destination stay.
 
     Raises RunError if there is no finished run, if one run is inside another, or if all references together would be
-    larger than ``LIMIT``. Raises it, too, if a run has a damaged figure, lacks one of `answers`, or has an absolute
-    path in its manifest or metrics.
+    larger than ``LIMIT``. Raises it, too, if a run has a damaged figure, if `answers` are damaged or missing, or if its
+    manifest or metrics have an absolute path.
     """
     source = runs.resolve(output_dir)
     destination = runs.resolve(destination or Path("outputs/reference") / source.name)
@@ -99,11 +99,14 @@ def small_enough(path, answers=()):
     """
     written = io.BytesIO()
     if answers and path.name == "predictions.npz":
-        with np.load(path) as kept:
-            names = [f"{answer}_{part}" for answer in answers for part in ("row_ids", "labels", "probabilities")]
-            if lacking := [name for name in names if name not in kept]:
-                raise runs.RunError(f"{path.parent.name}/{path.name}: holds no {lacking[0]}. Give other --answers")
-            np.savez_compressed(written, **{name: kept[name] for name in names})
+        try:
+            kept = runs.read_arrays(path)
+        except ValueError as error:
+            raise runs.RunError(f"{path.parent.name}/{error}. Run its notebook again") from error
+        names = [f"{answer}_{part}" for answer in answers for part in ("row_ids", "labels", "probabilities")]
+        if lacking := [name for name in names if name not in kept]:
+            raise runs.RunError(f"{path.parent.name}/{path.name}: holds no {lacking[0]}. Give other --answers")
+        np.savez_compressed(written, **{name: kept[name] for name in names})
         return written.getvalue()
     if path.suffix != ".png":
         return path.read_bytes()
@@ -115,7 +118,7 @@ def small_enough(path, answers=()):
             # of letters by up to 48. Without dithering, a drawn area keeps one colour.
             method, dither = Image.Quantize.MAXCOVERAGE, Image.Dither.NONE
             palette = image.convert("RGB").quantize(256, method=method, dither=dither)
-    except OSError as error:
+    except (OSError, SyntaxError) as error:  # SyntaxError: a broken chunk
         raise runs.RunError(f"{path.parent.parent.name}/figures/{path.name}: is no readable PNG ({error})") from error
     palette.save(written, "PNG", optimize=True)
     return written.getvalue()
@@ -166,9 +169,13 @@ def write_folder(target, files):
         old.rename(target)
     for leftover in (part, old):
         shutil.rmtree(leftover, ignore_errors=True)
-    for path, content in files.items():
-        (part / path).parent.mkdir(parents=True, exist_ok=True)
-        (part / path).write_bytes(content)
+    try:
+        for path, content in files.items():
+            (part / path).parent.mkdir(parents=True, exist_ok=True)
+            (part / path).write_bytes(content)
+    except BaseException:  # a full disk, or an interruption
+        shutil.rmtree(part, ignore_errors=True)
+        raise
     if target.exists():
         target.rename(old)
     part.rename(target)
@@ -185,6 +192,9 @@ def main(arguments=None):
         sizes = copy_reference(given.output_dir, answers=given.answers)
     except runs.RunError as error:
         print(f"Nothing was copied. {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"Not all was copied. {error}. Fix that, and give the same command again", file=sys.stderr)
         return 1
     for name, size in sizes.items():
         skipped = left_out(runs.resolve(given.output_dir) / name, figures="/" not in name)

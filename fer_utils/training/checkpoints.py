@@ -62,6 +62,7 @@ class Checkpoint(keras.callbacks.Callback):
         self.fits = 0  # begun so far
         self.epochs_done = 0  # over all fits
         self.stopped = False  # whether a callback ended the last fit
+        self.skipped = 0  # epochs, over all fits, that were left when a callback ended their fit
         self.underway = False  # whether the last fit began an epoch and has not ended
         self.steps = None  # of the optimizer when the last fit ended
         self.callbacks = []
@@ -122,7 +123,7 @@ class Checkpoint(keras.callbacks.Callback):
         optimizer = getattr(model, "optimizer", None) or getattr(self.model, "optimizer", None)
         if self.model is None or model.layers[-1] is not self.model.layers[-1]:
             reason = "it is not the one that was trained"
-        elif self.underway or (self.epochs_done != planned and not self.stopped):
+        elif self.underway or (self.epochs_done + self.skipped != planned and not self.stopped):
             reason = f"it was trained for {self.epochs_done} of {planned} epochs, and no callback stopped it"
         elif int(optimizer.iterations) != self.steps:
             reason = "it was trained further afterwards"
@@ -138,6 +139,7 @@ class Checkpoint(keras.callbacks.Callback):
     def on_epoch_end(self, epoch, logs=None):
         self.epochs_done += 1
         self.stopped = bool(self.model.stop_training)
+        self.skipped += self.params["epochs"] - epoch - 1 if self.stopped else 0
         self.found = None
         begun = time.monotonic()
         if begun >= self.due or self.model.stop_training or epoch + 1 == self.params["epochs"]:
@@ -168,6 +170,7 @@ class Checkpoint(keras.callbacks.Callback):
             "epochs_done": self.epochs_done,
             "commits": self.commits,
             "stopped": self.stopped,
+            "skipped": self.skipped,
             "variables": shapes,
             "callbacks": memories,
         }
@@ -195,7 +198,7 @@ class Checkpoint(keras.callbacks.Callback):
                     value = [self.found["arrays"][key] for key in keys]
                 setattr(callback, name, value)
         self.epochs_done = self.found["epochs_done"]
-        self.stopped = self.found["stopped"]
+        self.stopped, self.skipped = self.found["stopped"], self.found.get("skipped", 0)
         print(f"Training resumes after {self.epochs_done} epochs, from {runs.shown(self.path)}.")
 
     def _variables(self):

@@ -45,22 +45,23 @@ def placement(study, jobs=""):
     return at_once, max(1, cores // at_once), gpus
 
 
-def expected(study, jobs, threads, gpus):
+def expected(study, jobs, gpus):
     """Return the expected cost of the whole study in words, finished runs included."""
     costs = [cost.estimate(run, study) for run in study.runs()]
-    return cost.summary(costs, jobs, "gpu" if gpus else "cpu", threads)
+    return cost.summary(costs, jobs, "gpu" if gpus else "cpu", core_count())
 
 
 def plan(options):
     """Print every papermill command of the study, without running any."""
     try:
         study = load_study(options.profile, options.data, options.source, options.seeds)
-    except ProfileError:
+    except ProfileError as error:
         study = load_study(options.profile, options.data or DATA_STAND_IN, options.source, options.seeds)
-        print(f"# {DATA_STAND_IN} stands for your data set: give its path as DATA=...")
-    jobs, threads, gpus = placement(study, options.jobs)
+        reason = str(error).splitlines()[0]
+        print(f"# {DATA_STAND_IN} stands for your data set: give its path as DATA=... ({reason})")
+    jobs, _, gpus = placement(study, options.jobs)
     print(f"# Profile {study.profile.name}. {source_note(study)}".rstrip())
-    print(f"# {expected(study, jobs, threads, gpus)}\nmkdir -p {shlex.quote(study.output_dir)}/logs")
+    print(f"# {expected(study, jobs, gpus)}\nmkdir -p {shlex.quote(study.output_dir)}/logs")
     for run in study.runs():
         print(f"\n# {run.name}\n{study.papermill(run)}")
 
@@ -106,7 +107,7 @@ def on_this_machine(study, options):
     command = snakemake_command(settings, jobs, threads, gpus)
     clear_stale_lock(ROOT)
     where = f"{len(gpus)} GPU(s)" if gpus else f"{core_count()} CPU core(s)"
-    return command, f"{jobs} at once, on {where}.\n{expected(study, jobs, threads, gpus)}"
+    return command, f"{jobs} at once, on {where}.\n{expected(study, jobs, gpus)}"
 
 
 def on_a_cluster(study, options):

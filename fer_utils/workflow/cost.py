@@ -108,8 +108,8 @@ def _files(source):
 def summary(costs, jobs, device="cpu", cores=1):
     """Return a paragraph for the terminal: runs, device hours, wall clock with `jobs` at once, memory and disk.
 
-    cores: cores of each run, if device is "cpu". The wall clock is a lower limit: the order in which Snakemake starts
-    the runs may take longer.
+    cores: of the machine, for device "cpu". The wall clock is a lower limit: the order in which Snakemake starts the
+    runs may take longer.
     """
     total = sum(cost.seconds(device) for cost in costs)
     wall = _wall(costs, jobs, device, cores)
@@ -122,9 +122,13 @@ def summary(costs, jobs, device="cpu", cores=1):
 
 
 def _wall(costs, jobs, device="cpu", cores=1):
-    """Seconds until all runs are finished, `jobs` at once: their sum over `jobs`, but at least the longest run."""
-    per_run = [START + (cost.seconds(device) - START) / (cores if device == "cpu" else 1) for cost in costs]
-    return max(max(per_run), sum(per_run) / jobs)
+    """Seconds until all runs are finished, `jobs` at once: their sum over `jobs`, but at least the longest run.
+
+    More jobs than cores are no faster than one for each core.
+    """
+    at_once, threads = (min(jobs, cores), max(1, cores // jobs)) if device == "cpu" else (jobs, 1)
+    per_run = [START + (cost.seconds(device) - START) / threads for cost in costs]
+    return max(max(per_run), sum(per_run) / at_once)
 
 
 def _bytes(count):

@@ -97,8 +97,6 @@ def read_profile(profile, notebooks, root):
         check_parameters(f"{path}: {stem}", section, notebooks[stem])
     read = {key: reader(f"{path}: {key}", content.get(key, default)) for key, (default, reader) in SECTIONS.items()}
     _check_ladder(path, {**common, **sections.get(BEYOND, {})}, read["ladder"])
-    if both := sorted(set(read["finals"]) & set(read["trials"])):
-        raise ProfileError(f"{path}: trials: {both[0]} is also in finals, and would use the same folder: rename one")
     return Profile(path=path, name=Path(path).stem, common=common, sections=sections, **read)
 
 
@@ -254,8 +252,8 @@ def check_parameters(place, section, declared, shared=False):
             raise ProfileError(f"{place}: {key} differs from run to run; use `{SET_BY_GRAPH[key]}` at the top level")
         elif key not in declared:
             raise ProfileError(f"{place}: unknown parameter {key}{did_you_mean(key, (*declared, *own))}")
-        elif key == "OUTPUT_DIR" and not shared:
-            raise ProfileError(f"{place}: OUTPUT_DIR is the same for the whole study; set it under `all:`")
+        elif key in ("OUTPUT_DIR", "DATA") and not shared:
+            raise ProfileError(f"{place}: {key} is the same for the whole study; set it under `all:`")
         elif wrong := problem(key, value, declared[key]):
             number = isinstance(declared[key], float) and isinstance(value, str) and reads_as_another_type(value)
             hint = "; YAML reads an exponent only with a point and a sign before it, as in 1.0e-4" if number else ""

@@ -92,9 +92,10 @@ def accuracy(outputs):
     return f", validation accuracy {validation['accuracy']:.1%}" if "accuracy" in validation else ""
 
 
+INCOMPLETE = "the environment is incomplete: remove .venv, then run make setup"
 HINTS = {  # text in the log of a failed run -> what it means, or what to do
-    "No module named": "the environment is incomplete: remove .venv, then run make setup",
-    "No such kernel": "the environment is incomplete: remove .venv, then run make setup",
+    "No module named": INCOMPLETE,
+    "No such kernel": INCOMPLETE,
     "Kernel didn't respond": "the machine is too busy: try JOBS=1",
     "CellTimeoutError": "the cell took longer than TIMEOUT allows",
     "Kernel died": "usually out of memory: try JOBS=1 or a smaller BATCH_SIZE; or a cell ended it, as exit() does",
@@ -126,6 +127,8 @@ def _without_error(log, text):
             return f"the disk of {log.parent} is full: make room"
     if not text:
         return "papermill did not start, and left no log"
+    if not re.search(r"^(Input Notebook|Executing )", text, re.MULTILINE):  # the environment's folder may have moved
+        return f"papermill did not start: {textwrap.shorten(text, 300)} ({INCOMPLETE})"
     # The kernel may add lines while it shuts down, so only the last cell's own end is looked for.
     if re.search(r"^Ending Cell \d+-+$", text.rpartition("\nExecuting Cell ")[2], re.MULTILINE):
         return "the notebook ran through, but did not write its metrics.json"

@@ -158,6 +158,9 @@ def load_study(profile="sample", data="", source="", seeds="", root=ROOT):
         source=existing_path("SOURCE", source, root),
     )
     check_output_dir(checked.path, study.output_dir)
+    names = [run.name for run in study.runs()]
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        raise ProfileError(f"{checked.path}: two runs are named {twice} and share a log: rename a final or trial")
     for run in study.runs():
         if wrong := problem_together({**declared[run.notebook], **run.parameters}):
             raise ProfileError(f"{checked.path}: {run.name}: {wrong}")

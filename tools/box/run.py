@@ -247,7 +247,7 @@ def work(jobs, reckoning, environment, slots, clock, given, report, unpacking, s
         if steps.waiting or steps.running:
             report |= steps.answers()
             if not steps.running:
-                say("self-test passed: each network has made a step on the device")
+                say("self-test passed: a step of training runs on the device")
         ended = 0
         for job in (job for job in jobs if job.state == "running"):
             job.look()
