@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fer_utils import models, runs, sample, score
+from fer_utils import data, models, runs, sample, score
 from fer_utils.data.faces import Faces
 from fer_utils.evaluation.calibration import with_temperature
 from fer_utils.names import EMOTIONS
@@ -322,6 +322,18 @@ def test_calibration_faces_are_of_training_and_the_same_each_time(own_cache, tmp
     drawn = faces[:, 0, 0].tolist()
     assert faces.shape == (20, 48, 48) and len(set(drawn)) == 20 and max(drawn) < 28
     assert exporting.calibration_faces(tmp_path / "fer2013.csv", 20)[:, 0, 0].tolist() == drawn
+    official = data.apply_protocol(data.load_fer2013(tmp_path / "fer2013.csv"), "official", 20).train.images
+    assert np.array_equal(official, faces)
+
+
+@pytest.mark.filterwarnings("ignore::fer_utils.data.DataWarning")
+def test_folders_train_and_test_are_enough_to_calibrate(own_cache, tmp_path):
+    """Their names do not tell PublicTest from PrivateTest, which the official protocol needs."""
+    for split, level in (("train", 1), ("test", 2)):
+        for name in EMOTIONS:
+            (tmp_path / split / name).mkdir(parents=True)
+            Image.new("L", (48, 48), level).save(tmp_path / split / name / "a.png")
+    assert (exporting.calibration_faces(tmp_path) == np.ones((7, 48, 48))).all()
 
 
 # --- the page --------------------------------------------------------------------------------------------------------

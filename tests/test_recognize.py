@@ -170,6 +170,44 @@ def test_a_camera_is_not_looked_at_in_bursts_after_slow_answers(monkeypatch):
     assert len(times) > 40 and np.diff(times).min() > 0.2 - 1e-9
 
 
+class Film:
+    """A film whose frames have these times, in milliseconds."""
+
+    def __init__(self, times):
+        self.left = list(times)
+
+    def grab(self):
+        self.time = self.left.pop(0) if self.left else None
+        return self.time is not None
+
+    def get(self, _):
+        return self.time
+
+    def retrieve(self):
+        return True, None
+
+
+@pytest.mark.parametrize(
+    ("stated", "expected"),
+    [
+        ([*range(0, 1000, 100), 1000, 1500, 2700, 2800, 2900], [0, 0.2, 0.4, 0.6, 0.8, 1, 1.5, 2.7, 2.8]),
+        ([0] * 5, [0, 0.2, 0.4]),
+        ([float("nan")] * 5, [0, 0.2, 0.4]),
+        ([0, 100, 200, 300, 0], [0, 0.2, 0.4]),  # as OpenCV states the last frame of an MPEG-1 film
+    ],
+    ids=["uneven", "not stated", "no number", "not stated at the end"],
+)
+def test_a_frames_time_is_the_films_own(stated, expected):
+    """Phones and browsers record more frames in some seconds than in others."""
+    times = [when for when, _ in films._taken(Film(stated), False, 10, a_second=5, seconds=60)]
+    assert times == pytest.approx(expected)
+
+
+def test_the_maximum_length_is_in_the_films_own_seconds():
+    times = [when for when, _ in films._taken(Film(range(0, 9000, 500)), False, 10, a_second=5, seconds=3)]
+    assert times == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5])
+
+
 def test_a_films_colours_are_in_the_order_of_a_pictures(tmp_path):
     import cv2
 
@@ -459,6 +497,8 @@ def test_a_curve_over_time_is_one_faces():
     lines = plots.over_time(TABLE, face=1).get_lines()
     assert [line.get_label() for line in lines] == list(EMOTIONS)
     assert lines[3].get_xdata().tolist() == [0, 0.5] and lines[3].get_ydata() == pytest.approx([BEFORE[3], AFTER[3]])
+    assert {line.get_marker() for line in lines} == {"None"}
+    assert {line.get_marker() for line in plots.over_time(TABLE, face=2).get_lines()} == {"o"}  # of one moment
 
 
 @pytest.mark.parametrize(

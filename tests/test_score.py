@@ -45,6 +45,11 @@ def test_a_rung_of_the_ladder_can_be_scored_too(facts):
     assert (found.predicted == facts.labels).sum() == 2502
 
 
+def test_a_run_that_never_opened_privatetest_is_refused_as_that(facts):
+    with pytest.raises(score.ScoreError, match=r"race-22-seed0: never opened PrivateTest. Give a run that did"):
+        score.read_run(REFERENCE / "tuned/ladder/race-22-seed0", facts)
+
+
 def saved(table, tmp_path, index=False):
     """The path of a file with this table, or with this text."""
     text = table if isinstance(table, str) else table.to_csv(index=index)
@@ -268,6 +273,15 @@ def test_rows_in_any_order_and_names_of_ferplus(facts, table, tmp_path):
     assert np.array_equal(read(named, tmp_path, facts).predicted, first.predicted)
 
 
+@pytest.mark.parametrize("index", [False, True])
+def test_names_of_ferplus_identify_the_images_whatever_their_column_is_called(facts, table, tmp_path, index):
+    """As a loader of shuffled images writes them. In the order of the lines, each prediction is another image's."""
+    shuffled = table.sample(frac=1, random_state=1, ignore_index=True)
+    shuffled["image_path"] = [f"faces/fer{row:07d}.png" for row in shuffled.pop("row")]
+    own = answers.read_csv(saved(shuffled, tmp_path, index), facts).about(facts.row_ids)
+    assert np.mean(own.predicted == facts.labels) == pytest.approx(0.618, abs=1e-3) and own.notes == []
+
+
 @pytest.mark.parametrize("header", ["Image name", "image_name", "File Name", "filename", "Row-ID"])
 def test_the_name_of_the_images_column_may_be_written_in_several_ways(facts, table, tmp_path, header):
     """FER+'s own file calls it Image name. Left aside, the lines would be scored as other images."""
@@ -350,6 +364,20 @@ def test_which_column_answers_is_asked_where_the_truth_stands_beside_it(facts, t
     said = refused(beside, tmp_path, facts)
     assert "which of the columns label, predicted has the predictions? Keep that one" in said
     assert (read(beside.drop(columns="label"), tmp_path, facts).predicted == 3).all()
+
+
+@pytest.mark.parametrize("truth", ["label", "emotion"])
+@pytest.mark.parametrize("predicted", ["predicted_emotion", "Pred label", "y_pred", "predictions"])
+def test_a_prediction_of_any_such_name_keeps_the_truth_from_being_scored(facts, tmp_path, truth, predicted):
+    beside = pd.DataFrame({"row": facts.row_ids, truth: facts.labels, predicted: 3})
+    said = refused(beside, tmp_path, facts)
+    assert f"which of the columns {truth}, {predicted} has the predictions? Keep that one" in said
+    assert (read(beside.drop(columns=truth), tmp_path, facts).predicted == 3).all()
+
+
+def test_a_column_predicted_needs_no_other_of_that_name(facts, tmp_path):
+    own = read(pd.DataFrame({"row": facts.row_ids, "predicted": "happy", "pred_conf": 0.5}), tmp_path, facts)
+    assert (own.predicted == 3).all()
 
 
 def test_a_name_of_an_emotion_beside_a_label_is_left_aside(facts, tmp_path):

@@ -181,6 +181,21 @@ def test_a_file_that_is_no_picture_is_refused_by_its_name(page):
     says(page, "notes.txt is no picture that this browser can read")
 
 
+def test_a_file_that_is_read_slowly_does_not_replace_what_was_asked_for_after_it(browser, address):
+    page = ready(browser, address)
+    slowly = "const read = createImageBitmap; const wait = (time) => new Promise((done) => setTimeout(done, time));"
+    slowly += "window.createImageBitmap = async (...given) => { await wait(2000); return read(...given); };"
+    page.evaluate(f"() => {{ {slowly} }}")
+    empty = try_page.picture(np.full((300, 400, 3), 128, np.uint8), "PNG")
+    page.locator("#try-file").set_input_files({"name": "large.png", "mimeType": "image/png", "buffer": empty})
+    page.get_by_role("button", name="A drawn face").click()
+    says(page, "One face: ")
+    page.wait_for_timeout(4000)  # until the file is read
+    says(page, "One face: ")
+    assert page.locator(".try-face").count() == 1
+    page.close()
+
+
 def test_after_loading_there_is_no_request(browser, address):
     page = ready(browser, address)
     before = list(page.asked)

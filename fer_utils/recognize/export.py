@@ -11,9 +11,11 @@ import sys
 from pathlib import Path
 
 import keras
+import numpy as np
 
 from fer_utils import data, runs
 from fer_utils.command_line import data_source, leave_with
+from fer_utils.data.protocols import stratified_subset
 from fer_utils.evaluation.calibration import RANGE
 from fer_utils.models import saved_models
 from fer_utils.models.answering import for_answers
@@ -71,7 +73,11 @@ def with_temperature_inside(model, temperature):
 
 def calibration_faces(source, count=CALIBRATED_ON, seed=0):
     """Draw faces of Training at random from FER-2013 in any form: uint8 (count, 48, 48)."""
-    return data.apply_protocol(data.load_fer2013(source), "official", count, seed).train.images
+    faces = data.load_fer2013(source)  # without a protocol: not every form has the splits that one needs
+    training = np.flatnonzero(faces.usage == "Training")
+    if count < len(training):
+        training = training[stratified_subset(faces.labels[training], count, seed)]
+    return faces.images[training]
 
 
 def _check(path, precision, faces):

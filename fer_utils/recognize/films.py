@@ -86,10 +86,11 @@ def frames(source, a_second=5.0, seconds=60.0):
 def _taken(film, camera, rate, a_second, seconds):
     """Yield (seconds from the start, BGR picture) of each frame to use."""
     rate = rate if 0 < rate <= 1000 else USUAL_RATE
-    began, number, due = time.monotonic(), 0, 0.0  # due: the time of the next frame to use
+    began, when, due, step = time.monotonic(), -1 / rate, 0.0, 1 / a_second  # due: the time of the next frame to use
     while film.grab():
-        when = time.monotonic() - began if camera else number / rate
-        number += 1
+        # Phones and browsers space frames unevenly, so the film's own time counts, where it has one that goes on.
+        stated = time.monotonic() - began if camera else film.get(opencv().CAP_PROP_POS_MSEC) / 1000
+        when = stated if stated > when else when + 1 / rate
         if when >= seconds:
             return
         if when + 1e-9 < due:
@@ -97,7 +98,7 @@ def _taken(film, camera, rate, a_second, seconds):
         decoded, picture = film.retrieve()
         if not decoded:
             return
-        due = (when if camera else due) + 1 / a_second  # time goes on for a camera during each prediction
+        due = when + step if camera else ((when + 1e-9) // step + 1) * step  # a camera goes on during each prediction
         yield when, picture
 
 

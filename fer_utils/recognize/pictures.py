@@ -131,12 +131,14 @@ def _from_array(values, name):
     if values.dtype.kind not in "buif" or not np.isfinite(values).all() or values.min() < 0 or values.max() > 65535:
         raise PictureError(f"{name}: contains values other than grey levels. Give bytes from 0 to 255")
     if values.dtype != np.uint8:
-        values = (values.astype(np.float64) * (255 / _white(values)) + 0.5).astype(np.uint8)
+        values = (values.astype(np.float64) * (255 / _white(values)) + 0.5).clip(max=255).astype(np.uint8)
     return _as_rgb(Image.fromarray(values), name)
 
 
 def _white(values):
     """The number that means white, guessed from the dtype and the largest value."""
-    if values.dtype.kind == "b" or (values.dtype.kind == "f" and values.max() <= 1):
+    # Enlarging leaves some floats a little above 1. No picture with floats up to 255 is that dark.
+    if values.dtype.kind == "b" or (values.dtype.kind == "f" and values.max() <= 1.5):
         return 1
-    return 65535 if values.dtype == np.uint16 or values.max() > 255 else 255
+    is_16_bit = values.dtype.kind == "u" and values.dtype.itemsize == 2  # in either byte order
+    return 65535 if is_16_bit or values.max() > 255 else 255

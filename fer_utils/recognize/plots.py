@@ -79,8 +79,9 @@ def over_time(table, face=1, ax=None, title=None):
     require(table, ["seconds", "face", *EMOTIONS])
     ax = axes_or_new(ax, (7.5, 3.6))
     own = table[table["face"] == face]
+    marker = "o" if len(own) == 1 else None  # a single moment is a point, not a line
     for emotion, (colour, line) in CLASS_STYLES.items():
-        ax.plot(own["seconds"], own[emotion], color=colour, linestyle=line, label=emotion)
+        ax.plot(own["seconds"], own[emotion], color=colour, linestyle=line, label=emotion, marker=marker)
     ax.set(ylim=(0, 1), xlabel="seconds", ylabel="probability")
     ax.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
     ax.legend(frameon=False, loc="center left", bbox_to_anchor=(1.0, 0.5))

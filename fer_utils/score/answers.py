@@ -92,9 +92,11 @@ def read_csv(path, reported) -> Answers:
 def read_run(folder, reported) -> Answers:
     """Read the single-view predictions of a finished run of this project for the images of `reported` (``Known``).
 
-    Raises RunError if the run cannot be read, and ScoreError if its data are not FER-2013.
+    Raises RunError if the run cannot be read, and ScoreError if its data are not FER-2013 or PrivateTest lacks.
     """
     run = runs.read_run(folder, needs="validation")  # a rung of the ladder keeps no predictions for Training
+    if "test" not in run.predictions:
+        raise ScoreError(f"{folder}: never opened PrivateTest. Give a run that did (notebook 08: FINAL = True)")
     parts = [run.predictions[split] for split in ("validation", "test") if split in run.predictions]
     rows, labels, probabilities = (np.concatenate(arrays) for arrays in zip(*parts, strict=True))
     rows, first = np.unique(rows, return_index=True)  # under the paper's protocol both splits are the same images
@@ -109,7 +111,8 @@ def read_run(folder, reported) -> Answers:
 def _which_images(path, table, notes):
     """Return the row ids, int64 (n,), and the remaining columns."""
     joined = [re.sub("[ _-]", "", _plain(name)) for name in table]
-    kinds = (np.array([name in names for name in joined]) for names in ID_NAMES)
+    kinds = [np.array([name in names for name in joined]) for names in ID_NAMES]
+    kinds.insert(-1, np.array([all(map(FERPLUS_NAME.search, cells)) for _, cells in table.items()]))  # of any name
     chosen = next((kind for kind in kinds if kind.any()), None)
     if chosen is None:
         return _in_order(path, table, notes), table
@@ -242,6 +245,9 @@ def _checked(path, columns, notes):
 def _labels(path, table, labels, notes):
     """Return one label per image, as codes in the order of EMOTIONS, int64 (n,)."""
     known = np.array([_plain(name) in ANSWER_NAMES for name in table], bool)
+    predicting = np.array(["pred" in _plain(name) for name in table], bool)
+    if not (known & predicting).any():  # a column label next to predicted_label may be the truth
+        known |= predicting
     if known.sum() > 1:
         raise ScoreError(
             f"{path}: which of the columns {', '.join(table.columns[known])} has the predictions? Keep that one"

@@ -41,14 +41,15 @@ async function answerPicture(source, width, height) {
 }
 
 async function answerFile(file) {
+  const mine = (asked += 1); // reading a large file takes a while
   let bitmap;
   try {
     bitmap = await createImageBitmap(file, { imageOrientation: 'from-image' }); // as the camera was held
   } catch {
-    say(`${file.name} is no picture that this browser can read. JPEG, PNG and WebP are.`);
+    if (mine === asked) say(`${file.name} is no picture that this browser can read. JPEG, PNG and WebP are.`);
     return;
   }
-  await answerPicture(bitmap, bitmap.width, bitmap.height);
+  if (mine === asked) await answerPicture(bitmap, bitmap.width, bitmap.height);
   bitmap.close();
 }
 
