@@ -33,6 +33,16 @@ def find_root(code=CODE_ROOT):
 PROJECT_ROOT = find_root()
 
 
+def other_project():
+    """Return the project in which the process works, if it is not the one of this code; None if it is, or if none is.
+
+    A project that was copied with its .venv still runs the code of the first, and would write into it.
+    """
+    folder = Path.cwd()
+    here = next((place for place in (folder, *folder.parents) if is_root(place)), PROJECT_ROOT)
+    return None if os.environ.get("FER_ROOT") or here == PROJECT_ROOT else here
+
+
 def expand_path(path):
     """Return `path` as text, with ~ and the environment's $VARIABLES filled in.
 

@@ -1,6 +1,7 @@
 """The project's root is found wherever the package and the process are, and the package is whole when installed."""
 
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -58,6 +59,21 @@ def test_a_notebook_without_its_project_asks_for_it_and_leaves_nothing_behind(pl
     with pytest.raises(runs.RunError, match=said):
         runs.collect_parameters("01_explore_data", {})
     assert list(places["elsewhere"].iterdir()) == []
+
+
+def test_a_copy_of_the_project_does_not_write_into_the_first(places, monkeypatch):
+    code = project.PROJECT_ROOT
+    assert project.other_project() is None  # the process is in no project at all
+    monkeypatch.chdir(code / "notebooks")
+    assert project.other_project() is None
+    monkeypatch.chdir(places["project/notebooks/deep"])
+    assert project.other_project() == places["project"]
+    said = f"{places['project']}: its notebooks would run the code of {code} and write there.*run `make setup` in it"
+    with pytest.raises(runs.RunError, match=re.escape(said).replace(r"\.\*", ".*")):
+        runs.collect_parameters("01_explore_data", {})
+    monkeypatch.setenv("FER_ROOT", str(code))
+    with pytest.raises(runs.RunError, match="has no value"):
+        runs.collect_parameters("01_explore_data", {})
 
 
 def test_a_wheel_holds_all_of_the_package(tmp_path):

@@ -78,3 +78,18 @@ def test_answers_about_other_images_are_refused(faces):
     for other in ((ids + 1, labels), (ids, labels + 1)):
         with pytest.raises(runs.RunError, match="memory: its PrivateTest is not that of"):
             results.score_twins(faces, {"memory": (*other, probabilities)})
+
+
+def test_a_folder_of_recipes_alone_is_sent_to_the_tool_that_prints_them(tmp_path, capsys):
+    written(tmp_path, "race-22-seed0", 0)
+    assert results.main([str(tmp_path)]) == 2
+    said = capsys.readouterr()
+    assert said.out == "" and said.err.endswith(
+        "holds recipes of notebook 08 alone. tools/ladder.py prints their tables\n"
+    )
+
+
+def test_data_without_a_duplicate_have_one_sentence(faces):
+    faces.images[12:15] = 255 - faces.images[12:15, ::-1]
+    with pytest.raises(runs.RunError, match="no face of PrivateTest has a duplicate in Training"):
+        results.score_twins(faces, {"memory": answers([1, 1, 1, 0, 0, 1])})

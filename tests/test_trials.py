@@ -68,6 +68,17 @@ def test_rungs_have_a_table_of_their_own_and_images_left_out_are_named(place):
     assert "crop" not in table.index and table.loc["clean", "changes"] == "TRAIN_WITHOUT=twins"
 
 
+def test_what_the_base_left_out_and_how_exactly_it_computed_is_told_where_another_did_not(place):
+    for seed in range(2):
+        path = place / results.FOLDER / f"base-seed{seed}" / "manifest.json"
+        runs.write_json(path, json.loads(path.read_text()) | {"parameters": {"TRAIN_WITHOUT": "twins"}})
+    both = {"TRAIN_WITHOUT": "twins", "PRECISION": "mixed_bfloat16"}
+    make_trial(place, "rough", {"validation": 230}, "epochs=40", parameters=both)
+    told = trials.tried(place, "base").set_index("recipe")["changes"]
+    assert told["base"] == "" and told["rough"] == "PRECISION=mixed_bfloat16"
+    assert told["wider"] == "width=0.75 TRAIN_WITHOUT=none"
+
+
 def test_a_setting_that_came_later_had_its_default(place):
     path = place / results.FOLDER / "base-seed0" / "manifest.json"
     manifest = json.loads(path.read_text())

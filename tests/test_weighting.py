@@ -58,7 +58,12 @@ def test_recall_and_precision_of_a_rare_class_by_hand(tmp_path):
 
 @pytest.mark.parametrize(
     ("parameters", "said"),
-    [({"WIDTH": 0.5}, r"differ in WIDTH too \(0.5 and 0.25\)"), ({"CLASS_WEIGHTS": "none"}, "needs CLASS_WEIGHTS=bal")],
+    [
+        ({"WIDTH": 0.5}, r"differ in WIDTH too \(0.5 and 0.25\)"),
+        ({"CLASS_WEIGHTS": "none"}, "needs CLASS_WEIGHTS=bal"),
+        ({"TRAIN_WITHOUT": "twins"}, r"differ in TRAIN_WITHOUT too \(twins and none\)"),  # newer than the plain run
+        ({"PRECISION": "mixed_bfloat16"}, r"differ in PRECISION too \(mixed_bfloat16 and float32\)"),
+    ],
 )
 def test_runs_that_differ_in_more_are_left_out_with_a_word(tmp_path, parameters, said):
     pairs, (note,) = weighting.weighted_twins([twins(tmp_path, **parameters)])

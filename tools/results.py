@@ -94,6 +94,8 @@ def score_twins(faces, answers, votes=None):
     """
     private = faces.usage == "PrivateTest"
     twins = near_duplicates.twin_in(faces, near_duplicates.near_groups(faces))[private]
+    if not twins.any():
+        raise runs.RunError(f"{faces.source}: no face of PrivateTest has a duplicate in Training. Leave --data out")
     parts = []
     for name, (ids, labels, probabilities) in answers.items():
         if not (np.array_equal(ids, faces.row_ids[private]) and np.array_equal(labels, faces.labels[private])):
@@ -167,11 +169,15 @@ def main(arguments=None):
     if (given.csv or given.votes) and not given.data:
         parser.error("--csv and --votes are for the table of twins, which needs --data")
     try:
-        if not results.load(runs.resolve(given.folder)) or any(runs.resolve(given.folder).glob("*-seed*")):
+        if any(runs.resolve(given.folder).glob("*-seed*")) or not results.load(given.folder):
             finished = comparison.load_runs(given.folder)
             print(results_markdown(finished))
             if text := stopping(finished):
                 print(f"\n{text}")
+        elif not given.data:
+            raise runs.RunError(
+                f"{given.folder}: holds recipes of notebook 08 alone. tools/ladder.py prints their tables"
+            )
         if given.csv and not runs.resolve(given.csv).parent.is_dir():
             raise runs.RunError(f"{given.csv}: there is no folder {runs.resolve(given.csv).parent}. Make it first")
         if given.data:

@@ -43,8 +43,9 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
 
     protocol: "official" trains on Training, selects on PublicTest and reports on PrivateTest. "paper" does as the paper
     did: PublicTest and PrivateTest together (its 7,178-image "validation set") are used to select and to report.
-    max_images: largest size of each split, stratified by class and the same for the same seed; 0 for all images. The
-    images left out are not cut. without: what to remove from Training, see ``left_out``.
+    max_images: largest size of each split, stratified by class; 0 for all images. The seed draws Training's. The others
+    are the same for all seeds, so that their runs can be compared. The images left out are not cut.
+    without: what to remove from Training, see ``left_out``.
     Raises ValueError for an unknown protocol or `without`, and DataError if the data lack a split that the protocol
     needs or if Training would lack an emotion.
     """
@@ -57,13 +58,13 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
     missing = faces.take(is_left_out)
     faces = faces.take(~is_left_out)
 
-    def part(*usages):
+    def part(*usages, seed=0):
         chosen = np.flatnonzero(np.isin(faces.usage, usages))
         if 0 < max_images < len(chosen):
             chosen = chosen[stratified_subset(faces.labels[chosen], max_images, seed)]
         return faces.take(chosen)
 
-    train = part("Training")
+    train = part("Training", seed=seed)
     if protocol == "paper":
         held_out = part("PublicTest", "PrivateTest", MERGED_USAGE)
         return Splits(protocol, train, held_out, held_out, missing)

@@ -45,8 +45,8 @@ def _check_pair(plain, weighted):
         raise runs.RunError(f"{name} and {plain.name} were made from different data: give both the same DATA")
     if weighted.manifest.get("weights_checksum") != plain.manifest.get("weights_checksum"):
         raise runs.RunError(f"{name} and {plain.name} start from different backbones: give both the same WEIGHTS")
-    ours, theirs = weighted.manifest["parameters"], plain.manifest["parameters"]
-    if ours.get("CLASS_WEIGHTS") != "balanced" or theirs.get("CLASS_WEIGHTS", "none") != "none":
+    ours, theirs = (runs.BEFORE | run.manifest["parameters"] for run in (weighted, plain))
+    if ours["CLASS_WEIGHTS"] != "balanced" or theirs["CLASS_WEIGHTS"] != "none":
         raise runs.RunError(f"{name} needs CLASS_WEIGHTS=balanced, and {plain.name} none")
     for key in sorted((set(ours) & set(theirs)) - set(MAY_DIFFER)):
         if ours[key] != theirs[key]:

@@ -7,7 +7,7 @@ that was tried, better or worse. No Keras here.
 import numpy as np
 import pandas as pd
 
-from fer_utils import evaluation
+from fer_utils import evaluation, runs
 from fer_utils.evaluation.paired import compare_answers
 from fer_utils.ladder import recipes, results
 from fer_utils.runs.folder import RunError
@@ -20,7 +20,7 @@ COLUMNS = [
 def tried(output_dir, base, views="single"):
     """Compare each recipe with the recipe `base`: DataFrame with COLUMNS and p_holm; `base` first, then by accuracy.
 
-    changes: the settings that differ from `base`, in the form of notebook 08's CHANGES. accuracy (0 to 1): on
+    changes: what differs from `base` in training, in the form of notebook 08's CHANGES. accuracy (0 to 1): on
     PublicTest with these views, mean over seeds. difference to `base`, its interval (low, high) and p_value:
     ``compare_answers``, with chance over seeds as soon as any recipe has two; p_holm: corrected for the number of
     recipes. seconds: of training and of teachers, mean over seeds. Rungs of the ladder are left out, since
@@ -63,15 +63,17 @@ def tried(output_dir, base, views="single"):
 def changes(run, base):
     """Return how the training of a run differs from that of `base`: "epochs=90 dropout=0.3"; "" if it does not.
 
-    A setting that a run's manifest lacks was added later, and had its default in that run.
+    A setting that a run's manifest lacks was added later, and had its default in that run. Not in CHANGES, but told as
+    well: TRAIN_WITHOUT and PRECISION.
     """
+    ours, theirs = map(_training, (run, base))
+    return " ".join(f"{name}={value}" for name, value in ours.items() if value != theirs.get(name) and name != "views")
+
+
+def _training(run):
+    given = runs.BEFORE | run.manifest["parameters"]
     defaults = recipes.as_dict(recipes.Recipe())
-    ours, theirs = defaults | run.manifest["settings"], defaults | base.manifest["settings"]
-    words = [f"{name}={value}" for name, value in ours.items() if value != theirs.get(name) and name != "views"]
-    left_out = run.manifest["parameters"].get("TRAIN_WITHOUT", "none")
-    if left_out != "none":
-        words.append(f"TRAIN_WITHOUT={left_out}")
-    return " ".join(words)
+    return defaults | run.manifest["settings"] | {name: given[name] for name in ("TRAIN_WITHOUT", "PRECISION")}
 
 
 def for_reading(table):

@@ -9,7 +9,7 @@ import weakref
 from pathlib import Path
 
 from fer_utils.names import CHOICES, NETWORKS, RANGES, Architecture, did_you_mean
-from fer_utils.project import resolve, shown, unknown_in_path
+from fer_utils.project import PROJECT_ROOT, other_project, resolve, shown, unknown_in_path
 from fer_utils.runs.folder import AGAIN, RunError
 
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a dict"}
@@ -143,7 +143,13 @@ def collect_parameters(notebook, namespace):
     sense (``names``), and for an UPPERCASE name that is not a declared parameter. papermill only warns of unknown
     names, so a typing error would train for hours with the default. PARAMETERS, the notebook's name for this dict, and
     names from IPython's start-up files are allowed. ``check_declared`` compares dict and namespace again later.
+    Raises RunError, too, in a copy of the project that would run the code of the first and write there.
     """
+    if here := other_project():
+        raise RunError(
+            f"{here}: its notebooks would run the code of {PROJECT_ROOT} and write there. If it is a copy, remove its "
+            ".venv, run `make setup` in it, and use its own environment; or set FER_ROOT to the project to work in"
+        )
     declared = declared_parameters(notebook)
     given = [name for name in namespace if name.isupper() and not name.startswith("_") and name != "PARAMETERS"]
     shell = "IPython" in sys.modules and sys.modules["IPython"].get_ipython()
