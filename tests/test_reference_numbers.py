@@ -161,6 +161,29 @@ def test_the_readme_has_the_small_network_as_its_run_has_it():
     assert f"({100 * small['low']:.1f} to {100 * small['high']:.1f}; {without})" in BEYOND and len(own) == 3
 
 
+def test_the_code_that_the_page_shows_computes_what_it_says_of_ensembles():
+    (code,) = re.findall(r"### Ensembles\n.*?```python\n(.*?)```", BEYOND, re.DOTALL)
+    made = {"print": lambda *_: None}
+    exec(code, made)
+    page, best = " ".join(BEYOND.split()), made["groups"][-1]
+    assert [run.name for run, _ in best] == [f"whole-80-seed{seed}" for seed in range(3)]
+    public, private = (made["right"](best, split) for split in ("validation", "test"))
+    low, high = evaluation.wilson_interval(private.sum(), len(private))
+    facts = known.facts("official")
+    assert (best[0][0].predictions["test"][0] == facts.row_ids).all()
+    said = "they have {} % on PublicTest and **{} %** on PrivateTest ({} to {}; {} without duplicates)"
+    assert said.format(*percents(public.mean(), private.mean(), low, high, private[~facts.twins].mean())) in page
+    assert f"takes {sum(run.manifest['seconds'] for run, _ in best):,.0f} s of two cores" in page
+    earlier = [group for group in made["groups"] if "whole-80-seed2" not in [run.name for run, _ in group]][-1]
+    assert sorted(run.name for run, _ in earlier) == ["deepcnn-90-seed0", "whole-80-seed0", "whole-80-seed1"]
+    assert f"with {percents(made['right'](earlier, 'test').mean())[0]} % on PrivateTest." in page
+    seeds = [made["ladder"].right_together([run], "test-scales") for run in made["found"]["whole-80"]]
+    ahead = percents(*(six.mean() - made["tens"].mean() for six in seeds))
+    assert "are {}, {} and {} points ahead".format(*ahead) in page
+    p_values = [f"{evaluation.mcnemar(six, made['tens'])['p_value']:.2f}" for six in seeds]
+    assert "p = {}, {} and {})".format(*p_values) in page
+
+
 @pytest.mark.parametrize("views", ["single", "scales"])
 def test_the_page_has_the_tables_of_what_was_tried(views, capsys):
     assert ladder.main([str(REFERENCE / "tuned"), "--against", "whole-80", "--views", views]) == 0
