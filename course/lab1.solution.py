@@ -81,7 +81,7 @@ pd.DataFrame({"yours": own_labels, "label": truth}, index=range(1, 15)).T
 
 # %% [markdown]
 # On the real FER-2013, people agree with the label about two times in three: 65 %, give or take 5, say its makers. The labels
-# came from web searches and were corrected by hand. So an accuracy on FER-2013 measures agreement with a label. It does not
+# came from web searches, and few people checked them. So an accuracy on FER-2013 measures agreement with a label. It does not
 # measure agreement with a feeling.
 #
 # **Discuss.** Which pairs of emotions did you confuse? Would another person confuse the same pairs?
@@ -197,6 +197,8 @@ def by_memory(images):
     return train.labels[similarity.argmax(axis=1)]
 
 
+# %%
+# Replace a fifth of the test faces by training faces, then score.
 planted = generator.permutation(len(test))[: len(test) // 5]
 sources = generator.permutation(len(train))[: len(planted)]
 with_copies, labels = test.images.copy(), test.labels.copy()

@@ -72,7 +72,7 @@ course.check("accuracy guess", accuracy_guess)
 # are 8 · 76 = 608 parameters. A dense layer from 10 numbers to 4 has 10 · 4 + 4 = 44 parameters.
 #
 # The table shows your network. With *same* padding, the output has as many places as the input. Max-pooling takes the largest
-# of 2 x 2 numbers.
+# of 2 x 2 numbers. *ReLU* replaces negative numbers by 0.
 #
 # | | layer | output |
 # |---|---|---|
@@ -124,7 +124,7 @@ print(f"{sum(parameters):,} parameters in all")
 # - `keras.layers.MaxPooling2D()`, `keras.layers.Flatten()`,
 # - `keras.layers.Dense(outputs, activation="...")`.
 #
-# Do not compile the network yet.
+# Do not compile the network yet: section 4 does.
 
 
 # %%
@@ -152,7 +152,7 @@ model.summary()
 # What does the network predict before it has learned anything? It gives seven probabilities for each face, which add up to one:
 
 # %%
-before = model.predict(train.images[:3, ..., None], verbose=0)
+before = model.predict(train.images[:3, ..., None], verbose=0)  # None: the axis of the one channel
 pd.DataFrame(before, columns=data.EMOTIONS).map("{:.1%}".format)
 
 # %% [markdown]

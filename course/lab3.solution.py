@@ -111,11 +111,12 @@ def wilson(correct, n):
 course.check("wilson", wilson)
 
 # %%
+rate = right["vgg16-scratch-seed0"].mean()
 low, high = wilson(right["vgg16-scratch-seed0"].sum(), n)
-print(f"61.8 %, interval {low:.1%} to {high:.1%}: about {100 * (high - low) / 2:.1f} points to either side.")
+print(f"{rate:.1%}, interval {low:.1%} to {high:.1%}: about {100 * (high - low) / 2:.1f} points to either side.")
 print(f"You expected {points_guess}.")
 for size in (55, 359, 3589, 35887):
-    low, high = wilson(round(0.618 * size), size)
+    low, high = wilson(round(rate * size), size)
     print(f"n = {size:6,}: {low:.1%} to {high:.1%}")
 
 # %% [markdown]

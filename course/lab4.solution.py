@@ -295,6 +295,7 @@ def trained(backbone, head=None):
 
 
 # %%
+# Run this cell once, since it changes the backbone. To repeat it, run all cells again.
 head, _, frozen_answers = arms["pixels - 128"]
 unfreeze(backbone, 3)
 answers = {"frozen": frozen_answers, "fine-tuned": trained(backbone, head)}

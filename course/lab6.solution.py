@@ -20,7 +20,7 @@
 # |---|---|
 # | You can do afterwards | measure the luck of a choice; judge an accuracy with the votes of ten people; keep two shares apart |
 # | You need | NumPy (masks, `argmax`, `mean` over an axis); [lab 3](lab3.ipynb) helps |
-# | Belongs to | notebooks [08](../notebooks/08_beyond_the_paper.ipynb) and [09](../notebooks/09_labels_and_errors.ipynb) |
+# | Belongs to | section 9 of notebook [07](../notebooks/07_audit_the_paper.ipynb), and notebook [09](../notebooks/09_labels_and_errors.ipynb) |
 # | Words | [glossary](../docs/glossary.md) |
 #
 # Write code where it says `YOUR CODE HERE`. The line below it checks your code. Run the cells in order: Shift + Enter. Nothing

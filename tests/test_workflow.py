@@ -268,11 +268,19 @@ def test_cores_are_shared_among_the_runs_at_once(jobs, cores, threads, project, 
 
 def test_no_more_runs_are_announced_than_there_are_gpus(project, monkeypatch):
     """Each run waits for a GPU of its own (``shell_prefix``)."""
-    monkeypatch.setattr(command_line, "gpu_ids", lambda: ["a", "b"])
+    monkeypatch.setattr(command_line, "usable_gpus", lambda: ["a", "b"])
     monkeypatch.setattr(command_line, "core_count", lambda: 16)
     study = load_study("small", root=project)
     assert placement(study, "8") == placement(study) == (2, 8, ["a", "b"])
     assert placement(study, "1") == (1, 16, ["a", "b"])
+
+
+def test_without_cuda_the_study_says_that_it_trains_on_the_cpu(project, monkeypatch, capsys):
+    monkeypatch.setattr(command_line, "gpu_ids", lambda: ["a", "b"])
+    monkeypatch.setattr(command_line, "core_count", lambda: 2)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
+    assert placement(load_study("small", root=project), "2") == (2, 1, [])  # asks Keras itself
+    assert "nvidia-smi lists 2 GPU(s), but Keras finds none: the runs train on the CPU." in capsys.readouterr().err
 
 
 def test_snakemake_has_the_cores_of_all_runs_and_counts_gpus():

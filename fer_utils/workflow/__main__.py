@@ -17,6 +17,7 @@ from fer_utils.workflow.snakemake import (
     cluster_command,
     core_count,
     gpu_ids,
+    keras_sees_a_gpu,
     snakemake_command,
 )
 from fer_utils.workflow.start import check_data, check_paths, clear_stale_lock, replaced
@@ -32,12 +33,25 @@ def study_settings(study, options):
     return settings
 
 
+def usable_gpus():
+    """Return ``gpu_ids``, or [] if Keras finds none of them: then a line says so, and the runs train on the CPU."""
+    gpus = gpu_ids()
+    if gpus and not keras_sees_a_gpu():
+        print(
+            f"nvidia-smi lists {len(gpus)} GPU(s), but Keras finds none: the runs train on the CPU. To use a GPU, "
+            "install CUDA's packages (docs/running.md, On a GPU).",
+            file=sys.stderr,
+        )
+        return []
+    return gpus
+
+
 def placement(study, jobs=""):
     """Return (runs at once, cores per run, GPUs). Raises ProfileError.
 
     jobs: from the command line; "" for one run a GPU or, without GPUs, for as many as the profile says memory allows.
     """
-    gpus, cores = gpu_ids(), core_count()
+    gpus, cores = usable_gpus(), core_count()
     suggested = len(gpus) or min(study.profile.jobs, cores)
     at_once = read_count("JOBS", jobs) if jobs else suggested
     if gpus:

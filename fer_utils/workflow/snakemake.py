@@ -37,6 +37,12 @@ def gpu_ids():
     return [name for name in names if name in gpus or any(uuid.startswith(name) for uuid in known)]
 
 
+def keras_sees_a_gpu():
+    """Return whether Keras finds a GPU. Asked in a process of its own, since a study's process does without Keras."""
+    code = "import keras; print(all(name.lower().startswith('cpu') for name in keras.distribution.list_devices()))"
+    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
 def shell_prefix(gpus):
     """Return the bash commands before each papermill command: set the environment and, given `gpus`, lock one GPU.
 
