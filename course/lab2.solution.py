@@ -144,7 +144,7 @@ def small_cnn():
 course.check("small_cnn", small_cnn)
 
 # %%
-training.set_seeds(SEED)
+keras.utils.set_random_seed(SEED)
 model = small_cnn()
 model.summary()
 

@@ -86,7 +86,7 @@ def classifier(backbone, outputs):
     return keras.Model(images, outputs)
 
 
-training.set_seeds(SEED)
+keras.utils.set_random_seed(SEED)
 backbone = models.build_backbone("deepcnn", 48, channels=1, width=0.125)
 print([layer.name for layer in backbone.layers])
 
@@ -244,7 +244,7 @@ course.check("feature_spread", feature_spread)
 # %%
 def frozen_arm(prepare):
     """Train a head on the features of prepared pixels: the head, the features' spread, its answers to the test faces."""
-    training.set_seeds(SEED)
+    keras.utils.set_random_seed(SEED)
     parts = [backbone.predict(prepare(part.images[..., None]), verbose=0) for part in (train, test)]
     features, test_features = (maps.mean(axis=(1, 2)) for maps in parts)
     head = keras.Sequential([keras.Input((64,)), keras.layers.Dense(7, activation="softmax")])

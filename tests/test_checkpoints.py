@@ -70,7 +70,7 @@ def classifier(**keywords):
 def plateau(folder, faces, killer):
     """One fit with Adam, labels, class weights and everything that notebook 03 watches with."""
     images, labels = faces
-    training.set_seeds(0)
+    keras.utils.set_random_seed(0)
     model = classifier()
     model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"])
     batches = training.Batches(images, labels, 20, seed=0)
@@ -101,7 +101,7 @@ def plateau(folder, faces, killer):
 def two_fits(folder, faces, killer):
     """The head alone, then all of it, as in notebook 05."""
     images, labels = faces
-    training.set_seeds(0)
+    keras.utils.set_random_seed(0)
     model = classifier()
     batches = training.Batches(images, labels, 20, seed=0)
     recorder = training.RecordHistory(folder / "history.csv", phase="head")
@@ -131,7 +131,7 @@ def sizes(folder, faces, killer):
     recipe = Recipe(
         optimizer="sgd", schedule="cosine", learning_rate=0.05, warmup=1, average=0.9, epochs=6, weight_decay=1e-3
     )  # fmt: skip
-    training.set_seeds(0)
+    keras.utils.set_random_seed(0)
     model = classifier(crop=40, any_size=True, input_size=0)
     batches = training.Batches(images, np.eye(7, dtype="float32")[labels], 20, seed=0, mixup=0.3)
     optimizer = make_optimizer(recipe, len(batches))

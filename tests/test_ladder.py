@@ -37,7 +37,7 @@ def make_run(output_dir, name, counts, seed=0, n=N):
 def climbed(tmp_path, monkeypatch):
     rungs = (
         recipes.Rung("start", "the start", {}),
-        recipes.Rung("dead", "+ what does not help", {"dropout": 0.1}, kept=False),
+        recipes.Rung("dead", "+ what does not help", {"dropout": 0.1}),
         recipes.Rung("better", "+ what helps", {"crop": 40}),
         recipes.Rung("untried", "+ what nobody ran", {"light": 0.1}),
         recipes.Rung("mirror", "+ the mirror image", {"views": "flip"}, same_run=True),
@@ -50,15 +50,15 @@ def climbed(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_each_rung_is_held_against_the_last_kept_one_that_was_run(climbed):
+def test_each_rung_is_held_against_the_last_one_that_was_run(climbed):
     table = results.summarize(results.load(climbed), samples=300).set_index("rung")
     assert table.index.tolist() == ["start", "dead", "better"]
     assert table["accuracy"].tolist() == pytest.approx([0.5, 0.475, 0.6])
-    assert table["before"].tolist()[1:] == ["start", "start"]
-    assert table["difference"].tolist()[1:] == pytest.approx([-0.025, 0.1])
-    # exact McNemar: 10 images to one side, 40 to the other; Holm doubles the smaller
-    assert table["p_value"].tolist()[1:] == pytest.approx([2 / 2**10, 2 / 2**40])
-    assert table["p_holm"].tolist()[1:] == pytest.approx([2 / 2**10, 4 / 2**40])
+    assert table["before"].tolist()[1:] == ["start", "dead"]
+    assert table["difference"].tolist()[1:] == pytest.approx([-0.025, 0.125])
+    # exact McNemar: 10 images to one side, 50 to the other; Holm doubles the smaller
+    assert table["p_value"].tolist()[1:] == pytest.approx([2 / 2**10, 2 / 2**50])
+    assert table["p_holm"].tolist()[1:] == pytest.approx([2 / 2**10, 4 / 2**50])
     assert np.isnan(table.loc["start", "difference"]) and not table.loc["start", "differ"]
     assert table.loc["better", "differ"]
     assert table.loc["better", "low"] == pytest.approx(evaluation.wilson_interval(240, N)[0])
@@ -103,8 +103,8 @@ def test_a_change_is_told_with_those_of_the_rungs_between_that_have_no_run(climb
     make_run(climbed, "untried", {"validation": 240})
     shutil.rmtree(climbed / results.FOLDER / "better-seed0")
     table = results.summarize(results.load(climbed), samples=300).set_index("rung")
-    assert table.loc["untried", "before"] == "start"
-    assert table.loc["untried", "change"] == "+ what helps, + what nobody ran"  # the dead end is not built upon
+    assert table.loc["untried", "before"] == "dead"
+    assert table.loc["untried", "change"] == "+ what helps, + what nobody ran"
     assert table.loc["dead", "change"] == "+ what does not help"
 
 
@@ -213,14 +213,14 @@ def test_seeds_are_averaged(climbed):
     row = results.summarize(results.load(climbed), samples=300).set_index("rung").loc["better"]
     assert row["seeds"] == 2
     assert row["accuracy"] == pytest.approx(250 / N)
-    assert row["difference"] == pytest.approx(50 / N)
+    assert row["difference"] == pytest.approx(60 / N)  # against "dead"
 
 
 def test_markdown_has_a_row_a_rung(climbed, capsys):
     assert ladder.main([str(climbed)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 2 + 3
-    assert lines[4].startswith("| better | + what helps | 1 | 60.0 | 55.1 to 64.7 | +10.0 (+7.")
+    assert lines[4].startswith("| better | + what helps | 1 | 60.0 | 55.1 to 64.7 | +12.5 (+9.")
 
 
 @pytest.mark.parametrize(
@@ -337,11 +337,10 @@ def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(cl
     assert "| early | 0 | 50 | 1 | 3 | 1.50 M | Acme 2.50 GHz, 2 cores |" in said.splitlines()
 
 
-def test_figure_marks_dead_ends_and_differences(climbed):
+def test_figure_marks_differences(climbed):
     left, right = ladder_differences(results.summarize(results.load(climbed), samples=300))
-    marks = [line for line in right.lines if line.get_marker() in ("o", "s")]
-    assert [line.get_marker() for line in marks] == ["s", "o"]
-    assert [line.get_xdata()[0] for line in marks] == pytest.approx([-2.5, 10])
+    marks = [line for line in right.lines if line.get_marker() == "o"]
+    assert [line.get_xdata()[0] for line in marks] == pytest.approx([-2.5, 12.5])
     assert [label.get_text() for label in left.get_yticklabels()][0] == "the start"
 
 

@@ -105,7 +105,7 @@ def test_every_parameter_is_read(path):
 
 
 PASSED_ON = {  # function -> what it gets of the parameters, in every notebook that calls it
-    "training.set_seeds": {"SEED"},
+    "keras.utils.set_random_seed": {"SEED"},
     "data.apply_protocol": {"everything", "PROTOCOL", "MAX_IMAGES", "SEED", "TRAIN_WITHOUT"},
     "models.build_classifier": {"SEED"},
     "models.augmentation_layer": {"SEED"},

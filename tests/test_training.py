@@ -14,7 +14,7 @@ from fer_utils.training.backend import _computes_in_bfloat16
 
 
 def small_model(seed=0):
-    training.set_seeds(seed)
+    keras.utils.set_random_seed(seed)
     model = keras.Sequential(
         [keras.Input((4,)), keras.layers.Dense(8, "relu"), keras.layers.Dropout(0.5), keras.layers.Dense(3, "softmax")]
     )
@@ -191,12 +191,6 @@ def test_same_seed_same_weights_other_seed_others(task):
 
     np.testing.assert_array_equal(weights(3), weights(3))
     assert not np.array_equal(weights(3), weights(4))
-
-
-@pytest.mark.parametrize("seed", [-1, 2**32, 1.5, "0"])
-def test_bad_seeds_are_refused(seed):
-    with pytest.raises(ValueError, match="SEED=.* must be a whole number"):
-        training.set_seeds(seed)
 
 
 def test_every_epoch_is_kept_and_predicts_as_it_did(task, tmp_path):

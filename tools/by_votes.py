@@ -7,15 +7,11 @@ Prints the tables of docs/beyond-the-paper.md from the committed predictions.
 """
 
 import argparse
-import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import results
 from front import NETWORKS, VIEWS, runs_of
 

@@ -5,13 +5,8 @@ They describe the network that comes with the package. Its predictions (outputs/
 """
 
 import json
-import sys
-from pathlib import Path
 
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import robustness
 from results import markdown
 

@@ -11,13 +11,11 @@ import argparse
 import itertools
 import json
 import os
-import sys
 import time
 from pathlib import Path
 
 if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before any library counts the cores
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import results

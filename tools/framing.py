@@ -7,15 +7,10 @@ outputs/reference/framing/mtcnn.json. tools/robustness.py measures the cost of a
 import argparse
 import contextlib
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
-from PIL import Image
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from circumstances import circumstances
+from PIL import Image
 
 from fer_utils import data, runs
 from fer_utils.names import SIDE

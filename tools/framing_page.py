@@ -9,11 +9,8 @@ the faces of a photo.
 
 import base64
 import contextlib
-import sys
 import tempfile
 from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import framing
 from playwright.sync_api import sync_playwright

@@ -10,12 +10,10 @@ docs/beyond-the-paper.md.
 
 import argparse
 import os
-import sys
 from pathlib import Path
 
 if __name__ == "__main__" and hasattr(os, "sched_setaffinity"):  # before any library counts the cores
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import pandas as pd

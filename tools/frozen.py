@@ -13,16 +13,12 @@ ease: ``tools/memory.py outputs/reference/frozen``.
 import argparse
 import itertools
 import json
-import sys
 import time
 from pathlib import Path
 
 import keras
 import numpy as np
 import pandas as pd
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import results
 from circumstances import circumstances
 from heads import KEY, answered, keep, public_test, read_table

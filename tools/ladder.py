@@ -11,8 +11,6 @@ from pathlib import Path
 
 import results as tables
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from fer_utils import plotting, runs
 from fer_utils.command_line import leave_with
 from fer_utils.ladder import results, trials

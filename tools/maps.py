@@ -6,13 +6,8 @@ maps.json (the numbers of faces). A mean of maps contains no image.
 """
 
 import argparse
-import sys
-from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from circumstances import circumstances
 
 from fer_utils import data, recognize, runs

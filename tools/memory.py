@@ -13,14 +13,11 @@ is memory. Prints the tables of docs/results.md and docs/full-scale.md.
 import argparse
 import contextlib
 import sys
-from pathlib import Path
 
 import heads
 import numpy as np
 import pandas as pd
 import results
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_utils import comparison, evaluation, runs
 from fer_utils.command_line import leave_with

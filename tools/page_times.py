@@ -6,14 +6,10 @@ page shows, for finding the faces and for the network's prediction, to outputs/r
 
 import json
 import re
-import sys
 import tempfile
 from pathlib import Path
 
 import numpy as np
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 from circumstances import circumstances
 from playwright.sync_api import sync_playwright
 from website import __main__ as website

@@ -10,13 +10,10 @@ predictions, its metrics or its manifest show that there were some.
 import argparse
 import json
 import sys
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import results
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from fer_utils import data, runs
 from fer_utils.command_line import leave_with

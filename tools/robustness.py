@@ -8,10 +8,6 @@ PrivateTest, the default, is for reporting: use it once, on the final network. D
 """
 
 import argparse
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import results
 from circumstances import circumstances

@@ -1,4 +1,4 @@
-"""The arithmetic of the audit: small pure functions, each of which tests one kind of number (notebook 07).
+"""The arithmetic of the audit: small pure functions, each of which tests one kind of number.
 
 A check returns a ``Check``: the number that arithmetic gives, a verdict from ``VERDICTS``, and a sentence. Nothing
 here reads a file, a run, or the paper's table: the other modules do, and pass the numbers as arguments.

@@ -1,4 +1,4 @@
-"""Each number of the paper with its arithmetic, what our runs show, and a verdict (notebook 07).
+"""Each number of the paper with its arithmetic, what our runs show, and a verdict.
 
 The numbers come from ``paper``, the arithmetic from ``rules``, the comparison with our runs from ``reruns``, and a fair
 reviewer's sentence from ``readings``. ``statements`` does the same for the paper's conclusions.

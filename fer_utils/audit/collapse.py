@@ -1,4 +1,4 @@
-"""Why the paper's fine-tuned ResNet50 predicts "happy" for every face: one change at a time (notebook 07).
+"""Why the paper's fine-tuned ResNet50 predicts "happy" for every face: one change at a time.
 
 The possible causes are the preprocessing (pixels / 255, which the backbone was not trained with), batch norm, the
 learning rate, and a head of 64 and 32 units with half of them dropped. ``VARIANTS`` changes one of them at a time: in

@@ -1,4 +1,4 @@
-"""The figures of the audit (notebook 07): the paper's numbers, its verdicts, and the collapse experiment."""
+"""The figures of the audit: the paper's numbers, its verdicts, and the collapse experiment."""
 
 import pandas as pd
 import seaborn as sns

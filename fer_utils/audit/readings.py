@@ -1,4 +1,4 @@
-"""How a fair reviewer might explain the paper's numbers: the kindest sentence that fits each (notebook 07).
+"""How a fair reviewer might explain the paper's numbers: the kindest sentence that fits each.
 
 The verdict is computed elsewhere; a sentence only says what may have caused it. A test checks that each sentence
 belongs to a number of the paper.

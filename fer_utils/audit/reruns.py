@@ -1,4 +1,4 @@
-"""The comparison of the paper's numbers with our runs: the part of the audit that needs run folders (notebook 07)."""
+"""The comparison of the paper's numbers with our runs: the part of the audit that needs run folders."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Which check belongs to which number of the paper: the arithmetic part of the audit (notebook 07).
+"""Which check belongs to which number of the paper: the arithmetic part of the audit.
 
 The checks themselves are in ``checks``. A rule takes a row of ``paper.reported()`` (a dict) and yields one ``Check``
 for each test that it makes.

@@ -1,4 +1,4 @@
-"""The paper's conclusions, each tested on its own numbers and on our runs (notebook 07).
+"""The paper's conclusions, each tested on its own numbers and on our runs.
 
 A statement that one arm is better than another needs two paired tests of ``evaluation.pairwise`` to agree. One assumes
 the same spread over seeds in all arms, the other uses the two arms' own seeds. Both are corrected for the number of

@@ -1,4 +1,4 @@
-"""The paper's conclusions that compare no accuracies: time, overfitting, convergence, people (notebook 07).
+"""The paper's conclusions that compare no accuracies: time, overfitting, convergence, people.
 
 Each function in ``OTHERS`` and ``OTHERS_LATER`` takes a list of finished runs, which may be empty. It returns one row
 of ``statements.statements`` (``row_of``).

@@ -1,4 +1,4 @@
-"""The paper's tables and figures next to ours (notebook 06)."""
+"""The paper's tables and figures next to ours."""
 
 from fer_utils.comparison.summary import (
     TEST_SIZES,

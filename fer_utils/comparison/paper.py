@@ -1,4 +1,4 @@
-"""One table of every number that the paper reports, with its place in the paper (notebooks 06 and 07).
+"""One table of every number that the paper reports, with its place in the paper.
 
 Jahangir et al. 2024 give several values for the same quantity in different places. The table corrects none and leaves
 out none. ``headline`` picks the values of the sections on comparison and training time, to which Tables 5 and 6 and

@@ -1,4 +1,4 @@
-"""Sentences about finished runs, computed from their numbers so that they always agree with them (notebook 06)."""
+"""Sentences about finished runs, computed from their numbers so that they always agree with them."""
 
 import numpy as np
 

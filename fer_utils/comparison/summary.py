@@ -1,4 +1,4 @@
-"""Find the finished runs that can be compared, and summarise them by arm, next to the paper (notebook 06).
+"""Find the finished runs that can be compared, and summarise them by arm, next to the paper.
 
 The inputs are run folders (``runs.collect``) and the paper's numbers (``paper``); Keras is not needed. ``tables`` makes
 the paper's tables from the summary, and ``evaluation`` tests which arms differ.

@@ -1,4 +1,4 @@
-"""The paper's Tables 4, 5 and 6, with our numbers next to the paper's (notebook 06)."""
+"""The paper's Tables 4, 5 and 6, with our numbers next to the paper's."""
 
 import pandas as pd
 

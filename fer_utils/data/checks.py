@@ -1,4 +1,4 @@
-"""Check whether data are the original FER-2013, and which images occur twice (notebooks 01 and 09)."""
+"""Check whether data are the original FER-2013, and which images occur twice."""
 
 import hashlib
 from dataclasses import dataclass

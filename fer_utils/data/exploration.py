@@ -1,4 +1,4 @@
-"""Find hard images by their pixels alone, so that a rule chooses examples and not a person (notebook 01)."""
+"""Find hard images by their pixels alone, so that a rule chooses examples and not a person."""
 
 import numpy as np
 import pandas as pd

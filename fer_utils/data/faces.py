@@ -1,4 +1,4 @@
-"""Labelled faces in memory, and the exceptions for data (all notebooks, through ``data``)."""
+"""Labelled faces in memory, and the exceptions for data."""
 
 from dataclasses import dataclass
 

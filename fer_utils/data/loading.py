@@ -1,4 +1,4 @@
-"""Load FER-2013 in any layout, or the built-in sample (notebooks 01 to 09)."""
+"""Load FER-2013 in any layout, or the built-in sample."""
 
 import os
 import warnings

@@ -1,4 +1,4 @@
-"""Images that are in FER-2013 more than once: exact copies, or other crops or sizes (notebooks 03 to 05, 08 and 09).
+"""Images that are in FER-2013 more than once: exact copies, or other crops or sizes.
 
 Exact copies are found by a hash of their bytes. Near-duplicates are found in three steps:
 

@@ -1,4 +1,4 @@
-"""Split faces into train, validation and test: protocols, subsets, class weights (notebooks 01 to 05 and 08)."""
+"""Split faces into train, validation and test: protocols, subsets, class weights."""
 
 from dataclasses import dataclass, field
 

@@ -1,4 +1,4 @@
-"""The source task: other labelled images, on which a backbone is pretrained (notebook 02)."""
+"""The source task: other labelled images, on which a backbone is pretrained."""
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path

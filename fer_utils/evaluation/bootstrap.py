@@ -1,4 +1,4 @@
-"""Intervals for the metrics of one split: bootstrap, and Wilson's for the recalls (notebook 06)."""
+"""Intervals for the metrics of one split: bootstrap, and Wilson's for the recalls."""
 
 import numpy as np
 import pandas as pd

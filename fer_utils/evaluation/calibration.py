@@ -1,4 +1,4 @@
-"""Temperature scaling: calibrate a network's confidence (notebook 10, exports).
+"""Temperature scaling: calibrate a network's confidence.
 
 It is one number per network, chosen on a split whose labels may be used. It never changes the predicted emotion.
 Source: Guo et al. 2017, arXiv:1706.04599, section 4.2.

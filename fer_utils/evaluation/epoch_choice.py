@@ -1,4 +1,4 @@
-"""How choosing the epoch on the reported images inflates the reported accuracy (notebooks 07 and 08).
+"""How choosing the epoch on the reported images inflates the reported accuracy.
 
 A network's accuracy varies from epoch to epoch. The best epoch on the reported images is best partly by luck on these
 images, and this luck does not carry over to others (Cawley, Talbot 2010, JMLR 11, 2079-2107). Here one training is

@@ -1,4 +1,4 @@
-"""Confidence intervals: over other images (Wilson, bootstrap) and over other seeds (notebooks 03 to 09)."""
+"""Confidence intervals: over other images (Wilson, bootstrap) and over other seeds."""
 
 import numpy as np
 from scipy import stats

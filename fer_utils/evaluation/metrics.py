@@ -1,4 +1,4 @@
-"""Metrics of one split: accuracy, confusion matrix and calibration (notebooks 03 to 09).
+"""Metrics of one split: accuracy, confusion matrix and calibration.
 
 All functions take arrays and return plain numbers or tables, which fit into a JSON or CSV file. Their input is a run's
 ``predictions.npz``, so they need no images and no GPU.

@@ -1,4 +1,4 @@
-"""Duplicates: their conflicting labels, test images that leak, and accuracy without them (notebook 09).
+"""Duplicates: their conflicting labels, test images that leak, and accuracy without them.
 
 ``data.near_duplicates`` finds them. In column names and parameters, a twin is a duplicate.
 """

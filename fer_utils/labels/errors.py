@@ -1,4 +1,4 @@
-"""Finished runs' predictions: accuracy of a part of the images, and errors that all runs share (notebook 09)."""
+"""Finished runs' predictions: accuracy of a part of the images, and errors that all runs share."""
 
 from dataclasses import dataclass
 

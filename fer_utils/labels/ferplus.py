@@ -1,4 +1,4 @@
-"""FER+: ten people's votes on each image of FER-2013, and what they show about its labels (notebook 09).
+"""FER+: ten people's votes on each image of FER-2013, and what they show about its labels.
 
 The votes are `fer2013new.csv` from https://github.com/microsoft/FERPlus: one row for each row of fer2013.csv, in the
 same order. Source: Barsoum, Zhang, Canton Ferrer and Zhang 2016, "Training Deep Networks for Facial Expression

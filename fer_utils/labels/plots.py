@@ -1,4 +1,4 @@
-"""Figures about labels: who agrees with them, and the accuracies that follow (notebook 09). None shows a face."""
+"""Figures about labels: who agrees with them, and the accuracies that follow. None shows a face."""
 
 import numpy as np
 from matplotlib import ticker

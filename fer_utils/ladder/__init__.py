@@ -1,1 +1,1 @@
-"""Beyond the paper: the ladder of recipes and its results (notebook 08)."""
+"""Beyond the paper: the ladder of recipes and its results."""

@@ -1,4 +1,4 @@
-"""The optimizer and learning-rate schedule of a recipe (notebook 08)."""
+"""The optimizer and learning-rate schedule of a recipe."""
 
 import keras
 

@@ -1,12 +1,11 @@
-"""Recipes: all settings of one training from scratch, and the ladder of recipes (notebook 08, profiles).
+"""Recipes: all settings of one training from scratch, and the ladder of recipes.
 
     read_recipe("crop")                            the recipe of the rung "crop"
     read_recipe("crop", "EPOCHS=60 WIDTH=0.5")     the same with two settings changed
 
-The first rung is the paper's VGG16 from scratch, as profile `cpu` trains it. Each rung is one step from the last kept
-rung before it. A step may change several settings, as a new optimizer needs its own rate; then its description names
-all of them. A rung that did not help stays in the ladder as a dead end (`kept=False`). This is decided on PublicTest
-alone, and a rung that nobody has trained counts as kept. Notebook 08 trains one recipe; ``results`` compares them.
+The first rung is the paper's VGG16 from scratch, as profile `cpu` trains it. Each rung is one step from the rung
+before it, even where that rung did not help. A step may change several settings, as a new optimizer needs its own rate;
+then its description names all of them. Notebook 08 trains one recipe; ``results`` compares them.
 
 No Keras here: a recipe is plain values, which can be printed and saved in a manifest.
 """
@@ -153,14 +152,12 @@ NUMBERS = {
 class Rung(NamedTuple):
     """A step of the ladder. name: RECIPE of notebook 08. change: in words. settings: the changed settings.
 
-    kept: whether the next rung builds on it. same_run: it averages other views with the network of the rung before, so
-    nothing is trained for it.
+    same_run: it averages other views with the network of the rung before, so nothing is trained for it.
     """
 
     name: str
     change: str
     settings: dict
-    kept: bool = True
     same_run: bool = False
 
 
@@ -190,11 +187,10 @@ NAMES = tuple(rung.name for rung in LADDER)
 
 
 def path(name):
-    """Return the kept rungs below the rung `name`, lowest first, and itself. Raises RecipeError for an unknown name."""
+    """Return the rungs below the rung `name`, lowest first, and itself. Raises RecipeError for an unknown name."""
     if name not in NAMES:
         raise RecipeError(f"RECIPE={name!r} is unknown{did_you_mean(name, NAMES)}")
-    place = NAMES.index(name)
-    return [below for below in LADDER[:place] if below.kept] + [LADDER[place]]
+    return list(LADDER[: NAMES.index(name) + 1])
 
 
 def read_recipe(name, changes=""):

@@ -1,4 +1,4 @@
-"""Results of the ladder: each trained rung and its gain over the rung before (notebook 08).
+"""Results of the ladder: each trained rung and its gain over the rung before.
 
 Rungs are compared on PublicTest, where they are chosen; only final candidates open PrivateTest (``finals``). ``load``
 reads the run folders of notebook 08 in OUTPUT_DIR/ladder/, and the other functions take its result. No Keras here.
@@ -18,7 +18,7 @@ FOLDER = "ladder"
 # The paper's accuracy (0 to 1) of VGG16 from scratch on its validation images, as in its Table 4.
 PAPER_ACCURACY = paper.REPORTED.query("arm == 'vgg16-scratch' and place == 'Table 4'")["value"].item() / 100
 COLUMNS = [
-    "rung", "change", "kept", "before", "seeds", "n", "accuracy", "low", "high", "difference", "difference_low",
+    "rung", "change", "before", "seeds", "n", "accuracy", "low", "high", "difference", "difference_low",
     "difference_high", "p_value", "epochs", "seconds", "parameters",
 ]  # fmt: skip
 
@@ -135,7 +135,7 @@ def _on_labels(found):
 def summarize(found, samples=2000):
     """Compare each rung with the one before: DataFrame in the ladder's order, with COLUMNS, p_holm and differ.
 
-    found: from ``load``. before: the nearest kept rung below that has a run, None for the first. change: all changes
+    found: from ``load``. before: the nearest rung below that has a run, None for the first. change: all changes
     since that rung. accuracy (0 to 1): on PublicTest, mean over seeds, with the rung's views; low, high: Wilson, 95 %,
     for one seed's images. difference to `before`, its interval and p_value: ``compare_answers``; p_holm: corrected for
     the number of rungs; differ: p_holm < 0.05. seconds: of training, mean; parameters: trainable, of the first seed.
@@ -184,7 +184,6 @@ def _row(rung, own, right):
     return {
         "rung": rung.name,
         "change": rung.change,
-        "kept": rung.kept,
         "seeds": len(own),
         "n": n,
         "accuracy": right.mean(),
@@ -205,7 +204,6 @@ def for_reading(table):
     gaps = points[["difference", "difference_low", "difference_high"]].values
     readable["difference"] = [said_gap(*gap) for gap in gaps]
     readable["p (Holm)"] = [said_p(p) for p in table["p_holm"]]
-    readable["kept"] = table["kept"].map({True: "yes", False: "no"})
     readable["parameters"] = table["parameters"].map(millions)
     readable["seconds"] = table["seconds"].map("{:,.0f}".format)
     return readable.set_axis(table["rung"])

@@ -1,4 +1,4 @@
-"""Soften labels with the predictions of networks that did not train on them, or with people's votes (notebook 08).
+"""Soften labels with the predictions of networks that did not train on them, or with people's votes.
 
 A network predicts the label that it learned for a face, mistakes included. For a face that it has not learned, it
 predicts the label of similar faces. Such predictions, blended into the labels, teach another network (Hinton et al.

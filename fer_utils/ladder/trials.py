@@ -1,4 +1,4 @@
-"""Compare all recipes in a folder of runs with one of them, on PublicTest (notebook 08).
+"""Compare all recipes in a folder of runs with one of them, on PublicTest.
 
 The ladder goes up from the paper's network, one step at a time. This starts at a good recipe and shows every change
 that was tried, better or worse. No Keras here.

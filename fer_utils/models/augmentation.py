@@ -1,4 +1,4 @@
-"""Augmentation as layers: one affine resampling per image, light, erasing (notebooks 01 to 05 and 08)."""
+"""Augmentation as layers: one affine resampling per image, light, erasing."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""Backbones: the networks without their tops, at any width, random or loaded (notebooks 01 to 05 and 08).
+"""Backbones: the networks without their tops, at any width, random or loaded.
 
 Every backbone takes float images and returns float features. Sources: Simonyan and Zisserman 2015 (arXiv:1409.1556),
 He et al. 2016 (arXiv:1512.03385), Tan and Le 2019 (arXiv:1905.11946). VGG16 and ResNet50 have the layer names of

@@ -1,4 +1,4 @@
-"""Heads on a backbone, and freezing the backbone (notebooks 02 to 05 and 08).
+"""Heads on a backbone, and freezing the backbone.
 
 Source of the paper's heads: Jahangir et al. 2024, "Results and Discussion".
 """

@@ -1,4 +1,4 @@
-"""Test-time augmentation: a network's predictions averaged over several views of a face (notebook 08).
+"""Test-time augmentation: a network's predictions averaged over several views of a face.
 
 "single" is the unchanged face. "flip" adds its mirror image. "ten-crop" takes a crop at the four corners and the
 centre, and their mirror images (Krizhevsky et al. 2012, section 4.1). "scales" takes the face and its mirror image at

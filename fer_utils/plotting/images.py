@@ -1,4 +1,4 @@
-"""Figures that show images (notebooks 01 to 05, 08 and 09)."""
+"""Figures that show images."""
 
 import math
 import textwrap

@@ -1,4 +1,4 @@
-"""Figures of a network, made from the model itself (notebooks 01 to 05).
+"""Figures of a network, made from the model itself.
 
 Keras is not imported: a model is any object with ``layers`` that have ``name``, ``output.shape`` and
 ``count_params()``. As in all of ``plotting``, no function shows or saves a figure or changes rcParams.

@@ -1,4 +1,4 @@
-"""Figures of class counts, training curves, confusion matrices and arms (notebooks 01 to 06 and 08)."""
+"""Figures of class counts, training curves, confusion matrices and arms."""
 
 import numpy as np
 import pandas as pd

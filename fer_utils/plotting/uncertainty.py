@@ -1,4 +1,4 @@
-"""Figures about the uncertainty of results (notebooks 06 to 08)."""
+"""Figures about the uncertainty of results."""
 
 import textwrap
 
@@ -98,23 +98,22 @@ def selection_curves(right, ax=None, title=None):
 def ladder_differences(table, ax=None, title=None):
     """Draw the accuracy of each rung with its interval, and the difference to the rung that it changes.
 
-    table: DataFrame from ``results.summarize``. Squares are dead ends; differences with filled marks are significant
-    by the corrected test. Returns the two Axes.
+    table: DataFrame from ``results.summarize``. Differences with filled marks are significant by the corrected test.
+    Returns the two Axes.
     """
-    require(table, ["change", "kept", "accuracy", "low", "high", "difference", "differ"])
+    require(table, ["change", "accuracy", "low", "high", "difference", "differ"])
     if ax is None:
         _, ax = plt.subplots(1, 2, figsize=(11, 0.42 * len(table) + 1.4), sharey=True, layout="constrained")
     for y, row in enumerate(table.to_dict("records")):
-        marker = "o" if row["kept"] else "s"
         ax[0].plot([100 * row["low"], 100 * row["high"]], [y, y], color="0.6", linewidth=1.4)
-        ax[0].plot(100 * row["accuracy"], y, marker, color=BLACK, markerfacecolor=BLACK if row["kept"] else "white")
+        ax[0].plot(100 * row["accuracy"], y, "o", color=BLACK)
         if np.isnan(row["difference"]):
             continue
         colour, fill = "0.45", "white"
         if row["differ"]:
             colour = fill = BLUE if row["difference"] > 0 else ORANGE
         ax[1].plot([100 * row["difference_low"], 100 * row["difference_high"]], [y, y], color=colour, linewidth=1.6)
-        ax[1].plot(100 * row["difference"], y, marker, color=colour, markerfacecolor=fill)
+        ax[1].plot(100 * row["difference"], y, "o", color=colour, markerfacecolor=fill)
     ax[1].axvline(0, color="0.5", linewidth=1)
     ax[0].set_yticks(range(len(table)), [textwrap.fill(change, 60) for change in table["change"]])
     ax[0].set_ylim(len(table) - 0.5, -0.5)

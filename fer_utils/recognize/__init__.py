@@ -1,4 +1,4 @@
-"""Apply, explain and export the network that comes with this package (notebooks 10, 11)."""
+"""Apply, explain and export the network that comes with this package."""
 
 import os
 

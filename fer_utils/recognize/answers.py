@@ -1,4 +1,4 @@
-"""Predict the emotion of each face in a picture, before and after the temperature (notebook 10)."""
+"""Predict the emotion of each face in a picture, before and after the temperature."""
 
 from dataclasses import dataclass
 

@@ -1,4 +1,4 @@
-"""Change a face without changing its expression, and measure the effect on a network's predictions (notebook 11).
+"""Change a face without changing its expression, and measure the effect on a network's predictions.
 
     changed = change(faces, "blur", 1.5)
     table = robustness(lambda faces: tta.predict(model, faces), faces, labels)

@@ -1,4 +1,4 @@
-"""Find the faces and their eyes in a picture (notebook 10).
+"""Find the faces and their eyes in a picture.
 
 The detector is MTCNN (Zhang et al. 2016, arXiv:1604.02878), from the package mtcnn. Its wheel contains the weights.
 """

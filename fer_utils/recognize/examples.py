@@ -1,4 +1,4 @@
-"""Example pictures and an example film: a photo in the public domain, and drawn faces (notebook 10)."""
+"""Example pictures and an example film: a photo in the public domain, and drawn faces."""
 
 import numpy as np
 from PIL import Image

@@ -1,4 +1,4 @@
-"""Predict emotions over time, in a film or in front of a camera (notebook 10)."""
+"""Predict emotions over time, in a film or in front of a camera."""
 
 import os
 import time

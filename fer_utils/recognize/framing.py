@@ -1,4 +1,4 @@
-"""Cut a face out of a picture as in FER-2013: upright, square, gray, 48 pixels a side (notebook 10).
+"""Cut a face out of a picture as in FER-2013: upright, square, gray, 48 pixels a side.
 
 How much of a head FER-2013's images show was measured: ``python tools/framing.py`` ran the detector on images of
 Training. MARGIN and EYES are medians of its results, in outputs/reference/framing/mtcnn.json. The box determines the

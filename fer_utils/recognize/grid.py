@@ -1,4 +1,4 @@
-"""Which pixels of a face the cells of a layer see, through crops, resizing, padding and strides (notebook 11).
+"""Which pixels of a face the cells of a layer see, through crops, resizing, padding and strides.
 
 To lay a map of cells over a face, two numbers are needed. The receptive fields of neighbouring cells are `step` pixels
 apart, and the first is centred on pixel `start` (Araujo, Norris, Sim 2019, doi:10.23915/distill.00021). Both follow

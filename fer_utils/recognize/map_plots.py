@@ -1,4 +1,4 @@
-"""Figures of maps and of the effects of changes (notebook 11). Each takes arrays or tables and returns its Axes."""
+"""Figures of maps and of the effects of changes. Each takes arrays or tables and returns its Axes."""
 
 import numpy as np
 from matplotlib import ticker

@@ -1,4 +1,4 @@
-"""Maps of what a prediction depends on: Grad-CAM looks inside the network, occlusion does not (notebook 11).
+"""Maps of what a prediction depends on: Grad-CAM looks inside the network, occlusion does not.
 
     maps = grad_cam(model, faces)  # uint8 (n, 48, 48) in, float32 (n, 48, 48) out
     maps = occlusion(model, faces)

@@ -1,4 +1,4 @@
-"""Figures of faces in pictures and of the predictions for them (notebook 10).
+"""Figures of faces in pictures and of the predictions for them.
 
 Every function draws on ``ax`` or ``figure`` (or on a new one) and returns the Axes.
 """

@@ -1,4 +1,4 @@
-"""Test whether a map shows what the network has learned: random weights must change it (notebook 11).
+"""Test whether a map shows what the network has learned: random weights must change it.
 
 Adebayo et al. 2018 (arXiv:1810.03292): randomise the weights layer by layer from the top, and compare the maps. A map
 that does not change shows the picture, as an edge detector would, and not the network.

@@ -1,4 +1,4 @@
-"""Score how well a map points at what makes the expression, on drawn faces, where this is known (notebook 11).
+"""Score how well a map points at what makes the expression, on drawn faces, where this is known.
 
 The score is the share of a map's mass on the parts of the face that move (``sample.parts``). For a flat map, this is
 the parts' share of the area: chance. Any map of the face's middle or of all edges is better than chance. So maps are

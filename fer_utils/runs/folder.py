@@ -1,4 +1,4 @@
-"""The run folder: what a notebook leaves behind, and how it is written (all notebooks).
+"""The run folder: what a notebook leaves behind, and how it is written.
 
 outputs/<profile>/<run>/
     manifest.json     parameters, seed, versions, environment, device, data checksum, git commit, seconds

@@ -1,4 +1,4 @@
-"""manifest.json: everything that is needed to repeat a run, and where it was made (all notebooks)."""
+"""manifest.json: everything that is needed to repeat a run, and where it was made."""
 
 import datetime
 import hashlib

@@ -1,4 +1,4 @@
-"""Runs as papermill commands, and the pretraining that another run needs (notebooks 04 and 05; the workflow)."""
+"""Runs as papermill commands, and the pretraining that another run needs."""
 
 import json
 import os

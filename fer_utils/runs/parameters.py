@@ -1,4 +1,4 @@
-"""A notebook's parameters cell: read it, check it, and notice later changes in the notebook (all notebooks)."""
+"""A notebook's parameters cell: read it, check it, and notice later changes in the notebook."""
 
 import ast
 import json

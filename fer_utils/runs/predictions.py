@@ -1,4 +1,4 @@
-"""A run's predictions: check them, and save them as predictions.npz (notebooks 03 to 05 and 08)."""
+"""A run's predictions: check them, and save them as predictions.npz."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Read the folders of finished runs, and refuse damaged ones with the reason (notebooks 06 to 09).
+"""Read the folders of finished runs, and refuse damaged ones with the reason.
 
 The subpackages comparison, audit and ladder read nothing but these folders.
 """

@@ -1,4 +1,4 @@
-"""The built-in data set: random people who show emotions, with FER-2013's flaws (notebook 01).
+"""The built-in data set: random people who show emotions, with FER-2013's flaws.
 
 Every face is drawn from Action Units (`sample.drawing`). Which units make which emotion follows W. V. Friesen,
 P. Ekman, EMFACS-7, 1983, and the prototypes in P. Ekman, W. V. Friesen, J. C. Hager, FACS investigator's guide, 2002:

@@ -1,4 +1,4 @@
-"""Drawn faces whose expression's pixels are known, to score maps that explain predictions (notebook 11).
+"""Drawn faces whose expression's pixels are known, to score maps that explain predictions.
 
 In a photograph, nobody knows which pixels make a face look afraid. A drawn face can be drawn again with the same
 person, view and light, but without the Action Units. Exactly the pixels that differ are the expression.

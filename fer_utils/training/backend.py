@@ -1,4 +1,4 @@
-"""Settings of the backend: seeds, precision, XLA, a patch of tf.data (notebooks 02 to 05 and 08)."""
+"""Settings of the backend: precision, XLA, a patch of tf.data."""
 
 from pathlib import Path
 
@@ -75,13 +75,6 @@ def _computes_in_bfloat16(cpuinfo="/proc/cpuinfo"):
     if on_jax or not Path(cpuinfo).is_file():
         return False
     return not {"avx512_bf16", "amx_bf16"}.isdisjoint(Path(cpuinfo).read_text().split())
-
-
-def set_seeds(seed):
-    """Seed Python, NumPy and the Keras backend. On one machine and backend, equal seeds give bitwise equal results."""
-    if not isinstance(seed, int) or not 0 <= seed < 2**32:
-        raise ValueError(f"SEED={seed!r} must be a whole number from 0 to 2**32 - 1")
-    keras.utils.set_random_seed(seed)
 
 
 def make_variables(model):

@@ -1,4 +1,4 @@
-"""Batches in a new order in each epoch, with mixup or CutMix if requested (notebooks 02 to 05 and 08)."""
+"""Batches in a new order in each epoch, with mixup or CutMix if requested."""
 
 import math
 

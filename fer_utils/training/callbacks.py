@@ -1,4 +1,4 @@
-"""Callbacks: the paper's stopping rule, the history, and the weights of each epoch (notebooks 02 to 05 and 08)."""
+"""Callbacks: the paper's stopping rule, the history, and the weights of each epoch."""
 
 import time
 from pathlib import Path

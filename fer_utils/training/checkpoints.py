@@ -1,4 +1,4 @@
-"""Checkpoints: a killed training resumes and ends as if it had never stopped (notebooks 02 to 05 and 08).
+"""Checkpoints: a killed training resumes and ends as if it had never stopped.
 
 After an epoch, ``Checkpoint`` saves everything that the next one depends on: the weights, the state of the optimizer
 and of every random number generator, moving averages, the state of the callbacks and the history. Only the order of

@@ -1,4 +1,4 @@
-"""Compute the features of a frozen backbone once instead of in every epoch (notebook 04)."""
+"""Compute the features of a frozen backbone once instead of in every epoch."""
 
 import keras
 import numpy as np

@@ -14,7 +14,7 @@ from fer_utils.models import backbones
 
 def compiled(name, augmented, policy="float32", xla=None, changes="", **compile_options):
     recipe = recipes.read_recipe(name, changes)
-    training.set_seeds(0)
+    keras.utils.set_random_seed(0)
     keras.config.set_dtype_policy(policy)
     model = models.build_classifier(
         recipe.architecture,

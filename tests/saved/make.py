@@ -11,7 +11,7 @@ from pathlib import Path
 import keras
 import numpy as np
 
-from fer_utils import models, training
+from fer_utils import models
 
 HERE = Path(__file__).resolve().parent
 WIDTH = 0.02
@@ -32,7 +32,7 @@ KINDS = {
 def built(name):
     """One of KINDS, as it is before training."""
     architecture, strategy, options = KINDS[name]
-    training.set_seeds(7)
+    keras.utils.set_random_seed(7)
     return models.build_classifier(architecture, strategy, **{"width": WIDTH, **options})
 
 
