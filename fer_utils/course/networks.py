@@ -82,9 +82,8 @@ def _without_relu(model, layers):
     """
     weights, said = model.get_weights(), None
     parts = [layer for layer in flat_layers(model) if layer.count_params()]
-    parts[-1].set_weights(
-        [0.01 * values for values in parts[-1].get_weights()]
-    )  # or a softmax of large numbers is 0 or 1
+    # A softmax of large numbers would be 0 or 1.
+    parts[-1].set_weights([0.01 * values for values in parts[-1].get_weights()])
     for layer, (part, following) in zip(layers, itertools.pairwise(parts), strict=False):
         (kernel, bias), (next_kernel, next_bias) = part.get_weights(), following.get_weights()
         part.set_weights([kernel, bias - 100])

@@ -1,7 +1,7 @@
 """Which arms differ: paired tests of finished runs on the same test images.
 
 Accuracies of 67.2 and 67.1 % on the same faces say little by themselves. It matters on how many faces only one of the
-two networks is right, and which one. All tests use the committed predictions, without images or a GPU.
+two networks is right, and which one. All tests use the saved predictions, without images or a GPU.
 """
 
 import itertools

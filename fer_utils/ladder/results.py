@@ -1,7 +1,7 @@
 """Results of the ladder: each trained rung and its gain over the rung before.
 
 Rungs are compared on PublicTest, where they are chosen; only final candidates open PrivateTest (``finals``). ``load``
-reads the run folders of notebook 08 in OUTPUT_DIR/ladder/, and the other functions take its result. No Keras here.
+reads the run folders of notebook 08 in OUTPUT_DIR/ladder/, for ``summarize``, ``finals`` and ``race``. No Keras here.
 """
 
 import numpy as np

@@ -2,7 +2,6 @@
 
 Every model takes raw uint8 images and returns class probabilities. Augmentation, cropping, resizing and scaling are
 layers, so a saved model is complete. Models are returned uncompiled; the notebooks compile and freeze them.
-Source of the heads: Jahangir et al. 2024, section "Results and Discussion".
 
 `model(x)` predicts the same as `model.predict(x)`. By default, Keras' Resizing, CenterCrop and random layers act as in
 training, and so do all layers behind them. They are therefore called with training=False, which `fit` overrides.

@@ -29,7 +29,8 @@ FREE = {
     "SEED", "DATA", "OUTPUT_DIR", "WEIGHTS", "REFERENCE", "NAME", "FINAL", "KEEP_EPOCHS", "RECIPE", "CHANGES",
     "TEACHERS",
 }  # fmt: skip
-BEFORE = {  # newer parameter -> the value that describes older runs, which do not have the parameter
+# Newer parameter -> the value that describes older runs, which lack it. DEVICES is one of older runs, always 1.
+BEFORE = {
     "TRAIN_WITHOUT": "none", "CLASS_WEIGHTS": "none", "PRECISION": "float32", "DEVICES": 1, "HEAD": "paper",
     "HEAD_STAGE": 5, "HEAD_UNITS": "", "FEATURE_COPIES": 0, "DROPOUT": 0.5, "FREEZE_BATCH_NORM": True,
 }  # fmt: skip
