@@ -189,6 +189,6 @@ def test_a_classifier_whose_head_was_not_the_trained_one_is_not_saved(kernel):
 def test_a_head_that_is_trained_on_behind_its_checkpoint_is_not_saved(kernel):
     stored = kernel("stored", FEATURE_COPIES=1)
     stored.run(end=stored.fits[-1] + 1)
-    stored.names["trained"].fit(stored.names["shown"], stored.names["validation"].labels, verbose=0)
+    stored.names["trained"].fit(stored.names["validation_inputs"], stored.names["validation"].labels, verbose=0)
     with pytest.raises(runs.RunError, match="trained further afterwards"):
         stored.run(stored.saves[0])

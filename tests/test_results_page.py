@@ -101,7 +101,7 @@ def test_errors_that_all_runs_share(answers):
     assert f"| wrong in all runs | 381 | {share} | {kept[0]} |" in PAGE
     assert f"| the rest | {others['n']:,.0f} | {points(others['share'])[0]} % | {kept[1]} |" in PAGE
     assert f"On {points(shared['other'] / 381)[0]} % of the 381, another emotion has the most votes" in PAGE
-    assert "In seven of eight errors that all runs share" in LABELS
+    assert "In seven of eight errors that all of the reference's runs share" in LABELS
     assert [round(8 * (1 - shared["share"])), round(3 * (1 - others["share"]))] == [7, 1]  # elsewhere in one of three
 
 
@@ -132,7 +132,7 @@ def test_where_labels_go_among_voters():
     leaves = seen.to_numpy().sum() - sum(seen.loc[name, name] for name in seen.index)
     goes = sum(seen.loc[name, to] for name in seen.index for to in ("neutral", "sad") if to != name)
     assert round((goes + seen.loc["fear", "surprise"]) / leaves, 2) == 0.66
-    assert "In two thirds of these cases, that answer is neutral, sad, or surprise for the label fear." in LABELS
+    assert "In two thirds of these cases, it is neutral, sad or (only for the label fear) surprise." in LABELS
 
 
 def test_where_the_papers_contradictions_lie():
