@@ -155,6 +155,10 @@ def test_what_the_page_says_of_gains(private, public):
     apart = by_votes.gain(scaled, BEST, "more by labels")
     assert "On PublicTest it is {} ({} to {}).".format(*points(*(apart[name] for name in RANGE))) in PAGE
     assert f"only {(faces.favourites == EMOTIONS.index('disgust')).sum()} of PrivateTest's 2,745 faces" in PAGE
+    one_view = gaps(hits, (BEST[0], "one view"))
+    assert "with one view for both, the gains are {} and {}.".format(*one_view) in PAGE
+    evenly = by_votes.alike(hits[BEST], faces)[1].mean()
+    assert "others are ahead (`whole-80`: {} %, six views)".format(*points(evenly)) in PAGE
     table = by_votes.alike_markdown(hits, faces)
     assert table in BEYOND
     assert (

@@ -117,6 +117,14 @@ def test_the_page_has_the_tables_of_the_ladder(profile, page, count):
         assert table in page
 
 
+def test_no_rung_overfits_by_a_point():
+    found = beyond.load(REFERENCE / "tuned")
+    climbed = [found[name][0].history for name in recipes.NAMES if name in found]
+    ahead = [100 * (own["accuracy"].iloc[-1] - own["val_accuracy"].iloc[-1]) for own in climbed]
+    assert len(ahead) == 14 and max(ahead) < 1
+    assert "no rung's training accuracy is a full point above that of PublicTest" in " ".join(BEYOND.split())
+
+
 def test_the_page_has_the_table_of_memory_and_ease(capsys):
     assert memory.main([str(REFERENCE / "cpu")]) == 0
     assert capsys.readouterr().out in RESULTS

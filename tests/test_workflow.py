@@ -19,7 +19,7 @@ from fer_utils.workflow import __main__ as command_line
 from fer_utils.workflow import start
 from fer_utils.workflow.__main__ import check_paths, main, placement, study_settings
 from fer_utils.workflow.profiles import ProfileError
-from fer_utils.workflow.snakemake import gpu_ids, shell_prefix, snakemake_command
+from fer_utils.workflow.snakemake import gpu_ids, keras_sees_a_gpu, shell_prefix, snakemake_command
 from fer_utils.workflow.study import DATA_STAND_IN, load_study
 
 # --- parameters ------------------------------------------------------------------------------------------------------
@@ -281,6 +281,18 @@ def test_without_cuda_the_study_says_that_it_trains_on_the_cpu(project, monkeypa
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "")
     assert placement(load_study("small", root=project), "2") == (2, 1, [])  # asks Keras itself
     assert "nvidia-smi lists 2 GPU(s), but Keras finds none: the runs train on the CPU." in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("devices", "found"), [(["cpu:0", "gpu:0"], True), (["cpu:0"], False)])
+def test_keras_is_asked_on_the_backend_that_the_notebooks_use(devices, found, tmp_path, monkeypatch):
+    """A stand-in for Keras lists the devices, and fails with another backend."""
+    listing = f"assert os.environ['KERAS_BACKEND'] == 'tensorflow'\nlist_devices = lambda: {devices}"
+    (tmp_path / "keras").mkdir()
+    (tmp_path / "keras/__init__.py").write_text("from keras import distribution")
+    (tmp_path / "keras/distribution.py").write_text(f"import os\n{listing}")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    assert keras_sees_a_gpu() == found
 
 
 def test_snakemake_has_the_cores_of_all_runs_and_counts_gpus():

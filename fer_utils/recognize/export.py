@@ -11,11 +11,9 @@ import sys
 from pathlib import Path
 
 import keras
-import numpy as np
 
 from fer_utils import data, runs
 from fer_utils.command_line import data_source, leave_with
-from fer_utils.data.protocols import stratified_subset
 from fer_utils.evaluation.calibration import RANGE
 from fer_utils.models import saved_models
 from fer_utils.models.answering import for_answers
@@ -73,11 +71,8 @@ def with_temperature_inside(model, temperature):
 
 def calibration_faces(source, count=CALIBRATED_ON, seed=0):
     """Draw faces of Training at random from FER-2013 in any form: uint8 (count, 48, 48)."""
-    faces = data.load_fer2013(source)  # without a protocol: not every form has the splits that one needs
-    training = np.flatnonzero(faces.usage == "Training")
-    if count < len(training):
-        training = training[stratified_subset(faces.labels[training], count, seed)]
-    return faces.images[training]
+    # "paper" needs no PublicTest, which image folders may lack; Training is the same.
+    return data.apply_protocol(data.load_fer2013(source), "paper", count, seed).train.images
 
 
 def _check(path, precision, faces):

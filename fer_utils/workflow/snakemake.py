@@ -40,7 +40,9 @@ def gpu_ids():
 def keras_sees_a_gpu():
     """Return whether Keras finds a GPU. Asked in a process of its own, since a study's process does without Keras."""
     code = "import keras; print(all(name.lower().startswith('cpu') for name in keras.distribution.list_devices()))"
-    return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+    environment = {"KERAS_BACKEND": "tensorflow"} | os.environ  # as the notebooks' kernel, whatever keras.json says
+    found = subprocess.run([sys.executable, "-c", code], env=environment, capture_output=True, text=True)
+    return found.stdout.strip() == "False"
 
 
 def shell_prefix(gpus):
