@@ -40,6 +40,7 @@ endif
 
 $(foreach name,$(OPTIONS),$(eval reproduce plan box box-rehearsal: export FER_OPTION_$(name) = $$(value $(name))))
 reproduce plan box: export FER_OPTION_ENVIRONMENT = $(foreach name,$(OPTIONS),$(if $(findstring environment,$(origin $(name))),$(name)))
+test test-latest site bench box box-rehearsal: export TF_CPP_MIN_LOG_LEVEL = 3
 
 # The tests of a file share fixtures, so each file stays in one process. At most four processes, to limit the memory.
 # A process that crashes ends the tests: otherwise xdist would start its whole file again and again.
@@ -69,7 +70,6 @@ reproduce: $(READY)  ## run the study; finished runs are kept, so the same comma
 plan: $(READY)  ## print what the study costs and every papermill command, and run none
 	@$(BIN)/python -m fer_utils.workflow plan
 
-test: export TF_CPP_MIN_LOG_LEVEL = 3
 USERS_XLA_FLAGS := $(XLA_FLAGS)
 # A test runs compiled code only once, so optimising it would take longer than it saves.
 test: export XLA_FLAGS = --xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true $(USERS_XLA_FLAGS)
@@ -83,14 +83,12 @@ test: $(READY)  ## check style and layers, then run the tests on JAX (models and
 
 # The site uses only drawn faces and the committed reference, whatever data the environment names.
 site: export FER_OPTION_PROFILE = site
-site: export TF_CPP_MIN_LOG_LEVEL = 3
 site: $(READY)  ## build the web site into outputs/site/html: this study's runs on drawn faces, then all pages
 	@cd tools && ../$(BIN)/python -m website --before-the-runs
 	@env -u FER_DATA $(BIN)/python -m fer_utils.workflow reproduce
 	@cd tools && env -u FER_DATA ../$(BIN)/python -m website
 
 # This finds what would break for somebody who installs today. requirements.lock does not change.
-test-latest: export TF_CPP_MIN_LOG_LEVEL = 3
 test-latest: $(READY)  ## run the same tests with the newest versions of all packages instead of the locked ones, in .venv-latest
 	$(BIN)/python -m venv --clear .venv-latest
 	.venv-latest/bin/python -m pip install --quiet --disable-pip-version-check --upgrade -e '.[test,jax,photos,export,site]'
@@ -114,7 +112,6 @@ slurm-test: $(READY)  ## on Debian, as root: run the study on a real Slurm of tw
 	$(BIN)/python tests/slurm/run.py --study $(STUDY) outputs/slurm-test
 
 # Each ratio is measured in one run; the machine should be idle.
-bench: export TF_CPP_MIN_LOG_LEVEL = 3
 bench: $(READY)  ## time the code around the networks, on FER_DATA or else the sample, into outputs/reference/benchmarks.json
 	$(BIN)/python -m pytest -q tests/benchmarks -o python_files='bench_*.py' -o python_functions='bench_*' \
 		--benchmark-columns=median,iqr,rounds --benchmark-json=outputs/benchmarks.raw.json
@@ -124,15 +121,12 @@ bench: $(READY)  ## time the code around the networks, on FER_DATA or else the s
 BOX_PYTHON ?= 3.12
 BOX_PART_MB ?= 40
 BOX_BEYOND ?=
-box: PROFILE = gpu
-box: export TF_CPP_MIN_LOG_LEVEL = 3
+box box-rehearsal: PROFILE = gpu
 box: $(READY)  ## write the archive for a GPU box without a network into outputs/box (DATA=..., SOURCE=...)
 	@$(BIN)/python tools/box/make.py --python "$(BOX_PYTHON)" --part-mb "$(BOX_PART_MB)" $(if $(filter-out 0,$(BOX_BEYOND)),--beyond)
 
 # The same archive and run.sh run on this machine, with only the packages that a box has (tools/box/machine.txt).
 REHEARSAL := outputs/rehearsal
-box-rehearsal: PROFILE = gpu
-box-rehearsal: export TF_CPP_MIN_LOG_LEVEL = 3
 box-rehearsal: $(READY) .venv-box/ready  ## make and run a box's archive on this CPU: drawn faces, tiny, in an environment like the box's
 	@rm -rf $(REHEARSAL) && mkdir -p $(REHEARSAL)/carried
 	@$(BIN)/python tools/box/make.py --data sample --source sample --python "$(BOX_PYTHON)" \

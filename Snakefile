@@ -13,11 +13,12 @@
 # the run's folder. 01, 06, 07 and 09 to 11 take seconds to two minutes, so they are repeated with their notebooks.
 
 from fer_utils.runs import CHECKPOINT, EPOCHS
+from fer_utils.runs.manifest import core_count
 from fer_utils.workflow import start
 from fer_utils.workflow.handover import read_settings
 from fer_utils.workflow.profiles import ProfileError, read_count
 from fer_utils.workflow.progress import follow
-from fer_utils.workflow.snakemake import core_count, gpu_ids, shell_prefix
+from fer_utils.workflow.snakemake import gpu_ids, shell_prefix
 from fer_utils.workflow.study import PACKAGED, REPORTS, load_study
 
 try:
@@ -35,6 +36,18 @@ except ProfileError as error:
 OUT = study.output_dir
 ARMS = [run.name for run in (*study.arms(), *study.comparators())]
 RUNGS, TRIALS, FINALS = ([run.name for run in study.recipes(kind)] for kind in ("ladder", "trials", "finals"))
+
+
+def results(run):
+    """The files that mark a run as finished. run: its folder below OUT, in which {...} are wildcards."""
+    return {"metrics": f"{OUT}/{run}/metrics.json", "executed": f"{OUT}/{run}/executed.ipynb"}
+
+
+def logs(run):
+    """What papermill writes. run: its name."""
+    return {"text": f"{OUT}/logs/{run}.log", "notebook": f"{OUT}/logs/{run}.ipynb"}
+
+
 # A cell can end a notebook without an error, so a run has succeeded only if its last file, metrics.json, exists too.
 # A repeated notebook continues from its checkpoint, which is needed until both outputs are in their places.
 RUN_NOTEBOOK = (
@@ -87,11 +100,9 @@ rule explore:
     input:
         "notebooks/01_explore_data.ipynb",
     output:
-        metrics=f"{OUT}/explore/metrics.json",
-        executed=f"{OUT}/explore/executed.ipynb",
+        **results("explore"),
     log:
-        text=f"{OUT}/logs/explore.log",
-        notebook=f"{OUT}/logs/explore.ipynb",
+        **logs("explore"),
     params:
         papermill=lambda _: study.papermill(study.once("explore")),  # a function, since Snakemake reads a text's braces
     threads: THREADS
@@ -105,11 +116,9 @@ rule pretrain:
         ancient("notebooks/02_pretrain_backbone.ipynb"),
     output:
         weights=f"{OUT}/{{architecture}}-pretrain/backbone.weights.h5",
-        metrics=f"{OUT}/{{architecture}}-pretrain/metrics.json",
-        executed=f"{OUT}/{{architecture}}-pretrain/executed.ipynb",
+        **results("{architecture}-pretrain"),
     log:
-        text=f"{OUT}/logs/{{architecture}}-pretrain.log",
-        notebook=f"{OUT}/logs/{{architecture}}-pretrain.ipynb",
+        **logs("{architecture}-pretrain"),
     params:
         papermill=lambda wildcards: study.papermill(study.pretrain(wildcards.architecture)),
     threads: THREADS
@@ -124,11 +133,9 @@ rule scratch:
     input:
         ancient("notebooks/03_train_from_scratch.ipynb"),
     output:
-        metrics=f"{OUT}/{{architecture}}-scratch-seed{{seed}}/metrics.json",
-        executed=f"{OUT}/{{architecture}}-scratch-seed{{seed}}/executed.ipynb",
+        **results("{architecture}-scratch-seed{seed}"),
     log:
-        text=f"{OUT}/logs/{{architecture}}-scratch-seed{{seed}}.log",
-        notebook=f"{OUT}/logs/{{architecture}}-scratch-seed{{seed}}.ipynb",
+        **logs("{architecture}-scratch-seed{seed}"),
     params:
         papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "scratch", wildcards.seed)),
     threads: THREADS
@@ -151,11 +158,9 @@ rule transfer:
         ancient("notebooks/04_transfer_learning.ipynb"),
         backbone("transfer"),
     output:
-        metrics=f"{OUT}/{{architecture}}-transfer-seed{{seed}}/metrics.json",
-        executed=f"{OUT}/{{architecture}}-transfer-seed{{seed}}/executed.ipynb",
+        **results("{architecture}-transfer-seed{seed}"),
     log:
-        text=f"{OUT}/logs/{{architecture}}-transfer-seed{{seed}}.log",
-        notebook=f"{OUT}/logs/{{architecture}}-transfer-seed{{seed}}.ipynb",
+        **logs("{architecture}-transfer-seed{seed}"),
     params:
         papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "transfer", wildcards.seed)),
     threads: THREADS
@@ -170,11 +175,9 @@ rule finetune:
         ancient("notebooks/05_fine_tuning.ipynb"),
         backbone("finetune"),
     output:
-        metrics=f"{OUT}/{{architecture}}-finetune-seed{{seed}}/metrics.json",
-        executed=f"{OUT}/{{architecture}}-finetune-seed{{seed}}/executed.ipynb",
+        **results("{architecture}-finetune-seed{seed}"),
     log:
-        text=f"{OUT}/logs/{{architecture}}-finetune-seed{{seed}}.log",
-        notebook=f"{OUT}/logs/{{architecture}}-finetune-seed{{seed}}.ipynb",
+        **logs("{architecture}-finetune-seed{seed}"),
     params:
         papermill=lambda wildcards: study.papermill(study.arm(wildcards.architecture, "finetune", wildcards.seed)),
     threads: THREADS
@@ -195,11 +198,9 @@ rule recipe:
             else []
         ),
     output:
-        metrics=f"{OUT}/ladder/{{recipe}}-seed{{seed}}/metrics.json",
-        executed=f"{OUT}/ladder/{{recipe}}-seed{{seed}}/executed.ipynb",
+        **results("ladder/{recipe}-seed{seed}"),
     log:
-        text=f"{OUT}/logs/{{recipe}}-seed{{seed}}.log",
-        notebook=f"{OUT}/logs/{{recipe}}-seed{{seed}}.ipynb",
+        **logs("{recipe}-seed{seed}"),
     params:
         papermill=lambda wildcards: study.papermill(study.recipe(wildcards.recipe, wildcards.seed)),
     threads: THREADS
@@ -214,11 +215,9 @@ rule compare:
         "notebooks/06_compare_strategies.ipynb",
         expand(f"{OUT}/{{run}}/metrics.json", run=ARMS),
     output:
-        metrics=f"{OUT}/compare/metrics.json",
-        executed=f"{OUT}/compare/executed.ipynb",
+        **results("compare"),
     log:
-        text=f"{OUT}/logs/compare.log",
-        notebook=f"{OUT}/logs/compare.ipynb",
+        **logs("compare"),
     params:
         papermill=lambda _: study.papermill(study.once("compare")),
     threads: THREADS
@@ -232,11 +231,9 @@ rule report:
         lambda wildcards: f"notebooks/{REPORTS[wildcards.report]}.ipynb",
         expand(f"{OUT}/{{run}}/metrics.json", run=ARMS),
     output:
-        metrics=f"{OUT}/{{report}}/metrics.json",
-        executed=f"{OUT}/{{report}}/executed.ipynb",
+        **results("{report}"),
     log:
-        text=f"{OUT}/logs/{{report}}.log",
-        notebook=f"{OUT}/logs/{{report}}.ipynb",
+        **logs("{report}"),
     params:
         papermill=lambda wildcards: study.papermill(study.once(wildcards.report)),
     threads: THREADS
@@ -249,11 +246,9 @@ rule packaged:
     input:
         lambda wildcards: f"notebooks/{PACKAGED[wildcards.packaged]}.ipynb",
     output:
-        metrics=f"{OUT}/{{packaged}}/metrics.json",
-        executed=f"{OUT}/{{packaged}}/executed.ipynb",
+        **results("{packaged}"),
     log:
-        text=f"{OUT}/logs/{{packaged}}.log",
-        notebook=f"{OUT}/logs/{{packaged}}.ipynb",
+        **logs("{packaged}"),
     params:
         papermill=lambda wildcards: study.papermill(study.once(wildcards.packaged)),
     threads: THREADS

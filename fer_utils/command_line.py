@@ -6,6 +6,7 @@ import sys
 
 def leave_with(main):
     """Call `main()` and exit with its status, or with 0 if a reader such as `| head` has closed the output."""
+    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may have letters that the terminal has not
     try:
         status = main()
         sys.stdout.flush()

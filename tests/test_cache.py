@@ -106,13 +106,6 @@ def test_an_interrupted_write_leaves_nothing(faces, monkeypatch):
     assert list(cache.cache_folder().iterdir()) == []
 
 
-def test_a_folder_that_cannot_be_made_warns(faces, tmp_path, monkeypatch):
-    (tmp_path / "file").write_text("in the way")
-    monkeypatch.setenv("FER_CACHE", str(tmp_path / "file" / "cache"))
-    with pytest.warns(DataWarning, match=r"cannot be cached .*Set FER_CACHE"):
-        stored(faces)
-
-
 def test_where_the_cache_lies(monkeypatch, tmp_path):
     assert cache.cache_folder() == tmp_path / "cache"
     monkeypatch.delenv("FER_CACHE")

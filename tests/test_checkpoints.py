@@ -83,7 +83,7 @@ def plateau(folder, faces, killer):
         keras.callbacks.EarlyStopping(monitor="val_accuracy", patience=3, restore_best_weights=True),
     ]
     checkpoint = checkpoints.Checkpoint(folder, batches, IDENTITY)
-    first = checkpoint.begin(callbacks, 6)
+    first = checkpoint.begin(callbacks, 6, fit=1)
     model.fit(
         batches,
         initial_epoch=first,
@@ -106,7 +106,7 @@ def two_fits(folder, faces, killer):
     batches = training.Batches(images, labels, 20, seed=0)
     recorder = training.RecordHistory(folder / "history.csv", phase="head")
     checkpoint = checkpoints.Checkpoint(folder, batches, IDENTITY)
-    for phase in ("head", "unfrozen"):
+    for fit, phase in enumerate(("head", "unfrozen"), start=1):
         model.get_layer("deepcnn").trainable = phase == "unfrozen"
         model.compile(keras.optimizers.Adam(0.003), "sparse_categorical_crossentropy", metrics=["accuracy"])
         recorder.phase = phase
@@ -115,7 +115,7 @@ def two_fits(folder, faces, killer):
             callbacks.append(keras.callbacks.EarlyStopping("val_accuracy", patience=3, restore_best_weights=True))
         model.fit(
             batches,
-            initial_epoch=checkpoint.begin(callbacks, 3),
+            initial_epoch=checkpoint.begin(callbacks, 3, fit=fit),
             epochs=3,
             validation_data=(images[:20], labels[:20]),
             callbacks=[*callbacks, checkpoint, killer],
@@ -137,12 +137,12 @@ def sizes(folder, faces, killer):
     optimizer = make_optimizer(recipe, len(batches))
     recorder = training.RecordHistory(folder / "history.csv")
     checkpoint = checkpoints.Checkpoint(folder, batches, IDENTITY)
-    for size, first, end in ((16, 0, 3), (24, 3, 6)):
+    for fit, (size, first, end) in enumerate(((16, 0, 3), (24, 3, 6)), start=1):
         model = models.at_size(model, size)
         model.compile(optimizer, "categorical_crossentropy", metrics=["accuracy"])
         model.fit(
             batches,
-            initial_epoch=checkpoint.begin([recorder], end, first),
+            initial_epoch=checkpoint.begin([recorder], end, first, fit=fit),
             epochs=end,
             validation_data=(images[:20], np.eye(7)[labels[:20]]),
             callbacks=[recorder, checkpoint, killer],
@@ -158,9 +158,15 @@ KINDS = {"plateau": plateau, "two fits": two_fits, "sizes": sizes}
 
 
 @pytest.fixture(scope="module")
-def undisturbed(faces, tmp_path_factory):
+def folders(tmp_path_factory):
+    """kind -> the folder of a training that nothing stops."""
+    return {kind: tmp_path_factory.mktemp("whole") for kind in KINDS}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(faces, folders):
     """kind -> what it comes to when nothing stops it."""
-    return {name: result(*kind(tmp_path_factory.mktemp("whole"), faces, KillAt())) for name, kind in KINDS.items()}
+    return {name: result(*kind(folders[name], faces, KillAt())) for name, kind in KINDS.items()}
 
 
 def result(model, recorder, kept):
@@ -195,9 +201,8 @@ def test_a_stopped_training_that_was_traced_ends_so_too(faces, tmp_path):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_training_that_was_through_is_not_repeated(undisturbed, faces, tmp_path, kind):
-    KINDS[kind](tmp_path, faces, KillAt())
-    again = KINDS[kind](tmp_path, faces, KillAt(batch=1))  # would be killed by its first batch
+def test_a_training_that_was_through_is_not_repeated(undisturbed, faces, folders, kind):
+    again = KINDS[kind](folders[kind], faces, KillAt(batch=1))  # would be killed by its first batch
     assert_equal(result(*again), undisturbed[kind])
 
 
@@ -218,7 +223,7 @@ def test_best_weights_without_dimensions_are_kept_too(faces, tmp_path):
     batches = training.Batches(images, labels, 20)
     stopping = keras.callbacks.EarlyStopping("val_accuracy", patience=3, restore_best_weights=True)
     checkpoint = checkpoints.Checkpoint(tmp_path, batches, IDENTITY)
-    checkpoint.begin([stopping], 1)
+    checkpoint.begin([stopping], 1, fit=1)
     model.fit(batches, epochs=1, validation_data=faces, callbacks=[stopping, checkpoint], shuffle=False, verbose=0)
     found = checkpoints.Checkpoint(tmp_path, batches, IDENTITY).found
     kept = [found["arrays"][f"callback0_best_weights_{index:04d}"] for index in range(len(model.weights))]
@@ -263,14 +268,14 @@ def begun(tmp_path, faces, identity=IDENTITY):
 
 def test_a_checkpoint_of_other_parameters_is_not_taken_up(faces, tmp_path, capsys):
     checkpoint = begun(tmp_path, faces, {"parameters": {"SEED": 1}, "data": "abc"})
-    assert checkpoint.begin([], 6) == 0
+    assert checkpoint.begin([], 6, fit=1) == 0
     assert "parameters.SEED was 0 and is 1" in capsys.readouterr().out
     assert not (tmp_path / runs.CHECKPOINT).exists()
 
 
 def test_what_decides_nothing_in_a_training_does_not_end_it(faces, tmp_path):
     elsewhere = {"SEED": 0, "OUTPUT_DIR": "b", "DATA": "c.csv", "REFERENCE": "", "FINAL": True}
-    assert begun(tmp_path, faces, {**IDENTITY, "parameters": elsewhere}).begin([], 6) == 1
+    assert begun(tmp_path, faces, {**IDENTITY, "parameters": elsewhere}).begin([], 6, fit=1) == 1
 
 
 @pytest.mark.parametrize("planned", [{"settings": {"epochs": 3}}, {"parameters": {"EPOCHS": 3}}])
@@ -304,7 +309,7 @@ def test_a_damaged_checkpoint_is_not_taken_up(faces, tmp_path, capsys):
     begun(tmp_path, faces)
     path = tmp_path / runs.CHECKPOINT
     path.write_bytes(path.read_bytes()[:-2000])
-    assert checkpoints.Checkpoint(tmp_path, training.Batches(*faces, 20), IDENTITY).begin([], 6) == 0
+    assert checkpoints.Checkpoint(tmp_path, training.Batches(*faces, 20), IDENTITY).begin([], 6, fit=1) == 0
     assert "it is damaged" in capsys.readouterr().out
 
 
@@ -313,8 +318,8 @@ def test_a_half_written_checkpoint_leaves_the_last_one(faces, tmp_path):
     part = tmp_path / f"{runs.CHECKPOINT}.part"
     part.write_bytes(b"half")
     checkpoint = checkpoints.Checkpoint(tmp_path, training.Batches(*faces, 20), IDENTITY)
-    memory = [training.RecordHistory(), training.KeepEpochs(), training.StopAtAccuracy(1.0)]
-    assert checkpoint.begin(memory, 6) == 1
+    memory = [training.RecordHistory(tmp_path / "history.csv"), training.KeepEpochs(), training.StopAtAccuracy(1.0)]
+    assert checkpoint.begin(memory, 6, fit=1) == 1
     assert not part.exists()
 
 
@@ -326,7 +331,7 @@ def test_a_training_is_taken_up_in_the_kernel_that_it_was_interrupted_in(faces, 
         model = keras.Sequential(layers)
         model.compile("adam", "sparse_categorical_crossentropy")
         checkpoint = checkpoints.Checkpoint(tmp_path, batches, IDENTITY)
-        assert checkpoint.begin([], 2) == first
+        assert checkpoint.begin([], 2, fit=1) == first
         model.fit(batches, initial_epoch=first, epochs=first + 1, callbacks=[checkpoint], shuffle=False, verbose=0)
     assert checkpoint.epochs_done == 2
 
@@ -335,9 +340,9 @@ def test_a_training_is_taken_up_in_the_kernel_that_it_was_interrupted_in(faces, 
 def test_what_one_callback_remembers_is_not_given_to_another(places, faces, tmp_path):
     """Code is no part of the identity, so a notebook's callbacks may be others since, or in another order."""
     checkpoint = begun(tmp_path, faces)
-    watching = [training.RecordHistory(), training.KeepEpochs(), training.StopAtAccuracy(1.0)]
+    watching = [training.RecordHistory(tmp_path / "history.csv"), training.KeepEpochs(), training.StopAtAccuracy(1.0)]
     watching += [keras.callbacks.ReduceLROnPlateau(), keras.callbacks.EarlyStopping()]
-    checkpoint.begin([watching[place] for place in places], 6)
+    checkpoint.begin([watching[place] for place in places], 6, fit=1)
     model = classifier()
     model.compile("adam")
     checkpoint.set_model(model)

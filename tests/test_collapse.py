@@ -111,6 +111,19 @@ def test_seeds_are_rows_and_unusable_runs_are_named(tmp_path):
     assert "higher-rate" in notes[0] and "lower-rate" in notes[1] and "NaN" in notes[1]
 
 
+def test_a_variant_that_differs_in_more_than_its_change_is_named(tmp_path):
+    write_variant(tmp_path, "paper", constant="happy")
+    longer = write_variant(tmp_path, "higher-rate")
+    manifest = runs.read_run(longer).manifest
+    for changed, notes in (({"LEARNING_RATE": 1e-3}, []), ({"EPOCHS": 30}, ["EPOCHS is 30, not 0"])):
+        parameters = {**manifest["parameters"], **changed}
+        runs.write_json(longer / "manifest.json", {**manifest, "parameters": parameters})
+        table, found = collapse.summarize_collapse(tmp_path)
+        assert len(table) == 2 - len(notes)
+        assert len(found) == len(notes) and all(word in note for word, note in zip(notes, found, strict=True))
+    assert "higher-rate" in found[0] and "in more than its variant's change" in found[0]
+
+
 def test_without_runs_there_is_an_empty_table(tmp_path):
     table, notes = collapse.summarize_collapse(tmp_path)
     assert table.empty and notes == []

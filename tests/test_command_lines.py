@@ -11,9 +11,11 @@ from stand_ins import ROOT
 from fer_utils.audit import collapse
 from fer_utils.command_line import data_source, leave_with
 from fer_utils.recognize import __main__ as recognize
+from fer_utils.recognize import export
+from fer_utils.score import __main__ as score
 from fer_utils.workflow import __main__ as workflow
 
-MODULES = [collapse, recognize, workflow]
+MODULES = [collapse, export, recognize, score, workflow]
 
 
 @pytest.mark.parametrize("module", MODULES, ids=lambda module: module.__name__)

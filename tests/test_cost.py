@@ -7,7 +7,6 @@ from fer_utils.command_line import duration
 from fer_utils.names import ARCHITECTURES
 from fer_utils.workflow import cost
 from fer_utils.workflow.__main__ import main
-from fer_utils.workflow.profiles import ProfileError, read_seeds
 from fer_utils.workflow.study import DATA_STAND_IN, PlannedRun, load_study
 
 SCRATCH = "03_train_from_scratch"
@@ -69,15 +68,6 @@ def test_five_seeds_cost_five_times_what_one_costs():
     assert len(arms) == 5 * 6 and {name[-1] for name in arms} == set("01234")
     in_arms = [sum(found.multiply_adds for name, found in some.items() if "seed" in name) for some in (one, five)]
     assert in_arms[1] == pytest.approx(5 * in_arms[0])
-
-
-def test_a_count_of_seeds_and_a_list_of_them():
-    assert read_seeds("SEEDS", "5") == (0, 1, 2, 3, 4)
-    assert read_seeds("SEEDS", "3,") == (3,)
-    assert read_seeds("SEEDS", "0") == (0,)
-    assert read_seeds("seeds", [3]) == (3,)
-    with pytest.raises(ProfileError, match="needs a whole number from 0 to"):
-        read_seeds("SEEDS", "five")
 
 
 def test_of_stored_features_the_backbone_sees_each_copy_once():

@@ -6,14 +6,16 @@ from matplotlib import pyplot as plt
 from matplotlib.figure import Figure
 
 from fer_utils import plotting
-from fer_utils.plotting.networks import _short
+from fer_utils.plotting.networks import TALLEST, _short
 
 matplotlib.use("Agg")
 
 
 def layer(kind, shape, parameters=0, name=None, **attributes):
     """The least that a Keras layer shows of itself."""
-    attributes |= {
+    attributes = {
+        "trainable": True,
+        **attributes,
         "name": name or kind.lower(),
         "output": SimpleNamespace(shape=(None, *shape)),
         "count_params": lambda self: parameters,
@@ -101,8 +103,8 @@ def test_slabs_are_one_a_convolution_or_residual_block_scaled_by_size():
     assert len(ax.patches) == 6 * 9
     fronts = [patch.get_path().get_extents() for patch in ax.patches[::6]]
     heights = [front.height for front in fronts[:6]]
-    assert heights[:4] == pytest.approx([plotting.TALLEST] * 4)
-    assert heights[4:] == pytest.approx([plotting.TALLEST * 0.5**0.5, plotting.TALLEST * 0.5])
+    assert heights[:4] == pytest.approx([TALLEST] * 4)
+    assert heights[4:] == pytest.approx([TALLEST * 0.5**0.5, TALLEST * 0.5])
     assert fronts[4].width > fronts[2].width  # 16 channels are thicker than 4
 
 

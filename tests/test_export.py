@@ -274,11 +274,22 @@ def test_what_cannot_be_exported_is_refused_and_nothing_is_written(deepcnn, tmp_
     assert not list(tmp_path.iterdir())
 
 
-def test_a_missing_package_is_named_with_its_mend(deepcnn, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(ExportError, match=re.escape("onnx is not installed. Install it: pip install -e '.[export]'")):
+@pytest.mark.parametrize("package", ["onnx", "tf2onnx"])
+def test_a_missing_package_is_named_with_its_mend(package, deepcnn, tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(ExportError, match=rf"^{package} is not installed\. Install it: pip install -e '\.\[export\]'"):
         export(deepcnn, tmp_path / "a.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_a_temperature_is_refused_where_no_dense_layer_can_take_it(brightness):
+    """All weights of the network inside would be divided by it."""
+    wrapped = keras.Sequential([keras.Input((48, 48), dtype="uint8"), brightness], name="whole")
+    with pytest.raises(ExportError, match=r"whole ends in .*, not in a dense layer\. Give no temperature other than 1"):
+        exporting.with_temperature_inside(wrapped, 2.0)
+    faces = FACES[:3]
+    same = exporting.with_temperature_inside(wrapped, 1.0).predict(faces, verbose=0)
+    np.testing.assert_allclose(same, brightness.predict(faces, verbose=0), atol=1e-5)
 
 
 def test_under_jax_tensorflow_is_asked_for(tmp_path):

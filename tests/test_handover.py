@@ -59,9 +59,11 @@ def make(tmp_path):
 
 @pytest.mark.parametrize("action", ["reproduce", "plan", "box"])
 def test_make_hands_every_value_over_as_it_was_typed(action, make):
-    for word in WORDS:
-        seen = make(action, *(f"{name}={word}" for name in OPTIONS))
-        assert {name: seen[f"FER_OPTION_{name}"] for name in OPTIONS} == dict.fromkeys(OPTIONS, word)
+    words = WORDS + WORDS[: -len(WORDS) % len(OPTIONS)]  # each option another one
+    for first in range(0, len(words), len(OPTIONS)):
+        typed = dict(zip(OPTIONS, words[first:]))
+        seen = make(action, *(f"{name}={word}" for name, word in typed.items()))
+        assert {name: seen[f"FER_OPTION_{name}"] for name in OPTIONS} == typed
 
 
 def test_what_is_not_given_has_makes_own_defaults(make):

@@ -54,7 +54,9 @@ class Absent:
 
 sys.meta_path.insert(0, Absent())
 """
-FEW = {"lab4": {"PRETRAIN_EPOCHS": 1, "EPOCHS": 1}}  # none of its checks asks how well a network has learned
+# Lab 2's last check asks for 35 % of the test faces; on PublicTest, its network has 41 % after six epochs, and 56 after
+# ten. None of lab 4's checks asks how well a network has learned.
+FEW = {"lab2": {"EPOCHS": 10}, "lab4": {"PRETRAIN_EPOCHS": 1, "EPOCHS": 1}}
 
 
 @pytest.mark.slow

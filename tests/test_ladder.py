@@ -344,14 +344,6 @@ def test_figure_marks_differences(climbed):
     assert [label.get_text() for label in left.get_yticklabels()][0] == "the start"
 
 
-def test_manifest_is_what_a_run_is_sorted_by(climbed):
-    path = climbed / results.FOLDER / "dead-seed0" / "manifest.json"
-    manifest = json.loads(path.read_text())
-    del manifest["recipe"]
-    path.write_text(json.dumps(manifest))
-    assert "dead" not in results.load(climbed)
-
-
 def test_the_command_prints_final_candidates_without_a_ladder(tmp_path, capsys):
     assert ladder.main([str(tmp_path)]) == 1
     make_run(tmp_path, "long", {"validation": 240, "test": 230})

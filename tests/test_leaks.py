@@ -13,7 +13,7 @@ from fer_utils import runs, sample
 
 SMALL = {
     "WIDTH": 0.0625,
-    "BATCH_SIZE": 32,
+    "BATCH_SIZE": 64,
     "EPOCHS": 3,
     "HEAD_EPOCHS": 1,
     "PLATEAU_PATIENCE": 1,
@@ -57,7 +57,7 @@ def run_on(twins, name, stem, protocol):
     outputs.mkdir(exist_ok=True)
     given = {**SMALL, "WEIGHTS": "imagenet", "DATA": str(twins / f"{name}.csv"), "OUTPUT_DIR": str(outputs)}
     if stem.startswith("08"):
-        changes = "width=0.0625 epochs=2 batch_size=32 mixup=0.2"  # its schedule looks at validation
+        changes = "width=0.0625 epochs=2 batch_size=64 mixup=0.2"  # its schedule looks at validation
         given |= {"RECIPE": "vgg16", "CHANGES": changes, "NAME": "small", "FINAL": True}
     with smallest_networks(), eagerly():
         Kernel(stem, {**given, "PROTOCOL": protocol}).run()

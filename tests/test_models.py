@@ -7,7 +7,7 @@ import pytest
 
 from fer_utils import models
 from fer_utils.models import backbones, layers
-from fer_utils.names import CHOICES
+from fer_utils.names import CHOICES, STRATEGIES
 
 APPLICATIONS = {
     "vgg16": keras.applications.VGG16,
@@ -37,22 +37,48 @@ def architecture(request):
     return request.param
 
 
+def with_random_statistics(backbone):
+    rng = np.random.default_rng(0)
+    for layer in backbone.layers:
+        if isinstance(layer, keras.layers.BatchNormalization):
+            layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
+    return backbone
+
+
+@functools.cache
+def backbone_of(architecture, size, channels):
+    """A narrow backbone, shared by the tests below, since it takes seconds."""
+    width = 1.0 if architecture == "efficientnetb0" else 0.0625
+    return with_random_statistics(backbones.build_backbone(architecture, size, channels, width))
+
+
+@pytest.fixture
+def shared_backbones(monkeypatch):
+    """``backbone_of`` below every head: for tests that change no weight and freeze nothing."""
+    monkeypatch.setattr(models.classifier, "build_backbone", lambda *given: backbone_of(*given[:3]))
+
+
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="a minute: JAX compiles how weights are drawn")
 def test_every_builder_has_its_parameter_count_pinned():
     assert set(BACKBONE_PARAMETERS) == set(backbones.BACKBONES)
-    for name, count in BACKBONE_PARAMETERS.items():
-        assert models.build_backbone(name, 48, 3).count_params() == count, name
+    for name in set(BACKBONE_PARAMETERS) - set(PAPERS):  # theirs: below
+        assert models.build_backbone(name, 48, 3).count_params() == BACKBONE_PARAMETERS[name], name
 
 
-def test_full_width_backbone_is_the_published_network(architecture):
-    ours = models.build_backbone(architecture, 48, 3)
-    theirs = reference(architecture)
+@pytest.fixture(scope="module")
+def full_width(architecture):
+    """Our backbone and that of keras.applications: built once, since drawing their weights takes seconds."""
+    return models.build_backbone(architecture, 48, 3), reference(architecture)
+
+
+def test_full_width_backbone_is_the_published_network(full_width, architecture):
+    ours, theirs = full_width
     assert ours.count_params() == theirs.count_params() == BACKBONE_PARAMETERS[architecture]
     assert [layer.name for layer in ours.layers][1:] == [layer.name for layer in theirs.layers][1:]
 
 
-def test_equal_weights_give_equal_outputs(architecture):
-    ours, theirs = models.build_backbone(architecture, 48, 3), reference(architecture)
+def test_equal_weights_give_equal_outputs(full_width):
+    ours, theirs = full_width
     rng = np.random.default_rng(0)
     for layer in theirs.layers:  # random batch-norm statistics too, else a wrong epsilon would not show
         if isinstance(layer, keras.layers.BatchNormalization):
@@ -64,6 +90,38 @@ def test_equal_weights_give_equal_outputs(architecture):
     np.testing.assert_allclose(keras.ops.convert_to_numpy(ours(images)), expected, rtol=1e-4, atol=1e-5)
 
 
+# Parameters of the backbone up to each stage, at width 1.0 with three channels, by hand. A 3x3 convolution from c to f
+# channels has 9cf + f; a bottleneck of He et al. with its batch norms cf + 13ff + 30f, and 4cf + 20f more to project:
+# VGG16's blocks      38,720 + 221,440 + 1,475,328 | + 5,899,776 | + 7,079,424
+# ResNet50's stages    9,728 + 220,032 + 1,230,336 | + 7,129,088 | + 14,998,528
+STAGE_PARAMETERS = {
+    "vgg16": {3: 1_735_488, 4: 7_635_264, 5: 14_714_688},
+    "resnet50": {3: 1_460_096, 4: 8_589_184, 5: 23_587_712},
+}
+# What a face of 48x48 pixels becomes: (places a side, channels).
+STAGE_OUTPUTS = {
+    "vgg16": {3: (6, 256), 4: (3, 512), 5: (1, 512)},
+    "resnet50": {3: (6, 512), 4: (3, 1024), 5: (2, 2048)},
+}
+
+
+def test_a_head_may_stand_on_an_earlier_stage_and_the_backbone_below_is_frozen(full_width, architecture, monkeypatch):
+    built = {(architecture, 48, 3, 1.0, None): full_width[0]}
+    monkeypatch.setattr(models.classifier, "build_backbone", lambda *given: built[given])
+    for stage, count in STAGE_PARAMETERS[architecture].items():
+        full_width[0].trainable = True
+        model = models.build_classifier(architecture, "transfer", channels=3, head="average", head_stage=stage)
+        backbone = model.get_layer(architecture)
+        assert backbone.count_params() == count
+        side, channels = STAGE_OUTPUTS[architecture][stage]
+        assert backbone.output_shape == (None, side, side, channels)
+        in_head = 7 * (channels + 1)
+        assert model.count_params() == count + in_head
+        models.freeze(backbone)
+        assert models.parameter_counts(model) == (in_head, count)
+
+
+@pytest.mark.usefixtures("shared_backbones")
 @pytest.mark.parametrize(
     ("strategy", "architecture", "dense_units"),
     [
@@ -86,6 +144,7 @@ def test_head_of_each_arm_is_the_papers(strategy, architecture, dense_units):
     assert kinds.count("Dropout") == (2 if (architecture, strategy) == ("vgg16", "scratch") else 1)
 
 
+@pytest.mark.usefixtures("shared_backbones")
 def test_model_takes_raw_faces_and_gives_probabilities(architecture):
     model = models.build_classifier(architecture, "transfer", input_size=64, channels=3, width=0.125)
     faces = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
@@ -106,21 +165,6 @@ RECIPES = {
     "light crop": {"crop": 40, "input_size": 64, "augmentation": LIGHT},
     "answer crop": {"crop": 40, "answer_crop": 48, "input_size": 0, "augmentation": LIGHT},
 }
-
-
-def with_random_statistics(backbone):
-    rng = np.random.default_rng(0)
-    for layer in backbone.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.set_weights([rng.uniform(0.5, 1.5, weight.shape) for weight in layer.get_weights()])
-    return backbone
-
-
-@functools.cache
-def backbone_of(architecture, size, channels):
-    """A narrow backbone, shared by the tests below, since it takes seconds."""
-    width = 1.0 if architecture == "efficientnetb0" else 0.0625
-    return with_random_statistics(backbones.build_backbone(architecture, size, channels, width))
 
 
 def one_convolution(_architecture, size, channels, *_):
@@ -154,14 +198,14 @@ def assert_answers_as_predicted(model):
 
 
 # The comparators have one head for all strategies.
-ARMS = [(name, strategy) for name in PAPERS for strategy in (*models.STRATEGIES, "pretrain")]
+ARMS = [(name, strategy) for name in PAPERS for strategy in (*STRATEGIES, "pretrain")]
 ARMS += [(name, "scratch") for name in backbones.BACKBONES if name not in PAPERS]
 
 
 @pytest.mark.skipif(keras.backend.backend() == "jax", reason="two minutes: JAX compiles each operation of a plain call")
 @pytest.mark.parametrize(("name", "strategy"), ARMS)
-def test_a_call_is_no_training_whatever_the_network(name, strategy, monkeypatch):
-    monkeypatch.setattr(models.classifier, "build_backbone", lambda *given: backbone_of(*given[:3]))
+@pytest.mark.usefixtures("shared_backbones")
+def test_a_call_is_no_training_whatever_the_network(name, strategy):
     assert_answers_as_predicted(models.build_classifier(name, strategy, channels=3, width=0.0625, input_size=64))
 
 
@@ -193,14 +237,6 @@ def test_fit_still_tells_every_layer_that_it_trains(recipe_network, recipe, monk
     lights = {"Sequential", "RandomAffine", "RandomBrightness", "RandomContrast", "RandomErasing"}
     assert set(told) == crops | lights | {"Functional", "BatchNormalization", "Dropout", "Dense"}
     assert all(True in heard for heard in told.values()), told  # JAX builds the model with False before
-
-
-def test_saved_model_gives_the_same_answers(tmp_path):
-    model = models.build_classifier("vgg16", "scratch", width=0.0625)
-    faces = np.random.default_rng(1).integers(0, 256, (3, 48, 48), dtype=np.uint8)
-    model.save(tmp_path / "model.keras")
-    loaded = keras.models.load_model(tmp_path / "model.keras")
-    np.testing.assert_allclose(loaded.predict(faces, verbose=0), model.predict(faces, verbose=0), atol=1e-6)
 
 
 def test_vgg16_starts_from_filters_that_ignore_the_common_mean():
@@ -261,16 +297,7 @@ def test_images_are_scaled_before_they_are_resized_which_changes_nothing(preproc
     assert names.index("rescale") + 1 == names.index("resize") == names.index("deepcnn") - 1
 
 
-def test_freezing_leaves_only_the_head_trainable(architecture):
-    model = models.build_classifier(architecture, "transfer", channels=3, width=0.125)
-    total = model.count_params()
-    backbone = model.get_layer(architecture)
-    models.freeze(backbone)
-    trainable, frozen = models.parameter_counts(model)
-    assert frozen == backbone.count_params()
-    assert trainable == total - backbone.count_params() > 0
-
-
+@pytest.mark.usefixtures("shared_backbones")
 @pytest.mark.parametrize(
     ("strategy", "architecture", "dense_units", "kinds"),
     [
@@ -288,6 +315,7 @@ def test_a_head_of_other_units_keeps_the_rest_of_the_papers(strategy, architectu
     assert [layer.rate for layer in head if isinstance(layer, keras.layers.Dropout)] == [0.25]
 
 
+@pytest.mark.usefixtures("shared_backbones")
 @pytest.mark.parametrize("architecture", ["vgg16", "resnet50"])
 def test_the_batch_norm_head_is_the_papers_for_fine_tuning_vgg16(architecture):
     def head_of(name, strategy, **options):
@@ -300,6 +328,7 @@ def test_the_batch_norm_head_is_the_papers_for_fine_tuning_vgg16(architecture):
     assert head_of(architecture, "transfer", head="batch_norm") == published
 
 
+@pytest.mark.usefixtures("shared_backbones")
 def test_batch_norm_leaves_vgg16s_head_as_it_is():
     plain, normalized = (models.build_classifier(name, "scratch", width=0.0625) for name in ("vgg16", "vgg16bn"))
     heads = [
@@ -310,6 +339,7 @@ def test_batch_norm_leaves_vgg16s_head_as_it_is():
     assert [units for _, units in heads[0] if units] == [256, 256, 7]
 
 
+@pytest.mark.usefixtures("shared_backbones")
 def test_average_head_is_pooling_and_one_dense_layer():
     model = models.build_classifier("vgg16", "scratch", width=0.0625, head="average")
     head = model.layers[model.layers.index(model.get_layer("vgg16")) + 1 :]
@@ -410,7 +440,7 @@ def test_head_units_are_read_from_words():
             models.read_units(text)
 
 
-def test_unfreezing_keeps_batch_norm_frozen_and_shallow_stages_too():
+def test_unfreezing_keeps_shallow_stages_frozen_and_batch_norm_too_unless_asked():
     backbone = models.build_backbone("resnet50", 48, 3, 0.125)
     models.freeze(backbone)
     models.unfreeze_from(backbone, 5)
@@ -418,10 +448,6 @@ def test_unfreezing_keeps_batch_norm_frozen_and_shallow_stages_too():
     assert trainable == {
         f"conv5_block{block}_{part}_conv" for block in (1, 2, 3) for part in (0, 1, 2, 3) if part or block == 1
     }
-
-
-def test_batch_norm_is_set_free_only_when_asked():
-    backbone = models.build_backbone("resnet50", 48, 3, 0.125)
     models.unfreeze_from(backbone, 5, freeze_batch_norm=False)
     free = {layer.name for layer in backbone.layers if layer.trainable and "_bn" in layer.name}
     assert {"conv5_block1_0_bn", "conv5_block3_3_bn"} <= free
@@ -431,7 +457,7 @@ def test_batch_norm_is_set_free_only_when_asked():
 DEEPEST = {"vgg16": "block5_", "resnet50": "conv5_"}
 
 
-@pytest.mark.parametrize("strategy", models.STRATEGIES)
+@pytest.mark.parametrize("strategy", STRATEGIES)
 def test_a_step_moves_what_its_arm_trains_and_nothing_else(architecture, strategy):
     eagerly = keras.backend.backend() == "tensorflow"  # tracing takes longer than the step
     if not eagerly and (architecture, strategy) != ("resnet50", "finetune"):
@@ -461,19 +487,6 @@ def test_unfreezing_from_the_first_stage_frees_every_convolution_of_vgg16():
     assert models.parameter_counts(backbone) == (backbone.count_params(), 0)
 
 
-# Parameters of the backbone up to each stage, at width 1.0 with three channels, by hand. A 3x3 convolution from c to f
-# channels has 9cf + f; a bottleneck of He et al. with its batch norms cf + 13ff + 30f, and 4cf + 20f more to project:
-# VGG16's blocks      38,720 + 221,440 + 1,475,328 | + 5,899,776 | + 7,079,424
-# ResNet50's stages    9,728 + 220,032 + 1,230,336 | + 7,129,088 | + 14,998,528
-STAGE_PARAMETERS = {
-    "vgg16": {3: 1_735_488, 4: 7_635_264, 5: 14_714_688},
-    "resnet50": {3: 1_460_096, 4: 8_589_184, 5: 23_587_712},
-}
-# What a face of 48x48 pixels becomes: (places a side, channels).
-STAGE_OUTPUTS = {
-    "vgg16": {3: (6, 256), 4: (3, 512), 5: (1, 512)},
-    "resnet50": {3: (6, 512), 4: (3, 1024), 5: (2, 2048)},
-}
 STAGE_ENDS = {
     "vgg16": {3: "block3_pool", 4: "block4_pool", 5: "block5_pool"},
     "resnet50": {3: "conv3_block4_out", 4: "conv4_block6_out", 5: "conv5_block3_out"},
@@ -482,21 +495,9 @@ STAGE_ENDS = {
 }
 
 
-@pytest.mark.parametrize("stage", [3, 4, 5])
-def test_a_head_may_stand_on_an_earlier_stage(architecture, stage):
-    model = models.build_classifier(architecture, "transfer", channels=3, head="average", head_stage=stage)
-    backbone = model.get_layer(architecture)
-    assert backbone.count_params() == STAGE_PARAMETERS[architecture][stage]
-    side, channels = STAGE_OUTPUTS[architecture][stage]
-    assert backbone.output_shape == (None, side, side, channels)
-    assert model.count_params() == backbone.count_params() + 7 * (channels + 1)
-    models.freeze(backbone)
-    assert models.parameter_counts(model) == (7 * (channels + 1), backbone.count_params())
-
-
 @pytest.mark.parametrize("name", STAGE_ENDS)
 def test_a_stage_ends_with_its_pooling_or_its_last_block(name):
-    whole = models.build_backbone(name, 48, 3, 0.0625)
+    whole = backbone_of(name, 64, 3)
     order = [layer.name for layer in whole.layers]
     for stage, end in STAGE_ENDS[name].items():
         cut = models.cut_at(whole, stage)
@@ -513,7 +514,7 @@ def test_without_a_stage_the_head_stands_on_the_whole_backbone(architecture):
         layers = [layer.name for layer in model.get_layer(architecture).layers]
         built.append((layers, keras.ops.convert_to_numpy(model(faces))))
     assert built[0][0] == built[1][0]
-    assert built[0][0] == [layer.name for layer in models.build_backbone(architecture, 48, 3, 0.0625).layers]
+    assert built[0][0] == [layer.name for layer in backbone_of(architecture, 64, 3).layers]
     np.testing.assert_array_equal(built[0][1], built[1][1])
 
 

@@ -247,7 +247,7 @@ def test_another_network_gets_no_temperature_of_this_one(views):
 def test_its_temperature_is_gone_once_it_is_trained():
     model = recognize.load_network()
     assert network.temperature_for(model, "flip") == recognize.facts()["temperatures"]["flip"]
-    model.compile("sgd", "sparse_categorical_crossentropy")
+    model.compile("sgd", "sparse_categorical_crossentropy", run_eagerly=True)  # tracing takes longer than the step
     model.fit(FACES, np.arange(5), verbose=0)
     np.testing.assert_allclose(recognize.probabilities(model, FACES), tta.predict(model, FACES), atol=1e-6)
 

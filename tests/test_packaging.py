@@ -1,6 +1,7 @@
 """pyproject.toml, requirements.lock and environment.yml say the same, and nothing names an index or a machine."""
 
 import ast
+import functools
 import getpass
 import os
 import pkgutil
@@ -28,11 +29,13 @@ def name_of(requirement):
     return canonicalize_name(requirement.name)
 
 
+@functools.cache
 def locked():
     """The lock's entries, as a list of Requirement, each with a version and perhaps a marker."""
     return [Requirement(line.rstrip("\\ ")) for line in LOCK.splitlines() if re.match(r"[A-Za-z0-9]", line)]
 
 
+@functools.cache
 def conda():
     """The environment's requirements, from its conda part and its pip part, by name; Python itself too."""
     entries = yaml.safe_load(CONDA)["dependencies"]

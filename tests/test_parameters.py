@@ -51,7 +51,11 @@ def test_a_folder_that_is_there_may_have_a_dollar_in_its_name(tmp_path):
 
 @pytest.mark.parametrize(
     "read",
-    [data.load_fer2013, source_task.load_source, lambda path: runs.start_run(path, "explore")],
+    [
+        data.load_fer2013,
+        lambda path: source_task.load_source(runs.resolve(path)),  # as notebook 02 does
+        lambda path: runs.start_run(path, "explore"),
+    ],
     ids=["DATA", "SOURCE", "OUTPUT_DIR"],
 )
 def test_all_paths_are_read_alike(read, tmp_path, monkeypatch):
@@ -76,7 +80,7 @@ def test_a_notebooks_own_values_are_allowed(stem):
     assert runs.collect_parameters(stem, NOTEBOOKS[stem]) == NOTEBOOKS[stem]
 
 
-@pytest.mark.parametrize("profile", ["sample", "site", "cpu", "paper", "tuned"])
+@pytest.mark.parametrize("profile", sorted(path.stem for path in (runs.PROJECT_ROOT / "profiles").glob("*.yaml")))
 def test_what_the_profiles_give_is_allowed(profile):
     for run in load_study(profile, data=DATA_STAND_IN).runs():
         given = NOTEBOOKS[run.notebook] | run.parameters
@@ -108,6 +112,7 @@ def test_the_ends_of_a_range_are_allowed(name, values):
         ("EPOCHS", "3", "3", "EPOCHS='3' makes no sense: give a whole number"),
         ("EPOCHS", 3.0, 3.0, "EPOCHS=3.0 makes no sense: give a whole number"),
         ("OUTPUT_DIR", None, None, "OUTPUT_DIR is empty"),
+        ("SOURCE", "", "sample", "SOURCE is empty: give 'sample', or a folder with"),
         ("SIZES", "24", [24, 32], "SIZES='24' makes no sense: give a list"),
         ("OWN", "anything", None, ""),
     ],
@@ -160,7 +165,7 @@ def test_a_head_without_dense_layers_has_no_units():
 
 def test_the_networks_without_stages_are_those_that_cannot_be_cut():
     for name in ARCHITECTURES:
-        backbone = backbones.build_backbone(name, 48, 3)
+        backbone = backbones.build_backbone(name, 48, 3, 1.0 if name == "efficientnetb0" else 0.0625)
         if NETWORKS[name].stages < 4:
             assert not any(layer.name.startswith(("block4_", "conv4_")) for layer in backbone.layers)
             with pytest.raises(ValueError, match=f"HEAD_STAGE=4: {name} has no such stages; give 5"):

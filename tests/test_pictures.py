@@ -138,6 +138,7 @@ def written(path, content):
 
 BROKEN = {
     "nothing there": (lambda folder: folder / "none.jpg", "none.jpg: there is no such file"),
+    "too long a name": (lambda folder: folder / f"{'a' * 300}.jpg", "a.jpg: there is no such file"),
     "a folder": (lambda folder: folder, "is a folder. Give a picture"),
     "a text": (lambda folder: written(folder / "a.jpg", b"no picture"), "a.jpg: is not a picture that Pillow can read"),
     "empty": (lambda folder: written(folder / "a.jpg", b""), "a.jpg: is not a picture that Pillow can read"),

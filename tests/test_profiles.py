@@ -156,6 +156,7 @@ def test_a_path_is_a_profile_too(tmp_path):
 def test_seeds_and_counts_are_read_from_text():
     assert read_seeds("SEEDS", "0 1 2") == read_seeds("SEEDS", "0,1, 2") == (0, 1, 2)
     assert read_seeds("SEEDS", "3 3 1") == (3, 1)
+    assert [read_seeds("SEEDS", text) for text in ("3", "3,", "0")] == [(0, 1, 2), (3,), (0,)]  # a count, or a list
     assert read_count("JOBS", "4") == 4
     with pytest.raises(ProfileError, match="SEEDS: needs a whole number from 0 to"):
         read_seeds("SEEDS", "-1")

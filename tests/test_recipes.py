@@ -39,6 +39,7 @@ def test_changes_keep_the_types_of_the_settings():
         ("learning_rate=nan", "learning_rate=nan must lie in"),
         ("epochs=0", r"epochs=0 must lie in \[1,"),
         ("schedule=step", "schedule='step' is unknown: use one of plateau, constant, cosine"),
+        ("augmentation=strong", "augmentation='strong' is unknown: use one of none, flip, paper"),
         ("optimizer=lion", "optimizer='lion' is unknown: use one of adam, sgd"),
         ("crop=0 views=ten-crop", "views='ten-crop' needs a crop below the image's 48 pixels"),
         ("answer_crop=48 views=ten-crop", "views='ten-crop' needs a crop below the image's 48 pixels, not 48"),
@@ -92,11 +93,6 @@ def test_unknown_recipes_are_refused_with_what_there_is():
         recipes.read_recipe("batchnorm")
 
 
-def test_unknown_augmentation_is_refused():
-    with pytest.raises(RecipeError, match="augmentation='strong' is unknown: use one of none, flip, paper"):
-        Recipe(augmentation="strong")
-
-
 def test_ranges_of_a_recipe_join_those_of_the_named_augmentation():
     named = {"paper": {"flip": True}}
     assert Recipe().augmentation_ranges(named) == {"flip": True}
@@ -114,6 +110,14 @@ def test_a_changed_recipe_needs_a_name_of_its_own():
         with pytest.raises(RecipeError, match="needs a name of its own"):
             recipes.run_name("crop", "", given, without="first half")
     assert recipes.run_name("crop", "", "half-1", "first half") == "half-1"
+
+
+@pytest.mark.parametrize(("rung", "network"), [("flip", "average"), ("ten-crop", "average"), ("scales", "whole-face")])
+def test_a_rung_that_only_adds_views_is_not_trained(rung, network):
+    """The ladder shows it with the network of the rung below, and would never show a run of this name."""
+    with pytest.raises(RecipeError, match=f"RECIPE='{rung}' only adds views .* give RECIPE='{network}'"):
+        recipes.run_name(rung)
+    assert recipes.run_name(rung, "", "own") == "own"
 
 
 def test_settings_table_says_which_rung_brought_a_setting_in():

@@ -11,9 +11,11 @@ import numpy as np
 import pandas as pd
 import pytest
 from figure_rules import check_it_draws_where_it_is_told, check_it_makes_one_figure
+from matplotlib.figure import Figure
 from PIL import Image
 
 from fer_utils import models, recognize, runs
+from fer_utils.command_line import leave_with
 from fer_utils.evaluation.calibration import with_temperature
 from fer_utils.names import EMOTIONS
 from fer_utils.recognize import __main__ as command
@@ -141,13 +143,12 @@ def film(tmp_path_factory):
     return path
 
 
-def test_a_film_is_looked_at_as_often_as_asked(film):
-    times = [when for when, _ in films.frames(film, a_second=5)]
+def test_a_film_is_looked_at_five_times_a_second(film, monkeypatch):
+    times = [when for when, _ in films.frames(film)]
     assert times == pytest.approx(np.arange(0, 2, 0.2))
-    assert [when for when, _ in films.frames(film, a_second=5, seconds=0.5)] == pytest.approx([0, 0.2, 0.4])
-    assert len(list(films.frames(film, a_second=100))) == 20  # all that there are
-    shapes = {picture.shape for _, picture in films.frames(film)}
-    assert shapes == {(240, 320, 3)}
+    assert [when for when, _ in films.frames(film, seconds=0.5)] == pytest.approx([0, 0.2, 0.4])
+    monkeypatch.setattr(films, "USED_RATE", 100)
+    assert [picture.shape for _, picture in films.frames(film)] == [(240, 320, 3)] * 20  # all that there are
 
 
 def test_a_camera_is_not_looked_at_in_bursts_after_slow_answers(monkeypatch):
@@ -164,7 +165,7 @@ def test_a_camera_is_not_looked_at_in_bursts_after_slow_answers(monkeypatch):
             return True, None
 
     times = []
-    for when, _ in films._taken(Camera(), True, 30, a_second=5, seconds=20):
+    for when, _ in films._taken(Camera(), True, 30, seconds=20):
         times.append(when)
         clock[0] += 3 if len(times) % 16 == 0 else 0
     assert len(times) > 40 and np.diff(times).min() > 0.2 - 1e-9
@@ -199,12 +200,12 @@ class Film:
 )
 def test_a_frames_time_is_the_films_own(stated, expected):
     """Phones and browsers record more frames in some seconds than in others."""
-    times = [when for when, _ in films._taken(Film(stated), False, 10, a_second=5, seconds=60)]
+    times = [when for when, _ in films._taken(Film(stated), False, 10, seconds=60)]
     assert times == pytest.approx(expected)
 
 
 def test_the_maximum_length_is_in_the_films_own_seconds():
-    times = [when for when, _ in films._taken(Film(range(0, 9000, 500)), False, 10, a_second=5, seconds=3)]
+    times = [when for when, _ in films._taken(Film(range(0, 9000, 500)), False, 10, seconds=3)]
     assert times == pytest.approx([0, 0.5, 1, 1.5, 2, 2.5])
 
 
@@ -220,7 +221,7 @@ def test_a_films_colours_are_in_the_order_of_a_pictures(tmp_path):
 
 
 def test_a_row_a_face_and_moment(film, seen):
-    table = films.over_time(film, SaysHappy(), a_second=5, temperature=1.0)
+    table = films.over_time(film, SaysHappy())
     assert list(table) == ["seconds", "face", *EMOTIONS] and table["seconds"].nunique() == 10
     assert set(table["face"]) == {1, 2}
     assert (table.loc[table["face"] == 1, "happy"] - 0.7).abs().max() < 1e-6
@@ -303,7 +304,7 @@ def test_a_film_that_gives_no_picture_says_so(decodes, film, monkeypatch):
 
 @pytest.fixture
 def folder(tmp_path, seen, monkeypatch):
-    monkeypatch.setattr(command, "_network", lambda given: {"network": SaysHappy(), "temperature": 1.0})
+    monkeypatch.setattr(command, "_network", lambda given: {"network": SaysHappy()})
     Image.fromarray(LIGHT).save(tmp_path / "b.png")
     Image.fromarray(DARK).save(tmp_path / "a.png")
     (tmp_path / "notes.txt").write_text("no picture")
@@ -338,15 +339,10 @@ def test_a_name_that_is_no_text_does_not_stop_the_rest(folder, monkeypatch):
     """As unpacked from an archive of Windows; or in letters that a console of Windows does not have."""
     shutil.copy(folder / "b.png", os.fsencode(folder) + b"/caf\xe9.png")
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(io.BytesIO(), "ascii"))
-    assert call(folder, "--out", folder / "new") == 0
+    with pytest.raises(SystemExit, match="0"):
+        leave_with(lambda: call(folder, "--out", folder / "new"))
     assert pd.read_csv(folder / "new/faces.csv")["source"].tolist()[2:] == [str(folder / "caf\\udce9.png")] * 2
     assert {path.name[:5] for path in (folder / "new").iterdir()} == {"b.png", "caf\udce9.", "faces"}
-
-
-def test_a_folder_without_pictures_is_an_error(folder, capsys):
-    (folder / "empty").mkdir()
-    assert call(folder / "empty") == 2
-    assert "empty: contains no picture" in capsys.readouterr().err
 
 
 def test_what_is_not_there_is_named_before_the_network_is_loaded(folder, monkeypatch, capsys):
@@ -406,6 +402,17 @@ def test_tables_and_figures_are_written_whole_and_not_read_as_pictures(folder, c
     assert table["source"].tolist() == [str(folder / "b.png")] * 2 and table["happy"].iloc[0] == 70
     assert Image.open(folder / "b.png.faces.png").size[0] == 900
     assert "2 rows: " in capsys.readouterr().out
+
+
+def test_the_figure_of_a_crowd_is_no_larger_than_can_be_drawn(folder, monkeypatch):
+    """One picture of 300 faces stopped the command, and the table of all others was not written."""
+    monkeypatch.setattr(detection, "find_all", lambda pictures: [[ONE] * 300 for _ in pictures])
+    table, height, draw = command._picture(folder / "b.png", {"network": SaysHappy()})
+    assert len(table) == 300 and 120 * height < 2**16
+    monkeypatch.setattr(command, "MOST_ROWS", 2)
+    _, height, draw = command._picture(folder / "b.png", {"network": SaysHappy()})
+    draw(figure := Figure(figsize=(7.5, height)))
+    assert len(figure.axes) == 1 + 2 * 2
 
 
 def test_a_film_gives_the_mean_over_time_and_a_curve(folder, film, capsys):

@@ -1,8 +1,10 @@
 """Scoring anybody's answers: our runs give their committed numbers, and every broken file its sentence."""
 
 import json
+import os
 import re
 import shutil
+import sys
 from types import SimpleNamespace
 
 import known as known_tool
@@ -12,10 +14,12 @@ import pytest
 from scipy import stats
 
 from fer_utils import evaluation, runs, score
+from fer_utils.command_line import leave_with
+from fer_utils.data.faces import Faces
 from fer_utils.labels import ferplus
 from fer_utils.names import EMOTIONS, EXPECTED_COUNTS
 from fer_utils.score import __main__ as command
-from fer_utils.score import answers, known, measures, page
+from fer_utils.score import answers, known, measures, networks, page
 
 REFERENCE = runs.PROJECT_ROOT / "outputs" / "reference"
 RUN = REFERENCE / "cpu" / "vgg16-scratch-seed0"
@@ -77,7 +81,7 @@ def test_what_ships_is_fer2013s(facts):
     assert (
         np.bincount(both.labels).tolist() == np.add(*map(EXPECTED_COUNTS.get, ("PublicTest", "PrivateTest"))).tolist()
     )
-    assert (len(facts), facts.row_ids[0], facts.row_ids[-1], int(facts.twins.sum())) == (3589, 32298, 35886, 643)
+    assert (len(facts.labels), facts.row_ids[0], facts.row_ids[-1], int(facts.twins.sum())) == (3589, 32298, 35886, 643)
     assert (both.images, both.answers, both.row_ids[0]) == ("PublicTest and PrivateTest", {}, 28709)
 
 
@@ -233,7 +237,7 @@ def test_codes_may_be_whole_floats(facts, ours, tmp_path):
 
 
 def test_an_order_that_cannot_be_told_is_refused(facts, tmp_path):
-    guesses = np.random.default_rng(0).integers(0, 7, len(facts))
+    guesses = np.random.default_rng(0).integers(0, 7, len(facts.labels))
     assert "order of the labels is unclear" in refused(
         pd.DataFrame({"row": facts.row_ids, "label": guesses}), tmp_path, facts
     )
@@ -470,7 +474,7 @@ def test_a_run_on_drawn_faces_is_refused(facts, tmp_path):
 def test_who_has_seen_the_labels_is_warned_of(facts):
     """Right on nine of ten faces at random: only the labels themselves can tell so much."""
     generator = np.random.default_rng(0)
-    predicted = np.where(generator.random(len(facts)) < 0.9, facts.labels, (facts.labels + 1) % 7)
+    predicted = np.where(generator.random(len(facts.labels)) < 0.9, facts.labels, (facts.labels + 1) % 7)
     result = measures.report(answers.Answers("leak", facts.row_ids, predicted), facts)
     assert result["unseen_labels"]["suspicious"] and "Was the model trained on these" in page.page(result)
     assert result["unseen_labels"]["n"] == 479
@@ -564,8 +568,50 @@ def test_data_that_are_not_there_are_named_with_their_option(tmp_path, capsys, m
     assert capsys.readouterr().err.startswith(f"--data: {tmp_path}/as DATA.csv: no such file")
 
 
+@pytest.fixture
+def scored_network(facts, tmp_path, monkeypatch):
+    """scored_network(outputs, labels): the command's exit code for an ONNX network with these outputs and this text."""
+    n = len(facts.labels)
+    faces = Faces(np.zeros((n, 48, 48), np.uint8), facts.labels, np.full(n, "PrivateTest"), facts.row_ids)
+    monkeypatch.setattr(networks.data, "load_fer2013", lambda source: faces)
+    (tmp_path / "a.onnx").touch()
+
+    def run(outputs, labels):
+        monkeypatch.setattr(networks, "_onnx", lambda path, images: (outputs, labels))
+        return command.main([str(tmp_path / "a.onnx"), "--data", "x"])
+
+    return run
+
+
+def test_a_network_that_returns_nan_is_refused(facts, scored_network, capsys):
+    """Trained in float16, a network may return NaN. Its largest value would be the first emotion's."""
+    outputs = np.eye(7)[facts.labels]
+    outputs[5] = np.nan
+    assert scored_network(outputs, ",".join(EMOTIONS)) == 2
+    said = capsys.readouterr().err
+    assert "a.onnx: returns NaN or infinity for 1 of 3,589 faces. Predict the faces yourself" in said
+    assert said.count("\n") == 1
+
+
+def test_labels_with_numbers_are_no_list_in_the_order_of_the_outputs(facts, scored_network, capsys):
+    """A dict's order in the text is not that of its numbers."""
+    numbered = {name: code for code, name in enumerate(EMOTIONS)}
+    text = json.dumps({name: numbered[name] for name in sorted(EMOTIONS, reverse=True)})
+    assert scored_network(np.eye(7)[facts.labels], text) == 0
+    assert "100.0 % of 3,589 faces" in capsys.readouterr().out
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems refuse such a name")
+def test_a_name_that_is_no_text_is_no_reason_to_refuse_a_file(table, tmp_path):
+    """As unpacked from an archive of Windows."""
+    shutil.move(saved(table, tmp_path), path := os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.csv"))
+    with pytest.raises(SystemExit, match="0"):
+        leave_with(lambda: command.main([path]))
+    assert "caf\\udce9.csv: 61.8 % of" in (tmp_path / "caf\udce9.score.html").read_text(encoding="utf-8")
+
+
 def test_a_name_of_a_file_is_no_html(facts):
-    own = answers.Answers("<script>x</script>.csv", facts.row_ids, np.zeros(len(facts), int))
+    own = answers.Answers("<script>x</script>.csv", facts.row_ids, np.zeros(len(facts.labels), int))
     assert "<script>" not in page.page(measures.report(own, facts))
 
 

@@ -271,11 +271,19 @@ def test_times_of_other_widths_or_fewer_images_are_not_compared(tmp_path):
     assert twice["verdict"] == CANNOT and "they differ in the number of training images" in twice["reason"]
 
 
-def test_an_epoch_of_stored_features_is_none_of_the_networks(tmp_path):
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ({"FEATURE_COPIES": 2}, "whether features are stored"),
+        ({"BATCH_SIZE": 256}, "batch size"),
+        ({"PRECISION": "mixed_bfloat16"}, "precision"),
+    ],
+)
+def test_times_of_epochs_that_compute_otherwise_are_not_compared(tmp_path, setting, words):
     write_times(tmp_path, vgg16_transfer=1.0, vgg16_finetune=1.0, resnet50_finetune=5.0)
-    write_run(tmp_path, "resnet50-transfer", FEATURE_COPIES=2, seconds=(5.0,) * 4)
+    write_run(tmp_path, "resnet50-transfer", seconds=(5.0,) * 4, **setting)
     twice = row(statements(comparison.load_runs(tmp_path)), "ResNet50 takes more than twice")
-    assert twice["verdict"] == CANNOT and "they differ in whether features are stored" in twice["reason"]
+    assert twice["verdict"] == CANNOT and f"they differ in {words}" in twice["reason"]
 
 
 def test_only_the_machines_whose_times_were_compared_are_named(tmp_path):
@@ -387,6 +395,13 @@ def test_hard_emotions_are_counted_run_by_run(tmp_path):
     assert (found["verdict"], found["ours"]) == (CANNOT, "the two lowest recalls in 1 of 2 runs")
     write_recalls(tmp_path, "vgg16-scratch", 0, fear=0.4, sad=0.2, disgust=None)  # no face of disgust in the test
     assert row(statements(comparison.load_runs(tmp_path)), beginning)["verdict"] == checks.FAILS
+
+
+def test_recalls_that_tie_have_no_two_lowest(tmp_path):
+    """Where happy is the only answer, six recalls are 0."""
+    write_run(tmp_path, "vgg16-scratch", constant="happy")
+    found = row(statements(comparison.load_runs(tmp_path)), "Fear and disgust are recognised worst")
+    assert (found["verdict"], found["ours"]) == (CANNOT, "the two lowest recalls in 0 of 1 runs")
 
 
 def test_people_and_published_results_are_no_matter_of_runs(tmp_path):

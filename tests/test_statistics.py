@@ -136,10 +136,10 @@ def test_calibration_error_by_hand():
     rows[2] = 0.45 / 6
     rows[2, 0] = 0.55
     assert evaluation.calibration_error(np.array([0, 1, 0]), rows) == pytest.approx((0.7 + 0.45) / 3)
-    table = evaluation.reliability(np.array([0, 1, 0]), rows, bins=10)
-    assert table["n"].tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 2, 0]
-    assert table.loc[8, ["confidence", "accuracy"]].tolist() == pytest.approx([0.85, 0.5])
-    assert table.loc[5, ["low", "high", "accuracy"]].tolist() == pytest.approx([0.5, 0.6, 1.0])
+    table = evaluation.reliability(np.array([0, 1, 0]), rows)
+    assert table["n"].tolist() == [0] * 8 + [1, 0, 0, 0, 2, 0, 0]  # 0.55 is above 8/15, 0.85 above 12/15
+    assert table.loc[12, ["confidence", "accuracy"]].tolist() == pytest.approx([0.85, 0.5])
+    assert table.loc[8, ["low", "high", "accuracy"]].tolist() == pytest.approx([8 / 15, 9 / 15, 1.0])
     assert table.loc[0, ["confidence", "accuracy"]].isna().all()
 
 

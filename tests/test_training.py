@@ -149,7 +149,7 @@ def test_history_agrees_with_keras_and_goes_on_over_phases(task, tmp_path):
     model.optimizer.learning_rate = 0.002
     second = model.fit(*task, validation_data=task, epochs=1, callbacks=[recorder], verbose=0)
     history = pd.read_csv(tmp_path / "history.csv")
-    assert list(history.columns) == training.HISTORY_COLUMNS
+    assert list(history.columns) == training.callbacks.HISTORY_COLUMNS
     assert history["epoch"].tolist() == [1, 2, 3]
     assert history["phase"].tolist() == ["head", "head", "unfrozen"]
     np.testing.assert_allclose(history["learning_rate"], [0.01, 0.01, 0.002], rtol=1e-5)
@@ -158,12 +158,12 @@ def test_history_agrees_with_keras_and_goes_on_over_phases(task, tmp_path):
     pd.testing.assert_frame_equal(history, recorder.frame(), check_dtype=False)
 
 
-def test_seconds_are_the_epochs_wall_clock(task):
+def test_seconds_are_the_epochs_wall_clock(task, tmp_path):
     class Sleep(keras.callbacks.Callback):
         def on_train_batch_end(self, batch, logs=None):
             time.sleep(0.2)
 
-    recorder = training.RecordHistory()
+    recorder = training.RecordHistory(tmp_path / "history.csv")
     started = time.perf_counter()
     small_model().fit(*task, batch_size=32, epochs=2, callbacks=[recorder, Sleep()], verbose=0)
     total = time.perf_counter() - started
@@ -183,14 +183,21 @@ def test_history_on_disk_survives_a_run_that_dies(task, tmp_path):
     assert len(pd.read_csv(tmp_path / "history.csv")) == 2
 
 
-def test_same_seed_same_weights_other_seed_others(task):
-    def weights(seed):
-        model = small_model(seed)
-        model.fit(*task, epochs=2, verbose=0)
-        return np.concatenate([weight.ravel() for weight in model.get_weights()])
+def test_a_run_that_dies_while_it_writes_keeps_the_history_so_far(task, tmp_path, monkeypatch):
+    recorder = training.RecordHistory(tmp_path / "history.csv")
+    small_model().fit(*task, epochs=2, callbacks=[recorder], verbose=0)
+    before = (tmp_path / "history.csv").read_text()
 
-    np.testing.assert_array_equal(weights(3), weights(3))
-    assert not np.array_equal(weights(3), weights(4))
+    def die(_frame, target, **_options):
+        write = target.write if hasattr(target, "write") else target.write_bytes
+        write(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(pd.DataFrame, "to_csv", die)
+    with pytest.raises(runs.RunError, match="history.csv: cannot be written .No space left on device.*Make room"):
+        small_model().fit(*task, epochs=1, callbacks=[recorder], verbose=0)
+    assert (tmp_path / "history.csv").read_text() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["history.csv"]
 
 
 def test_every_epoch_is_kept_and_predicts_as_it_did(task, tmp_path):
@@ -221,12 +228,6 @@ def test_a_model_has_its_own_weights_back_if_predicting_is_interrupted(task, tmp
     with pytest.raises(KeyboardInterrupt):
         keeper.predict({"validation": task[0]})
     assert not any(weight.any() for weight in model.get_weights())
-
-
-def test_no_epoch_is_kept_unless_asked(task, tmp_path):
-    keeper = training.KeepEpochs()
-    small_model().fit(*task, epochs=1, callbacks=[keeper], verbose=0)
-    assert keeper.count == 0 and list(tmp_path.iterdir()) == []
 
 
 def test_one_line_keeps_the_history_the_epochs_and_a_checkpoint(task, tmp_path):

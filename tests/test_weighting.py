@@ -42,7 +42,7 @@ def twins(tmp_path, **parameters):
 def test_recall_and_precision_of_a_rare_class_by_hand(tmp_path):
     pairs, notes = weighting.weighted_twins([twins(tmp_path)])
     assert notes == []
-    table = weighting.price_of_weights(*pairs[0], np.repeat(np.arange(7), [2, 1, 2, 4, 2, 2, 1]), samples=200)
+    table = weighting.price_of_weights(*pairs[0], np.repeat(np.arange(7), [2, 1, 2, 4, 2, 2, 1]))
     rare, common, everything = table.loc["disgust"], table.loc["happy"], table.loc["all"]
     assert rare[["n", "recall", "weighted_recall", "difference"]].tolist() == [2, 0.5, 1.0, 0.5]
     assert rare[["precision", "weighted_precision"]].tolist() == pytest.approx([1, 2 / 3])
@@ -103,7 +103,7 @@ def test_runs_without_a_twin_are_no_complaint(tmp_path):
 
 def test_arrows_go_from_the_plain_run_to_the_weighted_one(tmp_path):
     pairs, _ = weighting.weighted_twins([twins(tmp_path)])
-    table = weighting.price_of_weights(*pairs[0], LABELS, samples=50)
+    table = weighting.price_of_weights(*pairs[0], LABELS)
     recall, precision = plots.weighting_arrows(table)
     assert [text.get_text() for text in recall.get_yticklabels()][0] == "angry (2)"
     lines = {tuple(line.get_xdata()): line for line in recall.lines if len(set(line.get_ydata())) == 1}
@@ -118,7 +118,7 @@ def test_arrows_go_from_the_plain_run_to_the_weighted_one(tmp_path):
 
 def test_what_was_never_answered_before_is_marked_after(tmp_path):
     pairs, _ = weighting.weighted_twins([twins(tmp_path)])
-    table = weighting.price_of_weights(*pairs[0], LABELS, samples=50)
+    table = weighting.price_of_weights(*pairs[0], LABELS)
     table.loc["disgust", "precision"] = np.nan
     precision = plots.weighting_arrows(table)[1]
     marks = [line for line in precision.lines if line.get_marker() == "D" and line.get_ydata()[0] == 1]

@@ -155,14 +155,14 @@ def total(counts, stated) -> Check:
     return Check(summed, verdict, f"the class counts add up to {summed:,.0f}, the stated total is {stated:,.0f}")
 
 
-def class_count(stated, actual, bound=None) -> Check:
-    """Compare a class count with FER-2013's (``actual``), and with all images of that class (``bound``, if given)."""
+def class_count(stated, actual, bound) -> Check:
+    """Compare a class count with FER-2013's (``actual``), and with all images of that class (``bound``)."""
     if stated == actual:
         return Check(actual, CONSISTENT, f"FER-2013 has {actual:,}")
     more = f"{stated - actual:+,.0f}, {100 * (stated / actual - 1):+.1f} %"
     subset = " and so is no part of the published split" if stated > actual else ""
     text = f"FER-2013 has {actual:,} ({more}){subset}"
-    if bound is not None and stated > bound:
+    if stated > bound:
         text += f", nor of the whole data set's {bound:,}"
     return Check(actual, BY_DATA, text)
 
@@ -174,7 +174,7 @@ def found_faces(found, stated_count, actual_count, share) -> Check:
         text += f"; Table 2's test set has only {stated_count:,.0f}, so another set was evaluated"
     if found > actual_count:
         return Check(actual_count, ARITHMETIC, text)
-    return Check(actual_count, CONSISTENT, f"{text}; {share}" if share else text)
+    return Check(actual_count, CONSISTENT, f"{text}; {share}")
 
 
 def majority_class(percent, happy, whole) -> Check:
@@ -193,15 +193,16 @@ def entropy(counts) -> float:
     return float(stats.entropy(list(counts)))
 
 
-def loss_bounds(accuracy, floor=evaluation.PROBABILITY_FLOOR):
+def loss_bounds(accuracy):
     """Least and greatest mean cross-entropy (nats) that a softmax over 7 classes can have at an ``accuracy`` (0 to 1).
 
-    A wrong prediction gives the true class at least ``floor`` and at most 1/2, since another class has as much or more.
-    A right one gives it at least 1/7 and at most 1. Raises ValueError if ``accuracy`` is not within 0 to 1.
+    A wrong prediction gives the true class at least ``PROBABILITY_FLOOR`` and at most 1/2, since another class has as
+    much or more. A right one gives it at least 1/7 and at most 1. Raises ValueError unless ``accuracy`` is from 0 to 1.
     """
     if not 0 <= accuracy <= 1:
         raise ValueError(f"accuracy must be between 0 and 1, got {accuracy}")
-    return (1 - accuracy) * np.log(2), (1 - accuracy) * -np.log(floor) + accuracy * np.log(len(EMOTIONS))
+    high = (1 - accuracy) * -np.log(evaluation.PROBABILITY_FLOOR) + accuracy * np.log(len(EMOTIONS))
+    return (1 - accuracy) * np.log(2), high
 
 
 def loss(value, accuracy, constant=False) -> Check:

@@ -107,17 +107,24 @@ def commands(output_dir, data="", weights="", source="", pretrain_epochs=0, **gi
 def summarize_collapse(output_dir) -> tuple[pd.DataFrame, list[str]]:
     """A table with ``COLUMNS``, one row per finished run of a variant, and a sentence on each unusable folder.
 
+    A run is unusable, too, if it differs from the first one in anything that no variant changes, such as its epochs.
     All measures are of the validation split, as in the paper. accuracy: 0 to 1. majority: the emotion that is predicted
     most often, and majority_share its share (0 to 1). answer_entropy: of the predictions' shares, in nats (0: always
     the same). log_loss: to compare with prior_entropy, the loss of predicting the split's class shares for every face.
     """
-    rows, notes = [], []
+    rows, notes, first = [], [], None
     for variant in VARIANTS:
         own = []
         for metrics in sorted((runs.resolve(output_dir) / FOLDER / variant.name).glob("*-finetune-seed*/metrics.json")):
             try:
                 run = runs.read_run(metrics.parent)
                 row = {"variant": variant.name, "change": variant.change, **describe(run)}
+                first = first or run
+                if difference := runs.unlike(run, first, but=FIXED):
+                    raise runs.RunError(
+                        f"{runs.shown(run.folder)} differs from {runs.shown(first.folder)} in more than its variant's "
+                        f"change: {difference}. Run both alike"
+                    )
                 own = runs.as_seeds([*own, run])
                 rows.append(row)
             except runs.RunError as error:

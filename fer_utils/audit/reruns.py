@@ -6,6 +6,7 @@ from fer_utils import comparison, evaluation
 from fer_utils.audit import checks
 from fer_utils.audit.checks import Check
 from fer_utils.comparison import paper
+from fer_utils.evaluation.paired import LEVEL
 from fer_utils.names import EMOTIONS
 
 # "Reproduced" needs evidence of agreement, not only a lack of evidence against it: the difference may be zero, and it
@@ -37,11 +38,17 @@ def foreign_features(finished):
 
 
 def scale(ours, own) -> str:
-    """The size of an arm's runs in words: "1 seed, 24 epochs, width 0.25, 48 pixels"."""
+    """The size of an arm's runs in words: "1 seed, 24 epochs, width 0.25, 48 pixels, 5,000 training images".
+
+    The number of training images is left out if it is FER-2013's.
+    """
     words = [f"{ours['runs']:.0f} seed{'s' if ours['runs'] > 1 else ''}", f"{ours['epochs']:.0f} epochs"]
     for name, form in (("WIDTH", "width {}"), ("INPUT_SIZE", "{} pixels")):
         values = sorted({run.manifest["parameters"].get(name, "?") for run in own}, key=str)
         words.append(form.format(" and ".join(map(str, values))))
+    images = own[0].metrics["train"]["n"]
+    if images != checks.TRAINING_IMAGES:
+        words.append(f"{images:,} training images")
     return ", ".join(words)
 
 
@@ -68,7 +75,7 @@ def _our_validation(row, ours, own, finished):
     accuracy, images = ours["validation_accuracy"], own[0].metrics["validation"]["n"]
     tested = accuracy_difference(row["value"] / 100, accuracy, images, ours["runs"], variance, freedom)
     difference, low, high = (100 * tested[name] for name in ("difference", "low", "high"))
-    if tested["p_value"] < 0.05:
+    if tested["p_value"] < LEVEL:
         verdict = checks.NOT_REPRODUCED
     elif max(abs(low), abs(high)) <= ACCURACY_TOLERANCE:
         verdict = checks.REPRODUCED

@@ -16,6 +16,7 @@ _ABSTRACT, _CONCLUSION, _COMPARISON = "abstract", "conclusion", "comparison sect
 _TIMING = "training time comparison"
 _DATA, _SETUP = "section 'Dataset Description'", "section 'Experiment Setup'"
 _REVIEW = "literature review"
+_PREPROCESSING, _MODELS = "section 'Data Preprocessing'", "section 'Model Architectures'"
 _VGG_SCRATCH = "section 'VGG16 Trained from Scratch'"
 _VGG_TRANSFER = "section 'VGG16 with Pre-Trained Weights'"
 _VGG_FINETUNE = "section 'VGG16 with Fine-Tuning'"
@@ -151,19 +152,17 @@ _OTHER_ROWS = [
     ),
     ("", "classes", 7, "", _DATA, ""),
     ("", "image size", 48, "pixels", _DATA, "a side, grayscale"),
-    ("", "resized image size", 224, "pixels", "section 'Data Preprocessing'", "a side; bilinear, RGB"),
-    ("", "pixel divisor", 255, "", "section 'Data Preprocessing'", "into [0, 1], also for ImageNet backbones"),
-    ("", "VGG16 parameters", 138e6, "", "section 'Model Architectures'", "almost; with its ImageNet head"),
-    ("", "VGG16 convolutional layers", 13, "", "section 'Model Architectures'", ""),
-    ("", "VGG16 dense units", 4096, "", "section 'Model Architectures'", "two layers, ImageNet head"),
-    ("", "ResNet50 parameters", 25e6, "", "section 'Model Architectures'", ""),
-    ("", "ResNet50 layers", 50, "", "section 'Model Architectures'", "49 convolutional, one dense"),
+    ("", "resized image size", 224, "pixels", _PREPROCESSING, "a side; bilinear, RGB"),
+    ("", "pixel divisor", 255, "", _PREPROCESSING, "into [0, 1], also for ImageNet backbones"),
+    ("", "VGG16 parameters", 138e6, "", _MODELS, "almost; with its ImageNet head"),
+    ("", "VGG16 convolutional layers", 13, "", _MODELS, ""),
+    ("", "VGG16 dense units", 4096, "", _MODELS, "two layers, ImageNet head"),
+    ("", "ResNet50 parameters", 25e6, "", _MODELS, ""),
+    ("", "ResNet50 layers", 50, "", _MODELS, "49 convolutional, one dense"),
     ("", "GPU memory", 16, "GB", _SETUP, "NVIDIA GeForce RTX 4080 Super, Ventus 3X OC"),
     ("", "memory", 32, "GB", _SETUP, "CPU: AMD Ryzen 9 5900X"),
 ]
 
-
-_MODELS = "section 'Model Architectures'"
 _NO_DENSE = 'later: "instead of fully connected layers, [it] does not have them"'
 # Found on a second reading. They are at the end, so that the ids of the others did not change.
 _LATER_ROWS = [
@@ -194,7 +193,7 @@ _LATER_ROWS = [
     ("", "VGG16 convolution blocks", 13, "", _MODELS, "contradicts the five; thirteen layers are meant"),
     ("", "VGG16 convolutions per block", 2, "", _MODELS, "two or three"),
     ("", "VGG16 convolutions per block", 3, "", _MODELS, "two or three"),
-    ("", "year of Ekman's six expressions", 1971, "", "literature review", ""),
+    ("", "year of Ekman's six expressions", 1971, "", _REVIEW, ""),
     ("", "first year of the publication trend", 2013, "", "Fig. 1", ""),
     ("", "last year of the publication trend", 2024, "", "Fig. 1", ""),
 ]

@@ -78,7 +78,8 @@ def settings_note(finished):
     for name in (*VARIED, *later):
         values = sorted({run.manifest["parameters"].get(name, runs.BEFORE.get(name)) for run in finished}, key=str)
         if len(values) > 1:
-            differing.append(f"{name} ({', '.join(map(str, values))})")
+            shown = ", ".join(str(value) or '""' for value in values)
+            differing.append(f"{name} ({shown})")
     return f"Mind that these runs differ in more than their strategy: {_listed(differing)}." if differing else ""
 
 

@@ -1,6 +1,5 @@
 """Check whether data are the original FER-2013, and which images occur twice."""
 
-import hashlib
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,14 +13,13 @@ from fer_utils.names import EMOTIONS, EXPECTED_COUNTS, MERGED_USAGE
 class IntegrityReport:
     """The result of ``integrity_report``; `str()` makes it readable.
 
-    counts, expected, differences: DataFrames, a row for each usage and a column for each emotion. differences is counts
-    minus expected. constant_images: int64 array, row ids of the images with one gray value only. is_original: whether
-    all counts are the original's.
+    counts, differences: DataFrames, a row for each usage and a column for each emotion; differences is counts minus the
+    original's. constant_images: int64 array, row ids of the images with one gray value only. is_original: whether all
+    counts are the original's.
     """
 
     source: str
     counts: pd.DataFrame
-    expected: pd.DataFrame
     differences: pd.DataFrame
     constant_images: np.ndarray
     is_original: bool
@@ -45,7 +43,7 @@ def integrity_report(faces):
     counts, expected = _count_tables(faces)
     differences = counts - expected
     blank = faces.row_ids[constant(faces.images)]
-    return IntegrityReport(faces.source, counts, expected, differences, blank, not differences.to_numpy().any())
+    return IntegrityReport(faces.source, counts, differences, blank, not differences.to_numpy().any())
 
 
 def _count_tables(faces):
@@ -84,11 +82,11 @@ def exact_duplicates(faces):
     Columns: group (int from 0, in the order of first appearance), row_id, usage, emotion (name), constant (bool: one
     gray value only, so that a copy says nothing about a face). Sorted by group, then in the order of `faces`.
     """
-    digests = pd.Series([hashlib.sha256(image.tobytes()).digest() for image in faces.images], dtype=object)
-    positions = np.flatnonzero(digests.duplicated(keep=False))
+    contents = pd.Series([image.tobytes() for image in faces.images], dtype=object)
+    positions = np.flatnonzero(contents.duplicated(keep=False))
     table = pd.DataFrame(
         {
-            "group": pd.factorize(digests[positions])[0],
+            "group": pd.factorize(contents[positions])[0],
             "row_id": faces.row_ids[positions],
             "usage": faces.usage[positions],
             "emotion": np.array(EMOTIONS)[faces.labels[positions]],

@@ -34,7 +34,8 @@ def _load_path(path, read):
     # The reader recognizes train.csv by its name. If the file is a link, its target may have any name.
     keeps_name = path.name.lower().startswith(archives.CHALLENGE_TRAIN)
     path = path.parent.resolve() / path.name if keeps_name else path.resolve()
-    return _through_cache(str(path), archives.state(path), lambda: read(path))
+    # A download is checked more closely than other data, so an entry of theirs does not count for it.
+    return _through_cache(str(path), f"{read.__name__} {archives.state(path)}", lambda: read(path))
 
 
 def _through_cache(source, state, read):

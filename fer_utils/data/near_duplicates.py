@@ -1,6 +1,6 @@
 """Images that are in FER-2013 more than once: exact copies, or other crops or sizes.
 
-Exact copies are found by a hash of their bytes. Near-duplicates are found in three steps:
+Exact copies are found by their bytes. Near-duplicates are found in three steps:
 
 1. A perceptual hash finds candidates among 644 million pairs in seconds. It is pHash of the library ImageHash: one bit
    for each of the 64 lowest cosine frequencies, which says whether it is above their median.
@@ -15,7 +15,6 @@ import numpy as np
 import pandas as pd
 from scipy import sparse
 
-from fer_utils.data.checks import exact_duplicates
 from fer_utils.data.exploration import thumbnails
 from fer_utils.data.faces import constant
 from fer_utils.names import SIDE
@@ -118,20 +117,17 @@ def connected(n, pairs):
 
 def exact_groups(faces):
     """Number the groups of exact copies, without constant images: int64 (n,), from 0; -1 for an image without copy."""
-    table = exact_duplicates(faces)
-    table = table[~table["constant"]]
-    position = pd.Series(np.arange(len(faces)), index=faces.row_ids)
-    groups = np.arange(len(faces)) + len(faces)  # each image is its own group, with numbers above the table's
-    groups[position[table["row_id"]]] = table["group"]
-    return _numbered(groups)
+    equal, _ = pd.Series([image.tobytes() for image in faces.images]).factorize()  # a number for each content
+    alone = len(faces) + np.arange(len(faces))  # of its own for each image
+    return _numbered(np.where(constant(faces.images), alone, equal))
 
 
-def near_groups(faces, distance=DISTANCE, correlation=CORRELATION):
+def near_groups(faces, correlation=CORRELATION):
     """Number the groups of images of one photograph: int64 (n,), from 0; -1 for an image without duplicate.
 
     Exact copies are included. Pairs are linked to groups, so two images of a group may be below `correlation`.
     """
-    return connected(len(faces), near_pairs(faces.images, distance, correlation))
+    return connected(len(faces), near_pairs(faces.images, correlation=correlation))
 
 
 def _numbered(component):
@@ -143,7 +139,7 @@ def _numbered(component):
     return groups
 
 
-def twin_in(faces, groups, usage="Training"):
-    """Return whether each image outside `usage` has a duplicate in it: bool (n,), False for the images of `usage`."""
-    inside = faces.usage == usage
+def twin_in(faces, groups):
+    """Return whether each image outside Training has a duplicate in it: bool (n,), False for Training's own images."""
+    inside = faces.usage == "Training"
     return ~inside & (groups >= 0) & np.isin(groups, groups[inside])

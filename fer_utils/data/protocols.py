@@ -20,7 +20,6 @@ class Splits:
     images of Training that TRAIN_WITHOUT has removed from ``train``.
     """
 
-    protocol: str
     train: Faces
     validation: Faces
     _test: Faces = field(repr=False)
@@ -67,8 +66,8 @@ def apply_protocol(faces, protocol="official", max_images=0, seed=0, without="no
     train = part("Training", seed=seed)
     if protocol == "paper":
         held_out = part("PublicTest", "PrivateTest", MERGED_USAGE)
-        return Splits(protocol, train, held_out, held_out, missing)
-    return Splits(protocol, train, part("PublicTest"), part("PrivateTest"), missing)
+        return Splits(train, held_out, held_out, missing)
+    return Splits(train, part("PublicTest"), part("PrivateTest"), missing)
 
 
 def left_out(faces, without, seed=0):
@@ -111,8 +110,7 @@ def left_out(faces, without, seed=0):
 def _twins(faces, training):
     """Return which images of Training have a duplicate in another split: bool (n,)."""
     groups = near_duplicates.near_groups(faces)
-    others = set(faces.usage.tolist()) - {"Training"}
-    return training & np.any([near_duplicates.twin_in(faces, groups, usage) for usage in sorted(others)], axis=0)
+    return training & (groups >= 0) & np.isin(groups, groups[~training])
 
 
 def _half(faces, training, which):

@@ -6,8 +6,6 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from fer_utils.project import expand_path
-
 IMAGE_SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".webp"}
 
 SPLITS = ("train", "training", "val", "valid", "validation", "test", "testing")
@@ -33,7 +31,7 @@ def load_source(source="sample", size=48, max_images=0, seed=0):
         images, labels = sample.draw_identities(seed=seed + 1)
         names = [f"person {number}" for number in range(labels.max() + 1)]
     else:
-        files, labels, names = _list_class_folders(Path(expand_path(source)))
+        files, labels, names = _list_class_folders(Path(source))
     if max_images == 1:
         raise SourceError(f"{source}: MAX_IMAGES=1 leaves none to train on, as one is held out. Give 2 or more, or 0")
     order = np.random.default_rng(seed).permutation(len(labels))

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from fer_utils import runs
-from fer_utils.evaluation.intervals import wilson_interval
+from fer_utils.evaluation.intervals import TAILS, wilson_interval
 from fer_utils.evaluation.paired import paired_difference
 
 FILE = "epochs.npz"
@@ -109,5 +109,5 @@ def optimism(right, samples=2000, seed=0):
         second = right[:, order[n // 2 :]].mean(axis=1)
         best = first.argmax()
         gaps.append(first[best] - second[best])
-    low, high = np.quantile(gaps, [0.025, 0.975])
+    low, high = np.quantile(gaps, TAILS)
     return {"mean": float(np.mean(gaps)), "low": float(low), "high": float(high)}

@@ -19,7 +19,7 @@ from fer_utils.runs.predictions import checked
 # history's ``val_loss``. With scikit-learn's own floor, a probability of 0 would cost 36 nats.
 PROBABILITY_FLOOR = 1e-7
 
-CALIBRATION_BINS = 15  # as in Guo et al. 2017, arXiv:1706.04599
+BINS = 15  # of the predicted class's probability, for calibration: as in Guo et al. 2017, arXiv:1706.04599
 
 
 def summarize(labels, probabilities) -> dict:
@@ -63,43 +63,43 @@ def summarize(labels, probabilities) -> dict:
     }
 
 
-def reliability(labels, probabilities, bins=CALIBRATION_BINS) -> pd.DataFrame:
-    """The data of a reliability diagram: one row for each of `bins` equal ranges of the predicted class's probability.
+def reliability(labels, probabilities) -> pd.DataFrame:
+    """The data of a reliability diagram: one row for each of 15 equal ranges of the predicted class's probability.
 
     Columns: low, high (the range, without low itself), n (images in it), confidence (their mean probability), accuracy.
     The last two are NaN where n is 0.
     """
     labels, probabilities = checked(labels, probabilities)
-    edges = np.linspace(0, 1, bins + 1)
+    edges = np.linspace(0, 1, BINS + 1)
     right = probabilities.argmax(axis=1) == labels
-    index = _calibration_bin(probabilities.max(axis=1), bins)
-    n = np.bincount(index, minlength=bins)
+    index = _calibration_bin(probabilities.max(axis=1))
+    n = np.bincount(index, minlength=BINS)
     with np.errstate(invalid="ignore"):
-        confidence = np.bincount(index, probabilities.max(axis=1), bins) / n
-        accuracy = np.bincount(index, right, bins) / n
+        confidence = np.bincount(index, probabilities.max(axis=1), BINS) / n
+        accuracy = np.bincount(index, right, BINS) / n
     return pd.DataFrame({"low": edges[:-1], "high": edges[1:], "n": n, "confidence": confidence, "accuracy": accuracy})
 
 
-def calibration_error(labels, probabilities, bins=CALIBRATION_BINS) -> float:
+def calibration_error(labels, probabilities) -> float:
     """Expected calibration error: the mean distance between confidence and accuracy over the bins, weighted by n.
 
     From 0 to 1; Guo et al. 2017 (arXiv:1706.04599), equation 3. Compare only errors with the same number of bins.
     """
     labels, probabilities = checked(labels, probabilities)
-    gaps = _calibration_gaps(labels, probabilities, bins)
+    gaps = _calibration_gaps(labels, probabilities)
     return float(np.abs(gaps.sum(axis=0)).sum() / len(labels))
 
 
-def _calibration_bin(confidence, bins) -> np.ndarray:
-    return np.clip(np.ceil(confidence * bins).astype(int) - 1, 0, bins - 1)
+def _calibration_bin(confidence) -> np.ndarray:
+    return np.ceil(confidence * BINS).astype(int).clip(1, BINS) - 1
 
 
-def _calibration_gaps(labels, probabilities, bins=CALIBRATION_BINS) -> np.ndarray:
-    """Right (1 or 0) minus confidence of each image, in the column of its bin: floats (n, bins), 0 elsewhere."""
+def _calibration_gaps(labels, probabilities) -> np.ndarray:
+    """Right (1 or 0) minus confidence of each image, in the column of its bin: floats (n, BINS), 0 elsewhere."""
     confidence = probabilities.max(axis=1)
-    gaps = np.zeros((len(labels), bins))
+    gaps = np.zeros((len(labels), BINS))
     right = probabilities.argmax(axis=1) == labels
-    gaps[np.arange(len(labels)), _calibration_bin(confidence, bins)] = right - confidence
+    gaps[np.arange(len(labels)), _calibration_bin(confidence)] = right - confidence
     return gaps
 
 

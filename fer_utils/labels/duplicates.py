@@ -10,7 +10,9 @@ from fer_utils.data.faces import constant
 from fer_utils.data.near_duplicates import twin_in
 from fer_utils.labels.errors import score
 from fer_utils.labels.ferplus import share_for
-from fer_utils.names import EMOTIONS, USAGES
+from fer_utils.names import EMOTIONS, MERGED_USAGE, USAGES
+
+SAMPLES = 4000  # of the bootstrap in ``gap_within``
 
 
 def summary(faces, groups):
@@ -58,18 +60,17 @@ def conflicting_pairs(faces, groups):
     return np.array(found, np.int64).reshape(-1, 2)
 
 
-def leaks(faces, groups, usage="Training"):
-    """How many images of each other split have a duplicate in `usage`: DataFrame, one row per split.
+def leaks(faces, groups):
+    """How many images of each other split have a duplicate in Training: DataFrame, one row per split.
 
     Columns: images, twins (images with a duplicate there), with_label (a duplicate there has the same label),
     other_label (none there has the same label), share (twins / images).
     """
-    twins = twin_in(faces, groups, usage)
+    twins = twin_in(faces, groups)
     group_and_label = pd.MultiIndex.from_arrays([groups, faces.labels])
-    same = twins & group_and_label.isin(group_and_label[faces.usage == usage])
+    same = twins & group_and_label.isin(group_and_label[faces.usage == "Training"])
     counts = pd.DataFrame({"images": 1, "twins": twins, "with_label": same}).groupby(faces.usage).sum()
-    order = [*USAGES, *sorted(set(counts.index) - set(USAGES))]
-    counts = counts.reindex([name for name in order if name in counts.index and name != usage])
+    counts = counts.reindex([name for name in (*USAGES[1:], MERGED_USAGE) if name in counts.index])
     counts["other_label"] = counts["twins"] - counts["with_label"]
     return counts.assign(share=counts["twins"] / counts["images"])
 
@@ -87,26 +88,26 @@ def score_without(right, twins):
     return pd.DataFrame.from_dict(rows, orient="index")
 
 
-def gap_within(right, twins, strata, samples=4000, seed=0):
+def gap_within(right, twins, strata):
     """Accuracy on images with a duplicate minus accuracy on others of the same kind: a dict gap, low, high (95 %).
 
-    right, twins: bool (n,). strata: integers (n,), the kind of each image, such as its label. In PrivateTest, 29 % of
-    the duplicates are surprise, but 8 % of the others. So the plain difference mixes memory with how easy an emotion
-    is. Here it is taken within each stratum, and averaged with the numbers of duplicates as weights (direct
+    right, twins: bool (n,). strata: numbers or names (n,), the kind of each image, such as its label. In PrivateTest,
+    29 % of the duplicates are surprise, but 8 % of the others. So the plain difference mixes memory with how easy an
+    emotion is. Here it is taken within each stratum, and averaged with the numbers of duplicates as weights (direct
     standardisation). The interval draws each stratum's counts again (parametric bootstrap). Strata without duplicates
     or without others are left out. Raises ValueError if none is left.
     """
     right, twins, strata = np.asarray(right, float), np.asarray(twins, bool), np.asarray(strata)
-    generator = np.random.default_rng(seed)
-    gap, draws, weight = 0.0, np.zeros(samples), 0
+    generator = np.random.default_rng(0)
+    gap, draws, weight = 0.0, np.zeros(SAMPLES), 0
     for stratum in np.unique(strata):
         inside = strata == stratum
         duplicates, others = right[inside & twins], right[inside & ~twins]
         n = len(duplicates)
         if not n or not len(others):
             continue
-        drawn = generator.binomial(n, duplicates.mean(), samples) / n
-        drawn_others = generator.binomial(len(others), others.mean(), samples) / len(others)
+        drawn = generator.binomial(n, duplicates.mean(), SAMPLES) / n
+        drawn_others = generator.binomial(len(others), others.mean(), SAMPLES) / len(others)
         gap += n * (duplicates.mean() - others.mean())
         draws += n * (drawn - drawn_others)
         weight += n

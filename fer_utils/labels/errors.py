@@ -152,12 +152,12 @@ def confusions(answers, chosen=None):
     return pd.DataFrame(counts, index=list(EMOTIONS), columns=list(EMOTIONS))
 
 
-def top_confusions(matrix, count=10):
-    """The largest off-diagonal cells of `confusions`: DataFrame, columns label, answer, images, share_of_errors."""
+def top_confusions(matrix):
+    """The ten largest off-diagonal cells of `confusions`: DataFrame, columns label, answer, images, share_of_errors."""
     pairs = [(label, answer) for label in matrix.index for answer in matrix.columns if label != answer]
     cells = [(label, answer, matrix.at[label, answer]) for label, answer in pairs]
     table = pd.DataFrame(cells, columns=["label", "answer", "images"])
     table = table.sort_values("images", ascending=False, kind="stable")
     total = table["images"].sum()
     table["share_of_errors"] = table["images"] / total if total else np.nan
-    return table[table["images"] > 0].head(count).reset_index(drop=True)
+    return table[table["images"] > 0].head(10).reset_index(drop=True)

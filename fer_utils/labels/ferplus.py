@@ -20,8 +20,8 @@ from fer_utils.names import EMOTIONS, USAGE_COUNTS, USAGES
 
 VOTES = ("neutral", "happiness", "surprise", "sadness", "anger", "disgust", "fear", "contempt", "unknown", "NF")
 # The column in VOTES of each of EMOTIONS. The order and some names differ: "anger" is angry, for example.
-EMOTION_COLUMNS = tuple(
-    VOTES.index({"angry": "anger", "happy": "happiness", "sad": "sadness"}.get(name, name)) for name in EMOTIONS
+EMOTION_COLUMNS = np.array(
+    [VOTES.index({"angry": "anger", "happy": "happiness", "sad": "sadness"}.get(name, name)) for name in EMOTIONS]
 )
 RULES = ("plurality", "majority")
 LOWEST_AGREEMENT = 0.5  # of labels and votes: about 0.7 in FER-2013's own order, about 0.2 in any other
@@ -95,7 +95,7 @@ def favourite(votes, rule="plurality"):
     if rule == "majority":
         won &= 2 * top > votes.sum(axis=1)
     codes = np.full(len(VOTES), -1, np.int8)
-    codes[list(EMOTION_COLUMNS)] = range(len(EMOTIONS))
+    codes[EMOTION_COLUMNS] = range(len(EMOTIONS))
     return np.where(won, codes[votes.argmax(axis=1)], -1).astype(np.int8)
 
 
@@ -108,7 +108,7 @@ def agreement(votes):
 def share_for(labels, votes):
     """Share of the votes for each image's label: float64 (n,), 0 to 1. It is the hit rate of one random voter."""
     votes, labels = _checked(votes), np.asarray(labels, np.int64)
-    return votes[np.arange(len(votes)), np.array(EMOTION_COLUMNS)[labels]] / votes.sum(axis=1)
+    return votes[np.arange(len(votes)), EMOTION_COLUMNS[labels]] / votes.sum(axis=1)
 
 
 def answers_by_label(labels, votes):
@@ -128,7 +128,7 @@ def answers_by_label(labels, votes):
 
 def emotion_shares(votes):
     """Shares of the votes for the seven EMOTIONS: float64 (n, 7). Rows sum to 1, or are 0 if no emotion has a vote."""
-    own = _checked(votes)[:, list(EMOTION_COLUMNS)]
+    own = _checked(votes)[:, EMOTION_COLUMNS]
     return own / np.maximum(own.sum(axis=1, keepdims=True), 1)
 
 
@@ -217,7 +217,7 @@ def label_noise_ceiling(labels, usage, votes, rule="plurality"):
     """
     votes, labels, usage = _checked(votes), np.asarray(labels, np.int64), np.asarray(usage)
     winner, own = favourite(votes, rule), share_for(labels, votes)
-    seven = votes[:, list(EMOTION_COLUMNS)].sum(axis=1) / votes.sum(axis=1)
+    seven = votes[:, EMOTION_COLUMNS].sum(axis=1) / votes.sum(axis=1)
     forced = np.divide(own, seven, out=np.zeros_like(own), where=seven > 0)
     images = {name: usage == name for name in USAGES if name in usage} | {"all": np.full(len(labels), True)}
     rows = {}

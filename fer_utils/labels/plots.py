@@ -122,7 +122,7 @@ def confusion_shares(matrix, ax=None, title=None):
     rounded in the text. Returns the Axes.
     """
     counts = matrix.to_numpy(float)
-    texts = np.where(counts > 0, np.vectorize("{:.0f}".format, otypes=[object])(counts), "")
+    texts = np.where(counts > 0, [[f"{count:.0f}" for count in row] for row in counts], "")
     ax = heat_map(matrix, texts, "Oranges", max(counts.max(), 1e-9), ax)
     ax.set(xlabel="answer", ylabel="label")
     return finish(ax, title, spines=())

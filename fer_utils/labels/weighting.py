@@ -58,7 +58,7 @@ def train_labels(run, faces):
     return splits.train.labels
 
 
-def price_of_weights(plain, weighted, trained_on, samples=2000):
+def price_of_weights(plain, weighted, trained_on):
     """What the weights changed on the test split: DataFrame, one row per emotion and "all"; rates 0 to 1.
 
     plain, weighted: from ``weighted_twins``. trained_on: uint8 (n,), from ``train_labels``; an emotion's rarity there
@@ -78,22 +78,22 @@ def price_of_weights(plain, weighted, trained_on, samples=2000):
         rows[emotion] = {
             "n": int(own.sum()),
             "weight": weights[code],
-            **_change(right_after[own], right_before[own], samples),
+            **_change(right_after[own], right_before[own]),
             "precision": summary_before["per_class"][emotion]["precision"],
             "weighted_precision": summary_after["per_class"][emotion]["precision"],
         }
     rows["all"] = {
         "n": len(labels),
         "weight": 1.0,
-        **_change(right_after, right_before, samples),
+        **_change(right_after, right_before),
         "precision": summary_before["macro_f1"],
         "weighted_precision": summary_after["macro_f1"],
     }
     return pd.DataFrame.from_dict(rows, orient="index").astype(float)
 
 
-def _change(after, before, samples):
+def _change(after, before):
     if not len(before):
         return dict.fromkeys(("recall", "weighted_recall", "difference", "low", "high"), np.nan)
-    change = evaluation.paired_difference(after, before, samples=samples)
+    change = evaluation.paired_difference(after, before, samples=2000)
     return {"recall": before.mean(), "weighted_recall": after.mean(), **change}

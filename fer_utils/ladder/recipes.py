@@ -193,6 +193,11 @@ def path(name):
     return list(LADDER[: NAMES.index(name) + 1])
 
 
+def network_of(name):
+    """Return the rung whose network the rung `name` predicts with: itself, unless it only adds views."""
+    return next(rung.name for rung in reversed(path(name)) if not rung.same_run)
+
+
 def read_recipe(name, changes=""):
     """Return the recipe of a rung with `changes`, such as "epochs=60 width=0.5". Raises RecipeError."""
     fields = {field.name: field.default for field in dataclasses.fields(Recipe)}
@@ -220,10 +225,12 @@ def read_recipe(name, changes=""):
 def run_name(name, changes="", given="", without="none"):
     """Return the name of a run: the one `given`, else the rung's.
 
-    Raises RecipeError for a recipe with changes, or with TRAIN_WITHOUT (`without`), that has no name of its own.
+    Raises RecipeError for a recipe with changes, or with TRAIN_WITHOUT (`without`), that has no name of its own, and
+    for a rung that only adds views: the ladder shows these with the network of a rung below.
     """
     if not given and not str(changes).strip() and without == "none":
-        path(name)  # raises for an unknown one
+        if (network := network_of(name)) != name:
+            raise RecipeError(f"RECIPE={name!r} only adds views to another rung's network: give RECIPE={network!r}")
         return name
     if not given or given in NAMES or not all(letter.isalnum() or letter in "-_." for letter in given):
         raise RecipeError(

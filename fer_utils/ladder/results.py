@@ -143,8 +143,7 @@ def summarize(found, samples=2000):
     splits, runs_of, right, of_network = {}, {}, {}, {}
     for rung in recipes.LADDER:
         splits[rung.name] = recipes.answer_name("validation", recipes.read_recipe(rung.name).views)
-        # A rung that only adds views uses the network of a rung below.
-        network = next(step.name for step in reversed(recipes.path(rung.name)) if not step.same_run)
+        network = recipes.network_of(rung.name)
         if own := having(found.get(network, []), splits[rung.name]):
             runs_of[rung.name] = own
             right[rung.name] = right_by_seed(own, splits[rung.name])

@@ -10,7 +10,6 @@ import pandas as pd
 from fer_utils import evaluation, runs
 from fer_utils.evaluation.paired import compare_answers
 from fer_utils.ladder import recipes, results
-from fer_utils.runs.folder import RunError
 
 COLUMNS = [
     "recipe", "changes", "seeds", "n", "accuracy", "difference", "low", "high", "p_value", "seconds", "parameters",
@@ -35,7 +34,8 @@ def tried(output_dir, base, views="single"):
             found[name] = usable
     if base not in found:
         there = ", ".join(sorted(found)) or "none"
-        raise RunError(f"{output_dir}: holds no run of {base} with predictions for views={views!r}. There are: {there}")
+        lacking = f"holds no run of {base} with predictions for views={views!r}"
+        raise runs.RunError(f"{output_dir}: {lacking}. There are: {there}")
     right = {name: results.right_by_seed(own, split) for name, own in found.items()}
     of_seeds = evaluation.pooled_over_seeds(correct.mean(axis=1) for correct in right.values())
     others = sorted((name for name in found if name != base), key=lambda name: -right[name].mean())

@@ -2,7 +2,6 @@
 
 import keras
 
-from fer_utils.models.augmentation import RandomAffine
 from fer_utils.models.classifier import TrainingCrop
 from fer_utils.models.layers import BatchNormalization, Conv2D
 
@@ -23,7 +22,7 @@ def for_answers(model):
 
 def _plain(layer):
     """The new layer that replaces `layer`; Identity for one that acts in training only."""
-    if layer.name == "augmentation" or isinstance(layer, RandomAffine | keras.layers.Dropout):
+    if layer.name == "augmentation" or isinstance(layer, keras.layers.Dropout):
         return keras.layers.Identity(name=layer.name, dtype="float32")
     if isinstance(layer, TrainingCrop | keras.layers.CenterCrop):
         size = layer.answer_crop if isinstance(layer, TrainingCrop) else layer.height

@@ -42,8 +42,8 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
 
     units: sizes of dense layers that replace the paper's; () keeps the paper's. dropout: share of units that is dropped
     where the paper drops half of them. head: "paper"; "batch_norm" for the paper's head of VGG16 fine-tuning in every
-    arm; or "average" for global average pooling and dropout alone. Backbones that are not in the paper get "average".
-    strategy: an arm's, or "pretrain" for the plain classifier of the source task.
+    arm; or "average" for global average pooling and dropout alone. "vgg16bn" has VGG16's heads; the other backbones
+    that are not in the paper get "average". strategy: an arm's, or "pretrain" for the classifier of the source task.
 
     The paper leaves two details open. For VGG16 from scratch it names only "several convolutional layers, and fully
     connected layers" (its Table 3 is a picture); we take VGG16's own two layers of 4096 units with dropout, scaled by
@@ -61,7 +61,7 @@ def add_head(features, architecture, strategy, width=1.0, classes=7, units=(), d
         ("resnet50", "transfer"): ["average", 128, "dropout"],
         ("resnet50", "finetune"): ["flatten", 64, 32, "dropout"],
     }
-    arm = ("vgg16" if architecture == "vgg16bn" else architecture, strategy)  # the same head with batch norm
+    arm = ("vgg16" if architecture == "vgg16bn" else architecture, strategy)
     if head == "batch_norm":
         steps = heads["vgg16", "finetune"]
     elif head == "paper" and arm in heads:

@@ -2,7 +2,7 @@
 
 from fer_utils.names import ARCHITECTURE_NAMES
 from fer_utils.plotting.images import challenges, resize_comparison, sample_grid
-from fer_utils.plotting.networks import TALLEST, architecture, stages
+from fer_utils.plotting.networks import architecture, stages
 from fer_utils.plotting.results import (
     accuracy_bars,
     class_counts,

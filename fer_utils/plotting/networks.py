@@ -1,7 +1,7 @@
 """Figures of a network, made from the model itself.
 
-Keras is not imported: a model is any object with ``layers`` that have ``name``, ``output.shape`` and
-``count_params()``. As in all of ``plotting``, no function shows or saves a figure or changes rcParams.
+Keras is not imported: the functions only ask a model's layers for their attributes. As in all of ``plotting``, no
+function shows or saves a figure or changes rcParams.
 """
 
 import math
@@ -44,7 +44,7 @@ class Stage:
     @property
     def frozen(self) -> bool:
         weighted = [layer for layer in self.layers if layer.count_params()]
-        return bool(weighted) and not any(getattr(layer, "trainable", True) for layer in weighted)
+        return bool(weighted) and not any(layer.trainable for layer in weighted)
 
 
 def flat_layers(model) -> list:
@@ -101,7 +101,8 @@ def architecture(model, ax=None, title=None):
     """Draw a network as slabs, one per convolution or residual block.
 
     Height shows image size, thickness the number of channels. Below each stage: output shape, layers, parameters, and
-    whether all are frozen. Counterpart of the paper's Figs. 4 and 5. model: any built Keras model, also a nested one.
+    whether all are frozen. Counterpart of the paper's Figs. 4 and 5. model: a built Keras model, also a nested one, for
+    images of one size.
     """
     groups = stages(model)
     texts = [_describe(group) for group in groups]
@@ -120,8 +121,7 @@ def architecture(model, ax=None, title=None):
             ax.annotate("", (left - 0.02, 0), (right + 0.02, 0), arrowprops={"arrowstyle": "->", "color": "0.45"})
         right = end
         x, y = (index + 0.5) * COLUMN, -0.56 * TALLEST - 0.12
-        shape = " x ".join("?" if size is None else str(size) for size in group.shape)
-        ax.text(x, y, shape, ha="center", va="top", fontsize=font, fontweight="bold")
+        ax.text(x, y, " x ".join(map(str, group.shape)), ha="center", va="top", fontsize=font, fontweight="bold")
         ax.text(x, y - 0.2, texts[index], ha="center", va="top", fontsize=font, linespacing=1.25)
     ax.set(xlim=(0, width), ylim=(-0.56 * TALLEST - 0.12 - text_height, 0.56 * TALLEST + 0.1), aspect="equal")
     ax.set_axis_off()
@@ -177,7 +177,7 @@ def _describe(group) -> str:
 def _head_line(layer) -> str:
     name = _type(layer)
     if name == "Dense":
-        activation = getattr(getattr(layer, "activation", None), "__name__", "")
+        activation = getattr(layer.activation, "__name__", "")
         return f"dense {_shape(layer)[-1]} {activation}".strip()
     if name == "Dropout":
         return f"dropout {layer.rate}"
@@ -199,7 +199,7 @@ def _draw_stage(ax, group, centre, largest) -> tuple[float, float]:
         height, depth = TALLEST * max(0.12, min(1.0, math.log2(group.shape[0] + 1) / 13)), 0.0
     else:
         # The square root keeps a 1 x 1 image visible next to one of 224 x 224.
-        height = TALLEST * max(0.08, math.sqrt((group.shape[0] or largest) / largest))
+        height = TALLEST * max(0.08, math.sqrt(group.shape[0] / largest))
         depth = 0.2 * height
     slabs = names.count("Add") or max(1, sum("Conv" in name for name in names))
     channels = group.shape[-1] if len(group.shape) == 3 else 1

@@ -101,7 +101,8 @@ def ladder_differences(table, ax=None, title=None):
     table: DataFrame from ``results.summarize``. Differences with filled marks are significant by the corrected test.
     Returns the two Axes.
     """
-    require(table, ["change", "accuracy", "low", "high", "difference", "differ"])
+    columns = ["change", "accuracy", "low", "high", "difference", "difference_low", "difference_high", "differ"]
+    require(table, columns)
     if ax is None:
         _, ax = plt.subplots(1, 2, figsize=(11, 0.42 * len(table) + 1.4), sharey=True, layout="constrained")
     for y, row in enumerate(table.to_dict("records")):

@@ -6,7 +6,6 @@ Exit status: 0, emotions were predicted; 1, no face was large enough; 2, somethi
 """
 
 import argparse
-import io
 import sys
 import tempfile
 from pathlib import Path
@@ -22,6 +21,7 @@ from fer_utils.recognize import films, pictures, plots
 from fer_utils.runs import write_whole
 
 CAMERA = "camera"
+MOST_ROWS = 200  # faces in the figure of a picture; matplotlib draws no figure of 65,536 pixels
 
 
 def main(arguments=None):
@@ -34,8 +34,6 @@ def main(arguments=None):
     parser.add_argument("--network", type=Path, help="model.keras of a run, instead of the package's; not calibrated")
     parser.add_argument("--seconds", type=_seconds, default=60.0, help="maximum length of film or camera (60)")
     given = parser.parse_args(arguments)
-    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may have letters that the terminal has not
-        sys.stdout.reconfigure(errors="backslashreplace")
     sources, unread = [], 0
     for source in given.sources:
         try:
@@ -112,13 +110,15 @@ def _network(given):
 def _picture(path, options):
     """The table of a picture's faces, the height of its figure in inches, and the function that draws it."""
     answer = recognize.answer_about(path, **options)
+    parts = (answer.faces, answer.frames, answer.before, answer.after)
+    shown = recognize.Answer(answer.picture, *(part[:MOST_ROWS] for part in parts))
 
     def draw(figure):
-        above, below = figure.subfigures(2, 1, height_ratios=(3, 2 * len(answer.faces)))
+        above, below = figure.subfigures(2, 1, height_ratios=(3, 2 * len(shown.faces)))
         plots.found_faces(answer.picture, answer.faces, above.subplots())
-        plots.face_rows(answer, below)
+        plots.face_rows(shown, below)
 
-    return answer.table(), 4 + 2.3 * len(answer.faces), draw
+    return answer.table(), 4 + 2.3 * len(shown.faces), draw
 
 
 def _film(source, options, seconds):

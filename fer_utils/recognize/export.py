@@ -36,8 +36,8 @@ def export(model, path, precision="float32", temperature=1.0, faces=None, about=
 
     model: from ``models.build_classifier`` or ``load_network``. precision: one of ``PRECISIONS``, for the weights; int8
     also computes in int8. temperature: the divisor of the logits. faces: uint8 (n, 48, 48), to calibrate int8.
-    about: further metadata, str -> str. options: of ``to_onnx`` or ``to_litert``. Raises ExportError, or RunError if
-    the file cannot be written.
+    about: further metadata, str -> str. options: method and bits of ``to_onnx``. Raises ExportError, or RunError if the
+    file cannot be written.
     """
     path = Path(path)
     _check(path, precision, faces)
@@ -65,6 +65,8 @@ def with_temperature_inside(model, temperature):
         raise ExportError(f"temperature={temperature!r} must lie in {list(RANGE)}")
     plain = for_answers(model)
     last = plain.layers[-1]
+    if temperature != 1 and not isinstance(last, keras.layers.Dense):
+        raise ExportError(f"{model.name} ends in {last.name}, not in a dense layer. Give no temperature other than 1")
     last.set_weights([weights / temperature for weights in last.get_weights()])
     return plain
 

@@ -2,7 +2,6 @@
 
 import os
 import time
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,25 +12,26 @@ from fer_utils.recognize.answers import predict
 from fer_utils.recognize.pictures import PictureError
 
 SUFFIXES = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv", ".ogv")
+USED_RATE = 5.0  # frames to use each second
 USUAL_RATE = 25.0  # frames a second, if a film does not state its rate
 OVERLAP = 0.3  # intersection over union of two boxes above which they show the same face
 BATCH = 16
 
 
-def over_time(source, network, a_second=5.0, seconds=60.0, views="single", temperature=None):
+def over_time(source, network, seconds=60.0, views="single"):
     """Predict probabilities over time: a DataFrame, a row a face and frame; columns seconds, face and the emotions.
 
-    source: a film's path, or the number of a camera. a_second: frames to use each second. seconds: the maximum length.
-    A face keeps its number as long as its box overlaps the last one. Probabilities are NaN for faces that are too
-    small. Raises PictureError if the source cannot be opened or decoded.
+    source: a film's path, or the number of a camera. seconds: the maximum length. A face keeps its number as long as
+    its box overlaps the last one. Probabilities are NaN for faces that are too small. Raises PictureError if the source
+    cannot be opened or decoded.
     """
     rows, probabilities, followed = [], [], []
-    for group in _groups(frames(source, a_second, seconds)):
+    for group in _groups(frames(source, seconds)):
         found = []
         for (when, picture), faces in zip(group, detection.find_all([picture for _, picture in group]), strict=True):
             rows += [(when, number) for number in follow(followed, faces)]
             found += [(picture, face) for face in faces]
-        probabilities.append(predict(found, network, views, temperature)[2])  # a whole film does not fit into memory
+        probabilities.append(predict(found, network, views)[2])  # a whole film does not fit into memory
     columns = pd.DataFrame(rows, columns=["seconds", "face"])
     return pd.concat([columns, pd.DataFrame(np.concatenate(probabilities), columns=EMOTIONS)], axis=1)
 
@@ -59,12 +59,12 @@ def overlap(one, other):
     return both / (one.width * one.height + other.width * other.height - both)
 
 
-def frames(source, a_second=5.0, seconds=60.0):
+def frames(source, seconds=60.0):
     """Yield pairs (seconds, RGB uint8 (height, width, 3)). Arguments and errors are as in ``over_time``."""
     cv2 = opencv()
     camera = isinstance(source, int)
     name = f"camera {source}" if camera else str(source)
-    if not camera and not Path(source).is_file():
+    if not camera and not os.path.isfile(source):
         raise PictureError(f"{name}: there is no such file. Give a film's path")
     film = cv2.VideoCapture(source if camera else name)
     try:
@@ -73,7 +73,7 @@ def frames(source, a_second=5.0, seconds=60.0):
                 raise PictureError(f"{name}: was not found. Plug it in, and close other programs that use it")
             raise PictureError(f"{name}: is not a film that OpenCV can read. Convert it to MP4 (H.264)")
         seen = False
-        for when, picture in _taken(film, camera, film.get(cv2.CAP_PROP_FPS), a_second, seconds):
+        for when, picture in _taken(film, camera, film.get(cv2.CAP_PROP_FPS), seconds):
             seen = True
             yield when, np.ascontiguousarray(picture[..., ::-1])  # OpenCV has blue first
         if not seen:
@@ -83,10 +83,10 @@ def frames(source, a_second=5.0, seconds=60.0):
         film.release()
 
 
-def _taken(film, camera, rate, a_second, seconds):
+def _taken(film, camera, rate, seconds):
     """Yield (seconds from the start, BGR picture) of each frame to use."""
     rate = rate if 0 < rate <= 1000 else USUAL_RATE
-    began, when, due, step = time.monotonic(), -1 / rate, 0.0, 1 / a_second  # due: the time of the next frame to use
+    began, when, due, step = time.monotonic(), -1 / rate, 0.0, 1 / USED_RATE  # due: the time of the next frame to use
     while film.grab():
         # Phones and browsers space frames unevenly, so the film's own time counts, where it has one that goes on.
         stated = time.monotonic() - began if camera else film.get(opencv().CAP_PROP_POS_MSEC) / 1000

@@ -16,7 +16,7 @@ from fer_utils.names import EMOTIONS, SIDE, did_you_mean
 from fer_utils.recognize.grid import enlarging, grid_of, stages
 
 BATCH = 64
-FACES_AT_ONCE = 16  # with all their patches: few calls of the network, and at most 40 MB
+FACES_AT_ONCE = 16  # with all their patches: few calls of the network, and at most 85 MB
 
 
 def grad_cam(model, faces, emotion=None, layer=None):

@@ -68,9 +68,9 @@ def files_in(source, more=()):
 
 def _open(path):
     """Open a file as an upright Pillow image in RGB."""
-    if path.is_dir():
+    if os.path.isdir(path):
         raise PictureError(f"{path}: is a folder. Give a picture")
-    if not path.exists():
+    if not os.path.exists(path):  # False for a name that is too long; Path's raises OSError
         raise PictureError(f"{path}: there is no such file. Give a picture")
     try:
         with warnings.catch_warnings(), open(path, "rb") as stream:

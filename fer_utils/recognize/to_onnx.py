@@ -27,6 +27,7 @@ def to_onnx(model, precision, properties, faces=None, method="Percentile", bits=
     correct everywhere: processors without VNNI, and some browsers, add two products in 16 bits, where eight overflow.
     """
     import onnx
+    import tf2onnx  # noqa: F401 - Keras uses it, but its own error would not name what is missing
 
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "network.onnx"

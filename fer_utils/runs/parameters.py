@@ -13,6 +13,10 @@ from fer_utils.project import PROJECT_ROOT, other_project, resolve, shown, unkno
 from fer_utils.runs.folder import AGAIN, RunError
 
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "text", list: "a list", dict: "a dict"}
+NEEDED = {  # an empty path would be the project's own folder
+    "OUTPUT_DIR": "the folder for the runs, such as 'outputs/interactive'",
+    "SOURCE": "'sample', or a folder with one folder of images per class",
+}
 
 MADE = ("model", "splits", "train_images")  # the notebooks' variables whose content depends on the parameters
 
@@ -57,8 +61,8 @@ def problem(name, value, default):
     if name in RANGES and not RANGES[name][0] <= value <= RANGES[name][1]:  # also refuses NaN
         low, high = RANGES[name]
         return f"{name}={_short(value)} makes no sense: give {KINDS[type(kind)]} from {low} to {high}"
-    if name == "OUTPUT_DIR" and not str(value or "").strip():
-        return "OUTPUT_DIR is empty: give the folder for the runs, such as 'outputs/interactive'"
+    if name in NEEDED and not str(value or "").strip():
+        return f"{name} is empty: give {NEEDED[name]}"
     if isinstance(value, str) and "\0" in value:
         return f"{name}={_short(value)} contains a null character, which no path can have: give it without"
     if name == "OUTPUT_DIR" and (unknown := unknown_in_path(value)):  # else a folder with that name would be made

@@ -40,7 +40,7 @@ def main(arguments=None):
         own = path if path.is_dir() else path.with_suffix("")
         out = Path(os.path.abspath(given.out)) if given.out else own
         html = out.with_name(f"{out.name}.score.html")
-        write_whole(html, lambda stream: stream.write(page.page(result).encode()))
+        write_whole(html, lambda stream: stream.write(page.page(result).encode("utf-8", "backslashreplace")))
         write_json(out.with_name(f"{out.name}.score.json"), result)
     except (ScoreError, DataError, RunError, OSError) as error:
         print(f"--data: {error}" if isinstance(error, DataError) else error, file=sys.stderr)

@@ -34,9 +34,6 @@ class Known:
     votes: np.ndarray
     answers: dict
 
-    def __len__(self):
-        return len(self.row_ids)
-
     @property
     def images(self):
         """The name of these images."""

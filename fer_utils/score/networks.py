@@ -42,9 +42,13 @@ def predict(path, given, facts) -> Answers:
         raise ScoreError(f"{path}: cannot predict ({' '.join(str(error).split())[:300]}). {FIX}") from error
     if outputs.shape != (len(chosen), len(EMOTIONS)):
         raise ScoreError(f"{path}: returns {outputs.shape[1:]} per face, where 7 emotions are needed. {FIX}")
+    broken = int((~np.isfinite(outputs)).any(axis=1).sum())
+    if broken:
+        raise ScoreError(f"{path}: returns NaN or infinity for {broken:,} of {len(chosen):,} faces. {FIX}")
     notes = []
     probabilities = probabilities_of(outputs, notes)
-    if order := re.findall(r"[^,\r\n]*[^\W\d][^,\r\n]*", labels):  # numbers are no names
+    order = re.findall(r"[^,\r\n]*[^\W\d][^,\r\n]*", labels)  # numbers are no names
+    if order and ":" not in labels:  # in {"sad": 4, "angry": 0}, the numbers are the order
         named = [emotion_of(name) for name in order]
         if sorted(map(str, named)) != sorted(EMOTIONS):
             raise ScoreError(f"{path}: its labels are {', '.join(order)}, not the seven emotions. {FIX}")
@@ -113,7 +117,7 @@ def _shaped(images, shape, kind):
     if wanted not in ((SIDE, SIDE), (SIDE, SIDE, 1), (1, SIDE, SIDE)):
         raise ValueError(f"it takes {wanted}, not gray faces of {SIDE} x {SIDE}")
     size = int(shape[0]) if isinstance(shape[0], int | np.integer) and shape[0] > 0 else BATCH
-    if len(images) % size and size not in (1, BATCH):
+    if len(images) % size and size != BATCH:
         raise ValueError(f"it takes {size} faces at once, no more and no fewer")
     for start in range(0, len(images), size):
         yield images[start : start + size].reshape(-1, *wanted).astype(kind)

@@ -36,7 +36,7 @@ class StopAtAccuracy(keras.callbacks.Callback):
 
 
 class RecordHistory(keras.callbacks.Callback):
-    """Collect one row per epoch. Write all rows to `path` as CSV after each, so that a killed run keeps its history.
+    """Collect one row per epoch. Write all rows to the CSV file `path` after each: a killed run keeps its history.
 
     Columns: epoch (from 1, continued over several `fit` calls), phase (what `fit` trains: "all", "head", ...),
     accuracy, loss, val_accuracy, val_loss, learning_rate, seconds (wall clock of the epoch including validation).
@@ -44,7 +44,7 @@ class RecordHistory(keras.callbacks.Callback):
 
     memory = ("rows",)
 
-    def __init__(self, path=None, phase="all"):
+    def __init__(self, path, phase="all"):
         super().__init__()
         self.path = path
         self.phase = phase
@@ -65,8 +65,7 @@ class RecordHistory(keras.callbacks.Callback):
         self._save()  # for a resumed training that has no epoch left
 
     def _save(self):
-        if self.path is not None:
-            self.frame().to_csv(self.path, index=False)
+        runs.write_whole(self.path, lambda stream: self.frame().to_csv(stream, index=False))
 
     def frame(self):
         """The history so far: a DataFrame with HISTORY_COLUMNS, one row per epoch."""
@@ -99,7 +98,7 @@ class KeepEpochs(keras.callbacks.Callback):
     def predict(self, images):
         """Predictions after each epoch: split -> probabilities float32 (epochs, n, 7).
 
-        images: split -> uint8 (n, 48, 48). Afterwards, the model has the same weights as before.
+        images: split -> what the model takes (n, ...). Afterwards, the model has the same weights as before.
         """
         weights = self.model.get_weights()
         predictions = {split: [] for split in images}

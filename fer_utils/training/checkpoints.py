@@ -24,7 +24,8 @@ MEMORY = {
     keras.callbacks.EarlyStopping: ("best", "best_epoch", "wait", "stopped_epoch", "best_weights"),
     keras.callbacks.ReduceLROnPlateau: ("best", "wait", "cooldown_counter"),
 }
-STATE = ("identity", "fit", "epoch", "epochs_done", "stopped", "variables", "callbacks")  # required in a checkpoint
+# Required in a checkpoint.
+STATE = ("identity", "fit", "epoch", "epochs_done", "commits", "stopped", "skipped", "variables", "callbacks")
 SHARE = 0.05  # of the training time for checkpoints: on a GPU, writing one can take longer than an epoch
 TRAINED = weakref.WeakSet()  # last layers of models that began an epoch; the models of ``at_size`` share their layers
 LARGEST = 1 << 35  # bytes; the widest network's weights, Adam's state and the best epoch's weights take 2 GB
@@ -59,7 +60,7 @@ class Checkpoint(keras.callbacks.Callback):
         kept = {name: value for name, value in self.parameters.items() if name not in free}
         self.identity = json.loads(json.dumps({**identity, "parameters": kept}))  # as it will be read from the file
         self.planned = identity.get("settings", {}).get("epochs") or self.parameters.get("EPOCHS")
-        self.fits = 0  # begun so far
+        self.fits = 0  # the number of the last `fit` that began
         self.epochs_done = 0  # over all fits
         self.stopped = False  # whether a callback ended the last fit
         self.skipped = 0  # epochs, over all fits, that were left when a callback ended their fit
@@ -68,25 +69,25 @@ class Checkpoint(keras.callbacks.Callback):
         self.callbacks = []
         self.resumes = False  # whether the last fit begun is the one in which the checkpoint was saved
         self.found = self._read()
-        commits = self.found.get("commits", []) if self.found else []
+        commits = self.found["commits"] if self.found else []
         self.commits = list(dict.fromkeys([*commits, runs.git_commit()]))  # each once, in order
         self.due = 0.0  # from this time.monotonic() on, another checkpoint stays within SHARE
 
-    def begin(self, callbacks, epochs, first=0, fit=None):
+    def begin(self, callbacks, epochs, first=0, *, fit):
         """Start the next `fit`; returns its `initial_epoch`.
 
         callbacks: those whose state is saved, in the order in which `fit` gets them. epochs: the value that `fit` gets.
-        first: the initial epoch without a checkpoint. fit: the number of this `fit`, from 1, so that a cell that is run
-        twice begins the same `fit` again. Raises RunError for a callback with unknown state, or if the run is finished.
+        first: the initial epoch without a checkpoint. fit: the number of this `fit`, from 1. A cell that is run twice
+        begins the same `fit` again. Raises RunError for a callback with unknown state, or if the run is finished.
         """
         for callback in callbacks:
             memory_of(callback)
         if self.path.with_name("metrics.json").exists():
             folder = runs.shown(self.path.parent)
             raise runs.RunError(f"{folder}: this run is finished, and `fit` would continue it. {runs.AGAIN}")
-        if fit is not None and fit <= self.fits:
+        if fit <= self.fits:
             self.found = self._read()
-        self.fits = fit or self.fits + 1
+        self.fits = fit
         self.callbacks = list(callbacks)
         self.resumes = self.found is not None and self.found["fit"] == self.fits
         if self._is_new():
@@ -198,7 +199,7 @@ class Checkpoint(keras.callbacks.Callback):
                     value = [self.found["arrays"][key] for key in keys]
                 setattr(callback, name, value)
         self.epochs_done = self.found["epochs_done"]
-        self.stopped, self.skipped = self.found["stopped"], self.found.get("skipped", 0)
+        self.stopped, self.skipped = self.found["stopped"], self.found["skipped"]
         print(f"Training resumes after {self.epochs_done} epochs, from {runs.shown(self.path)}.")
 
     def _variables(self):

@@ -9,13 +9,13 @@ from pathlib import Path
 from fer_utils.command_line import leave_with
 from fer_utils.ladder.recipes import RecipeError
 from fer_utils.project import PROJECT_ROOT as ROOT
+from fer_utils.runs.manifest import core_count
 from fer_utils.workflow import cost, handover
 from fer_utils.workflow.profiles import ProfileError, read_count
 from fer_utils.workflow.snakemake import (
     check_executor,
     check_shell,
     cluster_command,
-    core_count,
     gpu_ids,
     keras_sees_a_gpu,
     snakemake_command,
@@ -105,7 +105,7 @@ def reproduce(options):
 def source_note(study):
     """Return a note if a study on real data pretrains its backbones on drawn faces; else ""."""
     sources = {run.parameters.get("SOURCE", "sample") for run in study.runs() if run.notebook == PRETRAIN}
-    drawn = sources & {"", "sample"} and study.data not in ("", "sample")
+    drawn = "sample" in sources and study.data not in ("", "sample")
     return "Backbones are pretrained on the sample's own source task, since no SOURCE is given." if drawn else ""
 
 

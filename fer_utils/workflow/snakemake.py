@@ -17,11 +17,6 @@ from fer_utils.project import PROJECT_ROOT as ROOT
 from fer_utils.workflow.profiles import ProfileError
 
 
-def core_count():
-    """Return the number of processor cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def gpu_ids():
     """Return the NVIDIA GPUs that this process may use, as CUDA_VISIBLE_DEVICES names them: list of str, or []."""
     try:

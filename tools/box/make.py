@@ -32,7 +32,7 @@ from fer_utils.project import expand_path  # noqa: E402
 from fer_utils.workflow import cost, handover, profiles  # noqa: E402
 
 CODE = ("fer_utils", "notebooks", "profiles", "tools", "pyproject.toml", ".git_archival.txt")
-PLATFORMS = ("manylinux_2_28", "manylinux2014")
+PLATFORMS = ("manylinux_2_28_x86_64", "manylinux2014_x86_64")
 SOURCE_IMAGES, SOURCE_SIDE = 50_000, 48  # half of Tiny ImageNet, at the size that the backbones are pretrained at
 MATRIX_TFLOPS = 648  # the rate of the H200 on which cost.WORK was measured: outputs/reference/gpu/throughput.json
 ROOM = 3  # unpacking takes this many times the archive's bytes
@@ -48,24 +48,13 @@ ERRORS = (  # the errors whose message `main` prints
 )  # fmt: skip
 
 
-def make_box(
-    out,
-    profile="gpu",
-    given_data="",
-    given_source="",
-    *,
-    python="3.12",
-    part_mb=40.0,
-    machine="x86_64",
-    beyond=False,
-    kept="",
-):
+def make_box(out, profile="gpu", given_data="", given_source="", python="3.12", part_mb=40.0, beyond=False, kept=""):
     """Write the archive into the folder `out`; returns the paths of its parts. Raises one of ERRORS.
 
     profile: one with a list `box:`. given_data: any form of FER-2013, or "sample".
     given_source: a folder with a folder of images per class, "sample", or "" to leave out the runs that need one.
-    python, machine: the box's Python version and processor. beyond: also leave out what the reference holds.
-    kept: the folder for what takes long to make, by default out/kept.
+    python: the box's version. beyond: also leave out what the reference holds. kept: the folder for what takes long to
+    make, by default out/kept.
     """
     if not part_mb >= 1:
         raise MakeError(f"BOX_PART_MB={part_mb}: give the size of a part in MiB, 1 or more, such as 40")
@@ -85,7 +74,7 @@ def make_box(
         raise MakeError(f"profiles/{profile}.yaml: of its plan nothing is left to run")
     faces = data.load_fer2013(given_data or None)
     data.apply_protocol(faces)  # raises DataError for splits that the CSV, which the box reads, cannot name
-    content = [(_code(kept), "code"), (_wheels(kept, python, machine), "wheels")]
+    content = [(_code(kept), "code"), (_wheels(kept, python), "wheels")]
     faces_sheets = _made(kept / f"faces-{faces.checksum[:16]}", lambda part: sheets.pack_faces(faces, part))
     content.append((faces_sheets, "code/sheets/faces"))
     if any(plans.SOURCE in run["needs"] for run in wanted):
@@ -164,14 +153,14 @@ def _code(kept):
     return target
 
 
-def _wheels(kept, python, machine):
+def _wheels(kept, python):
     """Return a folder with the wheels of wheels.txt for the box's Python, fetched from the registry and checked."""
     listed = ROOT / "tools" / "box" / "wheels.txt"
-    target = kept / f"wheels-{python}-{machine}-{_digest(listed.read_bytes())}"
+    target = kept / f"wheels-{python}-{_digest(listed.read_bytes())}"
     if target.is_dir():
         return target
     part = _fresh(target.with_name("wheels.part"))
-    platforms = [word for name in PLATFORMS for word in ("--platform", f"{name}_{machine}")]
+    platforms = [word for name in PLATFORMS for word in ("--platform", name)]
     if reason := _download(listed, part, "--python-version", python, "--implementation", "cp", *platforms):
         raise MakeError(f"wheels.txt for Python {python}: {reason}. Set BOX_PYTHON to one that it has wheels for")
     part.rename(target)
@@ -282,7 +271,6 @@ def main():
     for name in ("profile", "data", "source"):
         parser.add_argument(f"--{name}", default=handover.from_make(name))
     parser.add_argument("--python", default="3.12")
-    parser.add_argument("--machine", default="x86_64", help="the box's processor, as `uname -m` names it")
     parser.add_argument("--part-mb", type=float, default=40.0)
     parser.add_argument("--beyond", action="store_true", help="leave out what outputs/reference holds, too")
     parser.add_argument("--out", default="outputs/box")
@@ -298,7 +286,6 @@ def main():
             given.source,
             python=given.python,
             part_mb=given.part_mb,
-            machine=given.machine,
             beyond=given.beyond,
             kept=given.kept and runs.resolve(given.kept),
         )

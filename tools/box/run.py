@@ -40,8 +40,7 @@ def main():
     given = arguments()
     clock = Deadline(given.seconds)
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(number, ended_from_outside)
+    on_signals(ended_from_outside)
     plan = json.loads((ROOT / "plan.json").read_text(encoding="utf-8"))
     jobs, unpacking, steps, report, ended = [], [], None, {}, False
     try:
@@ -76,7 +75,13 @@ def main():
     return 2 if ended else status
 
 
+def on_signals(action):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(number, action)
+
+
 def ended_from_outside(number, frame):
+    on_signals(signal.SIG_IGN)  # a second signal must not keep `close` from ending and packing the runs
     raise BoxError(f"It was ended from outside ({signal.Signals(number).name})")
 
 
@@ -285,6 +290,7 @@ def close(jobs, clock, given, report):
 
     The status is 1 if a run failed, if no run is done, or if the results could not be packed; else 0.
     """
+    on_signals(signal.SIG_IGN)
     why = "the time was over" if clock.left <= 0 else "all was ended"
     box_jobs.stop([job for job in jobs if job.state == "running"], why)
     for job in jobs:

@@ -53,8 +53,7 @@ def step(architecture):
     from fer_utils import models, training
 
     keras.config.set_dtype_policy(training.precision("auto"))
-    width = 1.0 if architecture == "efficientnetb0" else 0.0625
-    model = models.build_classifier(architecture, "scratch", width=width)
+    model = models.build_classifier(architecture, "scratch", width=0.0625)
     model.compile("adam", "sparse_categorical_crossentropy", jit_compile=training.compile_with_xla())
     draw = np.random.default_rng(0)
     loss = model.train_on_batch(draw.integers(0, 256, (8, 48, 48), "uint8"), draw.integers(0, 7, 8))

@@ -20,10 +20,10 @@ PER_ROW, PER_SHEET = 50, 2500
 STATED = "sheets.json"
 
 
-def write_sheets(folder, images, lossless=True, quality=66, **stated):
+def write_sheets(folder, images, lossless=True, **stated):
     """Write images uint8 (n, side, side) or (n, side, side, 3) as sheets of 2,500 images, and facts about them.
 
-    lossless: PNG, else WebP of that quality. stated: the facts, as JSON can hold them, such as a label per image.
+    lossless: PNG, else WebP. stated: the facts, as JSON can hold them, such as a label per image.
     """
     folder = Path(folder)
     folder.mkdir(parents=True)
@@ -35,7 +35,7 @@ def write_sheets(folder, images, lossless=True, quality=66, **stated):
         tiles = np.zeros((rows * PER_ROW, *images.shape[1:]), np.uint8)
         tiles[: len(part)] = part
         sheet = tiles.reshape(rows, PER_ROW, side, side, -1).swapaxes(1, 2).reshape(rows * side, PER_ROW * side, -1)
-        options = {"optimize": True} if lossless else {"quality": quality, "method": 4}
+        options = {"optimize": True} if lossless else {"quality": 66, "method": 4}
         Image.fromarray(sheet.squeeze()).save(folder / f"{number:03d}.{suffix}", **options)
 
     sheets = math.ceil(len(images) / PER_SHEET)

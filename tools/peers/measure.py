@@ -16,11 +16,13 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 import numpy as np
 import packages
 import pandas as pd
+import results
+from circumstances import circumstances
 
 from fer_utils import data, runs, score
 from fer_utils.names import EMOTIONS
@@ -91,15 +93,15 @@ def measure(name, faces, facts):
 
 def markdown(rows):
     """Return peers.json's rows as a Markdown table, the most accurate package first."""
-    lines = ["| package | accuracy | 95 % | without twins | macro-F1 | calibration error | parameters | ms a face |"]
-    lines.append("| --- | --- | --- | --- | --- | --- | --- | --- |")
+    header = ["package", "accuracy", "95 %", "without twins", "macro-F1", "calibration error", "parameters"]
+    lines = []
     for row in sorted(rows.values(), key=lambda row: -row["accuracy"]["accuracy"]):
         cells = [row["package"], page.percent(row["accuracy"]), page.interval(row["accuracy"])]
         cells += [page.percent(row["twins"]["without twins"]), f"{100 * row['macro_f1']:.1f} %"]
         cells += [f"{100 * row['calibration']['expected_calibration_error']:.1f} points"]
         cells += [f"{row['parameters']:,}", f"{row['milliseconds']:.1f}"]
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return results.markdown([*header, "ms a face"], lines)
 
 
 def main():
@@ -112,8 +114,7 @@ def main():
         parser.error("the data's PrivateTest is not that of fer2013.csv, in its order. Give that file")
     KEPT.mkdir(parents=True, exist_ok=True)
     found = {name: measure(name, faces.images, facts) for name in (*PYPI, *NPM)}
-    content = {"commit": runs.git_commit(), "device": runs.device(), "versions": dict(runs.versions()), "peers": found}
-    runs.write_json(KEPT / "peers.json", content)
+    runs.write_json(KEPT / "peers.json", {**circumstances(), "peers": found})
     print(markdown(found))
 
 
