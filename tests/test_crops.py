@@ -46,7 +46,7 @@ def kept(tmp_path_factory, faces):
         "device": {},
     }
     runs.write_json(folder / "manifest.json", manifest | {"data_checksum": faces.checksum, "settings": settings})
-    runs.finish_run(folder, {"validation": {"accuracy": 0.2}})
+    runs.finish_run(folder, {name: {"accuracy": 0.2} for name, _ in NAMES})
     return folder, model
 
 
@@ -77,6 +77,7 @@ def test_the_copy_predicts_as_a_network_built_for_crops_and_keeps_what_was_there
     before = json.loads((folder / "manifest.json").read_text())
     assert copy.manifest.pop("predicted_again")["command"].startswith("python")
     assert copy.manifest == before | {"settings": before["settings"] | {"answer_crop": 0}}
+    assert all(copy.metrics[f"{name}-whole"] == {"accuracy": 0.2} for name, _ in NAMES)
     shown = 100 * copy.metrics["validation"]["accuracy"]
     assert f"whole-seed0: {shown:.1f} %, from whole faces 20.0 %" in capsys.readouterr().out
 

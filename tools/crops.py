@@ -42,6 +42,7 @@ def predict_again(run, faces, target):
     names = {views: recipes.answer_name("validation", views) for views in VIEWS}
     found = {name: tta.predict(model, part.images, views).astype("float16") for views, name in names.items()}
     metrics = {name: evaluation.summarize(part.labels, probabilities) for name, probabilities in found.items()}
+    metrics |= {f"{name}-whole": run.metrics[name] for name in found}
 
     answers = {name: (part.row_ids, part.labels, probabilities) for name, probabilities in found.items()}
     before = runs.read_arrays(run.folder / "predictions.npz")
