@@ -208,19 +208,26 @@ def test_the_page_has_the_best_recipe_backwards(views, capsys):
     said = {cells[0]: cells[5] for cells in rows}
     p_of = {name: float(p.strip("< ")) for name, p in said.items() if p}
     significant = [name for name, p in p_of.items() if p < 0.05]
-    decay, thirteen = said["no-decay"], said["vgg16bn-as-large"]
-    assert significant == {"single": ["no-decay", "vgg16bn-as-large"], "scales": ["vgg16bn-as-large"]}[views]
+    decay, large, wide = (said[name] for name in ("no-decay", "vgg16bn-as-large", "vgg16bn-as-wide"))
+    assert significant == {"single": ["vgg16bn-as-wide"], "scales": ["vgg16bn-as-large", "vgg16bn-as-wide"]}[views]
     assert {
-        "single": f"no weight decay (p = {decay}), and VGG16's thirteen convolutions in five stages (p {thirteen})",
-        "scales": f"With six views, only the thirteen convolutions do (p = {thirteen}).",
+        "single": f"only the wide one does (p = {wide}). No weight decay costs 2.0 points with one view (p = {decay})",
+        "scales": f"With six views, both widths differ significantly (p = {large} and {wide}).",
     }[views] in page  # fmt: skip
-    assert len(p_of) == 7 and "corrected for seven recipes" in page
+    gaps = {cells[0]: float(cells[4].split()[0]) for cells in rows if cells[4]}
+    assert all(-2.1 <= gaps[f"vgg16bn-as-{size}"] <= -1.7 for size in ("large", "wide")) and "by 1.7 to 2.1" in page
+    assert views == "scales" or gaps["no-decay"] == -2.0
+    assert len(p_of) == 8 and "corrected for eight recipes" in page
     runs_of = beyond.load(REFERENCE / "backwards")
-    per_pixel = {}  # multiplications; both networks see the same crops
-    for name in ("whole-40", "vgg16bn-as-large"):
+    done = sum(map(len, runs_of.values()))
+    assert done == 10 and "Ten trainings are done so far" in page
+    assert {name: len(own) for name, own in runs_of.items() if len(own) > 1} == {"vgg16bn-as-wide": 2}
+    per_pixel = {}  # multiplications; all networks are trained on the same crops
+    for name in ("whole-40", "vgg16bn-as-large", "vgg16bn-as-wide"):
         settings = runs_of[name][0].manifest["settings"]
         per_pixel[name] = cost.WORK[settings["architecture"]].multiply_adds * settings["width"] ** 2
-    assert f"{per_pixel['whole-40'] / per_pixel['vgg16bn-as-large']:.2f} times as many multiplications" in page
+    for name in ("vgg16bn-as-large", "vgg16bn-as-wide"):
+        assert f"{per_pixel['whole-40'] / per_pixel[name]:.2f} times as many multiplications" in page
     profile = yaml.safe_load((runs.PROJECT_ROOT / "profiles/backwards.yaml").read_text(encoding="utf-8"))["trials"]
     ends = {name: f"{100 * own[0].history['accuracy'].iloc[-1]:.1f}" for name, own in runs_of.items()}
     assert f"ends at {ends['no-erasing']} % without erasing and at {ends['whole-40']} % for `whole-40`" in page
@@ -233,6 +240,14 @@ def test_the_page_has_the_best_recipe_backwards(views, capsys):
     for gap in (on_twins, on_others):
         low, high = (f"{100 * gap[end]:.1f}".replace("-0.0", "0.0") for end in ("low", "high"))
         assert f"({low} to {high})" in page and f"{100 * gap['difference']:.1f}" in page
+    vgg16 = [*runs_of["vgg16bn-as-large"], *runs_of["vgg16bn-as-wide"]]
+    whole, crops = (
+        [f"{100 * beyond.right_by_seed([run], answers).mean():.1f}" for run in vgg16]
+        for answers in ("validation-whole", "validation")
+    )
+    assert f"{whole[0]} % (as large) and {whole[1]} and {whole[2]} % (as wide)" in page
+    assert f"instead of {crops[0]}, {crops[1]} and {crops[2]} %" in page
+    assert all("tools/crops.py" in run.manifest["predicted_again"]["command"] for run in vgg16)
     for name, own in runs_of.items():
         recipe = recipes.read_recipe(profile[name]["RECIPE"], profile[name]["CHANGES"])
         for run in own:
