@@ -55,7 +55,9 @@ class Recipe:
     voted: float = 0.0  # share of each label that comes from the votes of FER+'s ten people, which are other data
     augmentation: str = "paper"  # a name in models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
     crop: int = 0  # pixels a side of the centre crop, which the shifts move over the face in training; 0 for all
-    answer_crop: int = 0  # pixels to predict on instead (Touvron et al. 2019, arXiv:1906.06423); 0 for `crop`
+    # Pixels to predict on instead (Touvron et al. 2019, arXiv:1906.06423); 0 for `crop`. Not for VGG16: of 48 pixels,
+    # its last pooling would drop an edge that it does not drop of 40.
+    answer_crop: int = 0
     light: float = 0.0  # brightness changes, and contrast rises, by up to this share
     erasing: float = 0.0  # probability that a rectangle becomes noise
     mixup: float = 0.0  # Beta parameter for blending two images; 0 for no mixup
