@@ -77,7 +77,7 @@ def test_a_collapse_and_a_repair_are_told_apart(tmp_path):
     assert "no collapse, 50.0% right" in lines[1]
     others = [variant.name for variant in collapse.VARIANTS if variant.name not in ("paper", "repaired")]
     assert lines[2] == f"No run yet, so nothing is known about: {', '.join(others)}."
-    assert "one seed" in lines[3] and len(lines) == 4
+    assert "One seed" in lines[3] and len(lines) == 4
 
 
 def test_with_all_variants_and_several_seeds_nothing_is_said_to_be_missing(tmp_path):

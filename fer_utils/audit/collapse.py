@@ -173,7 +173,7 @@ def explanation(table) -> list[str]:
     if missing:
         lines.append(f"No run yet, so nothing is known about: {', '.join(missing)}.")
     if table.groupby("variant")["seed"].nunique().min() == 1:
-        lines.append("With one seed per variant, a collapse is visible, but a few points of accuracy may be chance.")
+        lines.append("One seed of a variant shows a collapse, but a few points of its accuracy may be chance.")
     return lines
 
 
