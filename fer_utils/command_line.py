@@ -1,12 +1,14 @@
 """What the package's command lines share: their exit, the option --data, and times in words."""
 
+import io
 import os
 import sys
 
 
 def leave_with(main):
     """Call `main()` and exit with its status, or with 0 if a reader such as `| head` has closed the output."""
-    sys.stdout.reconfigure(errors="backslashreplace")  # a file's name may have letters that the terminal has not
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a file's name may have letters that the terminal has not
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         status = main()
         sys.stdout.flush()

@@ -1,5 +1,6 @@
 """The command lines of the package say how they are used, take no option for a folder, and end quietly."""
 
+import io
 import os
 import subprocess
 import sys
@@ -52,6 +53,13 @@ def test_a_reader_that_goes_away_is_no_error():
 def test_the_status_is_that_of_the_command(status):
     with pytest.raises(SystemExit, match=str(status)):
         leave_with(lambda: status)
+
+
+def test_a_notebooks_output_will_do(monkeypatch):
+    """In a notebook, as with `%run -m fer_utils.score`, the output is no file."""
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    with pytest.raises(SystemExit, match="0"):
+        leave_with(lambda: 0)
 
 
 @pytest.mark.parametrize(

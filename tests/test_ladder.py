@@ -338,7 +338,10 @@ def test_race_takes_the_first_epoch_that_gets_there_or_the_average_at_the_end(cl
 
 
 def test_figure_marks_differences(climbed):
-    left, right = ladder_differences(results.summarize(results.load(climbed), samples=300))
+    table = results.summarize(results.load(climbed), samples=300)
+    with pytest.raises(ValueError, match="lacks the columns \\['difference_low'\\]"):
+        ladder_differences(table.drop(columns="difference_low"))
+    left, right = ladder_differences(table)
     marks = [line for line in right.lines if line.get_marker() == "o"]
     assert [line.get_xdata()[0] for line in marks] == pytest.approx([-2.5, 12.5])
     assert [label.get_text() for label in left.get_yticklabels()][0] == "the start"

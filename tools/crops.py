@@ -2,9 +2,9 @@
 
 python tools/crops.py outputs/backwards outputs/crops --names "vgg16bn-*" --data fer2013.csv
 
-A recipe with ``answer_crop`` trains on crops and predicts from whole faces. VGG16 cannot do so: its five poolings turn
-40 pixels into 20, 10, 5, 2 and 1, but 48 into 24, 12, 6, 3 and 1. Of the three rows and columns, the last pooling drops
-one each, so a part of the face is not seen.
+A recipe with ``answer_crop`` trains on crops and predicts from whole faces. VGG16 should not: its five poolings turn
+40 pixels into 20, 10, 5, 2 and 1, but 48 into 24, 12, 6, 3 and 1. Of three rows and columns of features, the last
+pooling drops one each, which training has never shown.
 
 Each run is copied as if it had been trained without ``answer_crop``, which changes predictions only. The copy's
 manifest has ``predicted_again``; its old predictions are kept as "validation-whole" and "validation-scales-whole".
@@ -39,8 +39,10 @@ def predict_again(run, faces, target):
     model = saved_models.load_classifier(run.folder / "model.keras")
     model.get_layer("crop").answer_crop = settings["crop"]
     part = data.apply_protocol(faces).validation
-    names = {views: recipes.answer_name("validation", views) for views in VIEWS}
-    found = {name: tta.predict(model, part.images, views).astype("float16") for views, name in names.items()}
+    found = {
+        recipes.answer_name("validation", views): tta.predict(model, part.images, views).astype("float16")
+        for views in VIEWS
+    }
     metrics = {name: evaluation.summarize(part.labels, probabilities) for name, probabilities in found.items()}
     metrics |= {f"{name}-whole": run.metrics[name] for name in found}
 

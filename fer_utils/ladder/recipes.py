@@ -55,8 +55,8 @@ class Recipe:
     voted: float = 0.0  # share of each label that comes from the votes of FER+'s ten people, which are other data
     augmentation: str = "paper"  # a name in models.AUGMENTATIONS: flip, rotation, shifts, shear, zoom
     crop: int = 0  # pixels a side of the centre crop, which the shifts move over the face in training; 0 for all
-    # Pixels to predict on instead (Touvron et al. 2019, arXiv:1906.06423); 0 for `crop`. Not for VGG16: of 48 pixels,
-    # its last pooling would drop an edge that it does not drop of 40.
+    # Pixels to predict on instead (Touvron et al. 2019, arXiv:1906.06423); 0 for `crop`. Not for VGG16: at 48
+    # pixels, its last pooling drops features as it never does in training on 40.
     answer_crop: int = 0
     light: float = 0.0  # brightness changes, and contrast rises, by up to this share
     erasing: float = 0.0  # probability that a rectangle becomes noise
