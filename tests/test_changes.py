@@ -117,6 +117,13 @@ def bright_is_happy(faces):
     return np.eye(7)[np.where(happy, 3, 4)]
 
 
+def test_what_makes_no_sense_is_refused_before_the_first_prediction(faces):
+    with pytest.raises(ValueError, match="kind='blurr' is unknown; did you mean blur"):
+        changes.robustness(None, faces, [4] * len(faces), {"noise": (5,), "blurr": (1,)})
+    with pytest.raises(ValueError, match="zoom: amount=0 must be a number from 10"):
+        changes.robustness(None, faces, [4] * len(faces), {"noise": (5,), "zoom": (80, 0)})
+
+
 def test_the_table_counts_right_answers_and_those_that_stay():
     faces = np.stack([np.full((48, 48), grey, np.uint8) for grey in (50, 90, 110, 150)])
     table = changes.robustness(bright_is_happy, faces, [4, 4, 3, 4], {"brightness": (20, -40), "shift down": (5,)})

@@ -1,6 +1,9 @@
 """The kernel is this environment's, on sockets of its own, and a user's settings decide nothing."""
 
+import importlib.util
 import json
+import os
+import platform
 import sys
 import tempfile
 from pathlib import Path
@@ -84,6 +87,7 @@ print(json.dumps({
     "package": os.path.dirname(fer_utils.__file__),
     "keras": [keras.backend.backend(), keras.config.floatx(), keras.config.image_data_format(), keras.config.epsilon()],
     "figures": [*map(matplotlib.rcParams.get, ["text.usetex", "figure.dpi"]), "inline" in matplotlib.get_backend()],
+    "onednn": __import__("tensorflow.python.util._pywrap_util_port", fromlist=["any"]).IsMklEnabled(),
     "names": sorted({"K", "DATA_DIR"} & set(globals())),
     "added": __import__("only_there").name,
     "sockets": os.path.dirname(get_ipython().kernel.parent.ip),
@@ -113,6 +117,7 @@ def test_a_users_settings_decide_nothing(user, monkeypatch):
         monkeypatch.setenv(name, str(user / path))
     monkeypatch.setenv("MPLBACKEND", "tkagg")
     monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    monkeypatch.delenv("TF_ENABLE_ONEDNN_OPTS", raising=False)
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
     NotebookClient(notebook, kernel_name="python3", resources={"metadata": {"path": ROOT / "notebooks"}}).execute()
     printed = "".join(output.get("text", "") for output in notebook.cells[0].outputs if output.get("name") == "stdout")
@@ -123,9 +128,23 @@ def test_a_users_settings_decide_nothing(user, monkeypatch):
         "package": f"{ROOT}/fer_utils",
         "keras": ["tensorflow", "float32", "channels_last", 1e-7],
         "figures": [False, 100.0, True],
+        "onednn": platform.machine() == "x86_64",
         "names": [],
         "added": "what PYTHONPATH adds",
     }
+
+
+@pytest.mark.parametrize(
+    ("machine", "given", "expected"), [("x86_64", None, "1"), ("AMD64", "0", "0"), ("aarch64", None, None)]
+)
+def test_onednn_is_used_on_x86_unless_the_user_forbids_it(machine, given, expected, monkeypatch):
+    monkeypatch.setattr(os, "environ", {"TF_ENABLE_ONEDNN_OPTS": given} if given else {})
+    monkeypatch.setattr(platform, "machine", lambda: machine)
+    spec = importlib.util.spec_from_file_location("launch", ROOT / "fer_utils/kernels/python3/launch.py")
+    launch = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(launch)
+    launch.use_onednn()
+    assert os.environ.get("TF_ENABLE_ONEDNN_OPTS") == expected
 
 
 def test_names_of_start_up_files_are_no_parameters_and_a_cells_are(monkeypatch):

@@ -69,6 +69,15 @@ def test_curves_run_over_the_amounts_and_mark_the_one_that_changes_nothing():
     assert blur.lines[0].get_ydata() == pytest.approx(TABLE[TABLE["kind"] == "blur"]["accuracy"])
 
 
+def test_no_network_and_no_kind_is_left_out_of_the_curves_silently():
+    with pytest.raises(ValueError, match="4 tables: draw 3 at most"):
+        map_plots.change_curves(dict.fromkeys("abcd", TABLE))
+    with pytest.raises(ValueError, match="b: the table has no rows of kind 'blur'"):
+        map_plots.change_curves({"a": TABLE, "b": TABLE[TABLE["kind"] != "blur"]})
+    with pytest.raises(ValueError, match="a: the table has no rows of kind 'blurr'"):
+        map_plots.change_curves({"a": TABLE}, ["size", "blurr"])
+
+
 def test_a_table_that_lacks_a_column_is_refused():
     with pytest.raises(ValueError, match=r"lacks the columns \['structural_similarity'\]"):
         map_plots.cascade_curves(CASCADE.drop(columns="structural_similarity"))

@@ -169,8 +169,9 @@ def test_08_trains_a_recipe_and_opens_the_test_split_for_a_final_one_only(output
     assert list(run.predictions) == views + [view.replace("validation", "test") for view in views] * final
     for answers, (_, labels, probabilities) in run.predictions.items():
         assert run.metrics[answers]["accuracy"] == (probabilities.argmax(axis=1) == labels).mean()
-    if name == "tiny-plateau":  # the epoch that was kept is one of those that were seen
-        assert run.history["val_accuracy"].max() == pytest.approx(run.metrics["validation"]["accuracy"], abs=1e-6)
+    if name == "tiny-plateau":  # the epoch that was kept is the best of those that were seen
+        nearly = 1.5 / run.metrics["validation"]["n"]  # rounding may decide one image, so little was learned
+        assert run.history["val_accuracy"].max() == pytest.approx(run.metrics["validation"]["accuracy"], abs=nearly)
 
 
 # That each of the six arms trains what it should is for tests/test_models.py; it takes no notebook.

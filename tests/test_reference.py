@@ -12,7 +12,7 @@ from PIL import Image
 from fer_utils import runs
 
 
-def write_run(folder, figures=("history",), **manifest):
+def write_run(folder, figures=("accuracy",), **manifest):
     """A run folder with everything that must and must not be kept."""
     (folder / "figures").mkdir(parents=True)
     (folder / "tables").mkdir()
@@ -30,16 +30,14 @@ def names_in(folder):
 
 
 def test_keeps_numbers_and_harmless_figures_only(tmp_path):
-    write_run(
-        tmp_path / "cpu" / "vgg16-scratch-seed0", ["history", "confusion_matrix", "roc", "faces", "architecture_x"]
-    )
+    write_run(tmp_path / "cpu" / "vgg16-scratch-seed0", ["history", "confusion_matrix", "roc", "accuracy", "faces"])
     write_run(
         tmp_path / "cpu" / "explore", ["class_counts", "history", "sample_grid", "workflow", "architecture_vgg16"]
     )
     (tmp_path / "cpu" / "logs").mkdir()
     sizes = reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
     numbers = ["history.csv", "manifest.json", "metrics.json", "predictions.npz", "tables/table5.csv"]
-    expected = ["figures/confusion_matrix.png", "figures/history.png", "figures/roc.png", *numbers]
+    expected = ["figures/accuracy.png", *numbers]
     assert names_in(tmp_path / "kept" / "vgg16-scratch-seed0") == expected
     expected = ["figures/architecture_vgg16.png", "figures/class_counts.png", *numbers]
     assert names_in(tmp_path / "kept" / "explore") == expected
@@ -85,9 +83,7 @@ def test_experiments_in_folders_of_their_own_are_kept_where_they_are(tmp_path):
     runs.write_json(tmp_path / "cpu" / "balanced" / "a" / "manifest.json", {})
     sizes = reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
     assert sorted(sizes) == ["a", "balanced/a", "collapse/paper/a"]
-    assert "figures/history.png" in names_in(tmp_path / "kept" / "a")
-    without = [name for name in names_in(tmp_path / "kept" / "a") if not name.endswith(".png")]
-    assert names_in(tmp_path / "kept" / "collapse" / "paper" / "a") == without
+    assert names_in(tmp_path / "kept" / "collapse" / "paper" / "a") == names_in(tmp_path / "kept" / "a")
 
 
 @pytest.mark.parametrize(
@@ -132,12 +128,12 @@ def test_a_figure_keeps_its_colours_in_fewer_bytes_and_a_gray_one_is_left_as_it_
 def test_a_damaged_figure_is_named_and_nothing_is_copied(tmp_path):
     write_run(tmp_path / "cpu" / "a")
     write_run(tmp_path / "cpu" / "b")
-    figure = tmp_path / "cpu" / "b" / "figures" / "history.png"
+    figure = tmp_path / "cpu" / "b" / "figures" / "accuracy.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (200, 200, 3), dtype="uint8")).save(figure)
     chunks = figure.read_bytes().split(b"IDAT")
     for damaged in (b"\x89PNG\r\n", b"IDAT".join(chunks[:2]) + b"\0\0\0\0" + b"IDAT".join(chunks[2:])):
         figure.write_bytes(damaged)
-        with pytest.raises(runs.RunError, match="b/figures/history.png: is no readable PNG"):
+        with pytest.raises(runs.RunError, match="b/figures/accuracy.png: is no readable PNG"):
             reference.copy_reference(tmp_path / "cpu", tmp_path / "kept")
     assert not (tmp_path / "kept").exists()
 
@@ -203,11 +199,11 @@ def test_too_much_is_refused_before_anything_is_copied(tmp_path, monkeypatch):
 
 def test_command_line_prints_sizes_or_says_why_not(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr("fer_utils.project.PROJECT_ROOT", tmp_path)
-    write_run(tmp_path / "outputs" / "cpu" / "a", ["history", "faces"])
+    write_run(tmp_path / "outputs" / "cpu" / "a", ["accuracy", "faces"])
     assert reference.main(["outputs/cpu"]) == 0
     printed = capsys.readouterr().out
     assert "left out: faces.png" in printed and "total" in printed
-    write_run(tmp_path / "outputs" / "more" / "collapse" / "a")
+    write_run(tmp_path / "outputs" / "more" / "collapse" / "a", ["history"])
     assert reference.main(["outputs/more"]) == 0 and "left out: history.png" in capsys.readouterr().out
     size = sum(path.stat().st_size for path in (tmp_path / "outputs/reference").rglob("*") if path.is_file())
     monkeypatch.setattr(reference, "LIMIT", size + 10)  # with what lies beside it, a third profile is too much

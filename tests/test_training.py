@@ -64,10 +64,17 @@ def test_reading_ahead_keeps_the_data_and_their_order():
         assert list(numbers.prefetch(ahead).as_numpy_iterator()) == list(range(7))
 
 
-def test_precision_is_what_was_asked_for():
+def test_precision_is_what_was_asked_for(monkeypatch):
+    monkeypatch.setattr(backend_module, "_computes_in_bfloat16", lambda: True)
     assert [training.precision(name) for name in CHOICES["PRECISION"][1:]] == list(CHOICES["PRECISION"][1:])
     with pytest.raises(ValueError, match=r"PRECISION='half' is unknown: use one of 'auto', 'float32'"):
         training.precision("half")
+
+
+def test_emulated_bfloat16_is_not_silent(monkeypatch):
+    monkeypatch.setattr(backend_module, "_computes_in_bfloat16", lambda: False)
+    with pytest.warns(UserWarning, match="no bfloat16. To emulate it takes many times as long"):
+        assert training.precision("mixed_bfloat16") == "mixed_bfloat16"
 
 
 @only_tensorflow

@@ -5,7 +5,7 @@
 With --answers, only the named predictions are copied; metrics.json has the results of all.
 
 Models, weights and executed notebooks are not copied. FER-2013's images may not be redistributed, so only the figures
-that this file lists as free of faces are copied.
+that this file lists as free of faces are copied. A training's own figures are not: its numbers are enough to draw them.
 """
 
 import argparse
@@ -26,9 +26,9 @@ from fer_utils.command_line import leave_with
 
 LIMIT = 20_000_000  # bytes of all references together, since git keeps them for ever
 FILES = ("manifest.json", "metrics.json", "predictions.npz", "epochs.npz", "*.csv", "tables/*.csv")
-FIGURES = ("history", "confusion_matrix", "roc", "accuracy", "time", "class_counts", "pairs", "verdicts", "collapse")
-FIGURES += ("stated_counts", "stated_accuracies", "stated_costs", "selection", "reliability", "recalls", "scale")
-FIGURES += ("agreement_by_class", "accuracy_by_agreement", "without_twins", "shared_confusions", "class_weights")
+FIGURES = ("accuracy", "time", "class_counts", "pairs", "verdicts", "collapse", "selection", "reliability", "recalls")
+FIGURES += ("stated_counts", "stated_accuracies", "stated_costs", "scale", "without_twins", "class_weights")
+FIGURES += ("agreement_by_class", "accuracy_by_agreement", "shared_confusions")
 EXPLORE_FIGURES = ("class_counts", "architecture*")  # most others of notebook 01 show faces
 # A path from the root of a disk or from a home folder, at the start of a string or of a word in it.
 ABSOLUTE_PATH = re.compile(r"""(?:^|[\s"'=,;(\[])((?:file:/|~|[A-Za-z]:)?[/\\][^\s"']+)""")
@@ -61,9 +61,7 @@ def copy_reference(output_dir, destination=None, answers=()):
             refuse_absolute_paths(folder / name)
     contents = {}  # path of a run below `source` -> path of a file in it -> bytes
     for folder in folders:
-        # An experiment's runs keep no figures, since its own figures show all of its runs.
-        files = kept_files(folder, figures=folder.parent == source)
-        small = {path.relative_to(folder): small_enough(path, answers) for path in files}
+        small = {path.relative_to(folder): small_enough(path, answers) for path in kept_files(folder)}
         contents[folder.relative_to(source).as_posix()] = small
     sizes = {name: sum(map(len, files.values())) for name, files in contents.items()}
     total = sum(sizes.values())
@@ -82,13 +80,12 @@ def copy_reference(output_dir, destination=None, answers=()):
     return sizes
 
 
-def kept_files(folder, figures=True):
+def kept_files(folder):
     """Return the files of a run folder that may be kept, as sorted paths. Symbolic links are left out."""
     folder = Path(folder)
     allowed = EXPLORE_FIGURES if folder.name == "explore" else FIGURES
     files = [path for pattern in FILES for path in folder.glob(pattern)]
-    if figures:
-        files += [path for pattern in allowed for path in folder.glob(f"figures/{pattern}.png")]
+    files += [path for pattern in allowed for path in folder.glob(f"figures/{pattern}.png")]
     return sorted(path for path in files if path.is_file() and not path.is_symlink())
 
 
@@ -124,9 +121,9 @@ def small_enough(path, answers=()):
     return written.getvalue()
 
 
-def left_out(folder, figures=True):
-    """Return the names of the figures of a run folder that are not kept. figures: as for ``kept_files``."""
-    kept = set(kept_files(folder, figures))
+def left_out(folder):
+    """Return the names of the figures of a run folder that are not kept."""
+    kept = set(kept_files(folder))
     return [path.name for path in sorted(Path(folder).glob("figures/*")) if path not in kept]
 
 
@@ -197,7 +194,7 @@ def main(arguments=None):
         print(f"Not all was copied. {error}. Fix that, and give the same command again", file=sys.stderr)
         return 1
     for name, size in sizes.items():
-        skipped = left_out(runs.resolve(given.output_dir) / name, figures="/" not in name)
+        skipped = left_out(runs.resolve(given.output_dir) / name)
         print(f"{name:46} {size / 1e3:8,.0f} kB" + (f"  left out: {', '.join(skipped)}" if skipped else ""))
     print(f"{'total':46} {sum(sizes.values()) / 1e3:8,.0f} kB")
     return 0

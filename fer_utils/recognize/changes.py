@@ -46,18 +46,21 @@ def change(faces, kind, amount, seed=0):
     between faces. Raises ValueError for an unknown kind or an amount outside its limits.
     """
     faces = as_faces(faces)
-    if kind not in KINDS:
-        raise ValueError(f"kind={kind!r} is unknown{did_you_mean(kind, KINDS)}")
-    least, most = LIMITS.get(kind, (0, 1000))
-    unit, unchanged, _ = KINDS[kind]
-    whole = kind in (*SHIFTS, "occlusion", "size")
-    if not least <= amount <= most or (whole and amount != int(amount)):
-        number = "whole number" if whole else "number"
-        raise ValueError(f"{kind}: amount={amount!r} must be a {number} from {least} to {most} ({unit})")
-    if amount == unchanged or not len(faces):
+    _check(kind, amount)
+    if amount == KINDS[kind][1] or not len(faces):
         return faces.copy()
     changed = CHANGES[kind](faces, amount, np.random.default_rng(seed))
     return np.clip(np.rint(changed), 0, 255).astype(np.uint8)
+
+
+def _check(kind, amount):
+    if kind not in KINDS:
+        raise ValueError(f"kind={kind!r} is unknown{did_you_mean(kind, KINDS)}")
+    least, most = LIMITS.get(kind, (0, 1000))
+    whole = kind in (*SHIFTS, "occlusion", "size")
+    if not least <= amount <= most or (whole and amount != int(amount)):
+        number = "whole number" if whole else "number"
+        raise ValueError(f"{kind}: amount={amount!r} must be a {number} from {least} to {most} ({KINDS[kind][0]})")
 
 
 def robustness(answer, faces, labels, kinds=None, seed=0):
@@ -66,9 +69,14 @@ def robustness(answer, faces, labels, kinds=None, seed=0):
     answer: function from faces uint8 (n, 48, 48) to probabilities (n, 7). labels: codes (n,). kinds: name -> amounts;
     by default those of KINDS. The amount that changes nothing is always added. Columns: kind, amount, n, right,
     accuracy, low, high (Wilson, 95 %), and stay: the share of faces with the same prediction as before the change.
+
+    Raises ValueError, before anything is predicted, for an unknown kind or an amount outside its limits.
     """
     if not kinds:
         kinds = {kind: amounts for kind, (_, _, amounts) in KINDS.items()}
+    for kind, amounts in kinds.items():
+        for amount in amounts:
+            _check(kind, amount)
     labels, n = np.asarray(labels), len(labels)
     first = answer(as_faces(faces)).argmax(axis=1)
     rows = []

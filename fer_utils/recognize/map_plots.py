@@ -77,19 +77,23 @@ def change_curves(tables, kinds=None, figure=None, title=None):
     """Draw accuracy over the amount of each change: a panel for each kind, a line with its interval for each network.
 
     tables: dict, name of the line -> DataFrame from ``changes.robustness``. kinds: those to show; None for all. Returns
-    an array of Axes.
+    an array of Axes. Raises ValueError for more than three tables, or a kind that one of them lacks.
     """
-    first = next(iter(tables.values()))
-    kinds = list(kinds or first["kind"].unique())
+    styles = ((BLUE, "o-"), (ORANGE, "s--"), (BLACK, "^:"))
+    if len(tables) > len(styles):
+        raise ValueError(f"{len(tables)} tables: draw {len(styles)} at most, since each needs a colour of its own")
+    kinds = list(kinds or next(iter(tables.values()))["kind"].unique())
+    for name, table in tables.items():
+        require(table, ["kind", "amount", "accuracy", "low", "high"])
+        if lacking := sorted(set(kinds) - set(table["kind"])):
+            raise ValueError(f"{name}: the table has no rows of kind {', '.join(map(repr, lacking))}")
     columns = min(3, len(kinds))
     lines = int(np.ceil(len(kinds) / columns))
     axes = axes_grid(figure, lines, columns, (3.4 * columns, 2.7 * lines), title)
     for ax in axes.flat[len(kinds) :]:
         ax.set_axis_off()
-    styles = ((BLUE, "o-"), (ORANGE, "s--"), (BLACK, "^:"))
     for ax, kind in zip(axes.flat, kinds, strict=False):
         for (name, table), (colour, style) in zip(tables.items(), styles, strict=False):
-            require(table, ["kind", "amount", "accuracy", "low", "high"])
             rows = table[table["kind"] == kind]
             ax.plot(rows["amount"], rows["accuracy"], style, color=colour, markersize=4, label=name)
             ax.fill_between(rows["amount"], rows["low"], rows["high"], color=colour, alpha=0.15, linewidth=0)

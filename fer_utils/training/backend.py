@@ -1,5 +1,6 @@
 """Settings of the backend: precision, XLA, a patch of tf.data."""
 
+import warnings
 from pathlib import Path
 
 import keras
@@ -50,11 +51,18 @@ def precision(name):
 
     Supported are NVIDIA GPUs from Ampere on and, under TensorFlow, x86 CPUs with AVX512-BF16 or AMX, where the deep
     CNN's step takes half the time. Elsewhere bfloat16 would be emulated, so "auto" becomes "float32". Weights, batch
-    norm's statistics and probabilities are float32 in both. Raises ValueError for an unknown name.
+    norm's statistics and probabilities are float32 in both. Raises ValueError for an unknown name. Warns if bfloat16 is
+    emulated.
     """
     choose("PRECISION", name, CHOICES["PRECISION"])
     if name == "auto":
         return "mixed_bfloat16" if _computes_in_bfloat16() else "float32"
+    if name == "mixed_bfloat16" and not _computes_in_bfloat16():
+        warnings.warn(
+            "PRECISION='mixed_bfloat16': this processor has no bfloat16. To emulate it takes many times as long as "
+            "float32, which PRECISION='auto' chooses here",
+            stacklevel=2,
+        )
     return name
 
 

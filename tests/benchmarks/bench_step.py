@@ -1,5 +1,9 @@
 """What was made faster in a training step and at its edges, and what was tried and left: the deep CNN, 128 faces."""
 
+import functools
+import multiprocessing
+from concurrent.futures import ProcessPoolExecutor
+
 import keras
 import numpy as np
 import pytest
@@ -52,6 +56,42 @@ def bench_xla_without_augmentation(benchmark, train):
 def bench_baseline_float32_keras_batch_norm(benchmark, train, monkeypatch):
     monkeypatch.setattr(layers.BatchNormalization, "call", keras.layers.BatchNormalization.call)
     steps(benchmark, train)
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="is about TensorFlow's oneDNN")
+@pytest.mark.parametrize("recipe", ["vgg16", "resnet50", "erasing"])
+@pytest.mark.parametrize("work", ["train", "predict"])
+def bench_onednn(benchmark, work, recipe, train, monkeypatch):
+    """A process whose TensorFlow uses oneDNN, as our kernel has it, against one whose TensorFlow does not."""
+    images, labels = train.images[:BATCH], targets(train)[:BATCH]
+    benchmark.group = f"{STEPS} times {BATCH} images, {work}, recipe {recipe}, float32"
+    with own_process(monkeypatch, "1") as on, own_process(monkeypatch, "0") as off:
+        do_it = [functools.partial(pool.submit, steps_here, work, recipe, images, labels) for pool in (on, off)]
+        in_pairs(benchmark, lambda: do_it[0]().result(), "without_onednn", lambda: do_it[1]().result())
+
+
+def own_process(monkeypatch, value):
+    """A pool of one process. TensorFlow reads the variable when it is imported."""
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", value)
+    pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+    pool.submit(int).result()  # starts it
+    return pool
+
+
+def steps_here(work, recipe, images, labels):
+    model = model_here(recipe)
+    for _ in range(STEPS):
+        if work == "train":
+            model.train_on_batch(images, labels)
+        else:
+            model.predict_on_batch(images)
+
+
+@functools.cache
+def model_here(recipe):
+    if recipe == "resnet50":
+        return compiled("vgg16", augmented=True, changes="architecture=resnet50")
+    return compiled(recipe, augmented=True)
 
 
 # (pixels a side, channels) within and beyond what Conv2D takes products for: the deep CNN's at half its width, then
