@@ -166,7 +166,11 @@ def test_several_faces_are_numbered_from_left_to_right_and_a_gray_wall_has_none(
     faces = detection.find_faces(people)
     for face, (_, _, _, side, corner) in zip(faces, examples.PEOPLE, strict=True):
         assert face.centre == pytest.approx((corner[0] + side / 2, corner[1] + side / 2), abs=side / 6)
-    assert detection.find_all([people, np.full_like(people, 128)]) == [faces, []]
+    again, on_a_wall = detection.find_all([people, np.full_like(people, 128)])
+    assert on_a_wall == []
+    for face, same in zip(faces, again, strict=True):  # on some processors two pictures are rounded unlike one
+        assert same.confidence == pytest.approx(face.confidence, abs=1e-3)
+        assert dataclasses.replace(same, confidence=face.confidence) == face
     assert detection.find_all([]) == []
 
 

@@ -480,6 +480,20 @@ def test_the_page_has_the_table_of_the_benchmarks():
     assert summarize.markdown([row for row in rows if "gradient" not in row["group"]]) in SPEED
 
 
+def test_the_page_has_the_gains_by_onednn():
+    rows = json.loads((REFERENCE / "benchmarks-avx2.json").read_text())["benchmarks"]
+    times = {
+        row["name"]: "{times_as_fast:.2f} ({times_low:.2f} to {times_high:.2f})".format(**row)
+        for row in rows
+        if row["times_as_fast"]
+    }
+    names = {"vgg16": "VGG16, a quarter of its width", "resnet50": "ResNet50, a quarter", "erasing": "deep CNN, a half"}
+    for recipe, name in names.items():
+        cells = [times.pop(f"onednn[{work}-{recipe}]") for work in ("train", "predict")]
+        assert f"| {name} | {' | '.join(cells)} |" in SPEED
+    assert not times
+
+
 def test_the_page_has_the_gradients_of_kernels():
     rows = json.loads((REFERENCE / "benchmarks.json").read_text())["benchmarks"]
     times = {
