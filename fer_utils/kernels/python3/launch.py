@@ -24,7 +24,7 @@ def ignore_user_settings():
 
 
 def use_onednn():
-    """Let TensorFlow use oneDNN on every x86 processor: by itself, it does so only on those with VNNI, bfloat16 or AMX.
+    """Let TensorFlow use oneDNN on every x86 processor; on Linux it needs VNNI, bfloat16 or AMX to do so by itself.
 
     A value in the environment is kept. The gain is in docs/speed.md.
     """
