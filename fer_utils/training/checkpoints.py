@@ -125,8 +125,7 @@ class Checkpoint(keras.callbacks.Callback):
         if self.model is None or model.layers[-1] is not self.model.layers[-1]:
             reason = "it is not the one that was trained"
         elif self.underway or self.epochs_done + self.skipped != planned:
-            skipped = f"skipped only {self.skipped}" if self.skipped else "skipped none"
-            reason = f"it was trained for {self.epochs_done} of {planned} epochs, and callbacks {skipped}"
+            reason = f"it was trained for {self.epochs_done} of {planned} epochs, and callbacks skipped {self.skipped}"
         elif int(optimizer.iterations) != self.steps:
             reason = "it was trained further afterwards"
         if reason:

@@ -65,9 +65,12 @@ def bench_onednn(benchmark, work, recipe, train, monkeypatch):
     """A process whose TensorFlow uses oneDNN, as our kernel has it, against one whose TensorFlow does not."""
     images, labels = train.images[:BATCH], targets(train)[:BATCH]
     benchmark.group = f"{STEPS} times {BATCH} images, {work}, recipe {recipe}, float32"
+
+    def steps_in(pool):
+        pool.submit(steps_here, work, recipe, images, labels).result()
+
     with own_process(monkeypatch, "1") as on, own_process(monkeypatch, "0") as off:
-        do_it = [functools.partial(pool.submit, steps_here, work, recipe, images, labels) for pool in (on, off)]
-        in_pairs(benchmark, lambda: do_it[0]().result(), "without_onednn", lambda: do_it[1]().result())
+        in_pairs(benchmark, lambda: steps_in(on), "without_onednn", lambda: steps_in(off))
 
 
 def own_process(monkeypatch, value):

@@ -1,6 +1,6 @@
 """pytest-benchmark's JSON in, outputs/reference/benchmarks.json and a Markdown table out.
 
-    python tests/benchmarks/summarize.py raw.json outputs/reference/benchmarks.json
+    python tests/benchmarks/summarize.py raw.json outputs/reference/benchmarks.json ["the command, if not make bench"]
 
 Of every benchmark the median seconds, and their ratio to the baseline of its group, measured in the same run. One that
 timed its baseline before each of its own rounds (``extra_info``: baseline, its name; baseline_seconds, one a round)
@@ -75,9 +75,9 @@ def _seconds(value):
     return f"{value:,.1f} s" if value >= 1 else f"{1000 * value:,.1f} ms"
 
 
-def main(source, destination):
+def main(source, destination, command="make bench"):
     rows = summarize(json.loads(Path(source).read_text()))
-    content = {"command": "make bench", "git_commit": runs.git_commit(), "versions": runs.versions()}
+    content = {"command": command, "git_commit": runs.git_commit(), "versions": runs.versions()}
     runs.write_json(destination, content | {"device": runs.device(), "benchmarks": rows})
     print(markdown(rows))
 
